@@ -1,0 +1,2 @@
+// bank-server: The bank: sequencer, journal service and public API.
+export {};

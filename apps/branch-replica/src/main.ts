@@ -1,0 +1,2 @@
+// branch-replica: A branch: follower, local reads, forwarded writes.
+export {};

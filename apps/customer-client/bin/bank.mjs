@@ -1,0 +1,10 @@
+#!/usr/bin/env node
+// A committed launcher: npm links a bin only if its file exists at install time. It runs the TypeScript sources of this
+// checkout, so that it can never run a stale build, by adding the export condition that every @bank package has for them.
+import { registerHooks } from "node:module";
+
+registerHooks({
+  resolve: (specifier, context, nextResolve) =>
+    nextResolve(specifier, { ...context, conditions: [...context.conditions, "bank-src"] }),
+});
+await import("../src/main.ts");

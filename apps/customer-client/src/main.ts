@@ -1,0 +1,2 @@
+// bank: The bank command line, its shell and the scenario runner.
+export {};

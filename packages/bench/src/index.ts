@@ -1,0 +1,2 @@
+// @bank/bench: Benchmarks.
+export {};

@@ -1,0 +1,2 @@
+// The benchmarks' entry: `npm run bench`.
+export {};

@@ -1,0 +1,2 @@
+// @bank/client: The client SDK.
+export {};

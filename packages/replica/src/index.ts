@@ -1,0 +1,2 @@
+// @bank/replica: Sequencer, follower, read gate and epochs.
+export {};

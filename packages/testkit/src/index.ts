@@ -1,0 +1,2 @@
+// @bank/testkit: Clocks, seeded random numbers and cluster fixtures for tests.
+export {};

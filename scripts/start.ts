@@ -1,0 +1,2 @@
+// `npm start`: a local bank with its branches.
+console.log("npm start: nothing to start yet.");
