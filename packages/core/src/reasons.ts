@@ -1,0 +1,233 @@
+/**
+ * The catalogue of everything that can be said instead of yes. One entry gives the status, the sentence and its
+ * variable parts; `rpc` alone turns an entry into an error on the wire.
+ */
+
+/** The gRPC statuses in use, with their numbers. */
+export const STATUS_NUMBERS = {
+  INVALID_ARGUMENT: 3,
+  DEADLINE_EXCEEDED: 4,
+  NOT_FOUND: 5,
+  ALREADY_EXISTS: 6,
+  RESOURCE_EXHAUSTED: 8,
+  FAILED_PRECONDITION: 9,
+  ABORTED: 10,
+  OUT_OF_RANGE: 11,
+  INTERNAL: 13,
+  UNAVAILABLE: 14,
+  DATA_LOSS: 15,
+} as const;
+export type StatusName = keyof typeof STATUS_NUMBERS;
+
+interface ReasonEntry {
+  readonly status: StatusName;
+  /** Sentence for people; `{name}` stands for a variable part. */
+  readonly message: string;
+  /** Names of the variable parts, ascending. */
+  readonly metadata: readonly string[];
+}
+
+interface RejectionEntry extends ReasonEntry {
+  /** Stands in the journal, for ever. */
+  readonly number: number;
+}
+
+/**
+ * Decided on the state, journaled, and the answer to their request id for ever. Listed in the order of precedence in
+ * which `decide` checks.
+ */
+export const REJECTIONS = {
+  BRANCH_NOT_FOUND: {
+    number: 1,
+    status: "NOT_FOUND",
+    message: "There is no branch {branch}. `bank branches` lists those there are.",
+    metadata: ["branch"],
+  },
+  ACCOUNT_NOT_FOUND: {
+    number: 2,
+    status: "NOT_FOUND",
+    message: "There is no account {account}.",
+    metadata: ["account"],
+  },
+  SAME_ACCOUNT: {
+    number: 3,
+    status: "INVALID_ARGUMENT",
+    message: "A transfer needs two accounts; account {account} was named twice.",
+    metadata: ["account"],
+  },
+  CURRENCY_MISMATCH: {
+    number: 4,
+    status: "FAILED_PRECONDITION",
+    message: "Account {account} holds {account_currency}, and the amount is in {amount_currency}.",
+    metadata: ["account", "account_currency", "amount_currency"],
+  },
+  INSUFFICIENT_FUNDS: {
+    number: 5,
+    status: "FAILED_PRECONDITION",
+    message: "Account {account} has {available} {currency} available, and {requested} {currency} were asked for.",
+    metadata: ["account", "available", "currency", "requested"],
+  },
+  BALANCE_LIMIT_EXCEEDED: {
+    number: 6,
+    status: "FAILED_PRECONDITION",
+    message: "The balance of account {account} would leave the range that the ledger can hold.",
+    metadata: ["account"],
+  },
+  ACCOUNT_LIMIT_EXCEEDED: {
+    number: 7,
+    status: "RESOURCE_EXHAUSTED",
+    message: "The ledger holds {accounts} accounts and can hold no more.",
+    metadata: ["accounts"],
+  },
+} as const satisfies Record<string, RejectionEntry>;
+export type RejectionReason = keyof typeof REJECTIONS;
+
+/** Said without a record: they follow from the request alone, or from the machinery, and use up no request id. */
+export const REFUSALS = {
+  INVALID_REQUEST: {
+    status: "INVALID_ARGUMENT",
+    message: "The request is malformed: {problem}.",
+    metadata: ["problem"],
+  },
+  UNKNOWN_CURRENCY: {
+    status: "INVALID_ARGUMENT",
+    message: "{currency} is not an ISO 4217 currency code that this bank knows.",
+    metadata: ["currency"],
+  },
+  INVALID_AMOUNT: {
+    status: "INVALID_ARGUMENT",
+    message: "An amount is at least 1 and at most 9223372036854775807 minor units; {amount} is not.",
+    metadata: ["amount"],
+  },
+  REQUEST_ID_REUSED: {
+    status: "ALREADY_EXISTS",
+    message: "Request id {request_id} was used at position {position} for a different request.",
+    metadata: ["position", "request_id"],
+  },
+  OVERLOADED: {
+    status: "RESOURCE_EXHAUSTED",
+    message: "Too many requests are waiting ({waiting}). Try again later with the same request id.",
+    metadata: ["waiting"],
+  },
+  STORE_REFUSED: {
+    status: "UNAVAILABLE",
+    message: "The journal could not be written ({problem}). Nothing was done. Try again with the same request id.",
+    metadata: ["problem"],
+  },
+  OUTCOME_UNKNOWN: {
+    status: "UNAVAILABLE",
+    message: "What became of request {request_id} is not known ({problem}). Try again with the same request id.",
+    metadata: ["problem", "request_id"],
+  },
+  DEADLINE_EXCEEDED: {
+    status: "DEADLINE_EXCEEDED",
+    message: "The deadline passed while waiting for {waiting_for}.",
+    metadata: ["waiting_for"],
+  },
+  BANK_UNREACHABLE: {
+    status: "UNAVAILABLE",
+    message: "Branch {branch} has no connection to the bank. LOCAL reads still work.",
+    metadata: ["branch"],
+  },
+  NOT_READY: {
+    status: "UNAVAILABLE",
+    message: "This server is not ready: {problem}.",
+    metadata: ["problem"],
+  },
+  LOSS_DETECTED: {
+    status: "DATA_LOSS",
+    message:
+      "The journal ends at position {position}, and {witness} holds position {witness_position}: records are missing. " +
+      "Nothing is written until an operator decides.",
+    metadata: ["position", "witness", "witness_position"],
+  },
+  SESSION_INVALID: {
+    status: "INVALID_ARGUMENT",
+    message: "The session token is not one of this bank: {problem}.",
+    metadata: ["problem"],
+  },
+  SESSION_LOST: {
+    status: "FAILED_PRECONDITION",
+    message:
+      "The session saw position {position} of an epoch that ended at position {fork_position}: what it saw was lost.",
+    metadata: ["fork_position", "position"],
+  },
+  READ_ACCOUNT_NOT_FOUND: {
+    status: "NOT_FOUND",
+    message: "There is no account {account} at position {position}.",
+    metadata: ["account", "position"],
+  },
+  READ_BRANCH_NOT_FOUND: {
+    status: "NOT_FOUND",
+    message: "There is no branch {branch} at position {position}.",
+    metadata: ["branch", "position"],
+  },
+  INVALID_PAGE_TOKEN: {
+    status: "INVALID_ARGUMENT",
+    message: "The page token is not one that this list gave: {problem}.",
+    metadata: ["problem"],
+  },
+  JOURNAL_DIVERGED: {
+    status: "FAILED_PRECONDITION",
+    message: "The follower's journal is not a prefix of this one: {problem}.",
+    metadata: ["problem"],
+  },
+  INTERNAL: {
+    status: "INTERNAL",
+    message: "The server failed while it handled this request. It was logged as {incident}.",
+    metadata: ["incident"],
+  },
+} as const satisfies Record<string, ReasonEntry>;
+export type RefusalReason = keyof typeof REFUSALS;
+
+export type Reason = RejectionReason | RefusalReason;
+
+/** What is known about the effect of a request that failed. */
+export type FailureOutcome = "REJECTED" | "NOT_APPLIED" | "OUTCOME_UNKNOWN";
+
+/** A refusal with its variable parts. */
+export interface Refusal {
+  readonly reason: RefusalReason;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly outcome: FailureOutcome;
+}
+
+/** Carries a refusal through code that answers by throwing. */
+export class RefusalError extends Error {
+  override readonly name = "RefusalError";
+  readonly refusal: Refusal;
+
+  constructor(
+    reason: RefusalReason,
+    metadata: Readonly<Record<string, string>>,
+    outcome: FailureOutcome = "NOT_APPLIED",
+    options?: ErrorOptions,
+  ) {
+    super(describe(reason, metadata), options);
+    this.refusal = { reason, metadata, outcome };
+  }
+}
+
+export function isRejectionReason(reason: string): reason is RejectionReason {
+  return Object.hasOwn(REJECTIONS, reason);
+}
+
+/** Status of a reason. */
+export function statusOf(reason: Reason): StatusName {
+  return isRejectionReason(reason) ? REJECTIONS[reason].status : REFUSALS[reason].status;
+}
+
+/** The sentence of a reason with its variable parts filled in. */
+export function describe(reason: Reason, metadata: Readonly<Record<string, string>>): string {
+  const { message } = isRejectionReason(reason) ? REJECTIONS[reason] : REFUSALS[reason];
+  return message.replace(/\{([a-z_]+)\}/g, (whole, name: string) => metadata[name] ?? whole);
+}
+
+const REASON_BY_NUMBER: ReadonlyMap<number, RejectionReason> = new Map(
+  (Object.keys(REJECTIONS) as RejectionReason[]).map((reason) => [REJECTIONS[reason].number, reason]),
+);
+
+/** The rejection with this number in the journal; undefined when this program does not know it. */
+export function rejectionByNumber(number: number): RejectionReason | undefined {
+  return REASON_BY_NUMBER.get(number);
+}
