@@ -8,12 +8,12 @@ import { reflect } from "@bufbuild/protobuf/reflect";
 import {
   EnumOptionsSchema,
   EnumValueOptionsSchema,
-  FieldDescriptorProto_Label as Label,
-  FieldDescriptorProto_Type as Type,
   FieldOptionsSchema,
   FileOptionsSchema,
+  FieldDescriptorProto_Label as Label,
   MessageOptionsSchema,
   OneofOptionsSchema,
+  FieldDescriptorProto_Type as Type,
 } from "@bufbuild/protobuf/wkt";
 
 /**
@@ -155,8 +155,7 @@ function oneofIndexOf(field) {
 function fieldLine(field, maps, context) {
   const entry = maps.get(field.typeName.slice(field.typeName.lastIndexOf(".") + 1));
   const [key, value] = entry?.field ?? [];
-  const type =
-    key !== undefined && value !== undefined ? `map<${typeName(key)}, ${typeName(value)}>` : typeName(field);
+  const type = key !== undefined && value !== undefined ? `map<${typeName(key)}, ${typeName(value)}>` : typeName(field);
   const label = entry === undefined ? labelOf(field, context) : "";
   const settings = optionsOf(FieldOptionsSchema, field.options, context);
   if (Object.hasOwn(field, "defaultValue")) settings.unshift(`default = ${defaultLiteral(field)}`);
@@ -287,7 +286,8 @@ function literal(field, value) {
   }
   if (typeof value === "string") return quote(value);
   if (value instanceof Uint8Array) throw new Error(`${field.name}: cannot print bytes in an option`);
-  if (typeof value === "number" && !Number.isFinite(value)) return String(value).replace("Infinity", "inf").toLowerCase();
+  if (typeof value === "number" && !Number.isFinite(value))
+    return String(value).replace("Infinity", "inf").toLowerCase();
   return String(value);
 }
 

@@ -32,7 +32,8 @@ export function extractThirdPartyProtos(root) {
   }
   for (const [path, descriptor] of Object.entries(PRINTED)) {
     mkdirSync(dirname(join(out, path)), { recursive: true });
-    const origin = "// Printed from the descriptor in @bufbuild/protovalidate; its comments are not part of a descriptor.\n";
+    const origin =
+      "// Printed from the descriptor in @bufbuild/protovalidate; its comments are not part of a descriptor.\n";
     writeFileSync(join(out, path), origin + printProtoFile(descriptor));
   }
 }
