@@ -3,8 +3,8 @@
  * are internal. No I/O, no clock, no randomness: they come in as arguments.
  */
 export {
-  type AccountView,
   AccountType,
+  type AccountView,
   type CustomerAccountType,
   cashAccountName,
   isAccountType,
@@ -46,9 +46,9 @@ export {
   describe,
   type FailureOutcome,
   isRejectionReason,
-  type Reason,
   REFUSALS,
   REJECTIONS,
+  type Reason,
   type Refusal,
   RefusalError,
   type RefusalReason,

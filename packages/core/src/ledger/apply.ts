@@ -2,7 +2,8 @@ import { assert } from "../assert.ts";
 import type { AccountIndex } from "../identifiers.ts";
 import { AMOUNT_MAX } from "../limits.ts";
 import { fitsBalance } from "../money.ts";
-import { isMovement, type LedgerRecord, type MovementRecord, RecordKind } from "../record.ts";
+import type { LedgerRecord, MovementRecord } from "../record.ts";
+import { isMovement, RecordKind } from "../record.ts";
 import type { Ledger } from "./ledger.ts";
 
 /**

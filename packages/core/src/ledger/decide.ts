@@ -1,13 +1,16 @@
-import { type AccountType, AccountType as Types, cashAccountName } from "../account.ts";
+import type { AccountType } from "../account.ts";
+import { cashAccountName, AccountType as Types } from "../account.ts";
 import { assert } from "../assert.ts";
 import type { OpenAccount, RegisterBranch, Request } from "../command.ts";
 import type { CommandHash } from "../command-hash.ts";
 import { currencyDecimals } from "../currency.ts";
 import type { AccountIndex, CurrencyIndex } from "../identifiers.ts";
 import { ACCOUNTS_MAX, AMOUNT_MAX, BALANCE_MIN } from "../limits.ts";
-import { fitsBalance, formatAmount, type Money } from "../money.ts";
+import type { Money } from "../money.ts";
+import { fitsBalance, formatAmount } from "../money.ts";
 import type { RejectionReason } from "../reasons.ts";
-import { type AccountOpenedRecord, type LedgerRecord, type MovementRecord, RecordKind, type RequestKey } from "../record.ts";
+import type { AccountOpenedRecord, LedgerRecord, MovementRecord, RequestKey } from "../record.ts";
+import { RecordKind } from "../record.ts";
 import type { Ledger } from "./ledger.ts";
 
 /**
@@ -103,7 +106,12 @@ class Decision {
     return this.answer({ ...this.answering(), kind: RecordKind.REJECTED, rejection: { reason, metadata } });
   }
 
-  private move(kind: MovementRecord["kind"], debit: AccountIndex, credit: AccountIndex, amount: bigint): LedgerRecord[] {
+  private move(
+    kind: MovementRecord["kind"],
+    debit: AccountIndex,
+    credit: AccountIndex,
+    amount: bigint,
+  ): LedgerRecord[] {
     if (!fitsBalance(this.posted(debit) - amount)) return this.rejectRange(debit);
     if (!fitsBalance(this.posted(credit) + amount)) return this.rejectRange(credit);
     const { principal, branch } = this.request;

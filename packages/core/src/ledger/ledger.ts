@@ -34,7 +34,16 @@ export interface StateRootEntry {
 }
 
 /** Kinds of entries in the digest. Their numbers are for ever. */
-const Term = { ACCOUNT: 1, BALANCE: 2, REQUEST: 3, PRINCIPAL: 4, CURRENCY: 5, BRANCH: 6, EPOCH: 7, COUNTERS: 8 } as const;
+const Term = {
+  ACCOUNT: 1,
+  BALANCE: 2,
+  REQUEST: 3,
+  PRINCIPAL: 4,
+  CURRENCY: 5,
+  BRANCH: 6,
+  EPOCH: 7,
+  COUNTERS: 8,
+} as const;
 
 /**
  * The state of the bank at one position. Everything that decides a future answer is in here, and in its digest.
@@ -317,7 +326,10 @@ export class Ledger {
 
   private epochTerm(entry: EpochEntry): TermHasher {
     const term = this.term.begin(Term.EPOCH).integer(entry.number).bytes(entry.id);
-    return term.integer(entry.firstPosition).word(entry.lossAccepted ? 1 : 0).finish();
+    return term
+      .integer(entry.firstPosition)
+      .word(entry.lossAccepted ? 1 : 0)
+      .finish();
   }
 }
 

@@ -1,5 +1,6 @@
 import { assert } from "../assert.ts";
-import { type Position, type RequestId, requestIdFromBytes } from "../identifiers.ts";
+import type { Position, RequestId } from "../identifiers.ts";
+import { requestIdFromBytes } from "../identifiers.ts";
 
 const CHUNK_BITS = 16;
 const CHUNK_SIZE = 1 << CHUNK_BITS;

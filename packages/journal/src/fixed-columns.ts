@@ -1,0 +1,64 @@
+import { safeInteger } from "./decode.ts";
+import { JournalFormatError } from "./errors.ts";
+
+/** Writes a column of fixed-width little-endian values. */
+export class ColumnWriter {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  private readonly view: DataView;
+  private readonly count: number;
+
+  constructor(count: number, width: 4 | 8) {
+    this.bytes = new Uint8Array(count * width);
+    this.view = new DataView(this.bytes.buffer);
+    this.count = count;
+  }
+
+  /** Values of 4 bytes. */
+  words(source: Uint32Array, from: number): this {
+    for (let i = 0; i < this.count; i++) this.view.setUint32(i * 4, source[from + i] as number, true);
+    return this;
+  }
+
+  /** Safe integers that are not negative, in 8 bytes. */
+  integers(source: Float64Array, from: number): this {
+    for (let i = 0; i < this.count; i++) {
+      const value = source[from + i] as number;
+      this.view.setUint32(i * 8, value >>> 0, true);
+      this.view.setUint32(i * 8 + 4, Math.floor(value / 4_294_967_296), true);
+    }
+    return this;
+  }
+
+  /** 64-bit integers with a sign. */
+  int64s(source: BigInt64Array, from: number): this {
+    for (let i = 0; i < this.count; i++) this.view.setBigInt64(i * 8, source[from + i] as bigint, true);
+    return this;
+  }
+}
+
+/** Reads such a column. Throws: `JournalFormatError` when it does not have `count` values. */
+export class ColumnReader {
+  private readonly view: DataView;
+
+  constructor(bytes: Uint8Array, count: number, width: 4 | 8) {
+    if (bytes.length !== count * width)
+      throw new JournalFormatError(`a column has ${bytes.length} bytes and should have ${count * width}`);
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  word(index: number): number {
+    return this.view.getUint32(index * 4, true);
+  }
+
+  int32(index: number): number {
+    return this.view.getInt32(index * 4, true);
+  }
+
+  integer(index: number): number {
+    return safeInteger(this.view.getBigUint64(index * 8, true), "a value of a column");
+  }
+
+  int64(index: number): bigint {
+    return this.view.getBigInt64(index * 8, true);
+  }
+}

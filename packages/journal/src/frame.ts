@@ -1,0 +1,95 @@
+import type { LedgerRecord, Position } from "@bank/core";
+import { FRAME_BYTES_MAX } from "@bank/core";
+import { BatchHeaderSchema, BatchPayloadSchema } from "@bank/proto";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { JOURNAL_FORMAT } from "./chain.ts";
+import { decodeStrictly, safeInteger } from "./decode.ts";
+import { JournalFormatError } from "./errors.ts";
+import { decodeRecords, encodeRecords } from "./records-codec.ts";
+
+/** What a batch says about itself. */
+export interface BatchHeader {
+  /** 16 bytes: the epoch under which it was written. */
+  readonly epochId: Uint8Array;
+  readonly firstPosition: Position;
+  /** Number of records, at least 1. */
+  readonly count: number;
+  /** Journal time, Unix milliseconds. */
+  readonly timeMs: number;
+  /** 16 bytes: digest of the state after it. */
+  readonly digestAfter: Uint8Array;
+  /** The highest position known to be committed when it was encoded. */
+  readonly committedPosition: Position;
+}
+
+/** A decoded frame. */
+export interface Batch {
+  readonly header: BatchHeader;
+  readonly records: readonly LedgerRecord[];
+}
+
+/**
+ * Encodes a batch, once: these bytes are stored, hashed and sent.
+ * Throws: `JournalFormatError` when the frame would be larger than `FRAME_BYTES_MAX`.
+ */
+export function encodeFrame(header: Omit<BatchHeader, "count">, records: readonly LedgerRecord[]): Uint8Array {
+  const head = toBinary(
+    BatchHeaderSchema,
+    create(BatchHeaderSchema, {
+      format: JOURNAL_FORMAT,
+      epochId: header.epochId,
+      firstPosition: BigInt(header.firstPosition),
+      count: records.length,
+      timeMs: BigInt(header.timeMs),
+      digestAfter: header.digestAfter,
+      committedPosition: BigInt(header.committedPosition),
+    }),
+  );
+  const payload = toBinary(BatchPayloadSchema, encodeRecords(records));
+  const frame = new Uint8Array(4 + head.length + payload.length);
+  if (frame.length > FRAME_BYTES_MAX)
+    throw new JournalFormatError(`a frame of ${frame.length} bytes is over the limit of ${FRAME_BYTES_MAX}`);
+  new DataView(frame.buffer).setUint32(0, head.length, true);
+  frame.set(head, 4);
+  frame.set(payload, 4 + head.length);
+  return frame;
+}
+
+/** Reads only the header. Throws: `JournalFormatError`. */
+export function decodeHeader(frame: Uint8Array): BatchHeader {
+  return split(frame).header;
+}
+
+/**
+ * Reads a frame. Everything that this program does not know is an error, never skipped.
+ * Throws: `JournalFormatError`.
+ */
+export function decodeFrame(frame: Uint8Array): Batch {
+  const { header, payload } = split(frame);
+  const records = decodeRecords(decodeStrictly(BatchPayloadSchema, payload), header.count);
+  return { header, records };
+}
+
+function split(frame: Uint8Array): { header: BatchHeader; payload: Uint8Array } {
+  if (frame.length < 4 || frame.length > FRAME_BYTES_MAX)
+    throw new JournalFormatError(`a frame has 4 to ${FRAME_BYTES_MAX} bytes, not ${frame.length}`);
+  const headerEnd = 4 + new DataView(frame.buffer, frame.byteOffset, 4).getUint32(0, true);
+  if (headerEnd > frame.length) throw new JournalFormatError("the frame ends inside its header");
+  const message = decodeStrictly(BatchHeaderSchema, frame.subarray(4, headerEnd));
+  if (message.format !== JOURNAL_FORMAT)
+    throw new JournalFormatError(
+      `the journal has format ${message.format}, and this program reads format ${JOURNAL_FORMAT}: use a newer program`,
+    );
+  if (message.epochId.length !== 16) throw new JournalFormatError("an epoch id has 16 bytes");
+  if (message.digestAfter.length !== 16) throw new JournalFormatError("a digest has 16 bytes");
+  if (message.count === 0) throw new JournalFormatError("a batch has at least one record");
+  const header: BatchHeader = {
+    epochId: message.epochId,
+    firstPosition: safeInteger(message.firstPosition, "first_position"),
+    count: message.count,
+    timeMs: safeInteger(message.timeMs, "time_ms"),
+    digestAfter: message.digestAfter,
+    committedPosition: safeInteger(message.committedPosition, "committed_position"),
+  };
+  return { header, payload: frame.subarray(headerEnd) };
+}

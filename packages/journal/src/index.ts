@@ -1,0 +1,11 @@
+/**
+ * `@bank/journal`: format 1 of the journal and of its snapshots, and the replay that turns them into a ledger. Pure: a
+ * hash function comes in as an argument. Everything exported here is public; other files are internal.
+ */
+export { genesisHash, JOURNAL_FORMAT, nextHash } from "./chain.ts";
+export { DigestMismatchError, JournalChainError, JournalFormatError } from "./errors.ts";
+export { type Batch, type BatchHeader, decodeFrame, decodeHeader, encodeFrame } from "./frame.ts";
+export { estimateBytes } from "./records-codec.ts";
+export { applyBatch, applyFrame, type ReceivedFrame, type Replay } from "./replay.ts";
+export type { Sha256 } from "./sha256.ts";
+export { loadSnapshot, type Snapshot, takeSnapshot } from "./snapshot.ts";
