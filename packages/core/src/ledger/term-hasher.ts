@@ -14,13 +14,13 @@ export class TermHasher {
   c = 0;
   d = 0;
 
-  /** Starts an entry. Kinds keep entries of different tables apart. */
+  /** Starts an entry. Its kind is its first word, so that entries of different tables are kept apart. */
   begin(kind: number): this {
-    this.a = 0x2f6b_1c2d ^ kind;
-    this.b = 0x4c95_7f2d ^ kind;
-    this.c = 0x71d6_7fff ^ kind;
-    this.d = 0x0eda_44df ^ kind;
-    return this;
+    this.a = 0x2f6b_1c2d;
+    this.b = 0x4c95_7f2d;
+    this.c = 0x71d6_7fff;
+    this.d = 0x0eda_44df;
+    return this.word(kind);
   }
 
   /** Any 32 bits. */
@@ -29,10 +29,10 @@ export class TermHasher {
     const b = Math.imul(this.b ^ value, 0xc2b2_ae35);
     const c = Math.imul(this.c ^ value, 0x27d4_eb2f);
     const d = Math.imul(this.d ^ value, 0x1656_67b1);
-    this.a = ((a << 13) | (a >>> 19)) + 0x52dc_e729;
-    this.b = ((b << 15) | (b >>> 17)) + 0x3849_5ab5;
-    this.c = ((c << 17) | (c >>> 15)) + 0x2b5f_cd13;
-    this.d = ((d << 11) | (d >>> 21)) + 0x5bd1_e995;
+    this.a = (((a << 13) | (a >>> 19)) + 0x52dc_e729) | 0;
+    this.b = (((b << 15) | (b >>> 17)) + 0x3849_5ab5) | 0;
+    this.c = (((c << 17) | (c >>> 15)) + 0x2b5f_cd13) | 0;
+    this.d = (((d << 11) | (d >>> 21)) + 0x5bd1_e995) | 0;
     return this;
   }
 
@@ -61,16 +61,19 @@ export class TermHasher {
     return this;
   }
 
-  /** Ends the entry: the lanes are ready. */
+  /**
+   * Ends the entry: the lanes are ready. Mixing them can be undone, so all 128 bits count: adding each lane to its
+   * neighbour instead would make the fourth follow from the other three (a − b + c − d would always be zero).
+   */
   finish(): this {
-    const a = finishLane(this.a);
     const b = finishLane(this.b);
     const c = finishLane(this.c);
     const d = finishLane(this.d);
-    this.a = (a + b) | 0;
-    this.b = (b + c) | 0;
-    this.c = (c + d) | 0;
-    this.d = (d + a) | 0;
+    const sum = (finishLane(this.a) + b + c + d) | 0;
+    this.a = sum;
+    this.b = (sum + b) | 0;
+    this.c = (sum + c) | 0;
+    this.d = (sum + d) | 0;
     return this;
   }
 }
