@@ -18,16 +18,22 @@ export function beginBatch(ledger: Ledger, timeMs: number): void {
 /**
  * Changes the state by one decided record: the same function on the bank, on every branch and in every replay. It holds
  * no business rule; it only refuses what no ledger could have decided.
- * Throws: `InvariantError`, leaving the ledger unusable unless the caller rolls it back.
+ * Throws: `InvariantError`, with nothing changed.
  */
 export function apply(ledger: Ledger, record: LedgerRecord): void {
+  if (isMovement(record)) checkMovement(ledger, record);
+  else checkOther(ledger, record);
+  checkRequest(ledger, record);
   ledger.position++;
-  if (isMovement(record)) applyMovement(ledger, record);
-  else applyOther(ledger, record);
+  if (isMovement(record)) {
+    ledger.post(record.debit, -record.amount, 1);
+    ledger.post(record.credit, record.amount, 1);
+  } else {
+    applyOther(ledger, record);
+  }
   const { request } = record;
   if (request !== undefined) {
     const principal = ledger.internPrincipal(record.principal);
-    assert(ledger.requests.find(principal, request.id) === -1, "a request is answered once");
     ledger.addRequest(principal, request.id, ledger.position, request.hashLow, request.hashHigh);
   }
 }
@@ -43,7 +49,7 @@ export function unapply(ledger: Ledger, record: LedgerRecord): void {
   ledger.position--;
 }
 
-function applyMovement(ledger: Ledger, record: MovementRecord): void {
+function checkMovement(ledger: Ledger, record: MovementRecord): void {
   const { debit, credit, amount } = record;
   const { accounts } = ledger;
   assert(debit < accounts.count && credit < accounts.count && debit !== credit, "a movement has two known accounts");
@@ -53,19 +59,44 @@ function applyMovement(ledger: Ledger, record: MovementRecord): void {
   const creditAfter = (accounts.posted[credit] as bigint) + amount;
   assert(debitAfter >= (accounts.floors[debit] as bigint), "no balance falls below its floor");
   assert(fitsBalance(debitAfter) && fitsBalance(creditAfter), "balances stay within 64 bits");
-  ledger.post(debit, -amount, 1);
-  ledger.post(credit, amount, 1);
 }
 
-function applyOther(ledger: Ledger, record: Exclude<LedgerRecord, MovementRecord>): void {
+function checkRequest(ledger: Ledger, record: LedgerRecord): void {
+  if (record.request === undefined) assert(record.kind !== RecordKind.REJECTED, "a rejection answers a request");
+  else assert(ledger.findRequest(record.principal, record.request.id) === -1, "a request is answered once");
+}
+
+type OtherRecord = Exclude<LedgerRecord, MovementRecord>;
+
+function checkOther(ledger: Ledger, record: OtherRecord): void {
   switch (record.kind) {
     case RecordKind.ACCOUNT_OPENED: {
-      assert(record.account === ledger.accounts.count, "accounts are opened in the order of their index");
-      assert(record.currency < ledger.currencies.length, "an account has a known currency");
-      assert(
-        record.number === 0 || record.number === ledger.nextAccountNumber,
-        "customers' account numbers follow each other",
-      );
+      const { account, currency, number } = record;
+      assert(account === ledger.accounts.count, "accounts are opened in the order of their index");
+      assert(currency < ledger.currencies.length, "an account has a known currency");
+      assert(number === 0 || number === ledger.nextAccountNumber, "customers' account numbers follow each other");
+      return;
+    }
+    case RecordKind.EPOCH_BEGUN:
+      assert(record.number > (ledger.currentEpoch()?.number ?? 0), "epochs have ascending numbers");
+      return;
+    case RecordKind.CURRENCY_DEFINED:
+      assert(record.currency === ledger.currencies.length, "currencies are defined in the order of their index");
+      assert(ledger.currencyIndex(record.code) === undefined, "a currency is defined once");
+      return;
+    case RecordKind.STATE_ROOT:
+      assert(record.position > (ledger.root?.position ?? 0), "roots have ascending positions");
+      assert(record.position <= ledger.position, "a root is of the past");
+      return;
+    case RecordKind.REJECTED:
+    case RecordKind.BRANCH_REGISTERED:
+      return;
+  }
+}
+
+function applyOther(ledger: Ledger, record: OtherRecord): void {
+  switch (record.kind) {
+    case RecordKind.ACCOUNT_OPENED:
       ledger.addAccount({ ...record, openedPosition: ledger.position, openedTimeMs: ledger.timeMs });
       if (record.number !== 0) ledger.nextAccountNumber++;
       ledger.undo(() => {
@@ -73,25 +104,15 @@ function applyOther(ledger: Ledger, record: Exclude<LedgerRecord, MovementRecord
         ledger.removeNewestAccount();
       });
       return;
-    }
     case RecordKind.REJECTED:
-      assert(record.request !== undefined, "a rejection answers a request");
       return;
     case RecordKind.EPOCH_BEGUN: {
-      const last = ledger.currentEpoch();
-      assert(record.number > (last?.number ?? 0), "epochs have ascending numbers");
-      ledger.addEpoch({
-        number: record.number,
-        id: record.id,
-        firstPosition: ledger.position,
-        lossAccepted: record.lossAccepted,
-      });
+      const { number, id, lossAccepted } = record;
+      ledger.addEpoch({ number, id, firstPosition: ledger.position, lossAccepted });
       ledger.undo(() => ledger.removeNewestEpoch());
       return;
     }
     case RecordKind.CURRENCY_DEFINED:
-      assert(record.currency === ledger.currencies.length, "currencies are defined in the order of their index");
-      assert(ledger.currencyIndex(record.code) === undefined, "a currency is defined once");
       ledger.addCurrency({ code: record.code, decimals: record.decimals });
       ledger.undo(() => ledger.removeNewestCurrency());
       return;
@@ -103,8 +124,6 @@ function applyOther(ledger: Ledger, record: Exclude<LedgerRecord, MovementRecord
     }
     case RecordKind.STATE_ROOT: {
       const previous = ledger.root;
-      assert(record.position > (previous?.position ?? 0), "roots have ascending positions");
-      assert(record.position < ledger.position, "a root is of the past");
       ledger.root = { position: record.position, root: record.root };
       ledger.undo(() => {
         ledger.root = previous;
