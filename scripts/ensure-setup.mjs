@@ -3,7 +3,7 @@
 // The binaries it installs are found by the script that npm runs next, because npm put node_modules/.bin on the PATH
 // when it did not exist yet.
 import { spawnSync } from "node:child_process";
-import { dirname } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { setupStaleReason } from "./setup-stamp.mjs";
@@ -12,10 +12,10 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const reason = setupStaleReason(root);
 if (reason !== undefined) {
   console.error(`Set-up: ${reason}; running npm ci …`);
-  const code = installFromLockfile();
+  const code = installFromLockfile() || finishWithoutInstallScripts();
   const still = setupStaleReason(root);
   if (code !== 0 || still !== undefined) {
-    console.error(`Set-up failed: ${code === 0 ? still : `npm ci ended with code ${code}`}.`);
+    console.error(`Set-up failed: ${code === 0 ? still : `code ${code}`}.`);
     console.error("The packages come from the npm registry: is it reachable? Then run `npm ci` by hand to see more.");
     process.exit(code || 1);
   }
@@ -33,4 +33,13 @@ function installFromLockfile() {
     : spawnSync("npm", args, { ...options, shell: process.platform === "win32" });
   if (result.error !== undefined) console.error(String(result.error));
   return result.status ?? 1;
+}
+
+/** Where a user's configuration turns install scripts off, npm left out the root's postinstall. */
+function finishWithoutInstallScripts() {
+  if (setupStaleReason(root) === undefined) return 0;
+  const path = `${join(root, "node_modules", ".bin")}${delimiter}${process.env["PATH"] ?? ""}`;
+  const env = { ...process.env, PATH: path };
+  const shell = process.platform === "win32";
+  return spawnSync("node", ["scripts/postinstall.mjs"], { cwd: root, stdio: ["ignore", 2, 2], env, shell }).status ?? 1;
 }
