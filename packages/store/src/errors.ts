@@ -1,0 +1,49 @@
+/** What a store can say besides yes. Each class is one answer that callers treat differently. */
+export class StoreError extends Error {
+  override readonly name: string = "StoreError";
+}
+
+/** The store was not opened, or was closed. */
+export class StoreClosedError extends StoreError {
+  override readonly name = "StoreClosedError";
+}
+
+/** Another process holds the store. */
+export class StoreLockedError extends StoreError {
+  override readonly name = "StoreLockedError";
+}
+
+/** A newer program wrote this store; this one does not know its layout. */
+export class StoreVersionError extends StoreError {
+  override readonly name = "StoreVersionError";
+}
+
+/** What is stored contradicts itself. */
+export class CorruptStoreError extends StoreError {
+  override readonly name = "CorruptStoreError";
+}
+
+/** The append came from an epoch below the one the store is fenced to. */
+export class StaleEpochError extends StoreError {
+  override readonly name = "StaleEpochError";
+}
+
+/** The append does not begin right behind the last stored position. */
+export class PositionGapError extends StoreError {
+  override readonly name = "PositionGapError";
+}
+
+/** The position is occupied by other bytes, or the chain does not continue: two histories met. */
+export class JournalConflictError extends StoreError {
+  override readonly name = "JournalConflictError";
+}
+
+/** Certainly nothing was stored. The caller may undo and go on. */
+export class AppendRefusedError extends StoreError {
+  override readonly name = "AppendRefusedError";
+}
+
+/** Whether anything was stored is not known. The caller must settle it before it goes on. */
+export class AppendUnknownError extends StoreError {
+  override readonly name = "AppendUnknownError";
+}

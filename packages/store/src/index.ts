@@ -1,0 +1,9 @@
+// @bank/store. Public: the port, its errors, `openStore`, and the engines for those who construct them by hand. The
+// conformance suite is "@bank/store/conformance", the store with faults to order is "@bank/store/testing". All else is
+// internal to an engine.
+export * from "./errors.ts";
+export { MemoryDisk } from "./memory/memory-disk.ts";
+export { MemoryJournalStore } from "./memory/memory-store.ts";
+export { openStore } from "./open.ts";
+export * from "./port.ts";
+export { SqliteJournalStore } from "./sqlite/sqlite-store.ts";

@@ -1,0 +1,59 @@
+import { copyBytes } from "../bytes.ts";
+import type { StoredBatch, StoredSnapshot, StoreHead, StoreState } from "../port.ts";
+import { SNAPSHOTS_KEPT } from "../port.ts";
+
+/** What outlives a memory store object. Internal to the engine and its tests. */
+export class MemoryDisk {
+  /** The store object that has this disk open. A test clears it to end that store as a crash would. */
+  holder: object | undefined;
+  bankId: Uint8Array | undefined;
+  epoch = 0;
+  closedCleanly = true;
+  /** In order, without gaps, the first beginning at 1. */
+  readonly batches: StoredBatch[] = [];
+  /** Newest first. */
+  snapshots: readonly StoredSnapshot[] = [];
+
+  head(): StoreHead | undefined {
+    const last = this.batches.at(-1);
+    return last && { position: last.lastPosition, chainHash: last.chainHash };
+  }
+
+  state(): StoreState {
+    const head = this.head();
+    return {
+      bankId: this.bankId && copyBytes(this.bankId),
+      head: head && { position: head.position, chainHash: copyBytes(head.chainHash) },
+      epoch: this.epoch,
+      closedCleanly: this.closedCleanly,
+    };
+  }
+
+  /** The index of the first batch whose last position is above this one. */
+  indexAfter(position: number): number {
+    let low = 0;
+    let high = this.batches.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const batch = this.batches[middle];
+      if (batch !== undefined && batch.lastPosition <= position) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  batchBeginningAt(firstPosition: number): StoredBatch | undefined {
+    const batch = this.batches[this.indexAfter(firstPosition - 1)];
+    return batch?.firstPosition === firstPosition ? batch : undefined;
+  }
+
+  chainHashAt(position: number): Uint8Array | undefined {
+    const batch = this.batches[this.indexAfter(position - 1)];
+    return batch?.lastPosition === position ? batch.chainHash : undefined;
+  }
+
+  keepSnapshot(snapshot: StoredSnapshot): void {
+    const others = this.snapshots.filter(({ position }) => position !== snapshot.position);
+    this.snapshots = [...others, snapshot].sort((a, b) => b.position - a.position).slice(0, SNAPSHOTS_KEPT);
+  }
+}

@@ -1,0 +1,149 @@
+import { checkAppend } from "../append-check.ts";
+import { completeLimits, requireBankId, requireEpoch, requirePosition, requireSnapshot } from "../arguments.ts";
+import { copyBytes, equalBytes } from "../bytes.ts";
+import {
+  JournalConflictError,
+  PositionGapError,
+  StaleEpochError,
+  StoreClosedError,
+  StoreError,
+  StoreLockedError,
+} from "../errors.ts";
+import type { JournalStore, ReadLimits, StoredBatch, StoredSnapshot, StoreState } from "../port.ts";
+import { MemoryDisk } from "./memory-disk.ts";
+
+/**
+ * The port in memory: for tests, the simulator and replicas that live only briefly. What it holds is in its
+ * `MemoryDisk`, so that a test can end one store object and open another over the same data.
+ */
+export class MemoryJournalStore implements JournalStore {
+  readonly engine = "memory";
+  readonly #disk: MemoryDisk;
+
+  constructor(disk: MemoryDisk = new MemoryDisk()) {
+    this.#disk = disk;
+  }
+
+  async open(): Promise<StoreState> {
+    if (this.#disk.holder === this) throw new StoreError("this memory store is open already");
+    if (this.#disk.holder !== undefined) {
+      throw new StoreLockedError("another store of this process uses this memory: close that one first");
+    }
+    this.#disk.holder = this;
+    return this.#disk.state();
+  }
+
+  async initialize(bankId: Uint8Array): Promise<void> {
+    const disk = this.#held();
+    requireBankId(bankId);
+    if (disk.bankId === undefined) {
+      disk.closedCleanly = false;
+      disk.bankId = copyBytes(bankId);
+    } else if (!equalBytes(disk.bankId, bankId)) {
+      throw new JournalConflictError("another bank lives in this memory store");
+    }
+  }
+
+  async fence(epoch: number): Promise<void> {
+    const disk = this.#held();
+    requireEpoch(epoch);
+    if (epoch < disk.epoch) {
+      throw new StaleEpochError(`the store is fenced to epoch ${disk.epoch}: epoch ${epoch} comes too late`);
+    }
+    if (epoch === disk.epoch) return;
+    disk.closedCleanly = false;
+    disk.epoch = epoch;
+  }
+
+  async append(batches: readonly StoredBatch[], { epoch }: { readonly epoch: number }): Promise<void> {
+    const disk = this.#held();
+    const fresh = checkAppend(batches, epoch, {
+      bankId: disk.bankId,
+      fencedEpoch: disk.epoch,
+      head: disk.head(),
+      storedAt: (firstPosition) => disk.batchBeginningAt(firstPosition),
+    });
+    if (fresh.length > 0) disk.closedCleanly = false;
+    for (const batch of fresh) disk.batches.push(copyBatch(batch));
+  }
+
+  async read(afterPosition: number, limits?: ReadLimits): Promise<readonly StoredBatch[]> {
+    const disk = this.#held();
+    requirePosition(afterPosition, 0);
+    const { maxBytes, maxBatches } = completeLimits(limits);
+    const found: StoredBatch[] = [];
+    let bytes = 0;
+    for (let i = disk.indexAfter(afterPosition); found.length < maxBatches; i++) {
+      const batch = disk.batches[i];
+      if (batch === undefined) break;
+      bytes += batch.frame.length;
+      if (bytes > maxBytes && found.length > 0) break;
+      found.push(copyBatch(batch));
+    }
+    return found;
+  }
+
+  async batchAt(position: number): Promise<StoredBatch | undefined> {
+    const disk = this.#held();
+    requirePosition(position);
+    const batch = disk.batches[disk.indexAfter(position - 1)];
+    return batch && copyBatch(batch);
+  }
+
+  async chainHashAt(position: number): Promise<Uint8Array | undefined> {
+    const disk = this.#held();
+    requirePosition(position);
+    const hash = disk.chainHashAt(position);
+    return hash && copyBytes(hash);
+  }
+
+  async saveSnapshot(snapshot: StoredSnapshot): Promise<void> {
+    const disk = this.#held();
+    requireSnapshot(snapshot);
+    if (disk.chainHashAt(snapshot.position) === undefined) {
+      throw new PositionGapError(`no batch ends at ${snapshot.position}: a snapshot cannot be of that position`);
+    }
+    disk.closedCleanly = false;
+    disk.keepSnapshot(copySnapshot(snapshot));
+  }
+
+  async snapshotPositions(): Promise<readonly number[]> {
+    return this.#held().snapshots.map(({ position }) => position);
+  }
+
+  async loadSnapshot(position: number): Promise<StoredSnapshot | undefined> {
+    const disk = this.#held();
+    requirePosition(position);
+    const snapshot = disk.snapshots.find((candidate) => candidate.position === position);
+    return snapshot && copySnapshot(snapshot);
+  }
+
+  async recover(): Promise<StoreState> {
+    return this.#held().state();
+  }
+
+  async close(): Promise<void> {
+    if (this.#disk.holder !== this) return;
+    this.#disk.closedCleanly = true;
+    this.#disk.holder = undefined;
+  }
+
+  #held(): MemoryDisk {
+    if (this.#disk.holder !== this) throw new StoreClosedError("this memory store is not open");
+    return this.#disk;
+  }
+}
+
+function copyBatch(batch: StoredBatch): StoredBatch {
+  return {
+    firstPosition: batch.firstPosition,
+    lastPosition: batch.lastPosition,
+    frame: copyBytes(batch.frame),
+    previousHash: copyBytes(batch.previousHash),
+    chainHash: copyBytes(batch.chainHash),
+  };
+}
+
+function copySnapshot({ position, header, pages }: StoredSnapshot): StoredSnapshot {
+  return { position, header: copyBytes(header), pages: pages.map(copyBytes) };
+}

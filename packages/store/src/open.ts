@@ -1,0 +1,38 @@
+import { StoreError } from "./errors.ts";
+import { MemoryJournalStore } from "./memory/memory-store.ts";
+import type { JournalStore } from "./port.ts";
+import { SqliteJournalStore } from "./sqlite/sqlite-store.ts";
+
+const SUPPORTED = 'supported are "sqlite:PATH", with the path of a data folder, and "memory:"';
+
+/**
+ * The store that a URL names, not yet opened: call its `open` next.
+ *
+ * `sqlite:PATH` keeps the journal in the folder at PATH, relative to the working directory or absolute; the path is
+ * taken as it is written, without percent-encoding. `memory:` keeps it in this process and forgets it.
+ * Throws: `StoreError` for a URL that names neither.
+ */
+export function openStore(url: string): JournalStore {
+  const colon = url.indexOf(":");
+  if (colon < 1) throw new StoreError(`"${url}" is no store URL: ${SUPPORTED}`);
+  const scheme = url.slice(0, colon).toLowerCase();
+  const rest = url.slice(colon + 1);
+  switch (scheme) {
+    case "sqlite":
+      return new SqliteJournalStore({ folder: requireFolder(url, rest) });
+    case "memory":
+      if (rest !== "") throw new StoreError(`"${url}": nothing may follow "memory:"`);
+      return new MemoryJournalStore();
+    default:
+      throw new StoreError(`"${url}": unknown kind of store "${scheme}:"; ${SUPPORTED}`);
+  }
+}
+
+function requireFolder(url: string, path: string): string {
+  if (path === "") throw new StoreError(`"${url}" lacks the path of a data folder; ${SUPPORTED}`);
+  // "sqlite://data" reads as a host named data; the folder /data is unlikely to be what was meant.
+  if (/^\/\/[^/]/.test(path)) {
+    throw new StoreError(`"${url}" has two slashes: write "sqlite:${path.slice(2)}" or "sqlite:${path.slice(1)}"`);
+  }
+  return path;
+}

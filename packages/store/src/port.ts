@@ -1,0 +1,141 @@
+/**
+ * The port between the bank and whatever keeps its journal. An engine knows bytes, positions, hashes and epochs, and
+ * nothing of accounts or money. Every engine passes the suite in `conformance.ts`.
+ */
+
+/** One encoded batch as it is hashed, stored and sent: the same bytes everywhere. */
+export interface StoredBatch {
+  /** Position of the batch's first record; 1 for the first batch of a bank. */
+  readonly firstPosition: number;
+  /** Position of the batch's last record; at least `firstPosition`. */
+  readonly lastPosition: number;
+  /** The frame: what the journal codec produced. Engines never look inside. */
+  readonly frame: Uint8Array;
+  /** Chain hash before this batch (32 bytes). */
+  readonly previousHash: Uint8Array;
+  /** Chain hash after this batch (32 bytes). */
+  readonly chainHash: Uint8Array;
+}
+
+/** The end of a journal: the last stored batch's last position and chain hash. */
+export interface StoreHead {
+  readonly position: number;
+  readonly chainHash: Uint8Array;
+}
+
+/** What an engine found when it opened. */
+export interface StoreState {
+  /** 16 bytes; undefined for a store in which no bank lives yet. */
+  readonly bankId: Uint8Array | undefined;
+  /** undefined while no batch is stored. */
+  readonly head: StoreHead | undefined;
+  /** The epoch that the store is fenced to: a lower one may no longer append. 0 before the first `fence`. */
+  readonly epoch: number;
+  /** False when the last user that wrote to this store did not close it. */
+  readonly closedCleanly: boolean;
+}
+
+/** A snapshot of the state at exactly one batch end. Header and pages are bytes of the snapshot codec. */
+export interface StoredSnapshot {
+  readonly position: number;
+  readonly header: Uint8Array;
+  readonly pages: readonly Uint8Array[];
+}
+
+/** How many snapshots a store keeps: the newest, and the one before in case the newest cannot be loaded. */
+export const SNAPSHOTS_KEPT = 2;
+
+/** How much of the journal one read returns. */
+export interface ReadLimits {
+  /** Stop before the frames together exceed this, except that one batch is always returned. At least 0; default 4 MiB. */
+  readonly maxBytes?: number;
+  /** At most this many batches. At least 1; default 1,024. */
+  readonly maxBatches?: number;
+}
+
+/** What `read` takes for a limit that is not named. */
+export const READ_LIMITS_DEFAULT = {
+  maxBytes: 4 * 1024 * 1024,
+  maxBatches: 1024,
+} as const satisfies Required<ReadLimits>;
+
+/**
+ * A durable, ordered, append-only sequence of batches, and the newest snapshots of what they lead to. One process uses
+ * a store at a time.
+ *
+ * Bytes that go in are copied or written before the promise resolves, and bytes that come out belong to the caller.
+ * On a store that is not open every method but `open` and `close` rejects with `StoreClosedError`. Arguments that no
+ * correct caller sends (a position that is no safe integer, a hash that is not 32 bytes) are a `RangeError`.
+ * Where this says that a write rejects with `AppendRefusedError` or `AppendUnknownError`, that is so for `initialize`,
+ * `fence` and `saveSnapshot` too: all share one file, so a doubt about one write stops the others until `recover`.
+ */
+export interface JournalStore {
+  /** The engine's name, for messages: "sqlite", "memory". */
+  readonly engine: string;
+
+  /**
+   * Takes the store for this process and recovers it. On a full disk an existing store still opens, for reading: until
+   * there is room again, each write is an `AppendRefusedError`.
+   * Rejects with: `StoreLockedError` when another process has it; `CorruptStoreError`; `StoreVersionError` when a newer
+   * program wrote it; `StoreError` where it cannot be used at all (a folder that cannot be written, say).
+   */
+  open(): Promise<StoreState>;
+
+  /** Makes an empty store the store of this bank. Idempotent by `bankId`; another bank's id is a `JournalConflictError`. */
+  initialize(bankId: Uint8Array): Promise<void>;
+
+  /**
+   * Durably raises the epoch that the store is fenced to. From then on a lower epoch's append is refused; a higher one's
+   * is taken and raises nothing.
+   * Idempotent: the same number again. Rejects with `StaleEpochError` for a lower one.
+   */
+  fence(epoch: number): Promise<void>;
+
+  /**
+   * Makes the batches durable, all or none, and resolves only then. Checks in this order, before anything is written:
+   * a bank lives here (`StoreError`), epoch (`StaleEpochError`), positions without a gap, inside the array too
+   * (`PositionGapError`), each `previousHash` equal to the hash before it (`JournalConflictError`; what precedes the
+   * first batch of a bank is not the store's to know).
+   * Idempotent by (position, chain hash): batches that are already there are a success, also where only the first of an
+   * array are; a position occupied by other bytes is a `JournalConflictError`.
+   * Rejects with: `AppendRefusedError` when certainly nothing was stored (disk full); `AppendUnknownError` when that
+   * cannot be known (an I/O error in fsync): then only `recover` and the same append again settle it.
+   */
+  append(batches: readonly StoredBatch[], options: { readonly epoch: number }): Promise<void>;
+
+  /**
+   * Batches whose last position is above `afterPosition` (0 for the beginning), in order; empty at the end of the
+   * journal. Rejects with: `CorruptStoreError` where what is stored has a gap or its hashes do not link.
+   */
+  read(afterPosition: number, limits?: ReadLimits): Promise<readonly StoredBatch[]>;
+
+  /** The batch that contains `position`, or undefined. */
+  batchAt(position: number): Promise<StoredBatch | undefined>;
+
+  /**
+   * The chain hash after the batch that ends at `position`; undefined where no batch ends.
+   */
+  chainHashAt(position: number): Promise<Uint8Array | undefined>;
+
+  /**
+   * Stores a snapshot durably, then forgets all but the `SNAPSHOTS_KEPT` of the highest positions. One at the same position is
+   * replaced. Rejects with: `PositionGapError` where no stored batch ends.
+   */
+  saveSnapshot(snapshot: StoredSnapshot): Promise<void>;
+
+  /** Positions of the stored snapshots, newest first. */
+  snapshotPositions(): Promise<readonly number[]>;
+
+  /** The snapshot at exactly this position, or undefined. */
+  loadSnapshot(position: number): Promise<StoredSnapshot | undefined>;
+
+  /**
+   * Drops every connection and opens anew without giving up the lock, so that what is there after an
+   * `AppendUnknownError` is what a new process would find. When it rejects, the store stays in doubt and `recover` may
+   * be called again.
+   */
+  recover(): Promise<StoreState>;
+
+  /** Gives the store back, marking it closed cleanly unless a write is in doubt. Idempotent; `open` may follow. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,190 @@
+import { join } from "node:path";
+import type { DatabaseSync } from "node:sqlite";
+import { AppendRefusedError, CorruptStoreError, StoreError } from "../errors.ts";
+import type { StoredBatch, StoredSnapshot, StoreHead } from "../port.ts";
+import { Checkpointer } from "./checkpointer.ts";
+import type { Connect } from "./connection.ts";
+import { disconnect, makeDurable, requireDurable } from "./connection.ts";
+import type { FolderLock } from "./folder-lock.ts";
+import { JournalTable } from "./journal-table.ts";
+import { createLayout, readLayout } from "./layout.ts";
+import type { Meta } from "./meta-table.ts";
+import { MetaTable } from "./meta-table.ts";
+import { SnapshotTable } from "./snapshot-table.ts";
+import { failure, isFull, refusal } from "./sqlite-errors.ts";
+import { commitOne, Transaction } from "./transaction.ts";
+
+/**
+ * One connection to `journal.db`, its statements, and what of it is known without asking. Thrown away and opened anew
+ * after a doubt.
+ */
+export class JournalFile {
+  readonly journal: JournalTable;
+  readonly snapshots: SnapshotTable;
+  readonly #database: DatabaseSync;
+  readonly #path: string;
+  readonly #metaTable: MetaTable;
+  readonly #transaction: Transaction;
+  readonly #checkpointer: Checkpointer;
+  #meta: Meta;
+  #head: StoreHead | undefined;
+  /** Whether what an unclean end left in the log is written anew. Nothing may be written before it is. */
+  #settled: boolean;
+  /** Whether the file says that it is in use, so that the hot path need not look further. */
+  #readyToWrite = false;
+
+  private constructor(database: DatabaseSync, path: string) {
+    this.#database = database;
+    this.#path = path;
+    this.journal = new JournalTable(database);
+    this.snapshots = new SnapshotTable(database);
+    this.#metaTable = new MetaTable(database);
+    this.#transaction = new Transaction(database);
+    this.#checkpointer = new Checkpointer(database);
+    this.#meta = this.#metaTable.read();
+    this.#settled = this.#meta.clean;
+  }
+
+  /**
+   * Opens the journal of a locked folder and makes it where there is none. `doubtful` settles the log even where the
+   * file calls itself clean.
+   * Throws: what `JournalStore.open` rejects with.
+   */
+  static open(
+    folder: string,
+    { lock, connect, doubtful }: { readonly lock: FolderLock; readonly connect: Connect; readonly doubtful: boolean },
+  ): JournalFile {
+    const path = join(folder, "journal.db");
+    let database: DatabaseSync | undefined;
+    try {
+      database = connect(path);
+      const layout = readLayout(database, path);
+      if (layout === "empty" && lock.journalWasMade) {
+        throw new CorruptStoreError(
+          `${path} is missing or empty, but this folder held a journal: bring the file back, or use a new folder`,
+        );
+      }
+      makeDurable(database, path);
+      if (layout === "empty") create(database);
+      lock.rememberJournal();
+      const file = new JournalFile(database, path);
+      if (doubtful) file.#settled = false;
+      file.#recover();
+      return file;
+    } catch (error) {
+      if (database !== undefined) disconnect(database);
+      throw failure(error, `open ${path}`);
+    }
+  }
+
+  get meta(): Meta {
+    return this.#meta;
+  }
+
+  get head(): StoreHead | undefined {
+    return this.#head;
+  }
+
+  /** Stores batches that were checked to continue the journal. Throws: `AppendRefusedError`, `AppendUnknownError`. */
+  append(batches: readonly StoredBatch[]): void {
+    const last = batches.at(-1);
+    if (last === undefined) return;
+    this.#prepareToWrite();
+    const what = `append positions ${batches[0]?.firstPosition} to ${last.lastPosition}`;
+    if (batches.length === 1) commitOne(what, () => this.journal.insert(last));
+    else {
+      this.#transaction.run(what, () => {
+        for (const batch of batches) this.journal.insert(batch);
+      });
+    }
+    this.#head = { position: last.lastPosition, chainHash: new Uint8Array(last.chainHash) };
+    this.#checkpointer.wrote(batches.reduce((sum, { frame }) => sum + frame.length, 0));
+  }
+
+  /** Throws: `AppendRefusedError`, `AppendUnknownError`. */
+  changeMeta(change: Partial<Pick<Meta, "bankId" | "epoch">>): void {
+    this.#prepareToWrite();
+    this.#writeMeta({ ...this.#meta, ...change });
+  }
+
+  /** Throws: `AppendRefusedError`, `AppendUnknownError`. */
+  saveSnapshot(snapshot: StoredSnapshot): void {
+    this.#prepareToWrite();
+    let written = 0;
+    this.#transaction.run(`save the snapshot at ${snapshot.position}`, () => {
+      written = this.snapshots.save(snapshot);
+    });
+    this.#checkpointer.wrote(written);
+  }
+
+  /** Closes the connection after use that left nothing in doubt. */
+  closeCleanly(): void {
+    try {
+      if (this.#settled && !this.#meta.clean) {
+        this.#checkpointer.truncate();
+        this.#writeMeta({ ...this.#meta, clean: true });
+      }
+    } catch {
+      // The file goes on saying that it is in use, which is true: the next opening settles what is left in its log.
+    } finally {
+      this.drop();
+    }
+  }
+
+  /** Closes the connection and leaves the file as it is. */
+  drop(): void {
+    disconnect(this.#database);
+  }
+
+  /** Before anybody looks: settle the log, then see whether the ends of the journal hold together. */
+  #recover(): void {
+    try {
+      if (!this.#settled) this.#settle();
+    } catch (error) {
+      // A full disk only delays this. Until it is done the store can be read, and `#prepareToWrite` refuses writes.
+      if (!isFull(error)) throw error;
+    }
+    this.#head = this.journal.head();
+    if (this.#head !== undefined && this.#meta.bankId === undefined) {
+      throw new CorruptStoreError(`${this.#path} has batches, but does not say of which bank`);
+    }
+    const newest = this.snapshots.positions()[0];
+    const end = this.#head?.position ?? 0;
+    if (newest !== undefined && newest > end) {
+      throw new CorruptStoreError(
+        `${this.#path} ends at position ${end}, but has a snapshot of position ${newest}: the journal lost its end`,
+      );
+    }
+  }
+
+  #settle(): void {
+    this.#checkpointer.truncate();
+    this.#settled = true;
+  }
+
+  #prepareToWrite(): void {
+    if (this.#readyToWrite) return;
+    try {
+      if (!this.#settled) this.#settle();
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw refusal(error, "write before the log is settled");
+      throw new AppendRefusedError(`nothing was stored: ${error.message}`, { cause: error });
+    }
+    if (this.#meta.clean) this.#writeMeta({ ...this.#meta, clean: false });
+    // Some builds of SQLite lower this with the first write.
+    requireDurable(this.#database, this.#path);
+    this.#readyToWrite = true;
+  }
+
+  #writeMeta(meta: Meta): void {
+    commitOne("write the store's facts about itself", () => this.#metaTable.write(meta));
+    this.#meta = meta;
+  }
+}
+
+function create(database: DatabaseSync): void {
+  new Transaction(database).run("make a new journal", () => {
+    createLayout(database);
+    new MetaTable(database).write({ bankId: undefined, epoch: 0, clean: true });
+  });
+}

@@ -1,0 +1,222 @@
+import { resolve } from "node:path";
+import { checkAppend } from "../append-check.ts";
+import { completeLimits, requireBankId, requireEpoch, requirePosition, requireSnapshot } from "../arguments.ts";
+import { copyBytes, equalBytes, shortHex } from "../bytes.ts";
+import {
+  AppendUnknownError,
+  JournalConflictError,
+  PositionGapError,
+  StaleEpochError,
+  StoreClosedError,
+  StoreError,
+} from "../errors.ts";
+import type { JournalStore, ReadLimits, StoredBatch, StoredSnapshot, StoreState } from "../port.ts";
+import type { Connect } from "./connection.ts";
+import { connect } from "./connection.ts";
+import { prepareDataFolder } from "./data-folder.ts";
+import { FolderLock } from "./folder-lock.ts";
+import { JournalFile } from "./journal-file.ts";
+import { failure } from "./sqlite-errors.ts";
+
+type Phase =
+  /** Holds nothing. Left by `open`. */
+  | { readonly kind: "closed" }
+  /** All is well. Left by `close`, and by a write of which nobody knows whether it was stored. */
+  | { readonly kind: "open"; readonly lock: FolderLock; readonly file: JournalFile }
+  /** A write is in doubt. Reads still show what was there before it; no write until `recover`. */
+  | { readonly kind: "doubtful"; readonly lock: FolderLock; readonly file: JournalFile; readonly cause: unknown }
+  /** `recover` gave up the connection and could not make another. Holds only the lock. Left by another `recover`. */
+  | { readonly kind: "dropped"; readonly lock: FolderLock; readonly cause: unknown };
+
+/**
+ * The default engine: a data folder with `journal.db` (SQLite, write-ahead log, every commit synced) and `lock.db`.
+ * All of it is synchronous inside: a write takes as long as the disk does, and the process waits.
+ */
+export class SqliteJournalStore implements JournalStore {
+  readonly engine = "sqlite";
+  /** Absolute path of the data folder. */
+  readonly folder: string;
+  readonly #connect: Connect;
+  #phase: Phase = { kind: "closed" };
+
+  /** `connect` is for tests: it must open the file at the path that it is given. */
+  constructor(options: { readonly folder: string; readonly connect?: Connect }) {
+    this.folder = resolve(options.folder);
+    this.#connect = options.connect ?? connect;
+  }
+
+  async open(): Promise<StoreState> {
+    if (this.#phase.kind !== "closed") throw new StoreError(`the store in ${this.folder} is open already`);
+    prepareDataFolder(this.folder);
+    const lock = FolderLock.take(this.folder, this.#connect);
+    try {
+      return this.#openFile(lock, { doubtful: false });
+    } catch (error) {
+      lock.release();
+      throw error;
+    }
+  }
+
+  async initialize(bankId: Uint8Array): Promise<void> {
+    const file = this.#writable();
+    requireBankId(bankId);
+    const present = file.meta.bankId;
+    if (present === undefined) {
+      this.#write(() => file.changeMeta({ bankId: copyBytes(bankId) }));
+    } else if (!equalBytes(present, bankId)) {
+      throw new JournalConflictError(
+        `bank ${shortHex(present)} lives in ${this.folder}: bank ${shortHex(bankId)} needs another folder`,
+      );
+    }
+  }
+
+  async fence(epoch: number): Promise<void> {
+    const file = this.#writable();
+    requireEpoch(epoch);
+    const present = file.meta.epoch;
+    if (epoch < present) {
+      throw new StaleEpochError(`the store is fenced to epoch ${present}: epoch ${epoch} comes too late`);
+    }
+    if (epoch > present) this.#write(() => file.changeMeta({ epoch }));
+  }
+
+  async append(batches: readonly StoredBatch[], { epoch }: { readonly epoch: number }): Promise<void> {
+    const file = this.#writable();
+    const fresh = checkAppend(batches, epoch, {
+      bankId: file.meta.bankId,
+      fencedEpoch: file.meta.epoch,
+      head: file.head,
+      storedAt: (firstPosition) => this.#lookUp("read", () => file.journal.batchAtOrBefore(firstPosition)),
+    });
+    if (fresh.length > 0) this.#write(() => file.append(fresh));
+  }
+
+  async read(afterPosition: number, limits?: ReadLimits): Promise<readonly StoredBatch[]> {
+    const file = this.#readable();
+    requirePosition(afterPosition, 0);
+    const complete = completeLimits(limits);
+    const end = file.head?.position ?? 0;
+    if (afterPosition >= end) return [];
+    return this.#lookUp("read", () => file.journal.read({ from: afterPosition + 1, end, ...complete }));
+  }
+
+  async batchAt(position: number): Promise<StoredBatch | undefined> {
+    const file = this.#readable();
+    requirePosition(position);
+    if (position > (file.head?.position ?? 0)) return undefined;
+    return this.#lookUp("read", () => file.journal.batchContaining(position));
+  }
+
+  async chainHashAt(position: number): Promise<Uint8Array | undefined> {
+    const file = this.#readable();
+    requirePosition(position);
+    return this.#lookUp("read", () => file.journal.chainHashAt(position));
+  }
+
+  async saveSnapshot(snapshot: StoredSnapshot): Promise<void> {
+    const file = this.#writable();
+    requireSnapshot(snapshot);
+    const { position } = snapshot;
+    if (this.#lookUp("read", () => file.journal.chainHashAt(position)) === undefined) {
+      throw new PositionGapError(`no batch ends at ${position}: a snapshot cannot be of that position`);
+    }
+    this.#write(() => file.saveSnapshot(snapshot));
+  }
+
+  async snapshotPositions(): Promise<readonly number[]> {
+    const file = this.#readable();
+    return this.#lookUp("list the snapshots", () => file.snapshots.positions());
+  }
+
+  async loadSnapshot(position: number): Promise<StoredSnapshot | undefined> {
+    const file = this.#readable();
+    requirePosition(position);
+    return this.#lookUp("load a snapshot", () => file.snapshots.load(position));
+  }
+
+  async recover(): Promise<StoreState> {
+    const phase = this.#phase;
+    if (phase.kind === "closed") throw this.#closed();
+    if (phase.kind !== "dropped") {
+      this.#phase = { kind: "dropped", lock: phase.lock, cause: phase.kind === "doubtful" ? phase.cause : undefined };
+      phase.file.drop();
+    }
+    return this.#openFile(phase.lock, { doubtful: true });
+  }
+
+  async close(): Promise<void> {
+    const phase = this.#phase;
+    if (phase.kind === "closed") return;
+    this.#phase = { kind: "closed" };
+    try {
+      if (phase.kind === "open") phase.file.closeCleanly();
+      if (phase.kind === "doubtful") phase.file.drop();
+    } finally {
+      phase.lock.release();
+    }
+  }
+
+  #openFile(lock: FolderLock, { doubtful }: { readonly doubtful: boolean }): StoreState {
+    const file = JournalFile.open(this.folder, { lock, connect: this.#connect, doubtful });
+    this.#phase = { kind: "open", lock, file };
+    const { bankId, epoch, clean } = file.meta;
+    return {
+      bankId: bankId && copyBytes(bankId),
+      head: file.head && { position: file.head.position, chainHash: copyBytes(file.head.chainHash) },
+      epoch,
+      closedCleanly: clean,
+    };
+  }
+
+  #readable(): JournalFile {
+    const phase = this.#phase;
+    switch (phase.kind) {
+      case "closed":
+        throw this.#closed();
+      case "dropped":
+        throw new StoreError(`the store in ${this.folder} could not be recovered: recover it`, { cause: phase.cause });
+      case "open":
+      case "doubtful":
+        return phase.file;
+    }
+  }
+
+  #writable(): JournalFile {
+    const phase = this.#phase;
+    switch (phase.kind) {
+      case "closed":
+        throw this.#closed();
+      case "dropped":
+      case "doubtful":
+        throw new AppendUnknownError(`an earlier write to ${this.folder} is in doubt: recover the store first`, {
+          cause: phase.cause,
+        });
+      case "open":
+        return phase.file;
+    }
+  }
+
+  /** Does a write of the open phase; one that ends in doubt ends the phase. */
+  #write(write: () => void): void {
+    try {
+      write();
+    } catch (error) {
+      if (error instanceof AppendUnknownError && this.#phase.kind === "open") {
+        this.#phase = { ...this.#phase, kind: "doubtful", cause: error };
+      }
+      throw error;
+    }
+  }
+
+  #lookUp<T>(what: string, look: () => T): T {
+    try {
+      return look();
+    } catch (error) {
+      throw failure(error, `${what} in ${this.folder}`);
+    }
+  }
+
+  #closed(): StoreClosedError {
+    return new StoreClosedError(`the store in ${this.folder} is not open`);
+  }
+}
