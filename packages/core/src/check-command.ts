@@ -20,8 +20,8 @@ export function checkCommand(command: Command): Refusal | undefined {
     case "openAccount":
       if (!isCustomerType(command.type)) return malformed("customers have savings or checking accounts");
       return (
-        checkText("owner", command.owner) ??
-        checkText("display_name", command.displayName) ??
+        checkText("owner", command.owner, TEXT_LENGTH_MAX) ??
+        checkText("display_name", command.displayName, TEXT_LENGTH_MAX) ??
         checkCurrency(command.currency)
       );
     case "deposit":
@@ -36,20 +36,23 @@ export function checkCommand(command: Command): Refusal | undefined {
     case "registerBranch":
       if (!Number.isInteger(command.branch) || command.branch < 1 || command.branch > BRANCH_NUMBER_MAX)
         return malformed(`a branch has a number from 1 to ${BRANCH_NUMBER_MAX}`);
-      if (command.address.length > ADDRESS_LENGTH_MAX)
-        return malformed(`address is longer than ${ADDRESS_LENGTH_MAX} characters`);
-      return checkText("name", command.name);
+      return (
+        checkText("address", command.address, ADDRESS_LENGTH_MAX) ?? checkText("name", command.name, TEXT_LENGTH_MAX)
+      );
   }
 }
 
-function checkText(field: string, text: string): Refusal | undefined {
-  return text.length > TEXT_LENGTH_MAX ? malformed(`${field} is longer than ${TEXT_LENGTH_MAX} characters`) : undefined;
+function checkReference(field: string, reference: string): Refusal | undefined {
+  return reference === "" ? malformed(`${field} is empty`) : checkText(field, reference, ACCOUNT_REFERENCE_LENGTH_MAX);
 }
 
-function checkReference(field: string, reference: string): Refusal | undefined {
-  if (reference === "") return malformed(`${field} is empty`);
-  if (reference.length <= ACCOUNT_REFERENCE_LENGTH_MAX) return undefined;
-  return malformed(`${field} is longer than ${ACCOUNT_REFERENCE_LENGTH_MAX} characters`);
+/**
+ * Half of a surrogate pair has no UTF-8: the journal would hold another text than the ledger that decided it, and every
+ * replica would come to another digest.
+ */
+function checkText(field: string, text: string, lengthMax: number): Refusal | undefined {
+  if (text.length > lengthMax) return malformed(`${field} is longer than ${lengthMax} characters`);
+  return text.isWellFormed() ? undefined : malformed(`${field} is not well-formed Unicode`);
 }
 
 function checkCurrency(currency: string): Refusal | undefined {

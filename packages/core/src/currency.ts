@@ -1,6 +1,7 @@
 /**
  * Currencies and how many decimals their minor unit has.
- * Source: ISO 4217, list one, active codes of national currencies.
+ * Source: ISO 4217, list one, active codes of currencies and of the indexed units CLF, UYI and UYW. A code never leaves
+ * this table, even when ISO retires it: accounts that hold it must stay usable.
  */
 const CODES_BY_DECIMALS: ReadonlyArray<readonly [decimals: number, codes: string]> = [
   [0, "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"],

@@ -14,8 +14,8 @@ export const ADDRESS_LENGTH_MAX = 256;
 export const ACCOUNT_REFERENCE_LENGTH_MAX = 64;
 /** Branch numbers go from 0, the head office, to this. */
 export const BRANCH_NUMBER_MAX = 65_535;
-/** Accounts of one ledger: their index is a 32-bit column. */
-export const ACCOUNTS_MAX = 4_294_967_295;
+/** Accounts of one ledger: V8's arrays, which hold their texts, end at 134 million entries. */
+export const ACCOUNTS_MAX = 100_000_000;
 
 /** Commands in one `ExecuteBatch` or one forwarded call. */
 export const COMMANDS_PER_CALL_MAX = 10_000;

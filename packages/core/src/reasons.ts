@@ -192,7 +192,10 @@ export interface Refusal {
   readonly outcome: FailureOutcome;
 }
 
-/** Carries a refusal through code that answers by throwing. */
+/**
+ * Carries a refusal through code that answers by throwing. Unless it is told another outcome it says that nothing was
+ * applied; whoever cannot know that, must say so.
+ */
 export class RefusalError extends Error {
   override readonly name = "RefusalError";
   readonly refusal: Refusal;
@@ -200,7 +203,7 @@ export class RefusalError extends Error {
   constructor(
     reason: RefusalReason,
     metadata: Readonly<Record<string, string>>,
-    outcome: FailureOutcome = "NOT_APPLIED",
+    outcome: FailureOutcome = reason === "OUTCOME_UNKNOWN" ? "OUTCOME_UNKNOWN" : "NOT_APPLIED",
     options?: ErrorOptions,
   ) {
     super(describe(reason, metadata), options);

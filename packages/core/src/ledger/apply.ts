@@ -1,8 +1,9 @@
+import { AccountType, isCustomerType } from "../account.ts";
 import { assert } from "../assert.ts";
 import type { AccountIndex } from "../identifiers.ts";
-import { AMOUNT_MAX } from "../limits.ts";
+import { AMOUNT_MAX, BRANCH_NUMBER_MAX } from "../limits.ts";
 import { fitsBalance } from "../money.ts";
-import type { LedgerRecord, MovementRecord } from "../record.ts";
+import type { AccountOpenedRecord, LedgerRecord, MovementRecord } from "../record.ts";
 import { isMovement, RecordKind } from "../record.ts";
 import type { Ledger } from "./ledger.ts";
 
@@ -38,8 +39,12 @@ export function apply(ledger: Ledger, record: LedgerRecord): void {
   }
 }
 
-/** Takes the newest record back: the exact inverse of `apply`. Only for records that are not committed. */
+/**
+ * Takes the newest record back: the exact inverse of `apply`.
+ * Throws: `InvariantError`, with nothing changed, when `forgetUndo` was told that the record is committed.
+ */
 export function unapply(ledger: Ledger, record: LedgerRecord): void {
+  assert(ledger.canRevertRecord(), "what is committed is never taken back");
   if (record.request !== undefined) ledger.removeNewestRequest();
   if (isMovement(record)) {
     ledger.post(record.credit, -record.amount, -1);
@@ -70,13 +75,9 @@ type OtherRecord = Exclude<LedgerRecord, MovementRecord>;
 
 function checkOther(ledger: Ledger, record: OtherRecord): void {
   switch (record.kind) {
-    case RecordKind.ACCOUNT_OPENED: {
-      const { account, currency, number } = record;
-      assert(account === ledger.accounts.count, "accounts are opened in the order of their index");
-      assert(currency < ledger.currencies.length, "an account has a known currency");
-      assert(number === 0 || number === ledger.nextAccountNumber, "customers' account numbers follow each other");
+    case RecordKind.ACCOUNT_OPENED:
+      checkAccountOpened(ledger, record);
       return;
-    }
     case RecordKind.EPOCH_BEGUN:
       assert(record.number > (ledger.currentEpoch()?.number ?? 0), "epochs have ascending numbers");
       return;
@@ -88,10 +89,31 @@ function checkOther(ledger: Ledger, record: OtherRecord): void {
       assert(record.position > (ledger.root?.position ?? 0), "roots have ascending positions");
       assert(record.position <= ledger.position, "a root is of the past");
       return;
-    case RecordKind.REJECTED:
     case RecordKind.BRANCH_REGISTERED:
+      assert(record.number >= 1 && record.number <= BRANCH_NUMBER_MAX, "a branch has a number in range");
       return;
+    case RecordKind.REJECTED:
+      return;
+    default:
+      record satisfies never;
+      assert(false, "a record is of a known kind");
   }
+}
+
+function checkAccountOpened(ledger: Ledger, record: AccountOpenedRecord): void {
+  const { account, type, currency, number, name, homeBranch, floor } = record;
+  assert(account === ledger.accounts.count, "accounts are opened in the order of their index");
+  assert(currency < ledger.currencies.length, "an account has a known currency");
+  assert(homeBranch >= 0 && homeBranch <= BRANCH_NUMBER_MAX, "an account's branch has a number in range");
+  assert(floor <= 0n, "an account opens with zero, at or above its floor");
+  if (isCustomerType(type)) {
+    assert(number === ledger.nextAccountNumber && name === "", "customers' account numbers follow each other");
+  } else {
+    assert(number === 0 && name !== "", "an internal account has a name and no number");
+    assert(ledger.accounts.findByName(name) === undefined, "an internal account's name is new");
+  }
+  if (type === AccountType.CASH)
+    assert(ledger.findCashAccount(homeBranch, currency) === undefined, "a branch has one cash account per currency");
 }
 
 function applyOther(ledger: Ledger, record: OtherRecord): void {

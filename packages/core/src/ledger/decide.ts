@@ -1,6 +1,7 @@
 import type { AccountType } from "../account.ts";
 import { cashAccountName, AccountType as Types } from "../account.ts";
 import { assert } from "../assert.ts";
+import { checkCommand } from "../check-command.ts";
 import type { OpenAccount, RegisterBranch, Request } from "../command.ts";
 import type { CommandHash } from "../command-hash.ts";
 import { currencyDecimals } from "../currency.ts";
@@ -18,12 +19,14 @@ import type { Ledger } from "./ledger.ts";
  * carry out the decision. The last of them answers the request, by its effect or by a rejection; those before it define
  * what the last one needs (a currency, a branch's cash account).
  *
- * Rejections are checked in the order of the catalogue: branch, accounts, same account, currency, funds, range.
+ * Rejections are checked in the order of the catalogue: branch, accounts, same account, currency, funds, range, room for
+ * one more account.
  * Throws: `InvariantError` for a command that `checkCommand` refuses.
  */
 export function decide(ledger: Ledger, request: Request, hash: CommandHash): LedgerRecord[] {
-  const decision = new Decision(ledger, request, hash);
   const { command } = request;
+  assert(checkCommand(command) === undefined, "only a command that was checked is decided");
+  const decision = new Decision(ledger, request, hash);
   if (command.kind === "registerBranch") return decision.registerBranch(command);
   if (!ledger.hasBranch(request.branch)) return decision.reject("BRANCH_NOT_FOUND", { branch: String(request.branch) });
   switch (command.kind) {
@@ -53,7 +56,6 @@ class Decision {
 
   registerBranch(command: RegisterBranch): LedgerRecord[] {
     const { branch: number, name, address } = command;
-    assert(number > 0, "the head office is no branch to register");
     return this.answer({ ...this.answering(), kind: RecordKind.BRANCH_REGISTERED, number, name, address });
   }
 
@@ -73,6 +75,7 @@ class Decision {
     const account = this.ledger.findCustomerAccount(reference);
     if (account === undefined) return this.reject("ACCOUNT_NOT_FOUND", { account: reference });
     if (!this.hasCurrency(account, amount)) return this.rejectCurrency(account, amount);
+    if (!fitsBalance(this.posted(account) + amount.minor)) return this.rejectRange(account);
     const cash = this.cashAccount(account);
     if (cash === undefined) return this.rejectAccountLimit();
     return this.move(RecordKind.DEPOSIT, cash, account, amount.minor);
@@ -179,7 +182,10 @@ class Decision {
     return this.ledger.currencyIndex(amount.currency) === this.ledger.accounts.currencies[account];
   }
 
-  /** A cash account that this very decision opens is behind the end of the table, and holds nothing. */
+  /**
+   * A cash account that this very decision opens is behind the end of the table, and holds nothing: whatever is moved
+   * from or to it stays in range.
+   */
   private posted(account: AccountIndex): bigint {
     return account < this.ledger.accounts.count ? (this.ledger.accounts.posted[account] as bigint) : 0n;
   }
@@ -219,13 +225,7 @@ class Decision {
   }
 
   private rejectRange(account: AccountIndex): LedgerRecord[] {
-    return this.reject("BALANCE_LIMIT_EXCEEDED", { account: this.nameOf(account) });
-  }
-
-  private nameOf(account: AccountIndex): string {
-    if (account < this.ledger.accounts.count) return this.ledger.referenceOf(account);
-    const opened = this.records.find((r) => r.kind === RecordKind.ACCOUNT_OPENED && r.account === account);
-    return opened?.kind === RecordKind.ACCOUNT_OPENED ? opened.name : "";
+    return this.reject("BALANCE_LIMIT_EXCEEDED", { account: this.ledger.referenceOf(account) });
   }
 }
 

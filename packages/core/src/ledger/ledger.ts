@@ -71,6 +71,8 @@ export class Ledger {
   private readonly cashAccounts = new Map<number, AccountIndex>();
   private readonly digest = new Digest();
   private readonly term = new TermHasher();
+  /** As far as `forgetUndo` was told. No state: it decides no answer. */
+  private committedPosition: Position = 0;
   private readonly undoSteps: { readonly position: Position; readonly revert: () => void }[] = [];
 
   /** @param hashSeed any 32 bits, different in each process; it changes no outcome. */
@@ -269,6 +271,11 @@ export class Ledger {
     this.undoSteps.push({ position: this.position, revert });
   }
 
+  /** Whether the newest record can still be taken back. */
+  canRevertRecord(): boolean {
+    return this.position > this.committedPosition;
+  }
+
   /** Takes back what `undo` remembered for the record at the current position, newest first. */
   revertRecord(): void {
     for (let step = this.undoSteps.at(-1); step?.position === this.position; step = this.undoSteps.at(-1)) {
@@ -277,8 +284,9 @@ export class Ledger {
     }
   }
 
-  /** Forgets how to take back what is committed. */
+  /** Forgets how to take back what is committed. Without it the memory of every change stays. */
   forgetUndo(committed: Position): void {
+    this.committedPosition = Math.max(this.committedPosition, committed);
     const keep = this.undoSteps.findIndex((step) => step.position > committed);
     this.undoSteps.splice(0, keep === -1 ? this.undoSteps.length : keep);
   }

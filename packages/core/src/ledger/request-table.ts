@@ -1,6 +1,7 @@
 import { assert } from "../assert.ts";
 import type { Position, RequestId } from "../identifiers.ts";
 import { requestIdFromBytes } from "../identifiers.ts";
+import { RequestHasher } from "./request-hasher.ts";
 
 const CHUNK_BITS = 16;
 const CHUNK_SIZE = 1 << CHUNK_BITS;
@@ -36,12 +37,12 @@ export class RequestTable {
   private readonly chunks: Chunk[] = [];
   private length = 0;
   private slots = new Uint32Array(1024);
-  private readonly seed: number;
+  private readonly hasher: RequestHasher;
   private readonly key = new Int32Array(4);
 
   /** @param seed any 32 bits, different in each process. */
   constructor(seed: number) {
-    this.seed = seed | 0;
+    this.hasher = new RequestHasher(seed);
   }
 
   get count(): number {
@@ -52,7 +53,7 @@ export class RequestTable {
   find(principal: number, id: RequestId): number {
     loadKey(this.key, id);
     const mask = this.slots.length - 1;
-    for (let slot = this.hashOf(principal, this.key, 0) & mask; ; slot = (slot + 1) & mask) {
+    for (let slot = this.hasher.hash(principal, this.key, 0) & mask; ; slot = (slot + 1) & mask) {
       const entry = (this.slots[slot] as number) - 1;
       if (entry < 0) return -1;
       if (this.matches(entry, principal)) return entry;
@@ -139,17 +140,7 @@ export class RequestTable {
   private slotHashOf(entry: number): number {
     const chunk = this.chunkOf(entry);
     const offset = entry & CHUNK_MASK;
-    return this.hashOf(chunk.principals[offset] as number, chunk.ids, offset * 4);
-  }
-
-  private hashOf(principal: number, words: Int32Array, at: number): number {
-    let h = Math.imul(this.seed ^ principal, 0x85eb_ca6b);
-    for (let i = 0; i < 4; i++) {
-      h = Math.imul(h ^ (words[at + i] as number), 0xc2b2_ae35);
-      h ^= h >>> 15;
-    }
-    h = Math.imul(h, 0x27d4_eb2f);
-    return (h ^ (h >>> 16)) >>> 0;
+    return this.hasher.hash(chunk.principals[offset] as number, chunk.ids, offset * 4);
   }
 
   private insertIntoIndex(entry: number): void {
