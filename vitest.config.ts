@@ -8,6 +8,7 @@ export default defineConfig({
   ssr: { resolve: { conditions, externalConditions: ["bank-src"] } },
   test: {
     include: ["packages/*/src/**/*.test.ts", "apps/*/src/**/*.test.ts", "scripts/**/*.test.ts"],
+    setupFiles: ["scripts/vitest-set-up.ts"],
     pool: "forks",
     testTimeout: 30_000,
     hookTimeout: 30_000,
