@@ -4,6 +4,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { staleGeneratedFiles } from "./generated-code.ts";
+import { toolEnvironment } from "./tools.ts";
 
 const root = dirname(import.meta.dirname);
 const RELEASED_IMAGE = "packages/proto/released.binpb";
@@ -42,10 +43,10 @@ function command(title: string, tool: string, args: string[]): Step {
   return { title, run: () => runTool(tool, args) };
 }
 
-/** Runs a tool from node_modules/.bin, which is on the PATH of npm scripts. */
 function runTool(tool: string, args: string[]): boolean {
   console.log(`$ ${tool} ${args.join(" ")}`);
-  const result = spawnSync(tool, args, { cwd: root, stdio: "inherit", shell: process.platform === "win32" });
+  const shell = process.platform === "win32";
+  const result = spawnSync(tool, args, { cwd: root, env: toolEnvironment(), stdio: "inherit", shell });
   if (result.error !== undefined) console.error(String(result.error));
   return result.status === 0;
 }

@@ -2,11 +2,11 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, dirname, join, sep } from "node:path";
+import { join, sep } from "node:path";
+import { toolEnvironment } from "./tools.ts";
 
 export const GENERATED_FOLDER = "packages/proto/src/gen";
 const INDEX = "packages/proto/src/index.ts";
-const TOOLS = join(dirname(import.meta.dirname), "node_modules", ".bin");
 
 /**
  * Runs `buf generate` in a folder that holds buf.yaml, buf.gen.yaml and the modules they name.
@@ -25,8 +25,12 @@ export function generateCode(folder: string, output: string = folder): void {
  * Throws: if it ends with another code than 0.
  */
 export function runBuf(args: readonly string[], cwd: string): void {
-  const env = { ...process.env, PATH: `${TOOLS}${delimiter}${process.env["PATH"] ?? ""}` };
-  const result = spawnSync("buf", args, { cwd, env, encoding: "utf8", shell: process.platform === "win32" });
+  const result = spawnSync("buf", args, {
+    cwd,
+    env: toolEnvironment(),
+    encoding: "utf8",
+    shell: process.platform === "win32",
+  });
   if (result.error !== undefined) throw result.error;
   if (result.status !== 0) throw new Error(`buf ${args.join(" ")}: ${result.stdout}${result.stderr}`);
 }

@@ -3,11 +3,11 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { toolEnvironment } from "./tools.ts";
 
 const root = dirname(import.meta.dirname);
-const tools = join(root, "node_modules", ".bin");
 const folder = mkdtempSync(join(tmpdir(), "bank-pack-"));
 const consumer = join(folder, "consumer");
 
@@ -63,10 +63,12 @@ it("notices a wrong use of the packages", () => {
 
 /** Runs a tool of this repository and returns its stdout. Throws: if it ends with another code than 0. */
 function run(cwd: string, tool: string, args: string[]): string {
-  // Without npm's own variables: they would make an npm inside a test work on the package of the npm around it.
-  const inherited = Object.entries(process.env).filter(([name]) => !name.toLowerCase().startsWith("npm_"));
-  const env = { ...Object.fromEntries(inherited), PATH: `${tools}${delimiter}${process.env["PATH"] ?? ""}` };
-  const result = spawnSync(tool, args, { cwd, env, encoding: "utf8", shell: process.platform === "win32" });
+  const result = spawnSync(tool, args, {
+    cwd,
+    env: toolEnvironment(),
+    encoding: "utf8",
+    shell: process.platform === "win32",
+  });
   if (result.error !== undefined) throw result.error;
   if (result.status !== 0) throw new Error(`${tool} ${args.join(" ")}: ${result.stdout}${result.stderr}`);
   return result.stdout;
