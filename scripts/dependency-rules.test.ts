@@ -8,7 +8,7 @@ import { readPackages, readRootDependencies } from "./read-packages.ts";
 const RULES: Record<string, Rule> = {
   "packages/core": { bank: [], npm: [], pure: true },
   "packages/store": { bank: ["core"] },
-  "packages/replica": { bank: ["core"], bankTypes: ["store"] },
+  "packages/replica": { bank: ["core", "store/errors"] },
   "packages/testkit": { bank: ["core"], testOnly: true },
   "apps/bank-server": { bank: ["core", "store"] },
 };
@@ -120,12 +120,24 @@ describe("dependencyViolations", () => {
     expect(violationsOf("packages/core", 'import "@bank/store";', { file: "src/a.test.ts" })).toHaveLength(1);
   });
 
-  it("rejects a value import where only types are allowed", () => {
+  it("rejects the rest of a package where only an entry point of it is allowed", () => {
     const options = declared("store");
+    expect(violationsOf("packages/replica", 'import "@bank/store/errors";', options)).toEqual([]);
     expect(violationsOf("packages/replica", 'import type { S } from "@bank/store";', options)).toEqual([]);
     expect(violationsOf("packages/replica", 'import { type S } from "@bank/store";', options)).toEqual([
-      "packages/replica/src/a.ts: imports @bank/store: only `import type` is allowed",
+      "packages/replica/src/a.ts: imports @bank/store: only types, or @bank/store/errors",
     ]);
+    const inTest = { ...options, file: "src/a.test.ts" };
+    expect(violationsOf("packages/replica", 'import "@bank/store";', inTest)).toEqual([]);
+  });
+
+  it("rejects a package's entry points for tests in production code", () => {
+    const source = 'import "@bank/store/testing";';
+    expect(violationsOf("apps/bank-server", source, declared("store"))).toEqual([
+      "apps/bank-server/src/a.ts: imports @bank/store/testing: only tests may import it",
+    ]);
+    expect(violationsOf("apps/bank-server", source, { ...declared("store"), file: "src/a.test.ts" })).toEqual([]);
+    expect(violationsOf("packages/store", 'import "vitest";', { file: "src/testing/a.ts" })).toEqual([]);
   });
 
   it("rejects a relative import that leaves the package", () => {

@@ -5,10 +5,11 @@ import { moduleImports } from "./module-imports.ts";
 
 /** What the sources of one package or app may import. */
 export interface Rule {
-  /** The @bank packages it may import, without the scope. */
+  /**
+   * The @bank packages it may import, without the scope. A name with a path, like `store/errors`, allows that entry
+   * point alone, and `import type` from the package as a whole, since that loads nothing.
+   */
   readonly bank: readonly string[];
-  /** Further @bank packages, for `import type` only. */
-  readonly bankTypes?: readonly string[];
   /** The npm packages it may import; undefined for any that its package.json declares. */
   readonly npm?: readonly string[];
   /** True if it runs anywhere: no `node:` modules. */
@@ -25,8 +26,8 @@ export const RULES: Readonly<Record<string, Rule>> = {
   "packages/core": { bank: [], npm: [], pure: true },
   "packages/journal": { bank: ["core", "proto"], npm: ["@bufbuild/protobuf"], pure: true },
   "packages/store": { bank: ["journal"] },
-  // It drives a store through its port and never picks an engine.
-  "packages/replica": { bank: ["journal", "core", "proto"], bankTypes: ["store"] },
+  // It drives a store through its port and never picks an engine, so it loads none.
+  "packages/replica": { bank: ["journal", "core", "proto", "store/errors"] },
   "packages/rpc": { bank: ["proto", "core"] },
   "packages/client": { bank: ["rpc", "proto", "core"] },
   "packages/node": { bank: ["client", "core", "journal", "proto", "replica", "rpc", "store"] },
@@ -76,15 +77,18 @@ export function dependencyViolations(
   });
 }
 
-/** True for sources that are not part of the build: tests and what only tests use. */
+/** Entry points of a package that are for tests: `@bank/store/conformance`. They are folders of the same name. */
+const TEST_ENTRIES = ["conformance", "testing"];
+
+/** True for tests, and for what only tests use. */
 export function isTest(file: string): boolean {
-  return /\.(test|test-util)\.ts$/.test(file);
+  return /\.(test|test-util)\.ts$/.test(file) || TEST_ENTRIES.some((entry) => file.startsWith(`src/${entry}/`));
 }
 
 /** package.json and tsconfig.json keep the same direction as the imports, and agree with each other. */
 function manifestViolations(checked: CheckedPackage, rule: Rule): string[] {
   const declared = checked.dependencies.filter((name) => name.startsWith("@bank/"));
-  const allowed = [...rule.bank, ...(rule.bankTypes ?? [])].map((name) => `@bank/${name}`);
+  const allowed = rule.bank.map((entry) => packageNameOf(`@bank/${entry}`));
   const expectedReferences = declared.map((name) => `packages/${name.slice("@bank/".length)}`).sort();
   const references = [...checked.references].sort();
   return [
@@ -115,10 +119,13 @@ function importBreach(site: ImportSite & { readonly typeOnly: boolean }): string
     if (rules[`apps/${short}`] !== undefined) return "nothing imports an app";
     if (rules[`packages/${short}`] === undefined) return "there is no such package";
     if (rules[`packages/${short}`]?.testOnly && !rule.testOnly) return "only tests may import it";
-    if (!rule.bank.includes(short)) {
-      if (!rule.bankTypes?.includes(short)) return "against the direction";
-      if (!typeOnly) return "only `import type` is allowed";
+    const path = specifier.slice("@bank/".length);
+    if (!rule.bank.includes(short) && !rule.bank.includes(path)) {
+      const part = rule.bank.find((entry) => entry.startsWith(`${short}/`));
+      if (part === undefined) return "against the direction";
+      if (!typeOnly) return `only types, or @bank/${part}`;
     }
+    if (!rule.testOnly && TEST_ENTRIES.includes(path.slice(short.length + 1))) return "only tests may import it";
   } else if (rule.npm !== undefined && !rule.npm.includes(name)) {
     return "this package may not use it";
   }
@@ -132,9 +139,13 @@ function testImportBreach(site: ImportSite & { readonly rootDependencies: readon
   const name = packageNameOf(specifier);
   if (rootDependencies.includes(name)) return undefined;
   if (rules[`packages/${name.replace("@bank/", "")}`]?.testOnly) return undefined;
-  // A test may run what its package knows only as types: a replica's test picks an engine.
-  const loose: Rule = { ...rule, bank: [...rule.bank, ...(rule.bankTypes ?? [])] };
-  return importBreach({ ...site, rule: loose, typeOnly: false });
+  // A test may use the whole of a package of which its own package sees a part: a replica's test picks an engine.
+  return importBreach({ ...site, rule: { ...rule, bank: rule.bank.map(wholeOf), testOnly: true }, typeOnly: false });
+}
+
+/** `store` of `store/errors`. */
+function wholeOf(entry: string): string {
+  return entry.split("/")[0] ?? entry;
 }
 
 function relativeBreach(file: string, specifier: string): string | undefined {
