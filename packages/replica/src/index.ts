@@ -1,2 +1,17 @@
-// @bank/replica: Sequencer, follower, read gate and epochs.
-export {};
+/**
+ * `@bank/replica`: sequencer, follower, read gate, sessions and witnesses. Logic without I/O of its own: stores, links,
+ * clocks and randomness come in, so that the bank, the branches and the simulator run the same code. Everything
+ * exported here is public; other files are internal.
+ */
+export { Backoff } from "./backoff.ts";
+export { type BankOptions, BankReplica } from "./bank-replica.ts";
+export { type BankLink, type BranchOptions, BranchReplica } from "./branch-replica.ts";
+export type { Consistency, ReadResult } from "./consistency.ts";
+export type { FollowedBatch, FollowerState, OpenJournal } from "./follower.ts";
+export type { FollowerHead, JournalFeed } from "./journal-feed.ts";
+export { type Answered, isRejected, type Outcome, type Refused } from "./outcome.ts";
+export { errorText, type Log, type Platform } from "./platform.ts";
+export type { ReadIndex } from "./read-gate.ts";
+export type { Recovered } from "./recover.ts";
+export { decodeSession, encodeSession, mergeSessions, type Session } from "./session-token.ts";
+export { findLosses, type Loss, LossDetectedError, type Witness } from "./witness.ts";

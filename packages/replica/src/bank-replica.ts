@@ -1,0 +1,170 @@
+import { assert, type Ledger, type Position, RefusalError, type Request } from "@bank/core";
+import type { Replay } from "@bank/journal";
+import type { JournalStore } from "@bank/store";
+import type { Consistency, ReadResult } from "./consistency.ts";
+import { type FollowerHead, JournalFeed } from "./journal-feed.ts";
+import type { Outcome } from "./outcome.ts";
+import { errorText, type Platform } from "./platform.ts";
+import { PositionWatch } from "./position-watch.ts";
+import type { ReadIndex } from "./read-gate.ts";
+import { type Recovered, recover } from "./recover.ts";
+import { Sequencer } from "./sequencer.ts";
+import { checkSession, invalidSession, type Session, sessionAt } from "./session-token.ts";
+import { Snapshotter } from "./snapshotter.ts";
+import { findLosses, LossDetectedError, type Witness } from "./witness.ts";
+
+export interface BankOptions {
+  /** Not opened yet; `BankReplica` opens and closes it. */
+  readonly store: JournalStore;
+  readonly platform: Platform;
+  /** A snapshot is taken after this many records. */
+  readonly snapshotEveryRecords: number;
+  /** Asks everybody who may know how far the journal once went. Called after the recovery, before anything is written. */
+  readonly askWitnesses: (ledger: Ledger) => Promise<readonly Witness[]>;
+  /** An operator has said that what witnesses have and the journal lacks is given up. */
+  readonly acceptLoss: boolean;
+  /** Called once if the bank cannot go on; the process should stop. */
+  readonly onFatal: (error: unknown) => void;
+  /** Called after each commit. */
+  readonly onCommitted: (head: FollowerHead) => void;
+}
+
+/** The one truth: recovers the ledger, begins an epoch, decides and answers. Holds no transport and no file. */
+export class BankReplica {
+  readonly feed: JournalFeed;
+  readonly recovered: Recovered;
+  private readonly options: BankOptions;
+  private readonly sequencer: Sequencer;
+  private readonly snapshotter: Snapshotter;
+  private readonly shown: PositionWatch;
+
+  /**
+   * Opens the store, recovers, asks the witnesses, and commits the record of a new epoch.
+   * Rejects with: what `JournalStore.open` rejects with; `CorruptStoreError`; `LossDetectedError`.
+   */
+  static async open(options: BankOptions): Promise<BankReplica> {
+    const { store, platform } = options;
+    const state = await store.open();
+    try {
+      const bankId = state.bankId ?? platform.randomBytes(16);
+      if (state.bankId === undefined) await store.initialize(bankId);
+      const recovered = await recover(store, bankId, platform);
+      const witnesses = await options.askWitnesses(recovered.replay.ledger);
+      const losses = await findLosses(store, recovered.replay.ledger.position, witnesses);
+      if (losses.length > 0 && !options.acceptLoss) throw new LossDetectedError(losses);
+      const bank = new BankReplica(options, recovered);
+      await bank.sequencer.beginEpoch({ lossAccepted: losses.length > 0 });
+      return bank;
+    } catch (error) {
+      await store.close();
+      throw error;
+    }
+  }
+
+  private constructor(options: BankOptions, recovered: Recovered) {
+    const { store, platform } = options;
+    const { replay } = recovered;
+    this.options = options;
+    this.recovered = recovered;
+    this.shown = new PositionWatch(replay.ledger.position);
+    this.feed = new JournalFeed(store, this.shown);
+    this.sequencer = new Sequencer({
+      replay,
+      store,
+      platform,
+      onCommitted: (batch) => {
+        this.feed.push(batch);
+        this.shown.advance(batch.lastPosition);
+        this.snapshotter.afterBatch();
+        options.onCommitted({ position: batch.lastPosition, chainHash: batch.chainHash });
+      },
+      onFatal: options.onFatal,
+    });
+    this.snapshotter = new Snapshotter(
+      {
+        replay,
+        store,
+        platform,
+        everyRecords: options.snapshotEveryRecords,
+        onSaved: ({ position, root }) => this.sequencer.recordStateRoot(position, root),
+      },
+      recovered.snapshotPosition,
+    );
+  }
+
+  get bankId(): Uint8Array {
+    return this.replay.bankId;
+  }
+
+  get committedPosition(): Position {
+    return this.sequencer.committedPosition;
+  }
+
+  private get replay(): Replay {
+    return this.recovered.replay;
+  }
+
+  /**
+   * Decides requests in their order; one outcome for each, all durable.
+   * Rejects with `RefusalError`, also SESSION_LOST and SESSION_INVALID.
+   */
+  async submit(
+    requests: readonly Request[],
+    options: { readonly signal?: AbortSignal | undefined; readonly session?: Session | undefined } = {},
+  ): Promise<Outcome[]> {
+    if (options.session !== undefined) this.checkSession(options.session);
+    return this.sequencer.submit(requests, options.signal);
+  }
+
+  /** Reads the newest durable state, which satisfies every consistency. Rejects with `RefusalError`. */
+  async read<T>(consistency: Consistency, query: (ledger: Ledger) => T, signal?: AbortSignal): Promise<ReadResult<T>> {
+    if (consistency.mode === "session") this.checkSession(consistency.session);
+    const { value, position } = await this.sequencer.read(query, signal);
+    return { value, position, stalenessMs: 0, session: this.sessionAt(position) };
+  }
+
+  /** The committed position as it stands now. With an embedded store the held lock is the proof of leadership. */
+  readIndex(): ReadIndex {
+    const epoch = this.replay.ledger.currentEpoch();
+    assert(epoch !== undefined, "a bank that serves has an epoch");
+    return { position: this.committedPosition, epochId: epoch.id };
+  }
+
+  /** Token for the state at a committed position. */
+  sessionAt(position: Position): string {
+    return sessionAt(this.bankId, this.replay.ledger.epochs, position);
+  }
+
+  /** The ledger for what never changes once it is there (names, currencies). Balances are read by `read` only. */
+  get ledger(): Ledger {
+    return this.replay.ledger;
+  }
+
+  /** A follower has records that this bank lacks: nothing is written any more until an operator decides. */
+  reportLoss(witness: string, witnessPosition: Position): void {
+    const position = this.committedPosition;
+    const error = new RefusalError("LOSS_DETECTED", {
+      position: String(position),
+      witness,
+      witness_position: String(witnessPosition),
+    });
+    this.options.platform.log.error(error.message);
+    this.sequencer.stopWriting(error);
+  }
+
+  /** Answers what waits, takes a snapshot and closes the store. Idempotent. */
+  async close(): Promise<void> {
+    await this.sequencer.drain();
+    await this.snapshotter.finish();
+    await this.options.store.close().catch((error: unknown) => {
+      this.options.platform.log.error("store not closed cleanly", { problem: errorText(error) });
+    });
+  }
+
+  private checkSession(session: Session): void {
+    const check = checkSession(session, this.bankId, this.replay.ledger.epochs);
+    if (check.kind === "unknownEpoch") throw invalidSession("it names an epoch that this bank never had");
+    if (check.position > this.committedPosition)
+      throw invalidSession(`it names position ${check.position}, and the journal ends at ${this.committedPosition}`);
+  }
+}

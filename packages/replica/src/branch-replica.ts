@@ -1,0 +1,301 @@
+import { assert, bytesEqual, COMMANDS_PER_CALL_MAX, type Ledger, type Position, RefusalError } from "@bank/core";
+import type { Replay } from "@bank/journal";
+import type { JournalStore } from "@bank/store";
+import { Coalescer } from "./coalescer.ts";
+import type { Consistency, ReadResult } from "./consistency.ts";
+import { Follower, type FollowerState, type OpenJournal } from "./follower.ts";
+import { Freshness } from "./freshness.ts";
+import { JournalFeed } from "./journal-feed.ts";
+import { errorText, type Platform } from "./platform.ts";
+import { ReadGate, type ReadIndex } from "./read-gate.ts";
+import { type Recovered, recover } from "./recover.ts";
+import { checkSession, invalidSession, type Session, sessionAt } from "./session-token.ts";
+import { Snapshotter } from "./snapshotter.ts";
+
+/** How a branch reaches its bank. Every call rejects when the bank cannot be reached. */
+export interface BankLink<Command, CommandResult extends { readonly position: Position }> {
+  readonly openJournal: OpenJournal;
+  readonly isDivergence: (error: unknown) => boolean;
+  readIndex(signal: AbortSignal): Promise<ReadIndex>;
+  /** One result for each command, in order. */
+  submit(commands: readonly Command[]): Promise<readonly CommandResult[]>;
+}
+
+export interface BranchOptions<Command, CommandResult extends { readonly position: Position }> {
+  /** Branches that this replica serves; for messages. */
+  readonly branchNumbers: readonly number[];
+  /** Not opened yet; `BranchReplica` opens and closes it. */
+  readonly store: JournalStore;
+  readonly platform: Platform;
+  readonly link: BankLink<Command, CommandResult>;
+  readonly snapshotEveryRecords: number;
+  readonly onStateChange: (state: FollowerState) => void;
+  /** Called once if the replica cannot go on; the process should stop and start again. */
+  readonly onFatal: (error: unknown) => void;
+}
+
+/** A question to the bank that takes longer than this has failed. */
+const READ_INDEX_TIMEOUT_MS = 1_000;
+/** How long a committed write waits for this branch to show it, before it is answered anyway. */
+const SHOW_WRITE_TIMEOUT_MS = 5_000;
+
+/** A copy of the bank that serves reads by itself, passes writes on, and knows how current it is. */
+export class BranchReplica<Command, CommandResult extends { readonly position: Position }> {
+  readonly feed: JournalFeed;
+  readonly recovered: Recovered | undefined;
+  readonly gate: ReadGate;
+  private readonly options: BranchOptions<Command, CommandResult>;
+  private readonly follower: Follower;
+  private readonly forwarder: Coalescer<Command, CommandResult>;
+  private readonly freshness: Freshness;
+  private snapshotter: Snapshotter | undefined;
+
+  /** Opens the store and recovers. Rejects as `JournalStore.open` does, and with `CorruptStoreError`. */
+  static async open<Command, CommandResult extends { readonly position: Position }>(
+    options: BranchOptions<Command, CommandResult>,
+  ): Promise<BranchReplica<Command, CommandResult>> {
+    const { store, platform } = options;
+    const { bankId } = await store.open();
+    try {
+      const recovered = bankId === undefined ? undefined : await recover(store, bankId, platform);
+      return new BranchReplica(options, recovered);
+    } catch (error) {
+      await store.close();
+      throw error;
+    }
+  }
+
+  private constructor(options: BranchOptions<Command, CommandResult>, recovered: Recovered | undefined) {
+    const { store, platform, link } = options;
+    this.options = options;
+    this.recovered = recovered;
+    this.follower = new Follower({
+      store,
+      platform,
+      replay: recovered?.replay,
+      openJournal: link.openJournal,
+      isDivergence: link.isDivergence,
+      onStateChange: options.onStateChange,
+      onSaved: (batch) => {
+        this.feed.push(batch);
+        this.snapshotWhenSaved(batch.lastPosition);
+      },
+      onFatal: options.onFatal,
+    });
+    this.feed = new JournalFeed(store, this.follower.saved);
+    this.freshness = new Freshness(platform);
+    this.gate = new ReadGate(() =>
+      this.freshness.probe(() => link.readIndex(options.platform.timeout(READ_INDEX_TIMEOUT_MS))),
+    );
+    this.forwarder = new Coalescer({
+      send: (commands) => link.submit(commands),
+      itemsPerCallMax: COMMANDS_PER_CALL_MAX,
+      callsInFlightMax: 4,
+      waitingItemsMax: 10 * COMMANDS_PER_CALL_MAX,
+    });
+  }
+
+  /** Begins to follow the bank. */
+  start(): void {
+    this.follower.start();
+  }
+
+  get state(): FollowerState {
+    return this.follower.state;
+  }
+
+  get appliedPosition(): Position {
+    return this.follower.applied.current;
+  }
+
+  get savedPosition(): Position {
+    return this.follower.saved.current;
+  }
+
+  /** undefined before the first contact with a bank. */
+  get bankId(): Uint8Array | undefined {
+    return this.follower.replay?.bankId;
+  }
+
+  /** The epoch of the newest saved state; undefined before the first. */
+  get epochId(): Uint8Array | undefined {
+    const epochs = this.follower.replay?.ledger.epochs;
+    return epochs?.findLast(({ firstPosition }) => firstPosition <= this.savedPosition)?.id;
+  }
+
+  /** Resolves once the position is applied here. */
+  whenApplied(position: Position, signal?: AbortSignal): Promise<void> {
+    return this.follower.applied.reached(position, signal);
+  }
+
+  /**
+   * Passes commands on to the bank, together with what others ask at the same time, and resolves once this branch
+   * shows them: one result for each, in order.
+   * Rejects with `RefusalError`: always OUTCOME_UNKNOWN where the bank did not say otherwise, for an earlier try of the
+   * same request may have reached it.
+   */
+  async submit(commands: readonly Command[], signal?: AbortSignal): Promise<readonly CommandResult[]> {
+    if (this.state !== "following") throw this.unreachable("OUTCOME_UNKNOWN");
+    const results = await abortable(
+      this.forward(commands),
+      signal,
+      () => new RefusalError("DEADLINE_EXCEEDED", { waiting_for: "the bank" }, "OUTCOME_UNKNOWN"),
+    );
+    const position = results.reduce((highest, result) => Math.max(highest, result.position), 0);
+    await this.showWrite(position, signal);
+    return results;
+  }
+
+  /** Reads at this branch. Rejects with `RefusalError`. */
+  async read<T>(consistency: Consistency, query: (ledger: Ledger) => T, signal?: AbortSignal): Promise<ReadResult<T>> {
+    const startedMs = this.options.platform.monotonicMs();
+    const needed = await this.neededPosition(consistency, signal);
+    await this.waitFor(needed, signal);
+    const { ledger, bankId } = this.ready();
+    const value = query(ledger);
+    const { position } = ledger;
+    const freshMs = this.freshness.stalenessMs(position);
+    const askedMs =
+      consistency.mode === "linearizable" ? this.options.platform.monotonicMs() - startedMs : Number.POSITIVE_INFINITY;
+    const stalenessMs = Math.ceil(Math.min(askedMs, freshMs ?? Number.POSITIVE_INFINITY));
+    return {
+      value,
+      position,
+      stalenessMs: Number.isFinite(stalenessMs) ? stalenessMs : undefined,
+      session: sessionAt(bankId, ledger.epochs, position),
+    };
+  }
+
+  /** The ledger for what never changes once it is there. Throws: `RefusalError` NOT_READY. */
+  get ledger(): Ledger {
+    return this.ready().ledger;
+  }
+
+  /** Token for the state at an applied position. */
+  sessionAt(position: Position): string {
+    const { bankId, ledger } = this.ready();
+    return sessionAt(bankId, ledger.epochs, position);
+  }
+
+  /** Stops following, saves what was received and closes the store. */
+  async close(): Promise<void> {
+    await this.follower.close();
+    await this.snapshotter?.finish();
+    await this.options.store.close().catch((error: unknown) => {
+      this.options.platform.log.error("store not closed cleanly", { problem: errorText(error) });
+    });
+  }
+
+  private async neededPosition(consistency: Consistency, signal: AbortSignal | undefined): Promise<Position> {
+    switch (consistency.mode) {
+      case "local":
+        return 0;
+      case "linearizable":
+        return this.linearizablePosition(signal);
+      case "session":
+        return this.sessionPosition(consistency.session, signal);
+    }
+  }
+
+  private async linearizablePosition(signal: AbortSignal | undefined): Promise<Position> {
+    if (this.state !== "following") throw this.unreachable("NOT_APPLIED");
+    const index = await abortable(this.readIndex(), signal, () => deadlineExceeded("the bank's position"));
+    await this.waitFor(index.position, signal);
+    // An answer of an epoch that is not in the table at its own position came from another history.
+    if (!this.ready().ledger.epochs.some(({ id }) => bytesEqual(id, index.epochId)))
+      throw new RefusalError("NOT_READY", { problem: "the bank answered for an epoch that its journal does not have" });
+    return index.position;
+  }
+
+  private async waitFor(position: Position, signal: AbortSignal | undefined): Promise<void> {
+    try {
+      await this.whenApplied(position, signal);
+    } catch (cause) {
+      const waiting_for = `position ${position}; this branch shows ${this.appliedPosition}`;
+      throw new RefusalError("DEADLINE_EXCEEDED", { waiting_for }, "NOT_APPLIED", { cause });
+    }
+  }
+
+  private async sessionPosition(session: Session, signal: AbortSignal | undefined): Promise<Position> {
+    const known = this.checkSession(session);
+    if (known !== undefined && known <= this.appliedPosition) return known;
+    // Either this branch is behind, or the token names what does not exist: the bank knows.
+    const committed = await this.linearizablePosition(signal);
+    const needed = this.checkSession(session);
+    if (needed === undefined) throw invalidSession("it names an epoch that this bank never had");
+    if (needed > committed) throw invalidSession(`it names position ${needed}, and the journal ends at ${committed}`);
+    return needed;
+  }
+
+  /** The position that the session needs; undefined when its epoch is not known here. Throws: `RefusalError`. */
+  private checkSession(session: Session): Position | undefined {
+    const { bankId, ledger } = this.ready();
+    const check = checkSession(session, bankId, ledger.epochs);
+    return check.kind === "needs" ? check.position : undefined;
+  }
+
+  private async readIndex(): Promise<ReadIndex> {
+    try {
+      return await this.gate.readIndex();
+    } catch (cause) {
+      throw this.unreachable("NOT_APPLIED", cause);
+    }
+  }
+
+  private async forward(commands: readonly Command[]): Promise<readonly CommandResult[]> {
+    try {
+      return await this.forwarder.submit(commands);
+    } catch (cause) {
+      if (cause instanceof RefusalError) throw cause;
+      throw this.unreachable("OUTCOME_UNKNOWN", cause);
+    }
+  }
+
+  /** Waits until a committed write shows here. It is committed whatever happens now, so this never fails. */
+  private async showWrite(position: Position, signal: AbortSignal | undefined): Promise<void> {
+    const timeout = this.options.platform.timeout(SHOW_WRITE_TIMEOUT_MS);
+    const either = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
+    await this.whenApplied(position, either).catch(() => {
+      this.options.platform.log.warn("a committed write was answered before this branch shows it", { position });
+    });
+  }
+
+  private snapshotWhenSaved(position: Position): void {
+    const { replay } = this.follower;
+    assert(replay !== undefined, "what was saved belongs to a bank");
+    const { store, platform, snapshotEveryRecords: everyRecords } = this.options;
+    this.snapshotter ??= new Snapshotter(
+      { replay, store, platform, everyRecords, onSaved: () => undefined },
+      this.recovered?.snapshotPosition ?? 0,
+    );
+    // A snapshot is of what is on disk: not while memory is ahead.
+    if (replay.ledger.position === position) this.snapshotter.afterBatch();
+  }
+
+  private ready(): Replay {
+    const { replay } = this.follower;
+    if (replay === undefined)
+      throw new RefusalError("NOT_READY", { problem: "this branch has never reached its bank" });
+    return replay;
+  }
+
+  private unreachable(outcome: "NOT_APPLIED" | "OUTCOME_UNKNOWN", cause?: unknown): RefusalError {
+    const branch = this.options.branchNumbers.join(", ");
+    return new RefusalError("BANK_UNREACHABLE", { branch }, outcome, cause === undefined ? undefined : { cause });
+  }
+}
+
+/** The promise, or the error once the signal aborts. */
+function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined, error: () => RefusalError): Promise<T> {
+  if (signal === undefined) return promise;
+  return new Promise<T>((resolve, reject) => {
+    const onAbort = () => reject(error());
+    if (signal.aborted) onAbort();
+    signal.addEventListener("abort", onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  });
+}
+
+function deadlineExceeded(waitingFor: string): RefusalError {
+  return new RefusalError("DEADLINE_EXCEEDED", { waiting_for: waitingFor });
+}

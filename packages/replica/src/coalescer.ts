@@ -1,0 +1,91 @@
+import { RefusalError } from "@bank/core";
+
+interface Entry<Item, Result> {
+  readonly items: readonly Item[];
+  readonly resolve: (results: Result[]) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+export interface CoalescerOptions<Item, Result> {
+  /** Sends items, in order, and gives one result for each. */
+  readonly send: (items: readonly Item[]) => Promise<readonly Result[]>;
+  /** Items in one call at the most. */
+  readonly itemsPerCallMax: number;
+  /** Calls on their way at the same time. */
+  readonly callsInFlightMax: number;
+  /** Items that may wait; beyond it `OVERLOADED`. */
+  readonly waitingItemsMax: number;
+}
+
+/**
+ * Gathers what arrives while calls are on their way into the next call: no timer, so that a lone item goes at once, and
+ * a thousand go together.
+ */
+export class Coalescer<Item, Result> {
+  private readonly options: CoalescerOptions<Item, Result>;
+  private readonly waiting: Entry<Item, Result>[] = [];
+  private waitingItems = 0;
+  private inFlight = 0;
+  private scheduled = false;
+
+  constructor(options: CoalescerOptions<Item, Result>) {
+    this.options = options;
+  }
+
+  /**
+   * One result for each item, in order. At most `itemsPerCallMax` items. Rejects with what `send` rejects with, and
+   * with `RefusalError` OVERLOADED.
+   */
+  submit(items: readonly Item[]): Promise<Result[]> {
+    if (this.waitingItems + items.length > this.options.waitingItemsMax)
+      return Promise.reject(new RefusalError("OVERLOADED", { waiting: String(this.waitingItems) }));
+    return new Promise<Result[]>((resolve, reject) => {
+      this.waiting.push({ items, resolve, reject });
+      this.waitingItems += items.length;
+      this.schedule();
+    });
+  }
+
+  private schedule(): void {
+    if (this.scheduled) return;
+    this.scheduled = true;
+    // Those who submit in this very turn still get into the same call.
+    queueMicrotask(() => {
+      this.scheduled = false;
+      while (this.waiting.length > 0 && this.inFlight < this.options.callsInFlightMax) void this.sendNext();
+    });
+  }
+
+  private async sendNext(): Promise<void> {
+    const entries = this.takeEntries();
+    const items = entries.flatMap((entry) => entry.items);
+    this.inFlight++;
+    try {
+      const results = await this.options.send(items);
+      if (results.length !== items.length)
+        throw new Error(`${items.length} items were sent and ${results.length} results came back`);
+      let at = 0;
+      for (const entry of entries) {
+        entry.resolve(results.slice(at, at + entry.items.length));
+        at += entry.items.length;
+      }
+    } catch (error) {
+      for (const entry of entries) entry.reject(error);
+    } finally {
+      this.inFlight--;
+      if (this.waiting.length > 0) this.schedule();
+    }
+  }
+
+  private takeEntries(): Entry<Item, Result>[] {
+    let count = 0;
+    let items = 0;
+    for (const entry of this.waiting) {
+      if (count > 0 && items + entry.items.length > this.options.itemsPerCallMax) break;
+      items += entry.items.length;
+      count++;
+    }
+    this.waitingItems -= items;
+    return this.waiting.splice(0, count);
+  }
+}

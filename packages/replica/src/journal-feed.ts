@@ -1,0 +1,82 @@
+import { bytesEqual, type Position, RefusalError, toHex } from "@bank/core";
+import type { JournalStore, StoredBatch } from "@bank/store";
+import type { PositionWatch } from "./position-watch.ts";
+
+/** Newest batches that are kept in memory, so that followers that keep up cost no read from the store. */
+const TAIL_BYTES_MAX = 8 * 1024 * 1024;
+
+/** Where a follower stands, and the proof that its journal is a prefix of this one. */
+export interface FollowerHead {
+  readonly position: Position;
+  /** Chain hash there; ignored at 0. */
+  readonly chainHash: Uint8Array;
+}
+
+/** Hands a journal on to any number of followers, each at its own pace: a slow one only reads later. */
+export class JournalFeed {
+  private readonly store: JournalStore;
+  private readonly shown: PositionWatch;
+  private readonly tail: StoredBatch[] = [];
+  private tailBytes = 0;
+  /** Followers of the moment. */
+  followers = 0;
+
+  /** @param shown how far followers may see: what is committed here and on this replica's disk. */
+  constructor(store: JournalStore, shown: PositionWatch) {
+    this.store = store;
+    this.shown = shown;
+  }
+
+  /** Keeps a batch that is durable here, in order. */
+  push(batch: StoredBatch): void {
+    this.tail.push(batch);
+    this.tailBytes += batch.frame.length;
+    while (this.tailBytes > TAIL_BYTES_MAX && this.tail.length > 1)
+      this.tailBytes -= (this.tail.shift() as StoredBatch).frame.length;
+  }
+
+  /**
+   * Checks that a follower's journal is a prefix of this one.
+   * Rejects with `RefusalError` JOURNAL_DIVERGED: one of the two has records that the other lacks.
+   */
+  async checkPrefix(follower: FollowerHead): Promise<void> {
+    const { position, chainHash } = follower;
+    if (position === 0) return;
+    const head = this.shown.current;
+    if (position > head) throw diverged(`it has position ${position}, and this one ends at ${head}`);
+    const own = await this.store.chainHashAt(position);
+    if (own === undefined || !bytesEqual(own, chainHash))
+      throw diverged(`at position ${position} it has chain hash ${toHex(chainHash)}, and this one another`);
+  }
+
+  /** Every batch behind the position, then each new one, until the signal aborts. */
+  async *follow(after: Position, signal: AbortSignal): AsyncGenerator<StoredBatch, void, undefined> {
+    let position = after;
+    this.followers++;
+    try {
+      while (!signal.aborted) {
+        const batches = this.fromTail(position) ?? (await this.store.read(position));
+        for (const batch of batches) {
+          if (batch.lastPosition > this.shown.current) break;
+          yield batch;
+          position = batch.lastPosition;
+        }
+        await this.shown.reached(position + 1, signal);
+      }
+    } finally {
+      this.followers--;
+    }
+  }
+
+  /** The batches behind a position, if memory holds all of them. */
+  private fromTail(position: Position): readonly StoredBatch[] | undefined {
+    const first = this.tail[0];
+    if (first === undefined || first.firstPosition > position + 1) return undefined;
+    const from = this.tail.findLastIndex((batch) => batch.firstPosition <= position + 1);
+    return this.tail.slice(from).filter((batch) => batch.lastPosition > position);
+  }
+}
+
+function diverged(problem: string): RefusalError {
+  return new RefusalError("JOURNAL_DIVERGED", { problem });
+}

@@ -1,0 +1,321 @@
+import {
+  assert,
+  type CommandHash,
+  checkCommand,
+  type EpochEntry,
+  hashCommand,
+  type Ledger,
+  type LedgerRecord,
+  type Position,
+  RecordKind,
+  RefusalError,
+  type Request,
+  SYSTEM_PRINCIPAL,
+} from "@bank/core";
+import { decodeFrame, encodeFrame, nextHash, type Replay } from "@bank/journal";
+import { AppendRefusedError, AppendUnknownError, type JournalStore, type StoredBatch } from "@bank/store";
+import { type ExecutedBatch, executeBatch, type Job, newJob, rollbackBatch } from "./execute-batch.ts";
+import { JournalClock } from "./journal-clock.ts";
+import type { Outcome } from "./outcome.ts";
+import { errorText, type Platform } from "./platform.ts";
+import { PositionWatch } from "./position-watch.ts";
+
+/** Requests that may wait for the sequencer; beyond it callers are told to come back. */
+export const QUEUED_REQUESTS_MAX = 100_000;
+
+const RECOVER_BACKOFF_MIN_MS = 20;
+const RECOVER_BACKOFF_MAX_MS = 1_000;
+
+export interface SequencerOptions {
+  readonly replay: Replay;
+  readonly store: JournalStore;
+  readonly platform: Platform;
+  /** Called after each commit, in order, before any reply leaves. Must not throw. */
+  readonly onCommitted: (batch: StoredBatch) => void;
+  /** Called once when the sequencer cannot go on. The process should stop and start again. */
+  readonly onFatal: (error: unknown) => void;
+}
+
+/**
+ * The one place that decides the order. Everything that queued up while the last append was in flight becomes the next
+ * batch: executed on the ledger, encoded once, appended once. Nobody is answered before the append is durable, whatever
+ * the answer is.
+ *
+ * At most one batch is in flight, so the ledger is either at the committed position, or one batch ahead of it.
+ */
+export class Sequencer {
+  private readonly options: SequencerOptions;
+  private readonly ledger: Ledger;
+  private readonly clock: JournalClock;
+  private readonly queue: Job[] = [];
+  private readonly systemRecords: LedgerRecord[] = [];
+  private readonly committed: PositionWatch;
+  private queuedRequests = 0;
+  private running: Promise<void> | undefined;
+  /** Jobs with requests in the batch that is in flight. */
+  private inFlight: ReadonlySet<Job> = new Set();
+  /** Counts the batches that were taken back: what was read meanwhile is read again. */
+  private rollbacks = 0;
+  private stopped: RefusalError | undefined;
+
+  constructor(options: SequencerOptions) {
+    this.options = options;
+    this.ledger = options.replay.ledger;
+    this.clock = new JournalClock(options.platform, this.ledger.timeMs);
+    this.committed = new PositionWatch(this.ledger.position);
+  }
+
+  /** Everything up to here is durable; nothing behind it is shown to anybody. */
+  get committedPosition(): Position {
+    return this.committed.current;
+  }
+
+  /** Resolves once the position is committed. Rejects when the signal aborts or the sequencer stops for good. */
+  whenCommitted(position: Position, signal?: AbortSignal): Promise<void> {
+    return this.committed.reached(position, signal);
+  }
+
+  /**
+   * Begins a new epoch and commits its record. Comes first: before it nobody is answered.
+   * Rejects with what the store rejects with.
+   */
+  async beginEpoch(options: { readonly lossAccepted: boolean }): Promise<EpochEntry> {
+    const number = (this.ledger.currentEpoch()?.number ?? 0) + 1;
+    const id = this.options.platform.randomBytes(16);
+    const { bankId } = this.options.replay;
+    await this.options.store.fence(number);
+    const position = this.ledger.position + 1;
+    this.pushSystem({ ...system, kind: RecordKind.EPOCH_BEGUN, number, id, bankId, ...options });
+    await this.committed.reached(position);
+    const epoch = this.ledger.currentEpoch();
+    assert(epoch?.number === number, "the new epoch is the current one");
+    return epoch;
+  }
+
+  /** Puts the proof of a snapshot into the journal, with the next batch. */
+  recordStateRoot(position: Position, root: Uint8Array): void {
+    if (this.stopped === undefined) this.pushSystem({ ...system, kind: RecordKind.STATE_ROOT, position, root });
+  }
+
+  /**
+   * Decides the requests in their order and resolves once every answer is durable: one outcome for each, in order.
+   * Requests of other callers may come between them.
+   *
+   * Rejects with `RefusalError`: OVERLOADED, NOT_READY (nothing was done); DEADLINE_EXCEEDED when the signal aborts,
+   * with NOT_APPLIED if none of the requests was begun and OUTCOME_UNKNOWN otherwise; OUTCOME_UNKNOWN.
+   * Idempotent: by (principal, request id) of each request.
+   */
+  submit(requests: readonly Request[], signal?: AbortSignal): Promise<Outcome[]> {
+    if (this.stopped !== undefined) return Promise.reject(this.stopped);
+    if (signal?.aborted) return Promise.reject(deadlineExceeded("NOT_APPLIED"));
+    if (this.queuedRequests + requests.length > QUEUED_REQUESTS_MAX)
+      return Promise.reject(new RefusalError("OVERLOADED", { waiting: String(this.queuedRequests) }));
+    const refusals = requests.map(({ command }) => checkCommand(command));
+    const hashes: CommandHash[] = requests.map(({ command }) => hashCommand(command));
+    return new Promise<Outcome[]>((resolve, reject) => {
+      const job = newJob({ requests, hashes, refusals, resolve, reject });
+      if (signal !== undefined) this.abortWith(signal, job);
+      this.queue.push(job);
+      this.queuedRequests += requests.length;
+      this.pump();
+    });
+  }
+
+  /**
+   * Reads the newest state, and resolves once everything that was read is durable. Should what was read be taken back,
+   * it reads again.
+   */
+  async read<T>(query: (ledger: Ledger) => T, signal?: AbortSignal): Promise<{ value: T; position: Position }> {
+    for (;;) {
+      const { rollbacks } = this;
+      const value = query(this.ledger);
+      const { position } = this.ledger;
+      if (position <= this.committed.current) return { value, position };
+      try {
+        await this.committed.reached(position, signal);
+      } catch (error) {
+        if (rollbacks === this.rollbacks) throw error;
+      }
+      if (rollbacks === this.rollbacks) return { value, position };
+    }
+  }
+
+  /** Stops taking requests, answers those that wait, and resolves when the last append is done. Idempotent. */
+  async drain(): Promise<void> {
+    this.stopped ??= new RefusalError("NOT_READY", { problem: "it is shutting down" });
+    while (this.running !== undefined) await this.running;
+  }
+
+  /** Refuses all writes from now on, with this error. Reads go on. */
+  stopWriting(error: RefusalError): void {
+    this.stopped ??= error;
+  }
+
+  private pushSystem(record: LedgerRecord): void {
+    this.systemRecords.push(record);
+    this.pump();
+  }
+
+  private abortWith(signal: AbortSignal, job: Job): void {
+    const onAbort = () => {
+      // A job that was begun stays: its effects are real, only its caller no longer waits.
+      job.reject(deadlineExceeded(job.next === 0 ? "NOT_APPLIED" : "OUTCOME_UNKNOWN"));
+      if (job.next === 0) job.cancelled = true;
+    };
+    signal.addEventListener("abort", onAbort, { once: true });
+    job.onSettled = () => signal.removeEventListener("abort", onAbort);
+  }
+
+  private pump(): void {
+    if (this.running !== undefined) return;
+    const { platform, onFatal } = this.options;
+    // What else is ready now joins the batch; with nothing else ready the batch goes at once.
+    this.running = new Promise<void>((resolve) => platform.defer(resolve))
+      .then(() => this.run())
+      .catch((error: unknown) => {
+        this.failAll(error);
+        onFatal(error);
+      })
+      .finally(() => {
+        this.running = undefined;
+        if (this.hasWork()) this.pump();
+      });
+  }
+
+  private hasWork(): boolean {
+    return this.queue.length > 0 || this.systemRecords.length > 0;
+  }
+
+  private async run(): Promise<void> {
+    while (this.hasWork()) {
+      const batch = executeBatch({
+        ledger: this.ledger,
+        timeMs: this.clock.now(this.ledger.timeMs),
+        systemRecords: this.systemRecords,
+        queue: this.queue,
+        log: this.options.platform.log,
+      });
+      this.queuedRequests -= batch.taken;
+      this.inFlight = batch.jobs;
+      if (batch.records.length > 0) await this.commit(batch);
+      await this.answerReplays(batch);
+      this.inFlight = new Set();
+      for (const job of batch.finished) job.settle();
+    }
+  }
+
+  private async commit(batch: ExecutedBatch): Promise<void> {
+    const { replay, onCommitted } = this.options;
+    const stored = this.encode(batch);
+    try {
+      await this.append(stored);
+    } catch (error) {
+      if (!(error instanceof AppendRefusedError)) throw error;
+      this.takeBack(batch, error);
+      return;
+    }
+    replay.chainHash = stored.chainHash;
+    this.ledger.forgetUndo(stored.lastPosition);
+    this.systemRecords.splice(0, batch.systemRecords);
+    this.committed.advance(stored.lastPosition);
+    onCommitted(stored);
+    batch.answerFromRecords();
+  }
+
+  private encode(batch: ExecutedBatch): StoredBatch {
+    const { replay, platform } = this.options;
+    const epoch = this.ledger.currentEpoch();
+    assert(epoch !== undefined, "a batch is written under an epoch");
+    const firstPosition = batch.mark.position + 1;
+    const frame = encodeFrame(
+      {
+        epochId: epoch.id,
+        firstPosition,
+        timeMs: this.ledger.timeMs,
+        digestAfter: this.ledger.digestBytes(),
+        committedPosition: this.committed.current,
+      },
+      batch.records,
+    );
+    return {
+      firstPosition,
+      lastPosition: this.ledger.position,
+      frame,
+      previousHash: replay.chainHash,
+      chainHash: nextHash(platform.sha256, replay.chainHash, frame),
+    };
+  }
+
+  /**
+   * Appends, and settles an append whose outcome the store does not know: by opening the store anew and occupying the
+   * position with the same bytes, never by looking whether it is empty. Callers wait meanwhile, to their deadlines.
+   */
+  private async append(stored: StoredBatch): Promise<void> {
+    const { store, platform } = this.options;
+    const epoch = this.ledger.currentEpoch()?.number ?? 0;
+    let unknown = false;
+    let backoffMs = RECOVER_BACKOFF_MIN_MS;
+    for (;;) {
+      try {
+        if (unknown) await store.recover();
+        await store.append([stored], { epoch });
+        return;
+      } catch (error) {
+        if (error instanceof AppendUnknownError) unknown = true;
+        // Once in doubt always in doubt: a later refusal says nothing about the first attempt.
+        else if (!unknown || !(error instanceof AppendRefusedError)) throw error;
+        platform.log.error("append in doubt; opening the store anew", {
+          position: stored.lastPosition,
+          problem: errorText(error),
+        });
+        await platform.delay(backoffMs, new AbortController().signal);
+        backoffMs = Math.min(2 * backoffMs, RECOVER_BACKOFF_MAX_MS);
+      }
+    }
+  }
+
+  /** Certainly nothing of the batch was stored: memory goes back to what is committed, and its callers are told. */
+  private takeBack(batch: ExecutedBatch, error: AppendRefusedError): void {
+    this.options.platform.log.error("journal append refused", { problem: error.message });
+    rollbackBatch(this.ledger, batch);
+    this.rollbacks++;
+    this.committed.rejectWaiters(new RefusalError("STORE_REFUSED", { problem: error.message }));
+    batch.refuseFromRecords(
+      new RefusalError("STORE_REFUSED", { problem: error.message }, "NOT_APPLIED", { cause: error }),
+    );
+    // Whoever wanted one of the bank's own records learned it by the rejection above, or can do without.
+    this.systemRecords.splice(0, batch.systemRecords);
+  }
+
+  /** Looks up the answers of requests that were answered in earlier batches. */
+  private async answerReplays(batch: ExecutedBatch): Promise<void> {
+    for (const { job, index, position } of batch.replays) {
+      const stored = await this.options.store.batchAt(position);
+      assert(stored !== undefined, `the batch with position ${position} is in the store`);
+      const { header, records } = decodeFrame(stored.frame);
+      const record = records[position - header.firstPosition];
+      assert(record !== undefined, `the batch has a record at position ${position}`);
+      job.answer(index, { kind: "answered", record, position, timeMs: header.timeMs, replayed: true });
+    }
+  }
+
+  private failAll(error: unknown): void {
+    const stopped = new RefusalError("NOT_READY", { problem: `the journal failed: ${errorText(error)}` });
+    this.stopped = stopped;
+    this.committed.fail(stopped);
+    for (const job of new Set([...this.inFlight, ...this.queue])) {
+      const outcome = job.next === 0 ? "NOT_APPLIED" : "OUTCOME_UNKNOWN";
+      job.reject(new RefusalError("NOT_READY", stopped.refusal.metadata, outcome, { cause: error }));
+    }
+    this.queue.length = 0;
+    this.systemRecords.length = 0;
+    this.queuedRequests = 0;
+  }
+}
+
+/** Who acts in the bank's own records. */
+const system = { principal: SYSTEM_PRINCIPAL, branch: 0, request: undefined } as const;
+
+function deadlineExceeded(outcome: "NOT_APPLIED" | "OUTCOME_UNKNOWN"): RefusalError {
+  return new RefusalError("DEADLINE_EXCEEDED", { waiting_for: "the journal" }, outcome);
+}
