@@ -1,4 +1,3 @@
-import { safeInteger } from "./decode.ts";
 import { JournalFormatError } from "./errors.ts";
 
 /** Writes a column of fixed-width little-endian values. */
@@ -55,7 +54,9 @@ export class ColumnReader {
   }
 
   integer(index: number): number {
-    return safeInteger(this.view.getBigUint64(index * 8, true), "a value of a column");
+    const high = this.view.getUint32(index * 8 + 4, true);
+    if (high >= 2 ** 21) throw new JournalFormatError("a value of a column is beyond every real journal");
+    return high * 2 ** 32 + this.view.getUint32(index * 8, true);
   }
 
   int64(index: number): bigint {

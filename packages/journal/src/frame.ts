@@ -1,11 +1,12 @@
 import type { LedgerRecord, Position } from "@bank/core";
-import { FRAME_BYTES_MAX } from "@bank/core";
+import { bytesEqual, FRAME_BYTES_MAX, RecordKind } from "@bank/core";
 import { BatchHeaderSchema, BatchPayloadSchema } from "@bank/proto";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { JOURNAL_FORMAT } from "./chain.ts";
-import { decodeStrictly, safeInteger } from "./decode.ts";
+import { copyBytes, decodeStrictly, safeInteger } from "./decode.ts";
+import { decodeRecords } from "./decode-records.ts";
+import { encodeRecords } from "./encode-records.ts";
 import { JournalFormatError } from "./errors.ts";
-import { decodeRecords, encodeRecords } from "./records-codec.ts";
 
 /** What a batch says about itself. */
 export interface BatchHeader {
@@ -30,9 +31,11 @@ export interface Batch {
 
 /**
  * Encodes a batch, once: these bytes are stored, hashed and sent.
- * Throws: `JournalFormatError` when the frame would be larger than `FRAME_BYTES_MAX`.
+ * Throws: `JournalFormatError` for what `decodeFrame` would refuse to read: no records, a frame larger than
+ * `FRAME_BYTES_MAX`, an epoch that begins inside the batch, a header that contradicts itself.
  */
 export function encodeFrame(header: Omit<BatchHeader, "count">, records: readonly LedgerRecord[]): Uint8Array {
+  checkBatch({ header: { ...header, count: records.length }, records });
   const head = toBinary(
     BatchHeaderSchema,
     create(BatchHeaderSchema, {
@@ -45,7 +48,7 @@ export function encodeFrame(header: Omit<BatchHeader, "count">, records: readonl
       committedPosition: BigInt(header.committedPosition),
     }),
   );
-  const payload = toBinary(BatchPayloadSchema, encodeRecords(records));
+  const payload = encodeRecords(records);
   const frame = new Uint8Array(4 + head.length + payload.length);
   if (frame.length > FRAME_BYTES_MAX)
     throw new JournalFormatError(`a frame of ${frame.length} bytes is over the limit of ${FRAME_BYTES_MAX}`);
@@ -61,13 +64,15 @@ export function decodeHeader(frame: Uint8Array): BatchHeader {
 }
 
 /**
- * Reads a frame. Everything that this program does not know is an error, never skipped.
+ * Reads a frame. Everything that this program does not know is an error, never skipped, and so is every other encoding
+ * than its own: `encodeFrame` of the result gives the same bytes. The result keeps no part of the frame.
  * Throws: `JournalFormatError`.
  */
 export function decodeFrame(frame: Uint8Array): Batch {
   const { header, payload } = split(frame);
-  const records = decodeRecords(decodeStrictly(BatchPayloadSchema, payload), header.count);
-  return { header, records };
+  const batch = { header, records: decodeRecords(decodeStrictly(BatchPayloadSchema, payload), header.count) };
+  checkBatch(batch);
+  return batch;
 }
 
 function split(frame: Uint8Array): { header: BatchHeader; payload: Uint8Array } {
@@ -80,16 +85,39 @@ function split(frame: Uint8Array): { header: BatchHeader; payload: Uint8Array } 
     throw new JournalFormatError(
       `the journal has format ${message.format}, and this program reads format ${JOURNAL_FORMAT}: use a newer program`,
     );
-  if (message.epochId.length !== 16) throw new JournalFormatError("an epoch id has 16 bytes");
-  if (message.digestAfter.length !== 16) throw new JournalFormatError("a digest has 16 bytes");
-  if (message.count === 0) throw new JournalFormatError("a batch has at least one record");
   const header: BatchHeader = {
-    epochId: message.epochId,
+    epochId: copyBytes(message.epochId),
     firstPosition: safeInteger(message.firstPosition, "first_position"),
     count: message.count,
     timeMs: safeInteger(message.timeMs, "time_ms"),
-    digestAfter: message.digestAfter,
+    digestAfter: copyBytes(message.digestAfter),
     committedPosition: safeInteger(message.committedPosition, "committed_position"),
   };
+  checkHeader(header);
   return { header, payload: frame.subarray(headerEnd) };
+}
+
+/** What a batch shows by itself, checked before it is written and again when it is read. */
+function checkBatch({ header, records }: Batch): void {
+  checkHeader(header);
+  for (let i = 0; i < records.length; i++) {
+    const record = records[i] as LedgerRecord;
+    if (record.kind === RecordKind.STATE_ROOT) {
+      if (record.root.length !== 32) throw new JournalFormatError("a root has 32 bytes");
+    } else if (record.kind === RecordKind.EPOCH_BEGUN) {
+      if (record.bankId.length !== 16) throw new JournalFormatError("a bank id has 16 bytes");
+      // Each batch belongs to one epoch, and an epoch to whole batches.
+      if (i > 0) throw new JournalFormatError("an epoch begins with the first record of a batch");
+      if (!bytesEqual(record.id, header.epochId))
+        throw new JournalFormatError("a batch that begins an epoch is written under it");
+    }
+  }
+}
+
+function checkHeader({ epochId, firstPosition, count, digestAfter, committedPosition }: BatchHeader): void {
+  if (epochId.length !== 16) throw new JournalFormatError("an epoch id has 16 bytes");
+  if (digestAfter.length !== 16) throw new JournalFormatError("a digest has 16 bytes");
+  if (count === 0) throw new JournalFormatError("a batch has at least one record");
+  if (firstPosition === 0) throw new JournalFormatError("positions begin at 1");
+  if (committedPosition >= firstPosition) throw new JournalFormatError("a batch is not committed before it is written");
 }

@@ -1,5 +1,5 @@
 import type { AccountIndex, CurrencyIndex, Ledger } from "@bank/core";
-import { assert, isAccountType, requestIdFromBytes } from "@bank/core";
+import { isAccountType, requestIdFromBytes } from "@bank/core";
 import type { AccountsPage, RequestsPage, SnapshotPage, TablesPage } from "@bank/proto";
 import {
   AccountsPageSchema,
@@ -11,7 +11,7 @@ import {
   TablesPageSchema,
 } from "@bank/proto";
 import { create, toBinary } from "@bufbuild/protobuf";
-import { decodeStrictly, safeInteger } from "./decode.ts";
+import { copyBytes, decodeStrictly, safeInteger } from "./decode.ts";
 import { JournalFormatError } from "./errors.ts";
 import { ColumnReader, ColumnWriter } from "./fixed-columns.ts";
 
@@ -32,22 +32,40 @@ export function encodePages(ledger: Ledger): Uint8Array[] {
   return pages;
 }
 
-/** Adds the contents of one page to a ledger that holds those before it. Throws: `JournalFormatError`. */
-export function loadPage(ledger: Ledger, bytes: Uint8Array): void {
-  const { content } = decodeStrictly(SnapshotPageSchema, bytes);
-  switch (content.case) {
-    case "tables":
-      loadTables(ledger, content.value);
-      return;
-    case "accounts":
-      loadAccounts(ledger, content.value);
-      return;
-    case "requests":
-      loadRequests(ledger, content.value);
-      return;
-    default:
-      throw new JournalFormatError("a page of the snapshot has no content that this program knows");
+/**
+ * Fills an empty ledger from the pages, all of them in their order. Equal states have equal pages: any other split or
+ * order of the same contents is refused.
+ * Throws: `JournalFormatError`; `InvariantError` for accounts that contradict each other.
+ */
+export function loadPages(ledger: Ledger, pages: readonly Uint8Array[]): void {
+  let before: PageCase;
+  let full = false;
+  for (const bytes of pages) {
+    const { content } = decodeStrictly(SnapshotPageSchema, bytes);
+    if (!follows(before, full, content.case)) throw new JournalFormatError("a page of the snapshot is out of place");
+    switch (content.case) {
+      case "tables":
+        loadTables(ledger, content.value);
+        break;
+      case "accounts":
+        full = loadAccounts(ledger, content.value) === ACCOUNTS_PER_PAGE;
+        break;
+      case "requests":
+        full = loadRequests(ledger, content.value) === REQUESTS_PER_PAGE;
+        break;
+    }
+    before = content.case;
   }
+  if (before === undefined) throw new JournalFormatError("the snapshot has no pages");
+}
+
+type PageCase = SnapshotPage["content"]["case"];
+
+/** One page of tables, then accounts, then requests; only the last of a kind may have room left. */
+function follows(before: PageCase, full: boolean, next: PageCase): boolean {
+  if (before === undefined) return next === "tables";
+  if (next === before) return full;
+  return next === "requests" || (next === "accounts" && before === "tables");
 }
 
 function page(content: SnapshotPage["content"]): SnapshotPage {
@@ -76,17 +94,27 @@ function loadTables(ledger: Ledger, tables: TablesPage): void {
   ledger.timeMs = safeInteger(tables.timeMs, "time_ms");
   ledger.nextAccountNumber = safeInteger(tables.nextAccountNumber, "next_account_number");
   for (const principal of tables.principals) ledger.internPrincipal(principal);
+  if (ledger.principals.length !== tables.principals.length)
+    throw new JournalFormatError("the snapshot lists a principal twice");
+  let lastBranch = 0;
   for (const { code, decimals } of tables.currencies) ledger.addCurrency({ code, decimals });
-  for (const { branch, name, address } of tables.branches) ledger.setBranch(branch, { name, address });
-  for (const { number, id, firstPosition, lossAccepted } of tables.epochs)
+  for (const { branch, name, address } of tables.branches) {
+    if (branch <= lastBranch) throw new JournalFormatError("the branches of the snapshot do not ascend");
+    ledger.setBranch(branch, { name, address });
+    lastBranch = branch;
+  }
+  for (const { number, id, firstPosition, lossAccepted } of tables.epochs) {
+    if (id.length !== 16) throw new JournalFormatError("an epoch id has 16 bytes");
     ledger.addEpoch({
       number: safeInteger(number, "epoch"),
-      id,
+      id: copyBytes(id),
       firstPosition: safeInteger(firstPosition, "first_position"),
       lossAccepted,
     });
-  if (tables.rootPosition > 0n)
-    ledger.root = { position: safeInteger(tables.rootPosition, "root_position"), root: tables.root };
+  }
+  const position = safeInteger(tables.rootPosition, "root_position");
+  if (tables.root.length !== (position > 0 ? 32 : 0)) throw new JournalFormatError("a root has 32 bytes");
+  if (position > 0) ledger.root = { position, root: copyBytes(tables.root) };
 }
 
 function encodeAccounts(ledger: Ledger, from: number, to: number): AccountsPage {
@@ -109,9 +137,12 @@ function encodeAccounts(ledger: Ledger, from: number, to: number): AccountsPage 
   });
 }
 
-function loadAccounts(ledger: Ledger, page: AccountsPage): void {
+/** Gives the number of accounts. */
+function loadAccounts(ledger: Ledger, page: AccountsPage): number {
   if (page.firstAccount !== ledger.accounts.count) throw new JournalFormatError("pages of accounts are out of order");
   const count = page.types.length;
+  if (count === 0 || count > ACCOUNTS_PER_PAGE)
+    throw new JournalFormatError(`a page of accounts has 1 to ${ACCOUNTS_PER_PAGE}, not ${count}`);
   if ([page.names, page.owners, page.displayNames].some((column) => column.length !== count))
     throw new JournalFormatError("the columns of a page of accounts differ in length");
   const currencies = new ColumnReader(page.currencies, count, 4);
@@ -125,9 +156,11 @@ function loadAccounts(ledger: Ledger, page: AccountsPage): void {
   for (let i = 0; i < count; i++) {
     const type = page.types[i] as number;
     if (!isAccountType(type)) throw new JournalFormatError(`account type ${type} is unknown: use a newer program`);
+    const currency = currencies.word(i);
+    if (currency >= ledger.currencies.length) throw new JournalFormatError("an account is of an unknown currency");
     const index: AccountIndex = ledger.addAccount({
       type,
-      currency: currencies.word(i) as CurrencyIndex,
+      currency: currency as CurrencyIndex,
       homeBranch: homeBranches.word(i),
       number: numbers.integer(i),
       floor: floors.int64(i),
@@ -139,6 +172,7 @@ function loadAccounts(ledger: Ledger, page: AccountsPage): void {
     });
     ledger.restoreBalance(index, posted.int64(i), versions.integer(i));
   }
+  return count;
 }
 
 function encodeRequests(ledger: Ledger, from: number, to: number): RequestsPage {
@@ -163,17 +197,23 @@ function encodeRequests(ledger: Ledger, from: number, to: number): RequestsPage 
   return page;
 }
 
-function loadRequests(ledger: Ledger, page: RequestsPage): void {
-  const count = page.positions.length / 8;
-  if (page.ids.length !== 16 * count)
-    throw new JournalFormatError("the columns of a page of requests differ in length");
+/** Gives the number of requests. */
+function loadRequests(ledger: Ledger, page: RequestsPage): number {
+  const count = page.ids.length / 16;
+  if (!Number.isInteger(count) || count === 0 || count > REQUESTS_PER_PAGE)
+    throw new JournalFormatError(`a page of requests has 1 to ${REQUESTS_PER_PAGE}, not ${count}`);
   const principals = new ColumnReader(page.principals, count, 4);
   const positions = new ColumnReader(page.positions, count, 8);
   const hashes = new ColumnReader(page.hashes, count, 8);
+  let last = ledger.requests.count === 0 ? 0 : ledger.requests.positionOf(ledger.requests.count - 1);
   for (let i = 0; i < count; i++) {
     const principal = principals.word(i);
-    assert(principal < ledger.principals.length, "a remembered request has a known principal");
-    const id = requestIdFromBytes(page.ids.slice(16 * i, 16 * i + 16));
-    ledger.addRequest(principal, id, positions.integer(i), hashes.int32(2 * i), hashes.int32(2 * i + 1));
+    const position = positions.integer(i);
+    if (principal >= ledger.principals.length) throw new JournalFormatError("a request is of an unknown principal");
+    if (position <= last) throw new JournalFormatError("the positions of remembered requests do not ascend");
+    const id = requestIdFromBytes(page.ids.subarray(16 * i, 16 * i + 16));
+    ledger.addRequest(principal, id, position, hashes.int32(2 * i), hashes.int32(2 * i + 1));
+    last = position;
   }
+  return count;
 }

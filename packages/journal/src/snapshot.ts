@@ -3,20 +3,24 @@ import { bytesEqual, Ledger } from "@bank/core";
 import { SnapshotHeaderSchema } from "@bank/proto";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { JOURNAL_FORMAT } from "./chain.ts";
-import { decodeStrictly, safeInteger } from "./decode.ts";
+import { copyBytes, decodeStrictly, safeInteger } from "./decode.ts";
 import { DigestMismatchError, JournalFormatError } from "./errors.ts";
 import type { Replay } from "./replay.ts";
 import type { Sha256 } from "./sha256.ts";
-import { encodePages, loadPage } from "./snapshot-pages.ts";
+import { encodePages, loadPages } from "./snapshot-pages.ts";
 
 /** A snapshot as bytes. */
 export interface Snapshot {
   readonly position: Position;
+  /** A `SnapshotHeader`, and behind it the SHA-256 of its bytes. */
   readonly header: Uint8Array;
   readonly pages: readonly Uint8Array[];
   /** 32 bytes: SHA-256 over the hashes of the pages. It proves the state at this position. */
   readonly root: Uint8Array;
 }
+
+const HASH_BYTES = 32;
+const NO_EPOCH = new Uint8Array(16);
 
 /** Takes a snapshot of a state that is exactly at a batch end. The pages are canonical: equal states, equal bytes. */
 export function takeSnapshot(replay: Replay, sha256: Sha256): Snapshot {
@@ -26,41 +30,64 @@ export function takeSnapshot(replay: Replay, sha256: Sha256): Snapshot {
   const header = create(SnapshotHeaderSchema, {
     format: JOURNAL_FORMAT,
     bankId,
-    epochId: ledger.currentEpoch()?.id ?? new Uint8Array(16),
+    epochId: ledger.currentEpoch()?.id ?? NO_EPOCH,
     position: BigInt(ledger.position),
     chainHash,
     digest: ledger.digestBytes(),
     root,
     pageCount: pages.length,
   });
-  return { position: ledger.position, header: toBinary(SnapshotHeaderSchema, header), pages, root };
+  return { position: ledger.position, header: seal(toBinary(SnapshotHeaderSchema, header), sha256), pages, root };
 }
 
 /**
  * Builds the state from a snapshot of one's own store, computing root and digest anew from the contents.
- * Throws: `JournalFormatError`, `DigestMismatchError`: then an older snapshot, or the whole journal, is to be used.
+ * Throws: `JournalFormatError`, `DigestMismatchError`, `InvariantError`: then an older snapshot, or the whole journal,
+ * is to be used.
  */
 export function loadSnapshot(
   snapshot: Pick<Snapshot, "header" | "pages">,
   options: { readonly bankId: Uint8Array; readonly sha256: Sha256; readonly hashSeed: number },
 ): Replay {
-  const header = decodeStrictly(SnapshotHeaderSchema, snapshot.header);
+  const header = decodeStrictly(SnapshotHeaderSchema, unseal(snapshot.header, options.sha256));
   if (header.format !== JOURNAL_FORMAT)
     throw new JournalFormatError(`the snapshot has format ${header.format}, and this program reads ${JOURNAL_FORMAT}`);
   if (!bytesEqual(header.bankId, options.bankId)) throw new JournalFormatError("the snapshot is of another bank");
+  if (header.chainHash.length !== HASH_BYTES) throw new JournalFormatError("a chain hash has 32 bytes");
   if (header.pageCount !== snapshot.pages.length)
     throw new JournalFormatError(`the snapshot has ${snapshot.pages.length} of ${header.pageCount} pages`);
   if (!bytesEqual(rootOf(snapshot.pages, options.sha256), header.root))
     throw new DigestMismatchError("the pages of the snapshot do not have the root that its header names");
   const ledger = new Ledger({ hashSeed: options.hashSeed });
-  for (const page of snapshot.pages) loadPage(ledger, page);
+  loadPages(ledger, snapshot.pages);
   ledger.position = safeInteger(header.position, "snapshot position");
   if (!bytesEqual(ledger.digestBytes(), header.digest))
     throw new DigestMismatchError("the contents of the snapshot do not have the digest that its header names");
+  if (!bytesEqual(ledger.currentEpoch()?.id ?? NO_EPOCH, header.epochId))
+    throw new DigestMismatchError("the newest epoch in the snapshot is not the one that its header names");
   ledger.forgetUndo(ledger.position);
-  return { ledger, bankId: options.bankId, chainHash: header.chainHash };
+  return { ledger, bankId: options.bankId, chainHash: copyBytes(header.chainHash) };
 }
 
 function rootOf(pages: readonly Uint8Array[], sha256: Sha256): Uint8Array {
   return sha256(...pages.map((page) => sha256(page)));
+}
+
+/**
+ * Nothing in the pages proves the chain hash, and a bank that went on from a wrong one would write a journal that no
+ * replica can follow: so the header carries its own hash.
+ */
+function seal(header: Uint8Array, sha256: Sha256): Uint8Array {
+  const sealed = new Uint8Array(header.length + HASH_BYTES);
+  sealed.set(header);
+  sealed.set(sha256(header), header.length);
+  return sealed;
+}
+
+function unseal(sealed: Uint8Array, sha256: Sha256): Uint8Array {
+  if (sealed.length < HASH_BYTES) throw new JournalFormatError("the header of the snapshot is cut off");
+  const header = sealed.subarray(0, -HASH_BYTES);
+  if (!bytesEqual(sha256(header), sealed.subarray(-HASH_BYTES)))
+    throw new DigestMismatchError("the header of the snapshot does not have the hash that it carries");
+  return header;
 }

@@ -1,0 +1,156 @@
+import type { AccountIndex, CurrencyIndex, LedgerRecord, RequestKey } from "@bank/core";
+import { isAccountType, RecordKind, rejectionByNumber, requestIdFromBytes } from "@bank/core";
+import type { BatchPayload } from "@bank/proto";
+import { copyBytes, safeInteger } from "./decode.ts";
+import { JournalFormatError } from "./errors.ts";
+import { ANSWERS_REQUEST, KIND_MASK } from "./record-kinds.ts";
+
+/**
+ * Reads `count` records out of their columns. They keep no part of the payload.
+ * Throws: `JournalFormatError` when a kind is unknown, a column has too few or too many values, or a dictionary is not
+ * the one that the records need.
+ */
+export function decodeRecords(payload: BatchPayload, count: number): LedgerRecord[] {
+  if (payload.kinds.length !== count)
+    throw new JournalFormatError(`the batch has ${payload.kinds.length} kinds for ${count} records`);
+  if (payload.requestIds.length !== payload.requestHashes.length * 2)
+    throw new JournalFormatError("the columns of request ids and hashes differ in length");
+  checkActors(payload, count);
+  const columns = new RecordColumns(payload);
+  const records: LedgerRecord[] = [];
+  for (let i = 0; i < count; i++) records.push(columns.next());
+  columns.assertFinished();
+  return records;
+}
+
+/** The dictionary holds each actor once, in the order of first use, and there is a column only where it says something. */
+function checkActors({ actors, actor }: BatchPayload, count: number): void {
+  if (actor.length !== (actors.length === 1 ? 0 : count))
+    throw new JournalFormatError("the column of actors does not fit the records");
+  let used = actors.length === 1 ? 1 : 0;
+  for (const index of actor) {
+    if (index > used) throw new JournalFormatError("the actors are not listed in the order of their first use");
+    if (index === used) used++;
+  }
+  const different = new Set(actors.map(({ principal, branch }) => `${branch} ${principal}`));
+  if (used !== actors.length || different.size !== actors.length)
+    throw new JournalFormatError("the batch does not list exactly the actors that its records name");
+}
+
+/** Takes the values out of the columns, record by record. */
+class RecordColumns {
+  private readonly payload: BatchPayload;
+  /** One copy, which the ids of all records share. */
+  private readonly requestIds: ArrayBuffer;
+  private readonly hashes: DataView;
+  private record = 0;
+  private request = 0;
+  private movement = 0;
+  private readonly used = {
+    accountsOpened: 0,
+    rejections: 0,
+    epochsBegun: 0,
+    currenciesDefined: 0,
+    branchesRegistered: 0,
+    stateRoots: 0,
+  };
+
+  constructor(payload: BatchPayload) {
+    this.payload = payload;
+    this.requestIds = copyBytes(payload.requestIds).buffer;
+    const { buffer, byteOffset, byteLength } = payload.requestHashes;
+    this.hashes = new DataView(buffer, byteOffset, byteLength);
+  }
+
+  next(): LedgerRecord {
+    const { payload } = this;
+    const kindByte = payload.kinds[this.record] as number;
+    const actor = payload.actors[payload.actor[this.record] ?? 0];
+    if (actor === undefined) throw new JournalFormatError("a record names an actor that the batch does not list");
+    this.record++;
+    const { principal, branch } = actor;
+    const request = (kindByte & ANSWERS_REQUEST) === 0 ? undefined : this.nextRequest();
+    const kind = kindByte & KIND_MASK;
+    switch (kind) {
+      case RecordKind.DEPOSIT:
+      case RecordKind.WITHDRAWAL:
+      case RecordKind.TRANSFER: {
+        const debit = payload.debit[this.movement] as AccountIndex | undefined;
+        const credit = payload.credit[this.movement] as AccountIndex | undefined;
+        const amount = payload.amount[this.movement];
+        this.movement++;
+        if (debit === undefined || credit === undefined || amount === undefined)
+          throw new JournalFormatError("a column of movements ends too early");
+        return { kind, principal, branch, request, debit, credit, amount };
+      }
+      case RecordKind.ACCOUNT_OPENED: {
+        const { type, name, homeBranch, owner, displayName, floor, ...numbers } = this.take("accountsOpened");
+        if (!isAccountType(type)) throw new JournalFormatError(`account type ${type} is unknown: use a newer program`);
+        const account = numbers.account as AccountIndex;
+        const number = safeInteger(numbers.number, "account number");
+        const currency = numbers.currency as CurrencyIndex;
+        const opened = { account, type, number, name, currency, homeBranch, owner, displayName, floor };
+        return { kind, principal, branch, request, ...opened };
+      }
+      case RecordKind.REJECTED: {
+        const { reason: number, keys, values } = this.take("rejections");
+        const reason = rejectionByNumber(number);
+        if (reason === undefined) throw new JournalFormatError(`rejection ${number} is unknown: use a newer program`);
+        if (keys.length !== values.length) throw new JournalFormatError("a rejection has keys without values");
+        if (keys.some((key, i) => i > 0 && key <= (keys[i - 1] as string)))
+          throw new JournalFormatError("the keys of a rejection do not ascend");
+        const metadata = Object.fromEntries(keys.map((key, i) => [key, values[i] as string]));
+        return { kind, principal, branch, request, rejection: { reason, metadata } };
+      }
+      case RecordKind.EPOCH_BEGUN: {
+        const { number: unsafe, lossAccepted, ...ids } = this.take("epochsBegun");
+        const number = safeInteger(unsafe, "epoch");
+        const id = copyBytes(ids.id);
+        const bankId = copyBytes(ids.bankId);
+        return { kind, principal, branch, request, number, id, bankId, lossAccepted };
+      }
+      case RecordKind.CURRENCY_DEFINED: {
+        const { currency, code, decimals } = this.take("currenciesDefined");
+        return { kind, principal, branch, request, currency: currency as CurrencyIndex, code, decimals };
+      }
+      case RecordKind.BRANCH_REGISTERED: {
+        const { branch: number, name, address } = this.take("branchesRegistered");
+        return { kind, principal, branch, request, number, name, address };
+      }
+      case RecordKind.STATE_ROOT: {
+        const { position, root } = this.take("stateRoots");
+        const at = safeInteger(position, "root position");
+        return { kind, principal, branch, request, position: at, root: copyBytes(root) };
+      }
+      default:
+        throw new JournalFormatError(`record kind ${kind} is unknown: use a newer program`);
+    }
+  }
+
+  /** Every value of every column belongs to a record. */
+  assertFinished(): void {
+    const { payload, movement } = this;
+    const finished =
+      this.request * 16 === payload.requestIds.length &&
+      [payload.debit, payload.credit, payload.amount].every((column) => column.length === movement) &&
+      (Object.keys(this.used) as (keyof typeof this.used)[]).every((name) => payload[name].length === this.used[name]);
+    if (!finished) throw new JournalFormatError("a column has more values than the records use");
+  }
+
+  private nextRequest(): RequestKey {
+    const at = this.request++;
+    if (16 * at + 16 > this.requestIds.byteLength)
+      throw new JournalFormatError("the column of request ids ends too early");
+    return {
+      id: requestIdFromBytes(new Uint8Array(this.requestIds, 16 * at, 16)),
+      hashLow: this.hashes.getInt32(8 * at, true),
+      hashHigh: this.hashes.getInt32(8 * at + 4, true),
+    };
+  }
+
+  private take<Name extends keyof RecordColumns["used"]>(name: Name): BatchPayload[Name][number] {
+    const value = this.payload[name][this.used[name]++];
+    if (value === undefined) throw new JournalFormatError(`the column ${name} ends too early`);
+    return value;
+  }
+}
