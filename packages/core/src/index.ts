@@ -73,3 +73,12 @@ export {
   type StateRootRecord,
   SYSTEM_PRINCIPAL,
 } from "./record.ts";
+export {
+  checkSession,
+  invalidSession,
+  mergeSessions,
+  type SeenPosition,
+  type Session,
+  type SessionCheck,
+  sessionAt,
+} from "./session.ts";

@@ -1,4 +1,14 @@
-import { assert, type Ledger, type Position, RefusalError, type Request } from "@bank/core";
+import {
+  assert,
+  checkSession,
+  invalidSession,
+  type Ledger,
+  type Position,
+  RefusalError,
+  type Request,
+  type Session,
+  sessionAt,
+} from "@bank/core";
 import type { Replay } from "@bank/journal";
 import type { JournalStore } from "@bank/store";
 import type { Consistency, ReadResult } from "./consistency.ts";
@@ -9,7 +19,6 @@ import { PositionWatch } from "./position-watch.ts";
 import type { ReadIndex } from "./read-gate.ts";
 import { type Recovered, recover } from "./recover.ts";
 import { Sequencer } from "./sequencer.ts";
-import { checkSession, invalidSession, type Session, sessionAt } from "./session-token.ts";
 import { Snapshotter } from "./snapshotter.ts";
 import { findLosses, LossDetectedError, type Witness } from "./witness.ts";
 
@@ -130,8 +139,8 @@ export class BankReplica {
     return { position: this.committedPosition, epochId: epoch.id };
   }
 
-  /** Token for the state at a committed position. */
-  sessionAt(position: Position): string {
+  /** What a reader of a committed position has seen. */
+  sessionAt(position: Position): Session | undefined {
     return sessionAt(this.bankId, this.replay.ledger.epochs, position);
   }
 

@@ -1,4 +1,15 @@
-import { assert, bytesEqual, COMMANDS_PER_CALL_MAX, type Ledger, type Position, RefusalError } from "@bank/core";
+import {
+  assert,
+  bytesEqual,
+  COMMANDS_PER_CALL_MAX,
+  checkSession,
+  invalidSession,
+  type Ledger,
+  type Position,
+  RefusalError,
+  type Session,
+  sessionAt,
+} from "@bank/core";
 import type { Replay } from "@bank/journal";
 import type { JournalStore } from "@bank/store";
 import { Coalescer } from "./coalescer.ts";
@@ -9,7 +20,6 @@ import { JournalFeed } from "./journal-feed.ts";
 import { errorText, type Platform } from "./platform.ts";
 import { ReadGate, type ReadIndex } from "./read-gate.ts";
 import { type Recovered, recover } from "./recover.ts";
-import { checkSession, invalidSession, type Session, sessionAt } from "./session-token.ts";
 import { Snapshotter } from "./snapshotter.ts";
 
 /** How a branch reaches its bank. Every call rejects when the bank cannot be reached. */
@@ -171,8 +181,8 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
     return this.ready().ledger;
   }
 
-  /** Token for the state at an applied position. */
-  sessionAt(position: Position): string {
+  /** What a reader of an applied position has seen. */
+  sessionAt(position: Position): Session | undefined {
     const { bankId, ledger } = this.ready();
     return sessionAt(bankId, ledger.epochs, position);
   }

@@ -1,5 +1,4 @@
-import type { Position } from "@bank/core";
-import type { Session } from "./session-token.ts";
+import type { Position, Session } from "@bank/core";
 
 /** What a reader asks of the state that it is shown. */
 export type Consistency =
@@ -17,6 +16,6 @@ export interface ReadResult<T> {
   readonly position: Position;
   /** Upper bound on the age of that state; undefined when it cannot be known. */
   readonly stalenessMs: number | undefined;
-  /** Token for this state. */
-  readonly session: string;
+  /** What a reader of this state has seen; undefined for a state before the first epoch. */
+  readonly session: Session | undefined;
 }

@@ -1,6 +1,7 @@
 import { assert, type Position, RecordKind } from "@bank/core";
 import { applyFrame, type Batch, type ReceivedFrame, type Replay } from "@bank/journal";
-import { AppendRefusedError, AppendUnknownError, type JournalStore, type StoredBatch } from "@bank/store";
+import type { JournalStore, StoredBatch } from "@bank/store";
+import { AppendRefusedError, AppendUnknownError } from "@bank/store/errors";
 import { Backoff } from "./backoff.ts";
 import type { FollowerHead } from "./journal-feed.ts";
 import { errorText, type Platform } from "./platform.ts";

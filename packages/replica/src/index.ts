@@ -13,5 +13,4 @@ export { type Answered, isRejected, type Outcome, type Refused } from "./outcome
 export { errorText, type Log, type Platform } from "./platform.ts";
 export type { ReadIndex } from "./read-gate.ts";
 export type { Recovered } from "./recover.ts";
-export { decodeSession, encodeSession, mergeSessions, type Session } from "./session-token.ts";
 export { findLosses, type Loss, LossDetectedError, type Witness } from "./witness.ts";

@@ -1,6 +1,7 @@
 import { bytesEqual, Ledger, type Position, toHex } from "@bank/core";
 import { applyFrame, genesisHash, loadSnapshot, type Replay } from "@bank/journal";
-import { CorruptStoreError, type JournalStore } from "@bank/store";
+import type { JournalStore } from "@bank/store";
+import { CorruptStoreError } from "@bank/store/errors";
 import { errorText, type Platform } from "./platform.ts";
 
 /** What a replica found in its store. */

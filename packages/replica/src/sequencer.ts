@@ -13,7 +13,8 @@ import {
   SYSTEM_PRINCIPAL,
 } from "@bank/core";
 import { decodeFrame, encodeFrame, nextHash, type Replay } from "@bank/journal";
-import { AppendRefusedError, AppendUnknownError, type JournalStore, type StoredBatch } from "@bank/store";
+import type { JournalStore, StoredBatch } from "@bank/store";
+import { AppendRefusedError, AppendUnknownError } from "@bank/store/errors";
 import { type ExecutedBatch, executeBatch, type Job, newJob, rollbackBatch } from "./execute-batch.ts";
 import { JournalClock } from "./journal-clock.ts";
 import type { Outcome } from "./outcome.ts";

@@ -1,0 +1,132 @@
+import { createServer as createHttp1Server, type Server as Http1Server } from "node:http";
+import { createServer as createHttp2Server, type Http2Server, type ServerHttp2Session } from "node:http2";
+import { type AddressInfo, createServer as createNetServer, type Server, type Socket } from "node:net";
+import { FRAME_BYTES_MAX } from "@bank/core";
+import type { ConnectRouter } from "@connectrpc/connect";
+import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { errorInterceptor, type ReportIncident, validationInterceptor } from "./interceptors.ts";
+
+/** Requests larger than this are refused before they are decoded. */
+export const REQUEST_BYTES_MAX = 4 * 1024 * 1024;
+/** A stream's message holds one frame and little else; both sides can carry the largest. */
+export const MESSAGE_BYTES_MAX = FRAME_BYTES_MAX + 64 * 1024;
+/** No call may ask for a longer deadline; streams have none. */
+const TIMEOUT_MAX_MS = 5 * 60_000;
+/** A connection that has not said which protocol it speaks by then is closed. */
+const FIRST_BYTES_TIMEOUT_MS = 10_000;
+/** What every HTTP/2 connection begins with; HTTP/1 has no such method. Source: RFC 9113, section 3.4. */
+const HTTP2_PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
+
+export interface ServeOptions {
+  readonly host: string;
+  /** 0 for any free port. */
+  readonly port: number;
+  readonly routes: (router: ConnectRouter) => void;
+  readonly reportIncident: ReportIncident;
+}
+
+/** A listening server. */
+export interface Serving {
+  readonly host: string;
+  readonly port: number;
+  /** `http://host:port`. */
+  readonly url: string;
+  /** Ends streams, lets calls that are under way finish, and resolves when the port is free. Idempotent. */
+  close(): Promise<void>;
+}
+
+/**
+ * Serves gRPC, gRPC-Web and Connect, over HTTP/2 without TLS and HTTP/1.1, on one port.
+ * Rejects with the system's error when the address cannot be listened on.
+ */
+export async function serve(options: ServeOptions): Promise<Serving> {
+  const shutdown = new AbortController();
+  const handler = connectNodeAdapter({
+    routes: options.routes,
+    interceptors: [errorInterceptor(options.reportIncident), validationInterceptor()],
+    readMaxBytes: REQUEST_BYTES_MAX,
+    maxTimeoutMs: TIMEOUT_MAX_MS,
+    shutdownSignal: shutdown.signal,
+  });
+  const http1 = createHttp1Server(handler);
+  const http2 = createHttp2Server(handler);
+  const sessions = new Set<ServerHttp2Session>();
+  http2.on("session", (session) => {
+    sessions.add(session);
+    session.once("close", () => sessions.delete(session));
+    // A connection that breaks tells its streams; nothing else is to be done about it here.
+    session.on("error", () => session.destroy());
+  });
+  const sockets = new Set<Socket>();
+  const server = createNetServer((socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+    socket.setNoDelay(true);
+    handOver(socket, http1, http2);
+  });
+  await listen(server, options);
+  const { port } = server.address() as AddressInfo;
+  let closing: Promise<void> | undefined;
+  return {
+    host: options.host,
+    port,
+    url: `http://${options.host.includes(":") ? `[${options.host}]` : options.host}:${port}`,
+    close: () => {
+      closing ??= closeServer({ server, http1, sessions, sockets, shutdown });
+      return closing;
+    },
+  };
+}
+
+/** Gives a socket to the server that speaks its protocol, once its first bytes tell which that is. */
+function handOver(socket: Socket, http1: Http1Server, http2: Http2Server): void {
+  const onError = () => socket.destroy();
+  socket.on("error", onError);
+  socket.setTimeout(FIRST_BYTES_TIMEOUT_MS, onError);
+  const onReadable = () => {
+    const head: Buffer | null = socket.read();
+    if (head === null) return;
+    const couldBeHttp2 = HTTP2_PREFACE.subarray(0, head.length).equals(head.subarray(0, HTTP2_PREFACE.length));
+    socket.unshift(head);
+    if (couldBeHttp2 && head.length < 3) return;
+    socket.removeListener("readable", onReadable);
+    socket.removeListener("error", onError);
+    socket.setTimeout(0);
+    socket.removeAllListeners("timeout");
+    (couldBeHttp2 ? http2 : http1).emit("connection", socket);
+    socket.resume();
+  };
+  socket.on("readable", onReadable);
+}
+
+function listen(server: Server, { host, port }: ServeOptions): Promise<void> {
+  return new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ host, port }, () => {
+      server.removeListener("error", reject);
+      resolve();
+    });
+  });
+}
+
+/** How long calls that are under way may take to end. */
+const CLOSE_GRACE_MS = 5_000;
+
+async function closeServer(parts: {
+  readonly server: Server;
+  readonly http1: Http1Server;
+  readonly sessions: ReadonlySet<ServerHttp2Session>;
+  readonly sockets: ReadonlySet<Socket>;
+  readonly shutdown: AbortController;
+}): Promise<void> {
+  const { server, http1, sessions, sockets, shutdown } = parts;
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  shutdown.abort(new Error("the server is shutting down"));
+  for (const session of sessions) session.close();
+  http1.closeIdleConnections();
+  const grace = setTimeout(() => {
+    for (const socket of sockets) socket.destroy();
+  }, CLOSE_GRACE_MS);
+  await closed;
+  clearTimeout(grace);
+}

@@ -1,0 +1,36 @@
+import type { Transport } from "@connectrpc/connect";
+import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { MESSAGE_BYTES_MAX } from "./serve.ts";
+
+/** Between two pings on a connection with open calls; also on one that is idle. */
+const PING_INTERVAL_MS = 10_000;
+/** A connection that does not answer a ping by then is dead. */
+const PING_TIMEOUT_MS = 5_000;
+
+/** A connection to one server, and how to end it. */
+export interface ServerConnection {
+  readonly transport: Transport;
+  /** Ends the connection and every call on it. */
+  close(): void;
+}
+
+/** Speaks gRPC over HTTP/2 to `url`, such as `http://127.0.0.1:50051`. Connects with the first call, and anew when lost. */
+export function connectToServer(url: string): ServerConnection {
+  const sessionManager = new Http2SessionManager(url, {
+    pingIntervalMs: PING_INTERVAL_MS,
+    pingTimeoutMs: PING_TIMEOUT_MS,
+    pingIdleConnection: true,
+  });
+  return {
+    transport: createGrpcTransport({ baseUrl: url, sessionManager, readMaxBytes: 2 * MESSAGE_BYTES_MAX }),
+    close: () => sessionManager.abort(),
+  };
+}
+
+/** `HOST:PORT`, or a URL, as a URL. Throws: `TypeError` for anything else. */
+export function serverUrl(text: string): string {
+  const url = new URL(/^https?:\/\//.test(text) ? text : `http://${text}`);
+  if (url.pathname !== "/" || url.search !== "" || url.hash !== "")
+    throw new TypeError(`${text} is not HOST:PORT or http://HOST:PORT`);
+  return url.origin;
+}
