@@ -268,7 +268,8 @@ describe("a branch", () => {
       {"type": "branch", "id": 2, "balance": 4e2},
       {"type": "branch", "id": 3, "balance": ${other}}]`;
     expect(read(branches("400.00")).accounts).toEqual([{ name: "shared", openingBalanceMinor: 40000n }]);
-    const words = "branch 3 starts with another balance than branch 1 (line 1, column 41)";
+    const words =
+      "branch 3 starts with 400.01, and branch 1 with 400.00 (line 1, column 41); all branches share one account";
     expectRefusal(branches("▲400.01"), words, readScenario);
   });
 

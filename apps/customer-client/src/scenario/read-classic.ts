@@ -5,6 +5,7 @@ import { SCENARIO_BRANCHES_MAX } from "./limits.ts";
 import { FieldReader } from "./read-fields.ts";
 import type { Scenario, ScenarioCustomer } from "./scenario.ts";
 import { SHARED_ACCOUNT } from "./scenario.ts";
+import { formatUnits } from "./scenario-currency.ts";
 import type { ScenarioSource } from "./scenario-source.ts";
 import type { JsonObject, JsonValue } from "./strict-json.ts";
 
@@ -104,7 +105,7 @@ function commonBalance(source: ScenarioSource, [first, ...others]: readonly RawB
   const other = others.find((branch) => branch.balanceMinor !== first.balanceMinor);
   if (other === undefined) return first.balanceMinor;
   const reason =
-    `branch ${other.id} starts with another balance than branch ${first.id} ` +
-    `(${source.placeOf(first.balanceOffset)}); all branches share one account`;
+    `branch ${other.id} starts with ${formatUnits(other.balanceMinor)}, and branch ${first.id} with ` +
+    `${formatUnits(first.balanceMinor)} (${source.placeOf(first.balanceOffset)}); all branches share one account`;
   throw source.errorAt(other.balanceOffset, reason);
 }

@@ -1,13 +1,10 @@
 import { AMOUNT_MAX, BRANCH_NUMBER_MAX } from "@bank/core";
 import { parseDecimal } from "./decimal.ts";
 import { CUSTOMER_ID_MAX } from "./limits.ts";
+import { SCENARIO_CURRENCY, SCENARIO_DECIMALS } from "./scenario-currency.ts";
 import type { ScenarioSource } from "./scenario-source.ts";
 import { excerpt } from "./scenario-source.ts";
 import type { JsonObject, JsonValue } from "./strict-json.ts";
-
-/** Scenario files are in US dollars. */
-const CURRENCY = "USD";
-const DECIMALS = 2;
 
 /** Reads the fields of JSON objects; whatever is wrong is a `ScenarioInputError` at its place. */
 export class FieldReader {
@@ -116,9 +113,9 @@ export class FieldReader {
       throw this.source.errorAt(value.offset, `${what} must be a number, not ${this.describe(value)}`);
     }
     const written = excerpt(value.text);
-    const minor = parseDecimal(value.text, DECIMALS);
+    const minor = parseDecimal(value.text, SCENARIO_DECIMALS);
     if (minor === "too-precise") {
-      const reason = `${what} has at most ${DECIMALS} decimals in ${CURRENCY}, and ${written} has more`;
+      const reason = `${what} has at most ${SCENARIO_DECIMALS} decimals in ${SCENARIO_CURRENCY}, and ${written} has more`;
       throw this.source.errorAt(value.offset, reason);
     }
     if (minor !== "too-large" && minor < min) {

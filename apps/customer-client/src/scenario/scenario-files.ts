@@ -1,7 +1,8 @@
 import { constants } from "node:fs";
-import { access, open, stat } from "node:fs/promises";
+import { access, open, realpath, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { SCENARIO_BYTES_MAX } from "./limits.ts";
+import { undefinedIfMissing } from "./node-error.ts";
 import { readScenario } from "./read-scenario.ts";
 import type { Scenario } from "./scenario.ts";
 import { ScenarioFileError } from "./scenario-error.ts";
@@ -26,16 +27,14 @@ export async function readScenarioFile(path: string): Promise<Scenario> {
  */
 export async function checkOutputPath(outPath: string, inputPath: string): Promise<void> {
   try {
-    const out = await stat(outPath).catch(() => undefined);
+    const out = await stat(outPath).catch(undefinedIfMissing);
     if (out?.isDirectory()) throw new ScenarioFileError(outPath, "cannot be written: it is a folder");
-    if (out?.isFile() && (await isSameFile(outPath, inputPath))) {
+    // A device or a pipe is written to directly, so that its folder does not matter.
+    if (out !== undefined && !out.isFile()) return;
+    if (out !== undefined && (await isSameFile(outPath, inputPath))) {
       throw new ScenarioFileError(outPath, "cannot be written: it is the input file");
     }
-    if (out === undefined || out.isFile()) {
-      const folder = dirname(outPath);
-      if (!(await stat(folder)).isDirectory()) throw new ScenarioFileError(outPath, `${folder} is not a folder`);
-      await access(folder, constants.W_OK);
-    }
+    await access(dirname(out === undefined ? outPath : await realpath(outPath)), constants.W_OK);
   } catch (error) {
     throw error instanceof ScenarioFileError ? error : fileError(outPath, "cannot be written", error);
   }

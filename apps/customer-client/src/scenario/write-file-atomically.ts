@@ -3,6 +3,7 @@ import type { PathLike } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { open, realpath, rename, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { hasCode, undefinedIfMissing } from "./node-error.ts";
 
 /** The calls that can fail half-way; a test replaces them to see what is left behind. */
 export interface AtomicFiles {
@@ -71,13 +72,4 @@ async function syncFolder(folder: string): Promise<void> {
   } finally {
     await handle.close();
   }
-}
-
-function undefinedIfMissing(error: unknown): undefined {
-  if (hasCode(error, "ENOENT")) return undefined;
-  throw error;
-}
-
-function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && "code" in error && error.code === code;
 }

@@ -1,9 +1,6 @@
-import { formatAmount } from "@bank/core";
 import type { Answer, CustomerAnswers } from "./run-scenario.ts";
 import type { ScenarioShape } from "./scenario.ts";
-
-/** Decimals of the US dollar. */
-const DECIMALS = 2;
+import { formatUnits } from "./scenario-currency.ts";
 
 /**
  * The output file of a run: JSON, indented by two, with a line end behind it.
@@ -64,5 +61,5 @@ const { rawJSON } = JSON as typeof JSON & { rawJSON(text: string): object };
 
 /** The exact amount as a JSON number, whole where it is whole. */
 function units(minor: bigint | undefined): object | undefined {
-  return minor === undefined ? undefined : rawJSON(formatAmount(minor, DECIMALS).replace(/\.00$/, ""));
+  return minor === undefined ? undefined : rawJSON(formatUnits(minor).replace(/\.00$/, ""));
 }
