@@ -1,0 +1,24 @@
+import { describe } from "vitest";
+import { describeAppending } from "./conformance/appending.ts";
+import type { MakeFixture } from "./conformance/fixture.ts";
+import { describeOpening } from "./conformance/opening.ts";
+import { describeReading } from "./conformance/reading.ts";
+import { describeSnapshots } from "./conformance/snapshots.ts";
+import { describeTwin } from "./conformance/twin.ts";
+
+export { BANK_ID, type BatchShape, Chain, GENESIS_HASH } from "./conformance/chain.ts";
+export type { JournalStoreFixture } from "./conformance/fixture.ts";
+
+/**
+ * The suite that every engine passes, to be called in a test file of the engine's. Each test makes a place of its own,
+ * connects stores to it, and disposes of it. Needs vitest.
+ */
+export function describeJournalStore(name: string, makeStore: MakeFixture): void {
+  describe(`${name}: a journal store`, () => {
+    describeOpening(makeStore);
+    describeAppending(makeStore);
+    describeReading(makeStore);
+    describeSnapshots(makeStore);
+    describeTwin(makeStore);
+  });
+}
