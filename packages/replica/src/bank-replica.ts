@@ -13,6 +13,7 @@ import type { Replay } from "@bank/journal";
 import type { JournalStore } from "@bank/store";
 import type { Consistency, ReadResult } from "./consistency.ts";
 import { type FollowerHead, JournalFeed } from "./journal-feed.ts";
+import { epochAt, type JournalHead } from "./journal-head.ts";
 import type { Outcome } from "./outcome.ts";
 import { errorText, type Platform } from "./platform.ts";
 import { PositionWatch } from "./position-watch.ts";
@@ -59,7 +60,7 @@ export class BankReplica {
       if (state.bankId === undefined) await store.initialize(bankId);
       const recovered = await recover(store, bankId, platform);
       const witnesses = await options.askWitnesses(recovered.replay.ledger);
-      const losses = await findLosses(store, recovered.replay.ledger.position, witnesses);
+      const losses = await findLosses(store, recovered.replay.ledger, witnesses);
       if (losses.length > 0 && !options.acceptLoss) throw new LossDetectedError(losses);
       const bank = new BankReplica(options, recovered);
       await bank.sequencer.beginEpoch({ lossAccepted: losses.length > 0 });
@@ -149,6 +150,19 @@ export class BankReplica {
     return this.replay.ledger;
   }
 
+  /**
+   * How far the journal goes, or the proof of an earlier position.
+   *
+   * @param at the end of a batch; 0 for the newest.
+   */
+  async head(at: Position): Promise<JournalHead> {
+    const { epochs } = this.replay.ledger;
+    const position = this.committedPosition;
+    if (at === 0 || at === position)
+      return { position, chainHash: this.replay.chainHash, epochId: epochAt(epochs, position) };
+    return { position, chainHash: await this.options.store.chainHashAt(at), epochId: epochAt(epochs, at) };
+  }
+
   /** A follower has records that this bank lacks: nothing is written any more until an operator decides. */
   reportLoss(witness: string, witnessPosition: Position): void {
     const position = this.committedPosition;
@@ -170,7 +184,8 @@ export class BankReplica {
     });
   }
 
-  private checkSession(session: Session): void {
+  /** Throws: `RefusalError` SESSION_LOST, SESSION_INVALID. */
+  checkSession(session: Session): void {
     const check = checkSession(session, this.bankId, this.replay.ledger.epochs);
     if (check.kind === "unknownEpoch") throw invalidSession("it names an epoch that this bank never had");
     if (check.position > this.committedPosition)

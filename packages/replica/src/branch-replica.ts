@@ -17,6 +17,7 @@ import type { Consistency, ReadResult } from "./consistency.ts";
 import { Follower, type FollowerState, type OpenJournal } from "./follower.ts";
 import { Freshness } from "./freshness.ts";
 import { JournalFeed } from "./journal-feed.ts";
+import { epochAt, type JournalHead } from "./journal-head.ts";
 import { errorText, type Platform } from "./platform.ts";
 import { ReadGate, type ReadIndex } from "./read-gate.ts";
 import { type Recovered, recover } from "./recover.ts";
@@ -127,10 +128,13 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
     return this.follower.replay?.bankId;
   }
 
-  /** The epoch of the newest saved state; undefined before the first. */
-  get epochId(): Uint8Array | undefined {
-    const epochs = this.follower.replay?.ledger.epochs;
-    return epochs?.findLast(({ firstPosition }) => firstPosition <= this.savedPosition)?.id;
+  /** How far the journal on this replica's own disk goes, or the proof of an earlier position; 0 for the newest. */
+  async head(at: Position): Promise<JournalHead> {
+    const epochs = this.follower.replay?.ledger.epochs ?? [];
+    const position = this.savedPosition;
+    const asked = at === 0 ? position : at;
+    const chainHash = asked > position ? undefined : await this.options.store.chainHashAt(asked);
+    return { position, chainHash, epochId: epochAt(epochs, asked) };
   }
 
   /** Resolves once the position is applied here. */

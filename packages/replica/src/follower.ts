@@ -20,7 +20,7 @@ export interface FollowedBatch {
 
 /** Opens a stream of the journal behind a position. */
 export type OpenJournal = (
-  from: FollowerHead & { readonly bankId: Uint8Array | undefined },
+  from: FollowerHead & { readonly bankId: Uint8Array | undefined; readonly epochId: Uint8Array | undefined },
   signal: AbortSignal,
 ) => AsyncIterable<FollowedBatch>;
 
@@ -114,6 +114,7 @@ export class Follower {
   private async followOnce(backoff: Backoff, signal: AbortSignal): Promise<void> {
     const from = {
       bankId: this.replayed?.bankId,
+      epochId: this.replayed?.ledger.currentEpoch()?.id,
       position: this.applied.current,
       chainHash: this.replayed?.chainHash ?? new Uint8Array(0),
     };

@@ -9,8 +9,9 @@ export { type BankLink, type BranchOptions, BranchReplica } from "./branch-repli
 export type { Consistency, ReadResult } from "./consistency.ts";
 export type { FollowedBatch, FollowerState, OpenJournal } from "./follower.ts";
 export type { FollowerHead, JournalFeed } from "./journal-feed.ts";
+export type { JournalHead } from "./journal-head.ts";
 export { type Answered, isRejected, type Outcome, type Refused } from "./outcome.ts";
 export { errorText, type Log, type Platform } from "./platform.ts";
 export type { ReadIndex } from "./read-gate.ts";
 export type { Recovered } from "./recover.ts";
-export { findLosses, type Loss, LossDetectedError, type Witness } from "./witness.ts";
+export { findLosses, type Loss, LossDetectedError, lossWasAccepted, type Witness } from "./witness.ts";

@@ -1,4 +1,4 @@
-import { bytesEqual, type Position } from "@bank/core";
+import { bytesEqual, type EpochEntry, type Ledger, type Position } from "@bank/core";
 import type { JournalStore } from "@bank/store";
 
 /** Somebody outside the journal who knows how far it once went: a branch, or the anchor file. */
@@ -8,6 +8,8 @@ export interface Witness {
   readonly position: Position;
   /** Chain hash at that position, 32 bytes. */
   readonly chainHash: Uint8Array;
+  /** Epoch of that position, 16 bytes. */
+  readonly epochId: Uint8Array;
 }
 
 /** A witness that contradicts the journal. */
@@ -29,15 +31,19 @@ export class LossDetectedError extends Error {
   }
 }
 
-/** Holds witnesses against a store. The worst contradiction comes first; empty when all agree. */
+/**
+ * Holds witnesses against a journal that was recovered to this ledger. The worst contradiction comes first; empty when
+ * all agree. What an operator has given up before is no contradiction.
+ */
 export async function findLosses(
   store: JournalStore,
-  position: Position,
+  ledger: Pick<Ledger, "position" | "epochs">,
   witnesses: readonly Witness[],
 ): Promise<readonly Loss[]> {
+  const { position, epochs } = ledger;
   const losses: Loss[] = [];
   for (const witness of witnesses) {
-    if (witness.position === 0) continue;
+    if (witness.position === 0 || lossWasAccepted(epochs, witness)) continue;
     if (witness.position > position) {
       losses.push({ kind: "behind", witness, position });
       continue;
@@ -47,6 +53,17 @@ export async function findLosses(
       losses.push({ kind: "differs", witness, position });
   }
   return losses.sort((a, b) => b.witness.position - a.witness.position);
+}
+
+/** Whether the position lies behind a fork at which an operator gave up what came after it. */
+export function lossWasAccepted(
+  epochs: readonly EpochEntry[],
+  seen: { readonly position: Position; readonly epochId: Uint8Array },
+): boolean {
+  const index = epochs.findIndex(({ id }) => bytesEqual(id, seen.epochId));
+  // An epoch that this journal never had can itself be what was lost; then the fork alone decides.
+  const later = epochs.slice(index + 1);
+  return later.some(({ lossAccepted, firstPosition }) => lossAccepted && firstPosition <= seen.position);
 }
 
 function describeLoss({ kind, witness, position }: Loss): string {

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file bank/journal/v1/journal_service.proto.
  */
 export const file_bank_journal_v1_journal_service: GenFile = /*@__PURE__*/
-  fileDesc("CiViYW5rL2pvdXJuYWwvdjEvam91cm5hbF9zZXJ2aWNlLnByb3RvEg9iYW5rLmpvdXJuYWwudjEiXgoNRm9sbG93UmVxdWVzdBIYCgdiYW5rX2lkGAEgASgMQge6SAR6AhgQEhYKDmFmdGVyX3Bvc2l0aW9uGAIgASgEEhsKCmNoYWluX2hhc2gYAyABKAxCB7pIBHoCGCAiYAoORm9sbG93UmVzcG9uc2USDQoFZnJhbWUYASABKAwSEgoKY2hhaW5faGFzaBgCIAEoDBIaChJjb21taXR0ZWRfcG9zaXRpb24YAyABKAQSDwoHYmFua19pZBgEIAEoDCIpChJHZXRQb3NpdGlvblJlcXVlc3QSEwoLYXRfcG9zaXRpb24YASABKAQiXgoTR2V0UG9zaXRpb25SZXNwb25zZRIPCgdiYW5rX2lkGAEgASgMEhAKCGVwb2NoX2lkGAIgASgMEhAKCHBvc2l0aW9uGAMgASgEEhIKCmNoYWluX2hhc2gYBCABKAwyvAEKDkpvdXJuYWxTZXJ2aWNlEksKBkZvbGxvdxIeLmJhbmsuam91cm5hbC52MS5Gb2xsb3dSZXF1ZXN0Gh8uYmFuay5qb3VybmFsLnYxLkZvbGxvd1Jlc3BvbnNlMAESXQoLR2V0UG9zaXRpb24SIy5iYW5rLmpvdXJuYWwudjEuR2V0UG9zaXRpb25SZXF1ZXN0GiQuYmFuay5qb3VybmFsLnYxLkdldFBvc2l0aW9uUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_buf_validate_validate]);
+  fileDesc("CiViYW5rL2pvdXJuYWwvdjEvam91cm5hbF9zZXJ2aWNlLnByb3RvEg9iYW5rLmpvdXJuYWwudjEilQEKDUZvbGxvd1JlcXVlc3QSGAoHYmFua19pZBgBIAEoDEIHukgEegIYEBIWCg5hZnRlcl9wb3NpdGlvbhgCIAEoBBIbCgpjaGFpbl9oYXNoGAMgASgMQge6SAR6AhggEhkKCGVwb2NoX2lkGAQgASgMQge6SAR6AhgQEhoKCGZvbGxvd2VyGAUgASgJQgi6SAVyAyiAASJgCg5Gb2xsb3dSZXNwb25zZRINCgVmcmFtZRgBIAEoDBISCgpjaGFpbl9oYXNoGAIgASgMEhoKEmNvbW1pdHRlZF9wb3NpdGlvbhgDIAEoBBIPCgdiYW5rX2lkGAQgASgMIikKEkdldFBvc2l0aW9uUmVxdWVzdBITCgthdF9wb3NpdGlvbhgBIAEoBCJeChNHZXRQb3NpdGlvblJlc3BvbnNlEg8KB2JhbmtfaWQYASABKAwSEAoIZXBvY2hfaWQYAiABKAwSEAoIcG9zaXRpb24YAyABKAQSEgoKY2hhaW5faGFzaBgEIAEoDDK8AQoOSm91cm5hbFNlcnZpY2USSwoGRm9sbG93Eh4uYmFuay5qb3VybmFsLnYxLkZvbGxvd1JlcXVlc3QaHy5iYW5rLmpvdXJuYWwudjEuRm9sbG93UmVzcG9uc2UwARJdCgtHZXRQb3NpdGlvbhIjLmJhbmsuam91cm5hbC52MS5HZXRQb3NpdGlvblJlcXVlc3QaJC5iYW5rLmpvdXJuYWwudjEuR2V0UG9zaXRpb25SZXNwb25zZSIDkAIBYgZwcm90bzM", [file_buf_validate_validate]);
 
 /**
  * Where to start, and proof that the follower has the same journal up to there.
@@ -41,6 +41,20 @@ export type FollowRequest = Message<"bank.journal.v1.FollowRequest"> & {
    * @generated from field: bytes chain_hash = 3;
    */
   chainHash: Uint8Array;
+
+  /**
+   * The epoch of that position; 16 bytes, or empty at 0.
+   *
+   * @generated from field: bytes epoch_id = 4;
+   */
+  epochId: Uint8Array;
+
+  /**
+   * Who follows, for people: "branch 2".
+   *
+   * @generated from field: string follower = 5;
+   */
+  follower: string;
 };
 
 /**
@@ -127,7 +141,7 @@ export type GetPositionResponse = Message<"bank.journal.v1.GetPositionResponse">
   bankId: Uint8Array;
 
   /**
-   * The epoch of the last committed batch; 16 bytes.
+   * The epoch of the asked position, or of the newest batch; 16 bytes.
    *
    * @generated from field: bytes epoch_id = 2;
    */

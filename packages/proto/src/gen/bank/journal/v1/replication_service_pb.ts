@@ -21,7 +21,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file bank/journal/v1/replication_service.proto.
  */
 export const file_bank_journal_v1_replication_service: GenFile = /*@__PURE__*/
-  fileDesc("CiliYW5rL2pvdXJuYWwvdjEvcmVwbGljYXRpb25fc2VydmljZS5wcm90bxIPYmFuay5qb3VybmFsLnYxImcKFVJlZ2lzdGVyQnJhbmNoUmVxdWVzdBIbCgZicmFuY2gYASABKA1CC7pICCoGGP//AygBEhYKBG5hbWUYAiABKAlCCLpIBXIDKIABEhkKB2FkZHJlc3MYAyABKAlCCLpIBXIDKIACIioKFlJlZ2lzdGVyQnJhbmNoUmVzcG9uc2USEAoIcG9zaXRpb24YASABKAQiYgoNU3VibWl0UmVxdWVzdBJACghjb21tYW5kcxgBIAMoCzIhLmJhbmsuam91cm5hbC52MS5Gb3J3YXJkZWRDb21tYW5kQgu6SAiSAQUIARCQThIPCgdzZXNzaW9uGAIgASgJIvwBChBGb3J3YXJkZWRDb21tYW5kEhkKBmJyYW5jaBgBIAEoDUIJukgGKgQY//8DEjMKDG9wZW5fYWNjb3VudBgCIAEoCzIbLmJhbmsudjEuT3BlbkFjY291bnRSZXF1ZXN0SAASKgoHZGVwb3NpdBgDIAEoCzIXLmJhbmsudjEuRGVwb3NpdFJlcXVlc3RIABIsCgh3aXRoZHJhdxgEIAEoCzIYLmJhbmsudjEuV2l0aGRyYXdSZXF1ZXN0SAASLAoIdHJhbnNmZXIYBSABKAsyGC5iYW5rLnYxLlRyYW5zZmVyUmVxdWVzdEgAQhAKB2NvbW1hbmQSBbpIAggBIkMKDlN1Ym1pdFJlc3BvbnNlEjEKCG91dGNvbWVzGAEgAygLMh8uYmFuay5qb3VybmFsLnYxLkNvbW1hbmRPdXRjb21lIrUBCg5Db21tYW5kT3V0Y29tZRIrCgt0cmFuc2FjdGlvbhgBIAEoCzIULmJhbmsudjEuVHJhbnNhY3Rpb25IABIjCgdhY2NvdW50GAIgASgLMhAuYmFuay52MS5BY2NvdW50SAASIwoHZmFpbHVyZRgDIAEoCzIQLmJhbmsudjEuRmFpbHVyZUgAEhAKCHBvc2l0aW9uGAQgASgEEhAKCHJlcGxheWVkGAUgASgIQggKBnJlc3VsdDLCAQoSUmVwbGljYXRpb25TZXJ2aWNlEmEKDlJlZ2lzdGVyQnJhbmNoEiYuYmFuay5qb3VybmFsLnYxLlJlZ2lzdGVyQnJhbmNoUmVxdWVzdBonLmJhbmsuam91cm5hbC52MS5SZWdpc3RlckJyYW5jaFJlc3BvbnNlEkkKBlN1Ym1pdBIeLmJhbmsuam91cm5hbC52MS5TdWJtaXRSZXF1ZXN0Gh8uYmFuay5qb3VybmFsLnYxLlN1Ym1pdFJlc3BvbnNlYgZwcm90bzM", [file_bank_v1_account, file_bank_v1_account_service, file_bank_v1_transaction, file_bank_v1_transaction_service, file_buf_validate_validate]);
+  fileDesc("CiliYW5rL2pvdXJuYWwvdjEvcmVwbGljYXRpb25fc2VydmljZS5wcm90bxIPYmFuay5qb3VybmFsLnYxImcKFVJlZ2lzdGVyQnJhbmNoUmVxdWVzdBIbCgZicmFuY2gYASABKA1CC7pICCoGGP//AygBEhYKBG5hbWUYAiABKAlCCLpIBXIDKIABEhkKB2FkZHJlc3MYAyABKAlCCLpIBXIDKIACIioKFlJlZ2lzdGVyQnJhbmNoUmVzcG9uc2USEAoIcG9zaXRpb24YASABKAQiUQoNU3VibWl0UmVxdWVzdBJACghjb21tYW5kcxgBIAMoCzIhLmJhbmsuam91cm5hbC52MS5Gb3J3YXJkZWRDb21tYW5kQgu6SAiSAQUIARCQTiKNAgoQRm9yd2FyZGVkQ29tbWFuZBIZCgZicmFuY2gYASABKA1CCbpIBioEGP//AxIzCgxvcGVuX2FjY291bnQYAiABKAsyGy5iYW5rLnYxLk9wZW5BY2NvdW50UmVxdWVzdEgAEioKB2RlcG9zaXQYAyABKAsyFy5iYW5rLnYxLkRlcG9zaXRSZXF1ZXN0SAASLAoId2l0aGRyYXcYBCABKAsyGC5iYW5rLnYxLldpdGhkcmF3UmVxdWVzdEgAEiwKCHRyYW5zZmVyGAUgASgLMhguYmFuay52MS5UcmFuc2ZlclJlcXVlc3RIABIPCgdzZXNzaW9uGAYgASgJQhAKB2NvbW1hbmQSBbpIAggBIkMKDlN1Ym1pdFJlc3BvbnNlEjEKCG91dGNvbWVzGAEgAygLMh8uYmFuay5qb3VybmFsLnYxLkNvbW1hbmRPdXRjb21lIrUBCg5Db21tYW5kT3V0Y29tZRIrCgt0cmFuc2FjdGlvbhgBIAEoCzIULmJhbmsudjEuVHJhbnNhY3Rpb25IABIjCgdhY2NvdW50GAIgASgLMhAuYmFuay52MS5BY2NvdW50SAASIwoHZmFpbHVyZRgDIAEoCzIQLmJhbmsudjEuRmFpbHVyZUgAEhAKCHBvc2l0aW9uGAQgASgEEhAKCHJlcGxheWVkGAUgASgIQggKBnJlc3VsdDLCAQoSUmVwbGljYXRpb25TZXJ2aWNlEmEKDlJlZ2lzdGVyQnJhbmNoEiYuYmFuay5qb3VybmFsLnYxLlJlZ2lzdGVyQnJhbmNoUmVxdWVzdBonLmJhbmsuam91cm5hbC52MS5SZWdpc3RlckJyYW5jaFJlc3BvbnNlEkkKBlN1Ym1pdBIeLmJhbmsuam91cm5hbC52MS5TdWJtaXRSZXF1ZXN0Gh8uYmFuay5qb3VybmFsLnYxLlN1Ym1pdFJlc3BvbnNlYgZwcm90bzM", [file_bank_v1_account, file_bank_v1_account_service, file_bank_v1_transaction, file_bank_v1_transaction_service, file_buf_validate_validate]);
 
 /**
  * A branch announces itself.
@@ -91,13 +91,6 @@ export type SubmitRequest = Message<"bank.journal.v1.SubmitRequest"> & {
    * @generated from field: repeated bank.journal.v1.ForwardedCommand commands = 1;
    */
   commands: ForwardedCommand[];
-
-  /**
-   * The session of the callers, merged: a bank that lost something behind it refuses.
-   *
-   * @generated from field: string session = 2;
-   */
-  session: string;
 };
 
 /**
@@ -158,6 +151,13 @@ export type ForwardedCommand = Message<"bank.journal.v1.ForwardedCommand"> & {
     value: TransferRequest;
     case: "transfer";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * The caller's session token; empty for none. A bank that lost what the session saw refuses.
+   *
+   * @generated from field: string session = 6;
+   */
+  session: string;
 };
 
 /**
