@@ -1,2 +1,17 @@
-// @bank/node: startBank, startBranch, startCluster: the wiring that apps and tests share.
-export {};
+/**
+ * `@bank/node`: a bank, branches, or both, wired to the network and the disk. Everything exported here is public; other
+ * files are internal.
+ */
+export { AnchorFile } from "./anchor-file.ts";
+export { silentLog, textLog } from "./log.ts";
+export { nodePlatform, sha256 } from "./platform.ts";
+export {
+  type BankServerOptions,
+  describeRecovery,
+  type RunningBank,
+  SNAPSHOT_EVERY_RECORDS,
+  startBank,
+  WITNESS_TIMEOUT_MS,
+} from "./start-bank.ts";
+export { type BranchServerOptions, type RunningBranches, startBranch } from "./start-branch.ts";
+export { type ClusterOptions, type RunningCluster, startCluster } from "./start-cluster.ts";

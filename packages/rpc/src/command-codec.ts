@@ -28,8 +28,8 @@ export type CommandCase =
   | { readonly case: "transfer"; readonly value: TransferRequest };
 
 /** A command as a branch passes it on. */
-export function forwardedCommand(branch: number, command: CommandCase): ForwardedCommand {
-  return create(ForwardedCommandSchema, { branch, command });
+export function forwardedCommand(branch: number, command: CommandCase, session: string): ForwardedCommand {
+  return create(ForwardedCommandSchema, { branch, command, session });
 }
 
 /** Throws: `RefusalError` INVALID_REQUEST. */

@@ -1,0 +1,124 @@
+import { type Position, RefusalError } from "@bank/core";
+import { decodeHeader } from "@bank/journal";
+import { type CommandOutcome, type ForwardedCommand, JournalService, ReplicationService } from "@bank/proto";
+import type { BankLink, FollowedBatch, OpenJournal, ReadIndex, Witness } from "@bank/replica";
+import { connectToServer, failureFromConnectError, type ServerConnection } from "@bank/rpc";
+import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
+import { LOSS_ACCEPTED_HEADER } from "./services/journal-service.ts";
+
+/** An outcome as the replica handles it. */
+export interface ForwardedOutcome {
+  readonly position: Position;
+  readonly outcome: CommandOutcome;
+}
+
+/** A forwarded call that takes longer than this has lost its answer. */
+const SUBMIT_TIMEOUT_MS = 30_000;
+/** What a server asks of a follower's patience at a registration. */
+const REGISTER_TIMEOUT_MS = 5_000;
+
+/** The bank, or a branch, as those who follow it reach it. */
+export class RemoteJournal implements BankLink<ForwardedCommand, ForwardedOutcome> {
+  readonly url: string;
+  private readonly follower: string;
+  private readonly connection: ServerConnection;
+  private readonly journal: Client<typeof JournalService>;
+  private readonly replication: Client<typeof ReplicationService>;
+
+  /** @param follower who asks, for people: "branch 2". */
+  constructor(url: string, follower: string) {
+    this.url = url;
+    this.follower = follower;
+    this.connection = connectToServer(url);
+    this.journal = createClient(JournalService, this.connection.transport);
+    this.replication = createClient(ReplicationService, this.connection.transport);
+  }
+
+  readonly openJournal: OpenJournal = (from, signal) => this.follow(from, signal);
+
+  readonly isDivergence = (error: unknown): boolean =>
+    error instanceof ConnectError && failureFromConnectError(error)?.reason === "JOURNAL_DIVERGED";
+
+  /** Whether an operator has given up what this follower has and the bank lacks. */
+  static isAcceptedLoss(error: unknown): boolean {
+    return error instanceof ConnectError && error.metadata.get(LOSS_ACCEPTED_HEADER) === "true";
+  }
+
+  async readIndex(signal: AbortSignal): Promise<ReadIndex> {
+    const { position, epochId } = await this.journal.getPosition({}, { signal });
+    return { position: Number(position), epochId };
+  }
+
+  /** What this journal can testify. */
+  async witness(name: string, signal: AbortSignal): Promise<Witness> {
+    const { position, chainHash, epochId } = await this.journal.getPosition({}, { signal });
+    return { name, position: Number(position), chainHash, epochId };
+  }
+
+  async submit(commands: readonly ForwardedCommand[]): Promise<readonly ForwardedOutcome[]> {
+    try {
+      const { outcomes } = await this.replication.submit({ commands: [...commands] }, { timeoutMs: SUBMIT_TIMEOUT_MS });
+      return outcomes.map((outcome) => ({ position: Number(outcome.position), outcome }));
+    } catch (error) {
+      throw refusalOfBank(error) ?? error;
+    }
+  }
+
+  /** Announces a branch. Rejects when the bank cannot be reached or does not write. */
+  async registerBranch(branch: {
+    readonly branch: number;
+    readonly name: string;
+    readonly address: string;
+  }): Promise<Position> {
+    const { position } = await this.replication.registerBranch(branch, { timeoutMs: REGISTER_TIMEOUT_MS });
+    return Number(position);
+  }
+
+  close(): void {
+    this.connection.close();
+  }
+
+  private async *follow(...[from, signal]: Parameters<OpenJournal>): AsyncGenerator<FollowedBatch> {
+    const stream = this.journal.follow(
+      {
+        afterPosition: BigInt(from.position),
+        chainHash: from.position === 0 ? new Uint8Array(0) : from.chainHash,
+        bankId: from.bankId ?? new Uint8Array(0),
+        epochId: from.epochId ?? new Uint8Array(0),
+        follower: this.follower,
+      },
+      { signal },
+    );
+    let bankId: Uint8Array | undefined;
+    for await (const { frame, chainHash, committedPosition, bankId: told } of stream) {
+      bankId ??= told;
+      if (bankId.length !== 16) throw new ConnectError("the journal's stream does not say whose it is", Code.Internal);
+      const header = frame.length === 0 ? undefined : decodeHeader(frame);
+      yield {
+        bankId,
+        committedPosition: Number(committedPosition),
+        received: header === undefined ? undefined : { frame, chainHash },
+        lastPosition: header === undefined ? 0 : header.firstPosition + header.count - 1,
+      };
+    }
+  }
+}
+
+/** A refusal that the bank itself gave to a whole call. Its word on the outcome stands; anything else is unknown. */
+function refusalOfBank(error: unknown): RefusalError | undefined {
+  if (!(error instanceof ConnectError)) return undefined;
+  const failure = failureFromConnectError(error);
+  if (failure === undefined) return undefined;
+  const { outcome, ...metadata } = failure.metadata;
+  switch (failure.reason) {
+    case "OVERLOADED":
+    case "NOT_READY":
+    case "LOSS_DETECTED":
+    case "STORE_REFUSED":
+      return new RefusalError(failure.reason, metadata, outcome === "NOT_APPLIED" ? "NOT_APPLIED" : "OUTCOME_UNKNOWN", {
+        cause: error,
+      });
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,100 @@
+import { type BranchNumber, RefusalError } from "@bank/core";
+import { Backoff, errorText, type Platform } from "@bank/replica";
+import type { RemoteJournal } from "./bank-link.ts";
+
+interface Announcement {
+  readonly branch: BranchNumber;
+  readonly name: string;
+  readonly address: string;
+}
+
+/**
+ * Tells the bank which branches are here and where they listen, anew with each connection, until it has been done. What
+ * customers ask to be booked here waits for it: a command for a branch that the bank does not know would be rejected
+ * for ever.
+ */
+export class Registration {
+  private readonly link: RemoteJournal;
+  private readonly platform: Platform;
+  private announcements: readonly Announcement[] = [];
+  private attempt: AbortController | undefined;
+  private done: PromiseWithResolvers<void>;
+  private isDone = false;
+  private closed = false;
+
+  constructor(link: RemoteJournal, platform: Platform) {
+    this.link = link;
+    this.platform = platform;
+    this.done = newPromise();
+  }
+
+  /** Says what is to be registered, before the first `start`. */
+  announce(announcements: readonly Announcement[]): void {
+    this.announcements = announcements;
+  }
+
+  /** The bank can be reached: registers, and tries again while it can be reached. */
+  start(): void {
+    if (this.attempt !== undefined || this.closed) return;
+    this.attempt = new AbortController();
+    void this.register(this.attempt.signal);
+  }
+
+  /** The bank is lost. */
+  lost(): void {
+    this.attempt?.abort(new Error("the bank is lost"));
+    this.attempt = undefined;
+  }
+
+  close(): void {
+    this.closed = true;
+    this.lost();
+    this.done.reject(new RefusalError("NOT_READY", { problem: "this branch is shutting down" }, "OUTCOME_UNKNOWN"));
+  }
+
+  /** Resolves once the bank knows the branches. Rejects with `RefusalError` when the bank is lost, or the signal aborts. */
+  whenDone(signal: AbortSignal): Promise<void> {
+    if (this.isDone) return Promise.resolve();
+    if (this.attempt === undefined) {
+      const branch = this.announcements.map((announcement) => announcement.branch).join(", ");
+      return Promise.reject(new RefusalError("BANK_UNREACHABLE", { branch }, "OUTCOME_UNKNOWN"));
+    }
+    return this.whenEverDone(signal);
+  }
+
+  /** Likewise, but a bank that is lost or not there yet is waited for. */
+  whenEverDone(signal: AbortSignal): Promise<void> {
+    return new Promise<void>((resolve, reject) => {
+      const onAbort = () =>
+        reject(new RefusalError("DEADLINE_EXCEEDED", { waiting_for: "the branch's registration" }, "OUTCOME_UNKNOWN"));
+      if (signal.aborted) onAbort();
+      signal.addEventListener("abort", onAbort, { once: true });
+      this.done.promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+    });
+  }
+
+  private async register(signal: AbortSignal): Promise<void> {
+    const backoff = new Backoff(this.platform, { minMs: 20, maxMs: 2_000 });
+    while (!signal.aborted) {
+      try {
+        for (const announcement of this.announcements) await this.link.registerBranch(announcement);
+        this.isDone = true;
+        this.done.resolve();
+        return;
+      } catch (error) {
+        if (signal.aborted) return;
+        this.platform.log.warn("branch not registered yet", { problem: errorText(error) });
+        await backoff.wait(signal).catch(() => {
+          // The bank was lost meanwhile; the loop ends.
+        });
+      }
+    }
+  }
+}
+
+function newPromise(): PromiseWithResolvers<void> {
+  const created = Promise.withResolvers<void>();
+  // Nobody may be waiting when it is rejected.
+  created.promise.catch(() => undefined);
+  return created;
+}

@@ -1,0 +1,101 @@
+import { bytesEqual, type EpochEntry, type Position, RefusalError, toHex } from "@bank/core";
+import {
+  type FollowRequest,
+  type FollowResponse,
+  FollowResponseSchema,
+  GetPositionResponseSchema,
+  type JournalService,
+} from "@bank/proto";
+import { type JournalFeed, type JournalHead, lossWasAccepted } from "@bank/replica";
+import { connectErrorFromRefusal } from "@bank/rpc";
+import { create } from "@bufbuild/protobuf";
+import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
+import type { Branch } from "../branch-teller.ts";
+
+/** Set on the error of a follower whose extra records an operator has given up: it may put its journal aside. */
+export const LOSS_ACCEPTED_HEADER = "bank-loss-accepted";
+
+/** A journal that can be followed: the bank's, or a branch's own copy. */
+export interface JournalSource {
+  /** Throws: `RefusalError` NOT_READY for a branch that has never reached its bank. */
+  readonly bankId: Uint8Array;
+  readonly epochs: readonly EpochEntry[];
+  readonly feed: JournalFeed;
+  /** What followers may show. */
+  readonly committedPosition: Position;
+  head(at: Position): Promise<JournalHead>;
+  /** A follower of this very bank has what this journal lacks. */
+  reportDivergence(follower: string, position: Position): void;
+}
+
+/** Streams a journal, and tells how far it goes. */
+export function journalService(source: () => JournalSource): ServiceImpl<typeof JournalService> {
+  return {
+    async *follow(request, context) {
+      const journal = source();
+      await checkFollower(journal, request);
+      yield create(FollowResponseSchema, {
+        bankId: journal.bankId,
+        committedPosition: BigInt(journal.committedPosition),
+      });
+      yield* batches(journal, Number(request.afterPosition), context.signal);
+    },
+
+    getPosition: async ({ atPosition }) => {
+      const journal = source();
+      const { position, chainHash, epochId } = await journal.head(Number(atPosition));
+      return create(GetPositionResponseSchema, {
+        bankId: journal.bankId,
+        position: BigInt(position),
+        ...(chainHash === undefined ? {} : { chainHash }),
+        ...(epochId === undefined ? {} : { epochId }),
+      });
+    },
+  };
+}
+
+async function* batches(journal: JournalSource, after: Position, signal: AbortSignal): AsyncGenerator<FollowResponse> {
+  try {
+    for await (const { frame, chainHash } of journal.feed.follow(after, signal))
+      yield create(FollowResponseSchema, { frame, chainHash, committedPosition: BigInt(journal.committedPosition) });
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    throw new ConnectError("the stream ends: the server is shutting down or the follower left", Code.Unavailable);
+  }
+}
+
+async function checkFollower(journal: JournalSource, request: FollowRequest): Promise<void> {
+  const { bankId, chainHash, epochId, follower } = request;
+  const position = Number(request.afterPosition);
+  if (bankId.length > 0 && !bytesEqual(bankId, journal.bankId))
+    throw new RefusalError("JOURNAL_DIVERGED", {
+      problem: `it is of bank ${toHex(bankId)}, and this is bank ${toHex(journal.bankId)}`,
+    });
+  try {
+    await journal.feed.checkPrefix({ position, chainHash });
+  } catch (error) {
+    if (!(error instanceof RefusalError)) throw error;
+    const refused = connectErrorFromRefusal(error);
+    if (lossWasAccepted(journal.epochs, { position, epochId })) refused.metadata.set(LOSS_ACCEPTED_HEADER, "true");
+    else journal.reportDivergence(follower === "" ? "a follower" : follower, position);
+    throw refused;
+  }
+}
+
+/** A branch's own copy as a journal. It shows what is on its disk. */
+export function branchSource(replica: Branch): JournalSource {
+  const { bankId } = replica;
+  if (bankId === undefined) throw new RefusalError("NOT_READY", { problem: "this branch has never reached its bank" });
+  return {
+    bankId,
+    feed: replica.feed,
+    epochs: replica.ledger.epochs,
+    get committedPosition() {
+      return replica.savedPosition;
+    },
+    head: (at) => replica.head(at),
+    reportDivergence: () => {
+      // A branch decides nothing: the follower is told, and the bank will see for itself.
+    },
+  };
+}

@@ -1,0 +1,39 @@
+import { randomUUID } from "node:crypto";
+import { ANONYMOUS_PRINCIPAL, parseRequestId, RefusalError, type Request, SYSTEM_PRINCIPAL } from "@bank/core";
+import { RegisterBranchResponseSchema, type ReplicationService, SubmitResponseSchema } from "@bank/proto";
+import type { BankReplica } from "@bank/replica";
+import { create } from "@bufbuild/protobuf";
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { BankTeller } from "../bank-teller.ts";
+
+/** What branches ask of the bank. */
+export function replicationService(bank: BankReplica, teller: BankTeller): ServiceImpl<typeof ReplicationService> {
+  return {
+    registerBranch: async ({ branch, name, address }, context) => {
+      const { value: known, position } = await bank.read({ mode: "local" }, (ledger) => ledger.branches.get(branch));
+      if (known?.name === name && known.address === address)
+        return create(RegisterBranchResponseSchema, { position: BigInt(position) });
+      const request: Request = {
+        principal: SYSTEM_PRINCIPAL,
+        branch: 0,
+        id: newRequestId(),
+        command: { kind: "registerBranch", branch, name, address },
+      };
+      const [outcome] = await bank.submit([request], { signal: context.signal });
+      if (outcome?.kind !== "answered") throw outcome?.error ?? new Error("a registration has an outcome");
+      return create(RegisterBranchResponseSchema, { position: BigInt(outcome.position) });
+    },
+
+    submit: async ({ commands }, context) => {
+      const outcomes = await teller.executeForwarded(commands, ANONYMOUS_PRINCIPAL, context.signal);
+      return create(SubmitResponseSchema, { outcomes: [...outcomes] });
+    },
+  };
+}
+
+/** A registration is idempotent by its content; each attempt has an id of its own. */
+function newRequestId() {
+  const id = parseRequestId(randomUUID());
+  if (id === undefined) throw new RefusalError("INVALID_REQUEST", { problem: "a UUID could not be made" });
+  return id;
+}

@@ -1,0 +1,190 @@
+import { mkdirSync } from "node:fs";
+import { type Ledger, toHex } from "@bank/core";
+import { AccountService, BranchService, JournalService, ReplicationService, TransactionService } from "@bank/proto";
+import { BankReplica, errorText, type Log, type Platform, type Recovered, type Witness } from "@bank/replica";
+import { type Serving, serve } from "@bank/rpc";
+import type { JournalStore } from "@bank/store";
+import { openStore } from "@bank/store";
+import { AnchorFile } from "./anchor-file.ts";
+import { askBranches } from "./ask-branches.ts";
+import { BankTeller } from "./bank-teller.ts";
+import { textLog } from "./log.ts";
+import { nodePlatform } from "./platform.ts";
+import { accountService } from "./services/account-service.ts";
+import { branchService } from "./services/branch-service.ts";
+import { type JournalSource, journalService } from "./services/journal-service.ts";
+import { replicationService } from "./services/replication-service.ts";
+import { transactionService } from "./services/transaction-service.ts";
+
+/** Records between two snapshots, where nothing else is said. */
+export const SNAPSHOT_EVERY_RECORDS = 100_000;
+/** How long a start waits for branches to tell how far the journal once went. */
+export const WITNESS_TIMEOUT_MS = 5_000;
+
+export interface BankServerOptions {
+  readonly host?: string;
+  /** 0, the default, for any free port. */
+  readonly port?: number;
+  /** Where the anchor lies, and the journal unless `store` says otherwise. */
+  readonly dataDir: string;
+  /** A store URL; `sqlite:` in the data folder where it is not said. */
+  readonly store?: string;
+  readonly snapshotEveryRecords?: number;
+  readonly witnessTimeoutMs?: number;
+  /** Start only once this many branches have testified, however long that takes. */
+  readonly requireWitnesses?: number;
+  readonly log?: Log;
+  readonly platform?: Platform;
+  /** For tests: wraps or replaces the store. */
+  readonly wrapStore?: (store: JournalStore) => JournalStore;
+  /** Called once if the bank cannot go on. Its process should stop. */
+  readonly onFatal?: (error: unknown) => void;
+}
+
+/** A bank server that listens. */
+export interface RunningBank {
+  readonly url: string;
+  readonly port: number;
+  /** 16 bytes. */
+  readonly bankId: Uint8Array;
+  readonly recovered: Recovered;
+  /** For people and tests that look behind the services. */
+  readonly replica: BankReplica;
+  /** Ends streams, answers what waits, takes a snapshot, gives the data folder back. Idempotent. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the journal, recovers, asks the witnesses, begins an epoch and listens.
+ * Rejects with: `StoreLockedError`, `CorruptStoreError`, `LossDetectedError`, or the system's error for the address.
+ */
+export async function startBank(options: BankServerOptions): Promise<RunningBank> {
+  const log = options.log ?? textLog;
+  const platform = options.platform ?? nodePlatform(log);
+  mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
+  const opened = openStore(options.store ?? `sqlite:${options.dataDir}`);
+  const store = options.wrapStore?.(opened) ?? opened;
+  const anchor = opened.engine === "memory" ? undefined : new AnchorFile(options.dataDir, log);
+  let replica: BankReplica | undefined;
+  replica = await BankReplica.open({
+    store,
+    platform,
+    snapshotEveryRecords: options.snapshotEveryRecords ?? SNAPSHOT_EVERY_RECORDS,
+    acceptLoss: false,
+    askWitnesses: (ledger) => askWitnesses(ledger, anchor, options, platform),
+    onFatal: (error) => {
+      log.error("the bank cannot go on", { problem: errorText(error) });
+      options.onFatal?.(error);
+    },
+    onCommitted: ({ position, chainHash }) => {
+      // The first commit, the epoch's, comes before `open` resolves; the next one writes the anchor all the same.
+      if (replica === undefined) return;
+      anchor?.update({ bankId: replica.bankId, epochId: replica.readIndex().epochId, position, chainHash });
+    },
+  });
+  await writeAnchor(anchor, replica);
+  try {
+    const serving = await listen(replica, options, log);
+    return running(replica, serving, anchor);
+  } catch (error) {
+    await anchor?.close();
+    await replica.close();
+    throw error;
+  }
+}
+
+function running(replica: BankReplica, serving: Serving, anchor: AnchorFile | undefined): RunningBank {
+  let closing: Promise<void> | undefined;
+  const close = async () => {
+    await serving.close();
+    await replica.close();
+    await anchor?.close();
+  };
+  return {
+    url: serving.url,
+    port: serving.port,
+    bankId: replica.bankId,
+    recovered: replica.recovered,
+    replica,
+    close: () => {
+      closing ??= close();
+      return closing;
+    },
+  };
+}
+
+function listen(replica: BankReplica, options: BankServerOptions, log: Log): Promise<Serving> {
+  let url = "";
+  const starting = serve({
+    host: options.host ?? "127.0.0.1",
+    port: options.port ?? 0,
+    routes: (router) => {
+      const teller = new BankTeller(replica, () => url);
+      const source = bankSource(replica);
+      router.service(AccountService, accountService(teller));
+      router.service(TransactionService, transactionService(teller));
+      router.service(BranchService, branchService(teller));
+      router.service(
+        JournalService,
+        journalService(() => source),
+      );
+      router.service(ReplicationService, replicationService(replica, teller));
+    },
+    reportIncident: ({ id, method, error }) =>
+      log.error("request failed", { incident: id, method, problem: detail(error) }),
+  });
+  return starting.then((serving) => {
+    url = serving.url;
+    return serving;
+  });
+}
+
+function bankSource(replica: BankReplica): JournalSource {
+  return {
+    bankId: replica.bankId,
+    feed: replica.feed,
+    get epochs() {
+      return replica.ledger.epochs;
+    },
+    get committedPosition() {
+      return replica.committedPosition;
+    },
+    head: (at) => replica.head(at),
+    reportDivergence: (follower, position) => replica.reportLoss(follower, position),
+  };
+}
+
+async function askWitnesses(
+  ledger: Ledger,
+  anchor: AnchorFile | undefined,
+  options: BankServerOptions,
+  platform: Platform,
+): Promise<readonly Witness[]> {
+  const anchored = await anchor?.read();
+  const testified = await askBranches(ledger, {
+    timeoutMs: options.witnessTimeoutMs ?? WITNESS_TIMEOUT_MS,
+    required: options.requireWitnesses ?? 0,
+    platform,
+  });
+  return anchored === undefined ? testified : [anchored, ...testified];
+}
+
+async function writeAnchor(anchor: AnchorFile | undefined, replica: BankReplica): Promise<void> {
+  const { position, chainHash, epochId } = await replica.head(0);
+  if (chainHash === undefined || epochId === undefined) throw new Error("a bank that serves has an epoch");
+  anchor?.update({ bankId: replica.bankId, epochId, position, chainHash });
+}
+
+/** One line for the log of a start. */
+export function describeRecovery(recovered: Recovered, bankId: Uint8Array): string {
+  const { replay, snapshotPosition, replayedRecords, elapsedMs } = recovered;
+  const snapshot = snapshotPosition === 0 ? "no snapshot" : `the snapshot at ${snapshotPosition}`;
+  return (
+    `bank ${toHex(bankId).slice(0, 8)} recovered to position ${replay.ledger.position - 1} in ${elapsedMs.toFixed(0)} ms: ` +
+    `${snapshot} and ${replayedRecords} records behind it`
+  );
+}
+
+function detail(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

@@ -1,0 +1,206 @@
+import { mkdirSync } from "node:fs";
+import { rename } from "node:fs/promises";
+import type { BranchNumber } from "@bank/core";
+import { AccountService, BranchService, JournalService, TransactionService } from "@bank/proto";
+import { BranchReplica, errorText, type Log, type Platform } from "@bank/replica";
+import { type Serving, serve } from "@bank/rpc";
+import { type JournalStore, openStore } from "@bank/store";
+import { RemoteJournal } from "./bank-link.ts";
+import { type Branch, type BranchHost, BranchTeller } from "./branch-teller.ts";
+import { textLog } from "./log.ts";
+import { nodePlatform } from "./platform.ts";
+import { Registration } from "./registration.ts";
+import { accountService } from "./services/account-service.ts";
+import { branchService } from "./services/branch-service.ts";
+import { branchSource, journalService } from "./services/journal-service.ts";
+import { transactionService } from "./services/transaction-service.ts";
+import { SNAPSHOT_EVERY_RECORDS } from "./start-bank.ts";
+
+export interface BranchServerOptions {
+  /** The branches that this process hosts: each listens on its own port, all share one copy of the journal. */
+  readonly branches: readonly { readonly number: BranchNumber; readonly port: number; readonly name?: string }[];
+  readonly host?: string;
+  /** Where the bank listens, as a URL. */
+  readonly bankUrl: string;
+  /** Where the copy lies. */
+  readonly dataDir: string;
+  /** A store URL; `sqlite:` in the data folder where it is not said. */
+  readonly store?: string;
+  readonly snapshotEveryRecords?: number;
+  readonly log?: Log;
+  readonly platform?: Platform;
+  /** Called once if the replica cannot go on. Its process should stop. */
+  readonly onFatal?: (error: unknown) => void;
+}
+
+/** Branches that listen. */
+export interface RunningBranches {
+  readonly branches: readonly { readonly number: BranchNumber; readonly url: string }[];
+  /** For people and tests that look behind the services. */
+  replica(): Branch;
+  /** Resolves once the branches follow the bank and the bank knows them. Rejects when the signal aborts. */
+  whenFollowing(signal: AbortSignal): Promise<void>;
+  /** Ends streams, stops following, gives the data folder back. Idempotent. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the copy, listens, and begins to follow the bank, whether the bank is there yet or not.
+ * Rejects with: `StoreLockedError`, `CorruptStoreError`, or the system's error for an address.
+ */
+export async function startBranch(options: BranchServerOptions): Promise<RunningBranches> {
+  const server = new BranchServer(options);
+  await server.start();
+  return server;
+}
+
+class BranchServer implements RunningBranches, BranchHost {
+  branches: readonly { readonly number: BranchNumber; readonly url: string }[] = [];
+  readonly bankUrl: string;
+  readonly hosted: ReadonlySet<BranchNumber>;
+  private readonly options: BranchServerOptions;
+  private readonly log: Log;
+  private readonly platform: Platform;
+  private readonly link: RemoteJournal;
+  private readonly registration: Registration;
+  private readonly serving: Serving[] = [];
+  private current: Branch | undefined;
+  private reseeding: Promise<void> | undefined;
+  private closing: Promise<void> | undefined;
+
+  constructor(options: BranchServerOptions) {
+    this.options = options;
+    this.bankUrl = options.bankUrl;
+    this.hosted = new Set(options.branches.map(({ number }) => number));
+    this.log = options.log ?? textLog;
+    this.platform = options.platform ?? nodePlatform(this.log);
+    this.link = new RemoteJournal(options.bankUrl, `branch ${[...this.hosted].join(", ")}`);
+    this.registration = new Registration(this.link, this.platform);
+  }
+
+  async start(): Promise<void> {
+    mkdirSync(this.options.dataDir, { recursive: true, mode: 0o700 });
+    this.current = await this.openReplica();
+    try {
+      for (const branch of this.options.branches) this.serving.push(await this.listen(branch.number, branch.port));
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+    this.branches = this.options.branches.map(({ number }, i) => ({ number, url: (this.serving[i] as Serving).url }));
+    this.registration.announce(
+      this.options.branches.map(({ number, name }, i) => ({
+        branch: number,
+        name: name ?? `branch ${number}`,
+        address: (this.serving[i] as Serving).url,
+      })),
+    );
+    this.current.start();
+  }
+
+  replica(): Branch {
+    if (this.current === undefined) throw new Error("the branch is not started");
+    return this.current;
+  }
+
+  whenRegistered(signal: AbortSignal): Promise<void> {
+    return this.registration.whenDone(signal);
+  }
+
+  whenFollowing(signal: AbortSignal): Promise<void> {
+    return this.registration.whenEverDone(signal);
+  }
+
+  close(): Promise<void> {
+    this.closing ??= this.closeAll();
+    return this.closing;
+  }
+
+  private async closeAll(): Promise<void> {
+    this.registration.close();
+    await Promise.all(this.serving.map((serving) => serving.close()));
+    await this.reseeding;
+    await this.current?.close();
+    this.link.close();
+  }
+
+  private openReplica(): Promise<Branch> {
+    const { link, platform, options } = this;
+    return BranchReplica.open({
+      branchNumbers: [...this.hosted],
+      store: this.openStore(),
+      platform,
+      link: {
+        openJournal: link.openJournal,
+        isDivergence: (error) => {
+          if (RemoteJournal.isAcceptedLoss(error)) this.reseed();
+          return link.isDivergence(error);
+        },
+        readIndex: (signal) => link.readIndex(signal),
+        submit: (commands) => link.submit(commands),
+      },
+      snapshotEveryRecords: options.snapshotEveryRecords ?? SNAPSHOT_EVERY_RECORDS,
+      onStateChange: (state) => {
+        this.log.info("branch link", { branch: [...this.hosted].join(","), state });
+        if (state === "following") this.registration.start();
+        else this.registration.lost();
+      },
+      onFatal: (error) => {
+        this.log.error("the branch cannot go on", { problem: errorText(error) });
+        options.onFatal?.(error);
+      },
+    });
+  }
+
+  private openStore(): JournalStore {
+    return openStore(this.options.store ?? `sqlite:${this.options.dataDir}/journal`);
+  }
+
+  /**
+   * An operator has given up what this copy has and the bank lacks. The copy is put aside, never deleted, and a new one
+   * begins.
+   */
+  private reseed(): void {
+    this.reseeding ??= this.putAside()
+      .catch((error: unknown) => {
+        this.log.error("the old journal could not be put aside", { problem: errorText(error) });
+        this.options.onFatal?.(error);
+      })
+      .finally(() => {
+        this.reseeding = undefined;
+      });
+  }
+
+  private async putAside(): Promise<void> {
+    const old = this.replica();
+    const position = old.savedPosition;
+    await old.close();
+    if (this.options.store === undefined) {
+      const from = `${this.options.dataDir}/journal`;
+      const to = `${from}.aside-${position}-${this.platform.wallMs()}`;
+      await rename(from, to);
+      this.log.warn("the old journal was put aside; a new copy begins", { kept_in: to, position });
+    }
+    this.current = await this.openReplica();
+    if (this.closing === undefined) this.current.start();
+  }
+
+  private listen(number: BranchNumber, port: number): Promise<Serving> {
+    const teller = new BranchTeller(number, this);
+    return serve({
+      host: this.options.host ?? "127.0.0.1",
+      port,
+      routes: (router) => {
+        router.service(AccountService, accountService(teller));
+        router.service(TransactionService, transactionService(teller));
+        router.service(BranchService, branchService(teller));
+        router.service(
+          JournalService,
+          journalService(() => branchSource(this.replica())),
+        );
+      },
+      reportIncident: ({ id, method, error }) =>
+        this.log.error("request failed", { incident: id, method, problem: errorText(error) }),
+    });
+  }
+}

@@ -1,0 +1,33 @@
+import type { BranchNumber, Ledger, Position, Session } from "@bank/core";
+import type { CommandOutcome } from "@bank/proto";
+import type { Consistency, ReadResult } from "@bank/replica";
+import type { CommandCase } from "@bank/rpc";
+
+/**
+ * What the public services need of whoever serves them. The bank and every branch are tellers, so that customers find
+ * the same services everywhere.
+ */
+export interface Teller {
+  /** Where commands are booked; 0 at the bank itself. */
+  readonly branch: BranchNumber;
+  /** Where the bank listens, as a URL. */
+  readonly bankUrl: string;
+  /** Throws: `RefusalError` NOT_READY before a branch has reached its bank for the first time. */
+  readonly bankId: Uint8Array;
+  /**
+   * One outcome for each command, in order, once this server shows them.
+   * Rejects with `RefusalError` when nothing is known of any of them.
+   */
+  execute(
+    commands: readonly CommandCase[],
+    call: { readonly signal: AbortSignal; readonly session: string },
+  ): Promise<readonly CommandOutcome[]>;
+  /** Rejects with `RefusalError`. */
+  read<T>(consistency: Consistency, query: (ledger: Ledger) => T, signal: AbortSignal): Promise<ReadResult<T>>;
+  /** What a reader of this position has seen. */
+  sessionAt(position: Position): Session | undefined;
+  /** Branches that this server hosts; for these it knows how current they are. */
+  readonly hosted: ReadonlySet<BranchNumber>;
+  /** How current this server is. */
+  currency(): { readonly durablePosition: Position; readonly connected: boolean };
+}
