@@ -1,0 +1,142 @@
+import { describe, expect, it } from "vitest";
+import { InvariantError } from "../assert.ts";
+import type { LedgerRecord } from "../record.ts";
+import { RecordKind } from "../record.ts";
+import { apply, beginBatch, mark, rollback, unapply } from "./apply.ts";
+import {
+  branch,
+  deposit,
+  epochBegun,
+  execute,
+  open,
+  requestId,
+  smallLedger,
+  stateRoot,
+  transfer,
+  withdraw,
+} from "./ledger.test-util.ts";
+import { checkSums, observe } from "./observe.test-util.ts";
+
+describe("rollback", () => {
+  it("takes back every kind of record", () => {
+    const ledger = smallLedger();
+    const before = observe(ledger);
+    const start = mark(ledger);
+    beginBatch(ledger, 2000);
+    const records = [
+      ...execute(ledger, branch(1), { principal: "ada" }),
+      ...execute(ledger, { kind: "registerBranch", branch: 1, name: "again", address: "" }, { principal: "bob" }),
+      ...execute(ledger, open("JPY"), { branch: 1, principal: "carl" }),
+      ...execute(ledger, deposit("1", 5n), { branch: 1, principal: "dora" }),
+      ...execute(ledger, withdraw("1", 3n), { branch: 1 }),
+      ...execute(ledger, transfer("1", "2", 7n)),
+      ...execute(ledger, transfer("1", "2", 7000n), { principal: "emil" }),
+    ];
+    for (const record of [epochBegun(2), stateRoot(10), stateRoot(11, 9)]) {
+      apply(ledger, record);
+      records.push(record);
+    }
+    expect(new Set(records.map((record) => record.kind)).size).toBe(Object.keys(RecordKind).length);
+    checkSums(ledger);
+    rollback(ledger, start, records);
+    expect(observe(ledger)).toEqual(before);
+    checkSums(ledger);
+  });
+
+  it("frees the ids, numbers and names that were used, for the same or for another use", () => {
+    const ledger = smallLedger();
+    const start = mark(ledger);
+    const first = execute(ledger, deposit("3", 5n, "EUR"), { id: requestId(50) });
+    const observed = observe(ledger);
+    rollback(ledger, start, first);
+    expect(ledger.findRequest("dev", requestId(50))).toBe(-1);
+    expect(execute(ledger, deposit("3", 5n, "EUR"), { id: requestId(50) })).toEqual(first);
+    expect(observe(ledger)).toEqual(observed);
+    rollback(ledger, start, first);
+    execute(ledger, open("USD"), { id: requestId(50) });
+    expect(ledger.findAccount("4")).toBe(4);
+    expect(ledger.findAccount("cash/0/EUR")).toBeUndefined();
+  });
+
+  it("goes back over several batches, the newest first or all at once", () => {
+    const ledger = smallLedger();
+    const states = [observe(ledger)];
+    const marks = [mark(ledger)];
+    const batches: LedgerRecord[][] = [];
+    for (let n = 0; n < 3; n++) {
+      beginBatch(ledger, 2000 + n);
+      batches.push([
+        ...execute(ledger, deposit("1", BigInt(n + 1))),
+        ...execute(ledger, open(n === 1 ? "CHF" : "USD")),
+      ]);
+      states.push(observe(ledger));
+      marks.push(mark(ledger));
+    }
+    for (const n of [2, 1]) {
+      rollback(ledger, marks[n] as never, batches[n] as LedgerRecord[]);
+      expect(observe(ledger)).toEqual(states[n]);
+    }
+    batches[1] = [...execute(ledger, withdraw("1", 1n)), ...execute(ledger, open("GBP"))];
+    rollback(ledger, marks[0] as never, [...(batches[0] as LedgerRecord[]), ...batches[1]]);
+    expect(observe(ledger)).toEqual(states[0]);
+  });
+
+  it("takes back the time of a batch without records", () => {
+    const ledger = smallLedger();
+    const before = observe(ledger);
+    const start = mark(ledger);
+    beginBatch(ledger, 9999);
+    rollback(ledger, start, []);
+    expect(observe(ledger)).toEqual(before);
+  });
+
+  it("throws when the records are not those since the mark", () => {
+    const ledger = smallLedger();
+    const start = mark(ledger);
+    const records = execute(ledger, transfer("1", "2", 5n));
+    expect(() => rollback(ledger, start, [])).toThrow(InvariantError);
+    expect(() => rollback(ledger, start, [...records, ...records])).toThrow(InvariantError);
+    const other = records.map((record) => ({ ...record, amount: 6n }) as LedgerRecord);
+    expect(() => rollback(ledger, start, other)).toThrow("rolling back restores the digest");
+  });
+
+  it("reaches only what forgetUndo was not told to be committed", () => {
+    const ledger = smallLedger();
+    const beforeCommitted = mark(ledger);
+    const committed = [...execute(ledger, open("USD")), ...execute(ledger, transfer("1", "2", 1n))];
+    const before = observe(ledger);
+    const start = mark(ledger);
+    const pending = [...execute(ledger, open("CHF")), ...execute(ledger, transfer("1", "2", 1n))];
+    const after = observe(ledger);
+    ledger.forgetUndo(start.position);
+    expect(observe(ledger)).toEqual(after);
+    rollback(ledger, start, pending);
+    expect(observe(ledger)).toEqual(before);
+    expect(() => rollback(ledger, beforeCommitted, committed)).toThrow("what is committed is never taken back");
+    expect(observe(ledger)).toEqual(before);
+    // Nor does an older answer about what is committed bring it back.
+    ledger.forgetUndo(1);
+    expect(() => unapply(ledger, committed.at(-1) as LedgerRecord)).toThrow(InvariantError);
+    checkSums(ledger);
+  });
+
+  it("is possible again for what comes after", () => {
+    const ledger = smallLedger();
+    ledger.forgetUndo(ledger.position);
+    const before = observe(ledger);
+    const start = mark(ledger);
+    rollback(ledger, start, execute(ledger, deposit("3", 1n, "EUR"), { principal: "new" }));
+    expect(observe(ledger)).toEqual(before);
+  });
+
+  it("costs no memory for what is committed", () => {
+    const ledger = smallLedger();
+    for (let n = 0; n < 100; n++) execute(ledger, open("USD"));
+    const { undoSteps } = ledger as unknown as { undoSteps: unknown[] };
+    expect(undoSteps.length).toBeGreaterThanOrEqual(100);
+    ledger.forgetUndo(ledger.position - 1);
+    expect(undoSteps).toHaveLength(1);
+    ledger.forgetUndo(ledger.position);
+    expect(undoSteps).toHaveLength(0);
+  });
+});
