@@ -1,6 +1,6 @@
 import type { AccountView } from "../account.ts";
 import { cashAccountName } from "../account.ts";
-import type { AccountIndex, CurrencyIndex, RequestId } from "../identifiers.ts";
+import type { AccountIndex, CurrencyIndex } from "../identifiers.ts";
 import { bytesEqual, toHex } from "../identifiers.ts";
 import { totals } from "./apply.ts";
 import type { Ledger } from "./ledger.ts";
@@ -12,10 +12,9 @@ export interface Probes {
   readonly currencies: readonly string[];
   readonly branches: readonly number[];
   readonly accountsUpTo: number;
-  readonly requests: readonly { readonly principal: string; readonly id: RequestId }[];
 }
 
-export const NO_PROBES: Probes = { currencies: [], branches: [], accountsUpTo: 0, requests: [] };
+const NO_PROBES: Probes = { currencies: [], branches: [], accountsUpTo: 0 };
 
 /** Everything that can be seen of a ledger, in an order that does not depend on how it came about. */
 export function observe(ledger: Ledger, probes: Probes = NO_PROBES): unknown {
@@ -52,7 +51,6 @@ export function observe(ledger: Ledger, probes: Probes = NO_PROBES): unknown {
         probes.currencies.map((_, currency) => ledger.findCashAccount(number, currency as CurrencyIndex)),
       ),
       branches: probes.branches.map((number) => ledger.hasBranch(number)),
-      requests: probes.requests.map(({ principal, id }) => ledger.findRequest(principal, id)),
     },
   };
 }
