@@ -1,2 +1,4 @@
-// bank-server: The bank: sequencer, journal service and public API.
-export {};
+// bank-server: the bank: sequencer, journal service and public API.
+import { program } from "./program.ts";
+
+await program().parseAsync();

@@ -5,6 +5,7 @@
 export { AnchorFile } from "./anchor-file.ts";
 export { silentLog, textLog } from "./log.ts";
 export { nodePlatform, sha256 } from "./platform.ts";
+export { type AcceptedLoss, acceptLoss, type Healed, healFrom, type LossOptions } from "./recover-loss.ts";
 export {
   type BankServerOptions,
   describeRecovery,

@@ -1,0 +1,133 @@
+import {
+  acceptLoss,
+  describeRecovery,
+  healFrom,
+  SNAPSHOT_EVERY_RECORDS,
+  startBank,
+  textLog,
+  WITNESS_TIMEOUT_MS,
+} from "@bank/node";
+import {
+  flag,
+  insecureMessage,
+  isLoopback,
+  parseListenAddress,
+  printConfig,
+  runServer,
+  wholeNumber,
+} from "@bank/node/app";
+import { serverUrl } from "@bank/rpc";
+import { Command } from "commander";
+
+interface BankFlags {
+  readonly listen: string;
+  readonly data: string;
+  readonly store?: string;
+  readonly insecure?: true;
+  readonly snapshotEvery: number;
+  readonly witnessTimeout: number;
+  readonly requireWitness: number;
+  readonly printConfig?: true;
+}
+
+/** The command line of `bank-server`. */
+export function program(): Command {
+  const command = new Command("bank-server")
+    .description("The bank: keeps the ledger and its journal, decides, and serves customers and branches.")
+    .addOption(flag("--listen <host:port>", "BANK_LISTEN", "where to listen").default("127.0.0.1:50051"))
+    .addOption(flag("--data <dir>", "BANK_DATA", "data folder: journal, anchor, lock").default("data/bank"))
+    .addOption(flag("--store <url>", "BANK_STORE", "journal store: sqlite:DIR or memory: (default: sqlite in --data)"))
+    .addOption(flag("--insecure", "BANK_INSECURE", "allow an address that other machines can reach, without TLS"))
+    .addOption(
+      flag("--snapshot-every <records>", "BANK_SNAPSHOT_EVERY", "records between two snapshots")
+        .default(SNAPSHOT_EVERY_RECORDS)
+        .argParser(wholeNumber(1)),
+    )
+    .addOption(
+      flag("--witness-timeout <ms>", "BANK_WITNESS_TIMEOUT", "how long a start waits for branches to testify")
+        .default(WITNESS_TIMEOUT_MS)
+        .argParser(wholeNumber(0)),
+    )
+    .addOption(
+      flag("--require-witness <count>", "BANK_REQUIRE_WITNESS", "start only once so many branches testified")
+        .default(0)
+        .argParser(wholeNumber(0)),
+    )
+    .option("--print-config", "print every setting and where it comes from, and exit")
+    .action((_flags, self: Command) => serveBank(self))
+    .showHelpAfterError("(bank-server --help lists the flags)");
+  command
+    .command("heal")
+    .description("take the records that this bank has lost from a branch; the bank must not be running")
+    .requiredOption("--from <url>", "the branch, such as http://127.0.0.1:50061")
+    .action((flags: { readonly from: string }) => heal(command.opts<BankFlags>(), flags.from));
+  command
+    .command("accept-loss")
+    .description("give lost records up for ever: export what branches still hold, and begin a new epoch")
+    .action(() => giveUp(command.opts<BankFlags>()));
+  return command;
+}
+
+async function serveBank(command: Command): Promise<void> {
+  const flags = command.opts<BankFlags>();
+  const address = parseListenAddress(flags.listen);
+  if (address === undefined) return command.error(`error: --listen ${flags.listen} is not HOST:PORT`, { exitCode: 2 });
+  if (!isLoopback(address.host) && flags.insecure !== true)
+    return command.error(`error: ${insecureMessage(address.host)}`, { exitCode: 2 });
+  if (flags.printConfig) {
+    printConfig(command);
+    return;
+  }
+  await runServer(async (onFatal) => {
+    const bank = await startBank({
+      ...address,
+      ...storeOf(flags),
+      dataDir: flags.data,
+      snapshotEveryRecords: flags.snapshotEvery,
+      witnessTimeoutMs: flags.witnessTimeout,
+      requireWitnesses: flags.requireWitness,
+      onFatal,
+    });
+    textLog.info(describeRecovery(bank.recovered, bank.bankId));
+    process.stdout.write(`bank-server listening on ${bank.url}\n`);
+    return bank;
+  });
+}
+
+async function heal(flags: BankFlags, from: string): Promise<void> {
+  await operate(async () => {
+    const healed = await healFrom(serverUrl(from), { dataDir: flags.data, ...storeOf(flags), log: textLog });
+    return healed.to === healed.from
+      ? `Nothing to heal: ${from} has nothing behind position ${healed.from}.`
+      : `Healed: positions ${healed.from + 1} to ${healed.to} were taken from ${from}. Start the bank as usual.`;
+  });
+}
+
+async function giveUp(flags: BankFlags): Promise<void> {
+  await operate(async () => {
+    const { position, exportedRecords, exportFile } = await acceptLoss({
+      dataDir: flags.data,
+      ...storeOf(flags),
+      log: textLog,
+      witnessTimeoutMs: flags.witnessTimeout,
+    });
+    const kept =
+      exportFile === undefined
+        ? "No branch could be reached that holds any of them."
+        : `${exportedRecords} of them were written to ${exportFile}.`;
+    return `Given up: everything behind position ${position}. ${kept} A new epoch begins there. Start the bank as usual.`;
+  });
+}
+
+async function operate(action: () => Promise<string>): Promise<void> {
+  try {
+    process.stdout.write(`${await action()}\n`);
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = 1;
+  }
+}
+
+function storeOf({ store }: BankFlags): { store?: string } {
+  return store === undefined ? {} : { store };
+}

@@ -1,0 +1,127 @@
+import { SNAPSHOT_EVERY_RECORDS, startBranch } from "@bank/node";
+import {
+  flag,
+  insecureMessage,
+  isLoopback,
+  type ListenAddress,
+  parseListenAddress,
+  printConfig,
+  runServer,
+  wholeNumber,
+} from "@bank/node/app";
+import { serverUrl } from "@bank/rpc";
+import { Command, InvalidArgumentError } from "commander";
+
+/** The port of branch N, where nothing else is said, is this plus N. */
+const BASE_PORT = 50_060;
+
+interface BranchFlags {
+  readonly id: readonly number[];
+  readonly bank: string;
+  readonly listen?: string;
+  readonly data?: string;
+  readonly store?: string;
+  readonly insecure?: true;
+  readonly snapshotEvery: number;
+  readonly printConfig?: true;
+}
+
+/** The command line of `branch-replica`. */
+export function program(): Command {
+  return new Command("branch-replica")
+    .description("A branch of the bank: keeps a verified copy of the journal, serves reads, passes writes on.")
+    .addOption(
+      flag("--id <numbers>", "BRANCH_ID", "branches to host, such as 1 or 1,2,3; they share one copy")
+        .makeOptionMandatory()
+        .argParser(branchNumbers),
+    )
+    .addOption(
+      flag("--bank <url>", "BRANCH_BANK", "where the bank listens")
+        .default("http://127.0.0.1:50051")
+        .argParser(bankUrl),
+    )
+    .addOption(
+      flag(
+        "--listen <host:port>",
+        "BRANCH_LISTEN",
+        "where the first branch listens, the others on the ports behind it; port 0: any free ones (default: 127.0.0.1, port 50060 + id)",
+      ),
+    )
+    .addOption(flag("--data <dir>", "BRANCH_DATA", "data folder (default: data/branch-<id>)"))
+    .addOption(
+      flag("--store <url>", "BRANCH_STORE", "journal store: sqlite:DIR or memory: (default: sqlite in --data)"),
+    )
+    .addOption(flag("--insecure", "BRANCH_INSECURE", "allow an address that other machines can reach, without TLS"))
+    .addOption(
+      flag("--snapshot-every <records>", "BRANCH_SNAPSHOT_EVERY", "records between two snapshots")
+        .default(SNAPSHOT_EVERY_RECORDS)
+        .argParser(wholeNumber(1)),
+    )
+    .option("--print-config", "print every setting and where it comes from, and exit")
+    .action((_flags, command: Command) => serveBranches(command))
+    .showHelpAfterError("(branch-replica --help lists the flags)");
+}
+
+async function serveBranches(command: Command): Promise<void> {
+  const flags = command.opts<BranchFlags>();
+  const addresses = listenAddresses(flags);
+  if (addresses === undefined)
+    return command.error(`error: --listen ${flags.listen} is not HOST:PORT with room for ${flags.id.length} ports`, {
+      exitCode: 2,
+    });
+  const host = addresses[0]?.host ?? "127.0.0.1";
+  if (!isLoopback(host) && flags.insecure !== true)
+    return command.error(`error: ${insecureMessage(host)}`, { exitCode: 2 });
+  if (flags.printConfig) {
+    printConfig(command);
+    return;
+  }
+  await runServer(async (onFatal) => {
+    const server = await startBranch({
+      branches: flags.id.map((number, i) => ({ number, port: addresses[i]?.port ?? 0 })),
+      host,
+      bankUrl: flags.bank,
+      dataDir: flags.data ?? `data/branch-${flags.id.join("-")}`,
+      ...(flags.store === undefined ? {} : { store: flags.store }),
+      snapshotEveryRecords: flags.snapshotEvery,
+      onFatal,
+    });
+    for (const { number, url } of server.branches) process.stdout.write(`branch ${number} listening on ${url}\n`);
+    const closed = new AbortController();
+    server
+      .whenFollowing(closed.signal)
+      .then(() => process.stdout.write(`branch ${flags.id.join(", ")} follows ${flags.bank}\n`))
+      .catch(() => {
+        // It is closing before it ever reached its bank; the log has said why.
+      });
+    return {
+      close: () => {
+        closed.abort(new Error("the branch is closing"));
+        return server.close();
+      },
+    };
+  });
+}
+
+function listenAddresses({ listen, id }: BranchFlags): ListenAddress[] | undefined {
+  if (listen === undefined) return id.map((number) => ({ host: "127.0.0.1", port: BASE_PORT + number }));
+  const first = parseListenAddress(listen);
+  if (first === undefined || first.port + id.length - 1 > 65_535) return undefined;
+  return id.map((_, i) => ({ host: first.host, port: first.port === 0 ? 0 : first.port + i }));
+}
+
+function branchNumbers(text: string): number[] {
+  const numbers = text.split(",").map(Number);
+  const valid = /^[0-9]+(,[0-9]+)*$/.test(text) && numbers.every((number) => number >= 1 && number <= 65_535);
+  if (!valid) throw new InvalidArgumentError("Branches have numbers from 1 to 65535, separated by commas.");
+  if (new Set(numbers).size !== numbers.length) throw new InvalidArgumentError("A branch is named twice.");
+  return numbers;
+}
+
+function bankUrl(text: string): string {
+  try {
+    return serverUrl(text);
+  } catch {
+    throw new InvalidArgumentError("It must be HOST:PORT or http://HOST:PORT.");
+  }
+}

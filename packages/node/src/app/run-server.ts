@@ -1,0 +1,61 @@
+import { errorText, LossDetectedError } from "@bank/replica";
+import { StoreLockedError } from "@bank/store";
+
+/** Something that was started and can be stopped. */
+export interface Stoppable {
+  close(): Promise<void>;
+}
+
+/** The bank's journal contradicts a witness. */
+export const EXIT_LOSS_DETECTED = 4;
+
+/**
+ * Runs a server until it is told to stop: by SIGINT or SIGTERM, or by the end of the parent that started it with an IPC
+ * channel. A second signal stops it at once. Exits with 0 after a clean stop, with 1 if it failed, with
+ * `EXIT_LOSS_DETECTED` when records are missing.
+ *
+ * @param start is given a function to call when the server cannot go on.
+ */
+export async function runServer(start: (onFatal: (error: unknown) => void) => Promise<Stoppable>): Promise<void> {
+  const { promise: stopped, resolve: stop } = Promise.withResolvers<number>();
+  let signals = 0;
+  const onSignal = () => {
+    signals++;
+    if (signals > 1) process.exit(130);
+    stop(0);
+  };
+  process.on("SIGINT", onSignal);
+  process.on("SIGTERM", onSignal);
+  process.once("disconnect", () => stop(0));
+  const server = await start(() => stop(1)).catch((error: unknown) => {
+    process.stderr.write(`${startFailure(error)}\n`);
+    process.exit(error instanceof LossDetectedError ? EXIT_LOSS_DETECTED : 1);
+  });
+  const code = await stopped;
+  await server.close();
+  process.exit(code);
+}
+
+/** What the operator is told about a start that failed. */
+export function startFailure(error: unknown): string {
+  if (error instanceof LossDetectedError) return lossMessage(error);
+  if (error instanceof StoreLockedError) return error.message;
+  const { code, address, port } = error as NodeJS.ErrnoException & { address?: string; port?: number };
+  if (code === "EADDRINUSE")
+    return `${address}:${port} is taken: another server listens there. Stop it, or use --listen with another port.`;
+  if (code === "EACCES" && port !== undefined) return `${address}:${port} may not be used by this user.`;
+  return `cannot start: ${errorText(error)}`;
+}
+
+function lossMessage(error: LossDetectedError): string {
+  return [
+    "The bank does not start: its journal has lost records.",
+    error.message,
+    "Ways on:",
+    "  bank-server heal --from URL    takes the missing records from a branch that has them, for example",
+    ...error.losses.map(({ witness }) => `                                 ${witness.name}`),
+    "  bank-server accept-loss        gives the missing records up for ever: exports those that branches still hold,",
+    "                                 and begins a new epoch",
+    "Nothing was changed. The branches go on serving LOCAL reads.",
+  ].join("\n");
+}
