@@ -1,0 +1,120 @@
+import type {
+  AccountIndex,
+  AccountOpenedRecord,
+  BranchRegisteredRecord,
+  CurrencyDefinedRecord,
+  CurrencyIndex,
+  EpochBegunRecord,
+  LedgerRecord,
+  MovementRecord,
+  RejectedRecord,
+  RequestKey,
+  StateRootRecord,
+} from "@bank/core";
+import { AccountType, AMOUNT_MAX, BALANCE_MIN, RecordKind, requestIdFromBytes, SYSTEM_PRINCIPAL } from "@bank/core";
+import type { BatchHeader } from "./frame.ts";
+
+/** `length` bytes that count up from `first`. */
+export function countingBytes(first: number, length: number): Uint8Array {
+  return Uint8Array.from({ length }, (_, i) => first + i);
+}
+
+export const EPOCH_ID = countingBytes(0xe0, 16);
+export const BANK_ID = countingBytes(0xb0, 16);
+
+export const HEADER: Omit<BatchHeader, "count"> = {
+  epochId: EPOCH_ID,
+  firstPosition: 1_001,
+  timeMs: 1_790_000_000_123,
+  digestAfter: countingBytes(0xd0, 16),
+  committedPosition: 1_000,
+};
+
+export function requestKey(number: number): RequestKey {
+  return { id: requestIdFromBytes(countingBytes(number, 16)), hashLow: 0x1234_5678 + number, hashHigh: -number - 1 };
+}
+
+const acted = { principal: "dev", branch: 3 };
+
+export function transfer(request: RequestKey | undefined, changes: Partial<MovementRecord> = {}): MovementRecord {
+  const movement = { debit: 7 as AccountIndex, credit: 4_294_967_295 as AccountIndex, amount: AMOUNT_MAX };
+  return { ...acted, request, kind: RecordKind.TRANSFER, ...movement, ...changes };
+}
+
+export const epochBegun: EpochBegunRecord = {
+  ...acted,
+  kind: RecordKind.EPOCH_BEGUN,
+  principal: SYSTEM_PRINCIPAL,
+  branch: 0,
+  request: undefined,
+  number: 12,
+  id: EPOCH_ID,
+  bankId: BANK_ID,
+  lossAccepted: true,
+};
+
+/** One record of every kind, each with all of its fields away from their defaults. */
+export const SAMPLES = {
+  deposit: { ...transfer(undefined), kind: RecordKind.DEPOSIT, amount: 1n } satisfies MovementRecord,
+  withdrawal: { ...transfer(undefined), kind: RecordKind.WITHDRAWAL, amount: 0x0102_0304_0506_0708n },
+  transfer: transfer(undefined),
+  accountOpened: {
+    ...acted,
+    kind: RecordKind.ACCOUNT_OPENED,
+    request: undefined,
+    account: 70_000 as AccountIndex,
+    type: AccountType.CHECKING,
+    number: 9_007_199_254_740_991,
+    name: "cash/3/EUR",
+    currency: 2 as CurrencyIndex,
+    homeBranch: 65_535,
+    owner: "Žofie 🏦",
+    displayName: "\uFEFFhousehold\0",
+    floor: BALANCE_MIN,
+  } satisfies AccountOpenedRecord,
+  rejected: {
+    ...acted,
+    kind: RecordKind.REJECTED,
+    request: undefined,
+    rejection: {
+      reason: "INSUFFICIENT_FUNDS",
+      metadata: { account: "17", available: "0.00", currency: "EUR", requested: "" },
+    },
+  } satisfies RejectedRecord,
+  epochBegun,
+  currencyDefined: {
+    ...acted,
+    kind: RecordKind.CURRENCY_DEFINED,
+    request: undefined,
+    currency: 5 as CurrencyIndex,
+    code: "KWD",
+    decimals: 3,
+  } satisfies CurrencyDefinedRecord,
+  branchRegistered: {
+    ...acted,
+    kind: RecordKind.BRANCH_REGISTERED,
+    request: undefined,
+    number: 65_535,
+    name: "Überlingen",
+    address: "http://127.0.0.1:50061",
+  } satisfies BranchRegisteredRecord,
+  stateRoot: {
+    ...acted,
+    kind: RecordKind.STATE_ROOT,
+    request: undefined,
+    position: 1_000,
+    root: countingBytes(1, 32),
+  } satisfies StateRootRecord,
+} as const satisfies Record<string, LedgerRecord>;
+
+/** The same record, answering a request. */
+export function answering(record: LedgerRecord, number: number): LedgerRecord {
+  return { ...record, request: requestKey(number) };
+}
+
+/** Every kind, without a request and with one, under two actors. The epoch comes first. */
+export function everyKind(): LedgerRecord[] {
+  const { epochBegun: epoch, ...others } = SAMPLES;
+  const plain: LedgerRecord[] = Object.values(others);
+  return [epoch, ...plain, ...plain.map((record, i) => ({ ...answering(record, i), principal: "ops" }))];
+}
