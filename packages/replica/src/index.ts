@@ -13,5 +13,5 @@ export type { JournalHead } from "./journal-head.ts";
 export { type Answered, isRejected, type Outcome, type Refused } from "./outcome.ts";
 export { errorText, type Log, type Platform } from "./platform.ts";
 export type { ReadIndex } from "./read-gate.ts";
-export type { Recovered } from "./recover.ts";
+export { type Recovered, recover } from "./recover.ts";
 export { findLosses, type Loss, LossDetectedError, lossWasAccepted, type Witness } from "./witness.ts";
