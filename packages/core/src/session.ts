@@ -42,9 +42,14 @@ export type SessionCheck =
 export function checkSession(session: Session, bankId: Uint8Array, epochs: readonly EpochEntry[]): SessionCheck {
   if (!bytesEqual(session.bankId, bankId)) throw invalidSession("it is of another bank");
   let needed = 0;
+  let unknownEpoch = false;
   for (const { epochId, position } of session.seen) {
     const index = epochs.findIndex(({ id }) => bytesEqual(id, epochId));
-    if (index === -1) return { kind: "unknownEpoch" };
+    if (index === -1) {
+      // Another entry may be lost already, and then there is nothing to wait for.
+      unknownEpoch = true;
+      continue;
+    }
     const epoch = epochs[index];
     assert(epoch !== undefined, "the found epoch is in the table");
     if (position < epoch.firstPosition) throw invalidSession("it names a position before its epoch");
@@ -56,7 +61,7 @@ export function checkSession(session: Session, bankId: Uint8Array, epochs: reado
       });
     needed = Math.max(needed, position);
   }
-  return { kind: "needs", position: needed };
+  return unknownEpoch ? { kind: "unknownEpoch" } : { kind: "needs", position: needed };
 }
 
 /** What a reader of a state at this position has seen. Undefined before the first epoch. */
