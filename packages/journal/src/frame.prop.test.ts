@@ -133,10 +133,10 @@ describe("the estimate of one record", () => {
 });
 
 describe("the largest batch", () => {
-  /** What a sequencer gathers: it takes one more command while the batch is below both limits. */
+  /** What a sequencer gathers at most: one more command while there is room for its records, and bytes are not over. */
   function gather(command: (number: number) => LedgerRecord[]): LedgerRecord[] {
     const records: LedgerRecord[] = [];
-    for (let bytes = 0; records.length < BATCH_RECORDS_MAX && bytes < BATCH_BYTES_TARGET; ) {
+    for (let bytes = 0; records.length < BATCH_RECORDS_MAX && bytes <= BATCH_BYTES_TARGET; ) {
       const decided = command(records.length);
       bytes += decided.reduce((sum, record) => sum + estimateBytes(record), 0);
       records.push(...decided);

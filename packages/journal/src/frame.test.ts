@@ -1,5 +1,5 @@
 import type { LedgerRecord } from "@bank/core";
-import { FRAME_BYTES_MAX, RecordKind } from "@bank/core";
+import { BATCH_RECORDS_MAX, FRAME_BYTES_MAX, RecordKind } from "@bank/core";
 import { BatchHeaderSchema } from "@bank/proto";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { describe, expect, test } from "vitest";
@@ -156,7 +156,8 @@ describe("what a frame may not say", () => {
   });
 
   const headerChanges: [string, Changes][] = [
-    ["a batch has at least one record", { header: { count: 0 } }],
+    ["a batch has 1 to 16384 records, not 0", { header: { count: 0 } }],
+    ["a batch has 1 to 16384 records, not 16385", { header: { count: 16_385 } }],
     ["the batch has 1 kinds for 2 records", { header: { count: 2 } }],
     ["positions begin at 1", { header: { firstPosition: 0n, committedPosition: 0n } }],
     ["a batch is not committed before it is written", { header: { committedPosition: 1_001n } }],
@@ -203,6 +204,7 @@ describe("what a frame may not say", () => {
   test("writes nothing that it would refuse to read", () => {
     const unwritable: [Partial<typeof HEADER>, LedgerRecord[]][] = [
       [{}, []],
+      [{}, Array.from({ length: BATCH_RECORDS_MAX + 1 }, () => SAMPLES.transfer)],
       [{ firstPosition: 0, committedPosition: -1 }, [SAMPLES.transfer]],
       [{ committedPosition: HEADER.firstPosition }, [SAMPLES.transfer]],
       [{ epochId: new Uint8Array(15) }, [SAMPLES.transfer]],

@@ -1,5 +1,5 @@
 import type { LedgerRecord, Position } from "@bank/core";
-import { bytesEqual, FRAME_BYTES_MAX, RecordKind } from "@bank/core";
+import { BATCH_RECORDS_MAX, bytesEqual, FRAME_BYTES_MAX, RecordKind } from "@bank/core";
 import { BatchHeaderSchema, BatchPayloadSchema } from "@bank/proto";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { JOURNAL_FORMAT } from "./chain.ts";
@@ -13,7 +13,7 @@ export interface BatchHeader {
   /** 16 bytes: the epoch under which it was written. */
   readonly epochId: Uint8Array;
   readonly firstPosition: Position;
-  /** Number of records, at least 1. */
+  /** Number of records, 1 to `BATCH_RECORDS_MAX`. */
   readonly count: number;
   /** Journal time, Unix milliseconds. */
   readonly timeMs: number;
@@ -31,8 +31,9 @@ export interface Batch {
 
 /**
  * Encodes a batch, once: these bytes are stored, hashed and sent.
- * Throws: `JournalFormatError` for what `decodeFrame` would refuse to read: no records, a frame larger than
- * `FRAME_BYTES_MAX`, an epoch that begins inside the batch, a header that contradicts itself.
+ * Throws: `JournalFormatError` for what `decodeFrame` would refuse to read: no records or more than
+ * `BATCH_RECORDS_MAX`, a frame larger than `FRAME_BYTES_MAX`, an epoch that begins inside the batch, a header that
+ * contradicts itself.
  */
 export function encodeFrame(header: Omit<BatchHeader, "count">, records: readonly LedgerRecord[]): Uint8Array {
   checkBatch({ header: { ...header, count: records.length }, records });
@@ -117,7 +118,8 @@ function checkBatch({ header, records }: Batch): void {
 function checkHeader({ epochId, firstPosition, count, digestAfter, committedPosition }: BatchHeader): void {
   if (epochId.length !== 16) throw new JournalFormatError("an epoch id has 16 bytes");
   if (digestAfter.length !== 16) throw new JournalFormatError("a digest has 16 bytes");
-  if (count === 0) throw new JournalFormatError("a batch has at least one record");
+  if (count === 0 || count > BATCH_RECORDS_MAX)
+    throw new JournalFormatError(`a batch has 1 to ${BATCH_RECORDS_MAX} records, not ${count}`);
   if (firstPosition === 0) throw new JournalFormatError("positions begin at 1");
   if (committedPosition >= firstPosition) throw new JournalFormatError("a batch is not committed before it is written");
 }

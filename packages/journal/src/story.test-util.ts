@@ -89,30 +89,41 @@ function movementBetweenCash({ replay: { ledger } }: TestBank): { debit: Account
 
 /** Orders as they come, in batches of 1 to 9; some of them are rejected. */
 export function workRandomly(bank: TestBank, options: { readonly seed: number; readonly batches: number }): void {
+  const { ledger } = bank.replay;
   const random = randomNumbers(options.seed);
   const pick = <T>(values: readonly T[]): T => values[random(values.length)] as T;
-  for (let batch = 0; batch < options.batches; batch++) {
+  const anyAccount = () => String(1 + random(ledger.nextAccountNumber + 1));
+  const currencyOf = (reference: string) => {
+    const index = ledger.findCustomerAccount(reference);
+    return index === undefined ? undefined : ledger.viewAccount(index).currency;
+  };
+  const order = (): Order => {
+    const at = pick([0, 0, 1, 2, 65_535, 3]);
+    const account = anyAccount();
+    const currency = (random(8) === 0 ? undefined : currencyOf(account)) ?? pick(CURRENCIES);
+    const minor = BigInt(1 + random(2_000));
+    switch (random(8)) {
+      case 0:
+        return open(pick(CURRENCIES), at, pick(OWNERS));
+      case 1:
+        return withdraw(account, minor, currency, at);
+      case 2:
+      case 3:
+        return deposit(account, 4n * minor, currency, at);
+      default: {
+        let to = anyAccount();
+        for (let tries = 0; tries < 6 && currencyOf(to) !== currency; tries++) to = anyAccount();
+        return pay(account, to, minor, currency, at);
+      }
+    }
+  };
+  for (let batch = 0; batch < options.batches; batch++)
     bank.execute(
-      ...Array.from({ length: 1 + random(9) }, (): Order => {
-        const at = pick([0, 0, 1, 2, 65_535, 3]);
-        const by = pick(["dev", "dev", "dev", "ops", "\u{1f468}\u200d\u{1f4bb}"]);
-        const account = () => String(1 + random(bank.replay.ledger.nextAccountNumber + 1));
-        const currency = random(3) === 0 ? pick(CURRENCIES) : "EUR";
-        const minor = BigInt(1 + random(2_000));
-        switch (random(8)) {
-          case 0:
-            return { ...open(currency, at, pick(OWNERS)), by };
-          case 1:
-            return { ...withdraw(account(), minor, currency, at), by };
-          case 2:
-          case 3:
-            return { ...deposit(account(), minor, currency, at), by };
-          default:
-            return { ...pay(account(), account(), minor, currency, at), by };
-        }
-      }),
+      ...Array.from({ length: 1 + random(9) }, () => ({
+        ...order(),
+        by: pick(["dev", "dev", "dev", "ops", "\u{1f468}\u200d\u{1f4bb}"]),
+      })),
     );
-  }
 }
 
 /**

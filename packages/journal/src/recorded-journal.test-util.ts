@@ -1,0 +1,96 @@
+import { readFileSync } from "node:fs";
+import type { LedgerRecord } from "@bank/core";
+import { formatRequestId, toHex } from "@bank/core";
+import type { Batch } from "./frame.ts";
+import { decodeFrame } from "./frame.ts";
+import { concatenate } from "./raw-frame.test-util.ts";
+import type { ReceivedFrame } from "./replay.ts";
+import type { Snapshot } from "./snapshot.ts";
+
+/** Files of the recorded journal: what they hold says README.md beside them. */
+export const FIXTURE = new URL("../testdata/format-1/", import.meta.url);
+
+/** What the recorded journal has to lead to. Bytes are in hexadecimal. */
+export interface Expected {
+  readonly bankId: string;
+  readonly batches: number;
+  readonly position: number;
+  readonly timeMs: number;
+  readonly digest: string;
+  readonly chainHash: string;
+  readonly accounts: number;
+  readonly requests: number;
+  readonly totals: Readonly<Record<string, string>>;
+  readonly snapshot: { readonly batches: number; readonly position: number; readonly root: string };
+}
+
+export function readExpected(): Expected {
+  return JSON.parse(readFileSync(new URL("expected.json", FIXTURE), "utf8")) as Expected;
+}
+
+/** Each block with its length before it, in four bytes, little-endian. */
+export function packBlocks(blocks: readonly Uint8Array[]): Uint8Array {
+  return concatenate(
+    ...blocks.flatMap((block) => {
+      const length = new Uint8Array(4);
+      new DataView(length.buffer).setUint32(0, block.length, true);
+      return [length, block];
+    }),
+  );
+}
+
+function readBlocks(file: string): Uint8Array[] {
+  const bytes = new Uint8Array(readFileSync(new URL(file, FIXTURE)));
+  const view = new DataView(bytes.buffer);
+  const blocks: Uint8Array[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const end = at + 4 + view.getUint32(at, true);
+    blocks.push(bytes.slice(at + 4, end));
+    at = end;
+  }
+  return blocks;
+}
+
+/** The frames, each with the chain hash that was recorded with it. */
+export function readJournal(): ReceivedFrame[] {
+  const blocks = readBlocks("journal.bin");
+  return Array.from({ length: blocks.length / 2 }, (_, i) => ({
+    frame: blocks[2 * i] as Uint8Array,
+    chainHash: blocks[2 * i + 1] as Uint8Array,
+  }));
+}
+
+export function readSnapshot(): Pick<Snapshot, "header" | "pages"> {
+  const [header, ...pages] = readBlocks("snapshot.bin");
+  return { header: header as Uint8Array, pages };
+}
+
+export function readDump(): string {
+  return readFileSync(new URL("dump.txt", FIXTURE), "utf8");
+}
+
+/** A journal as text: each batch with everything in its header, each record with everything in it. */
+export function dump(frames: readonly ReceivedFrame[]): string {
+  return frames.map(({ frame, chainHash }) => dumpBatch(decodeFrame(frame), chainHash)).join("\n");
+}
+
+function dumpBatch({ header, records }: Batch, chainHash: Uint8Array): string {
+  const { firstPosition, count, timeMs, epochId, digestAfter, committedPosition } = header;
+  const lines = [
+    `batch ${firstPosition}..${firstPosition + count - 1} time ${timeMs} committed ${committedPosition}`,
+    `  epoch ${toHex(epochId)} digest ${toHex(digestAfter)}`,
+    `  chain ${toHex(chainHash)}`,
+    ...records.map((record, i) => `  ${firstPosition + i} ${dumpRecord(record)}`),
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+function dumpRecord({ kind, principal, branch, request, ...content }: LedgerRecord): string {
+  const answers = request === undefined ? "-" : `${formatRequestId(request.id)}/${request.hashLow}/${request.hashHigh}`;
+  return `kind ${kind} by ${JSON.stringify(principal)} at ${branch} answers ${answers} ${JSON.stringify(content, plain)}`;
+}
+
+function plain(_key: string, value: unknown): unknown {
+  if (typeof value === "bigint") return `${value}n`;
+  return value instanceof Uint8Array ? toHex(value) : value;
+}
