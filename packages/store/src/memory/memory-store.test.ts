@@ -1,4 +1,4 @@
-import { describeJournalStore } from "../conformance.ts";
+import { describeJournalStore } from "../conformance/index.ts";
 import { MemoryDisk } from "./memory-disk.ts";
 import { MemoryJournalStore } from "./memory-store.ts";
 

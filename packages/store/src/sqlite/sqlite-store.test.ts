@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describeJournalStore } from "../conformance.ts";
+import { describeJournalStore } from "../conformance/index.ts";
 import type { JournalStore } from "../port.ts";
 import { Connections } from "./places.test-util.ts";
 import { SqliteJournalStore } from "./sqlite-store.ts";

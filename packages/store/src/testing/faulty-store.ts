@@ -1,5 +1,5 @@
-import { AppendRefusedError, AppendUnknownError } from "./errors.ts";
-import type { JournalStore, ReadLimits, StoredBatch, StoredSnapshot, StoreState } from "./port.ts";
+import { AppendRefusedError, AppendUnknownError } from "../errors.ts";
+import type { JournalStore, ReadLimits, StoredBatch, StoredSnapshot, StoreState } from "../port.ts";
 
 /** How an ordered append fails. */
 export type AppendFault =

@@ -1,9 +1,9 @@
 import { expect, it } from "vitest";
-import { BANK_ID, Chain } from "./conformance/chain.ts";
-import { AppendRefusedError, AppendUnknownError, JournalConflictError } from "./errors.ts";
-import { MemoryDisk } from "./memory/memory-disk.ts";
-import { MemoryJournalStore } from "./memory/memory-store.ts";
-import { FaultyStore } from "./testing.ts";
+import { BANK_ID, Chain } from "../conformance/chain.ts";
+import { AppendRefusedError, AppendUnknownError, JournalConflictError } from "../errors.ts";
+import { MemoryDisk } from "../memory/memory-disk.ts";
+import { MemoryJournalStore } from "../memory/memory-store.ts";
+import { FaultyStore } from "./faulty-store.ts";
 
 const EPOCH = { epoch: 1 };
 

@@ -1,13 +1,13 @@
 import { describe } from "vitest";
-import { describeAppending } from "./conformance/appending.ts";
-import type { MakeFixture } from "./conformance/fixture.ts";
-import { describeOpening } from "./conformance/opening.ts";
-import { describeReading } from "./conformance/reading.ts";
-import { describeSnapshots } from "./conformance/snapshots.ts";
-import { describeTwin } from "./conformance/twin.ts";
+import { describeAppending } from "./appending.ts";
+import type { MakeFixture } from "./fixture.ts";
+import { describeOpening } from "./opening.ts";
+import { describeReading } from "./reading.ts";
+import { describeSnapshots } from "./snapshots.ts";
+import { describeTwin } from "./twin.ts";
 
-export { BANK_ID, type BatchShape, Chain, GENESIS_HASH } from "./conformance/chain.ts";
-export type { JournalStoreFixture } from "./conformance/fixture.ts";
+export { BANK_ID, type BatchShape, Chain, GENESIS_HASH } from "./chain.ts";
+export type { JournalStoreFixture } from "./fixture.ts";
 
 /**
  * The suite that every engine passes, to be called in a test file of the engine's. Each test makes a place of its own,

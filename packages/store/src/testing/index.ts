@@ -1,0 +1,2 @@
+// @bank/store/testing: for the tests of those who use a store.
+export { type AppendFault, FaultyStore } from "./faulty-store.ts";
