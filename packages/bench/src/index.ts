@@ -1,2 +1,2 @@
-// @bank/bench: Benchmarks.
+// @bank/bench: run by `npm run bench`; nothing is imported from it.
 export {};

@@ -1,0 +1,72 @@
+import type { Measurement } from "./measure.ts";
+import type { Row } from "./rows.ts";
+
+/** A row with what each round gave. */
+export interface Result {
+  readonly row: Row;
+  readonly rounds: readonly Measurement[];
+}
+
+/** A result as it goes into JSON. */
+export interface ResultRecord {
+  readonly name: string;
+  readonly unit: string;
+  readonly durable: boolean;
+  readonly batch: number;
+  readonly inFlight: number;
+  readonly perSecond: { readonly min: number; readonly median: number; readonly max: number };
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
+export function resultRecord({ row, rounds }: Result): ResultRecord {
+  const rates = rounds.map(({ operationsPerSecond }) => operationsPerSecond);
+  const { name, unit, durable, batch, inFlight } = row;
+  return {
+    name,
+    unit,
+    durable,
+    batch,
+    inFlight,
+    perSecond: { min: Math.min(...rates), median: median(rates), max: Math.max(...rates) },
+    p50Ms: median(rounds.map(({ p50Ms }) => p50Ms)),
+    p99Ms: median(rounds.map(({ p99Ms }) => p99Ms)),
+  };
+}
+
+const HEADINGS = ["", "durable", "batch", "in flight", "per second (median)", "min … max", "p50 ms", "p99 ms"];
+
+/** The results as aligned text. */
+export function table(results: readonly Result[]): string {
+  const rows = results
+    .map(resultRecord)
+    .map((record) => [
+      record.name,
+      record.durable ? "yes" : "no",
+      whole(record.batch),
+      whole(record.inFlight),
+      `${whole(record.perSecond.median)} ${record.unit}`,
+      `${whole(record.perSecond.min)} … ${whole(record.perSecond.max)}`,
+      record.p50Ms.toFixed(2),
+      record.p99Ms.toFixed(2),
+    ]);
+  const lines = [HEADINGS, ...rows];
+  const widths = HEADINGS.map((_, column) => Math.max(...lines.map((line) => (line[column] as string).length)));
+  return lines
+    .map((line) =>
+      line.map((cell, i) => (i < 2 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join("  "),
+    )
+    .join("\n");
+}
+
+/** The middle value; the lower one of two. */
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.floor((sorted.length - 1) / 2)] ?? 0;
+}
+
+function whole(value: number): string {
+  return Math.round(value)
+    .toString()
+    .replace(/\B(?=(\d{3})+$)/g, ",");
+}
