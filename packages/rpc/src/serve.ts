@@ -45,6 +45,8 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     routes: options.routes,
     interceptors: [errorInterceptor(options.reportIncident), validationInterceptor()],
     readMaxBytes: REQUEST_BYTES_MAX,
+    // Compressing a reply costs more than the ledger's work on it; compressed requests are still understood.
+    compressMinBytes: Number.MAX_SAFE_INTEGER,
     maxTimeoutMs: TIMEOUT_MAX_MS,
     shutdownSignal: shutdown.signal,
   });

@@ -22,7 +22,12 @@ export function connectToServer(url: string): ServerConnection {
     pingIdleConnection: true,
   });
   return {
-    transport: createGrpcTransport({ baseUrl: url, sessionManager, readMaxBytes: 2 * MESSAGE_BYTES_MAX }),
+    transport: createGrpcTransport({
+      baseUrl: url,
+      sessionManager,
+      readMaxBytes: 2 * MESSAGE_BYTES_MAX,
+      acceptCompression: [],
+    }),
     close: () => sessionManager.abort(),
   };
 }
