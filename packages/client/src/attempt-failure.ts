@@ -1,0 +1,139 @@
+import { type FailureOutcome, RefusalError, statusOf } from "@bank/core";
+import { failureFromConnectError, outcomeOf } from "@bank/rpc";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { ErrorReason } from "./bank-error.ts";
+import { type ErrorCode, errorCodeOf } from "./status.ts";
+
+/** Why one try failed. */
+export interface AttemptFailure {
+  readonly code: ErrorCode;
+  readonly reason: ErrorReason;
+  readonly message: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  /** What is known about the effect of this one try. */
+  readonly outcome: FailureOutcome;
+  /** Whether the next try may end differently. */
+  readonly retryable: boolean;
+  readonly cause: unknown;
+}
+
+/** What answered did not answer as a bank does. */
+export class UnexpectedReplyError extends Error {
+  override readonly name = "UnexpectedReplyError";
+}
+
+/** A try whose failure is known already. */
+export class FailedAttempt extends Error {
+  override readonly name = "FailedAttempt";
+  readonly failure: AttemptFailure;
+
+  constructor(failure: AttemptFailure) {
+    super(failure.message);
+    this.failure = failure;
+  }
+}
+
+/** What the bank itself says that may pass: it is down, full, or cut off for now. */
+const PASSING_CODES: readonly ErrorCode[] = ["UNAVAILABLE", "DEADLINE_EXCEEDED"];
+const PASSING_REASONS: readonly ErrorReason[] = ["OVERLOADED"];
+
+function mayPass({ code, reason }: { readonly code: ErrorCode; readonly reason: ErrorReason }): boolean {
+  return PASSING_CODES.includes(code) || PASSING_REASONS.includes(reason);
+}
+
+/** Puts whatever a try ended with into words. `server` is the URL that was called. */
+export function attemptFailure(error: unknown, server: string): AttemptFailure {
+  if (error instanceof FailedAttempt) return error.failure;
+  if (error instanceof RefusalError) return refused(error);
+  if (error instanceof UnexpectedReplyError) return unexpected(server, "INTERNAL", error.message, error);
+  const connectError = ConnectError.from(error);
+  const said = failureFromConnectError(connectError);
+  if (said === undefined) return unsaid(connectError, server);
+  const { reason, message, metadata } = said;
+  const code = errorCodeOf(said.code);
+  const outcome = outcomeOf(connectError);
+  return { code, reason, message, metadata, outcome, retryable: mayPass({ code, reason }), cause: error };
+}
+
+/** A token that cannot be used, or an argument that no bank would take. */
+function refused(error: RefusalError): AttemptFailure {
+  const { reason, metadata, outcome } = error.refusal;
+  const { message } = error;
+  return { code: statusOf(reason), reason, message, metadata, outcome, retryable: false, cause: error };
+}
+
+/** Errors that no bank made: the network, Connect, or somebody who is no bank. */
+function unsaid(error: ConnectError, server: string): AttemptFailure {
+  const common = { metadata: { server }, cause: error } as const;
+  switch (error.code) {
+    case Code.DeadlineExceeded:
+      return {
+        ...common,
+        code: "DEADLINE_EXCEEDED",
+        reason: "DEADLINE_EXCEEDED",
+        message: `${server} did not answer in time.`,
+        outcome: "OUTCOME_UNKNOWN",
+        retryable: false,
+      };
+    case Code.Unavailable:
+      if (neverConnected(error))
+        return {
+          ...common,
+          code: "UNAVAILABLE",
+          reason: "CONNECTION_FAILED",
+          message: `No connection to ${server}: ${error.rawMessage}.`,
+          outcome: "NOT_APPLIED",
+          retryable: true,
+        };
+      return lost(error, server);
+    // A connection that breaks while a call is under way ends it with one of these, depending on how it broke.
+    case Code.Canceled:
+    case Code.Aborted:
+      return lost(error, server);
+    case Code.Internal:
+      // Frames that are not HTTP/2 will not become so.
+      if (nodeErrorCode(error) === "ERR_HTTP2_ERROR") return unexpected(server, "UNAVAILABLE", error.rawMessage, error);
+      return lost(error, server);
+    default:
+      return {
+        ...unexpected(server, errorCodeOf(error.code), error.rawMessage, error),
+        outcome: outcomeOf(error),
+      };
+  }
+}
+
+function lost(error: ConnectError, server: string): AttemptFailure {
+  return {
+    code: "UNAVAILABLE",
+    reason: "CONNECTION_LOST",
+    message: `The connection to ${server} was lost before the answer came: ${error.rawMessage}.`,
+    metadata: { server },
+    outcome: "OUTCOME_UNKNOWN",
+    retryable: true,
+    cause: error,
+  };
+}
+
+function unexpected(server: string, code: ErrorCode, problem: string, cause: unknown): AttemptFailure {
+  return {
+    code,
+    reason: "UNEXPECTED_REPLY",
+    message: `${server} does not answer as a bank of this version: ${problem}.`,
+    metadata: { server },
+    outcome: "OUTCOME_UNKNOWN",
+    retryable: false,
+    cause,
+  };
+}
+
+/** System calls that come before the first byte is sent. */
+const CONNECTING: readonly unknown[] = ["connect", "getaddrinfo"];
+
+/** True only if the request cannot have left this machine. */
+function neverConnected({ cause }: ConnectError): boolean {
+  return cause instanceof Error && "syscall" in cause && CONNECTING.includes(cause.syscall);
+}
+
+function nodeErrorCode({ cause }: ConnectError): unknown {
+  return cause instanceof Error && "code" in cause ? cause.code : undefined;
+}

@@ -1,0 +1,147 @@
+import { randomUUID } from "node:crypto";
+import { parseRequestId, RefusalError } from "@bank/core";
+import type { ReadInfo as WireReadInfo } from "@bank/proto";
+import { CONSISTENCY_HEADER, type ConsistencyMode, SESSION_HEADER } from "@bank/rpc";
+import { ConnectError } from "@connectrpc/connect";
+import type { ClientSession } from "./client-session.ts";
+import type { Server } from "./connections.ts";
+import { type Attempt, type RetryPolicy, withRetries } from "./retry.ts";
+import type { CallOptions, MutationOptions, ReadOptions } from "./types.ts";
+
+/** The longest deadline that a server takes. */
+export const TIMEOUT_MAX_MS = 300_000;
+
+export interface CallerOptions {
+  readonly server: Server;
+  readonly session: ClientSession;
+  readonly timeoutMs: number;
+  readonly consistency: ConsistencyMode;
+  readonly retry: RetryPolicy;
+  /** Ends every call. */
+  readonly lifetime: AbortSignal;
+}
+
+/** How one try is sent: Connect's call options. */
+export interface Sending {
+  readonly headers: Record<string, string>;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+interface Reply {
+  readonly readInfo?: WireReadInfo | undefined;
+}
+
+/** Calls one server: carries the session there and back, and tries again where that may help. */
+export class Caller {
+  readonly options: CallerOptions;
+
+  constructor(options: CallerOptions) {
+    checkTimeout(options.timeoutMs);
+    this.options = options;
+  }
+
+  get server(): Server {
+    return this.options.server;
+  }
+
+  /** Rejects with: `BankError`; `RangeError` for a timeout out of range. */
+  async read<R extends Reply, T>(
+    options: ReadOptions,
+    send: (sending: Sending) => Promise<R>,
+    translate: (reply: R) => T,
+  ): Promise<T> {
+    const asked = options.consistency ?? this.options.consistency;
+    return this.retried({ ...options, mutates: false }, (call) => {
+      // A session that has seen nothing yet is satisfied by any state.
+      const mode = asked === "session" && this.options.session.token === undefined ? "local" : asked;
+      // Whoever checks the carried session reads from a state that contains it; LOCAL looks at none.
+      return this.once({ ...call, mode, isBeyondSession: () => mode !== "local" }, send, translate);
+    });
+  }
+
+  /** Rejects with: `BankError`; `RangeError` for a timeout out of range. */
+  async mutate<R extends Reply & { readonly replayed: boolean }, T>(
+    options: MutationOptions,
+    send: (requestId: string, sending: Sending) => Promise<R>,
+    translate: (reply: R, requestId: string) => T,
+  ): Promise<T> {
+    const requestId = options.requestId ?? randomUUID();
+    return this.retried({ ...options, mutates: true, requestId }, async (call) => {
+      checkRequestId(requestId);
+      return this.once(
+        // What is done now comes after all that the session saw; a repeated answer may be older.
+        { ...call, isBeyondSession: ({ replayed }: R) => !replayed },
+        (sending) => send(requestId, sending),
+        (reply) => translate(reply, requestId),
+      );
+    });
+  }
+
+  /** Tries `attempt` until it has an answer that counts. */
+  async retried<T>(
+    call: CallOptions & { readonly mutates: boolean; readonly requestId?: string | undefined },
+    attempt: Attempt<T>,
+  ): Promise<T> {
+    const { server, retry: policy, lifetime, timeoutMs: defaultMs } = this.options;
+    const { mutates, requestId, signal: own, timeoutMs = defaultMs } = call;
+    checkTimeout(timeoutMs);
+    const signal = own === undefined ? lifetime : AbortSignal.any([lifetime, own]);
+    return withRetries({ server: server.url, policy, timeoutMs, signal, mutates, requestId }, attempt);
+  }
+
+  /** One try. */
+  async once<R extends Reply, T>(
+    call: {
+      readonly timeoutMs: number;
+      readonly signal: AbortSignal;
+      /** Only of a read. */
+      readonly mode?: ConsistencyMode;
+      /** Whether the state that a reply names contains all that the carried session saw. */
+      readonly isBeyondSession: (reply: R) => boolean;
+    },
+    send: (sending: Sending) => Promise<R>,
+    translate: (reply: R) => T,
+  ): Promise<T> {
+    const { session } = this.options;
+    const { timeoutMs, signal, mode, isBeyondSession } = call;
+    const carried = session.token;
+    const headers: Record<string, string> = {};
+    if (carried !== undefined) headers[SESSION_HEADER] = carried;
+    if (mode !== undefined) headers[CONSISTENCY_HEADER] = mode;
+    let reply: R;
+    try {
+      reply = await send({ headers, timeoutMs, signal });
+    } catch (error) {
+      this.observeFailure(error);
+      throw error;
+    }
+    const value = translate(reply);
+    const seen = reply.readInfo?.session;
+    if (seen !== undefined && seen !== "") session.observe(seen, isBeyondSession(reply) ? carried : undefined);
+    return value;
+  }
+
+  /** A failure too may tell what the server had seen: a rejection stands in the journal. */
+  private observeFailure(error: unknown): void {
+    const seen = error instanceof ConnectError ? error.metadata.get(SESSION_HEADER) : null;
+    if (seen === null || seen === "") return;
+    try {
+      this.options.session.observe(seen);
+    } catch (problem) {
+      // The failure itself says more than that the token beside it is not one.
+      if (!(problem instanceof RefusalError)) throw problem;
+    }
+  }
+}
+
+/** Throws: `RefusalError` INVALID_REQUEST. */
+export function checkRequestId(requestId: string): void {
+  if (parseRequestId(requestId) === undefined)
+    throw new RefusalError("INVALID_REQUEST", { problem: `the request id ${JSON.stringify(requestId)} is not a UUID` });
+}
+
+function checkTimeout(timeoutMs: number): void {
+  if (!(timeoutMs >= 1 && timeoutMs <= TIMEOUT_MAX_MS))
+    throw new RangeError(`timeoutMs is from 1 to ${TIMEOUT_MAX_MS}, not ${timeoutMs}`);
+}

@@ -1,0 +1,45 @@
+import { AccountService, BranchService, TransactionService } from "@bank/proto";
+import { connectToServer, type ServerConnection } from "@bank/rpc";
+import { type Client, createClient } from "@connectrpc/connect";
+
+/** One server, and its services. */
+export interface Server {
+  /** `http://127.0.0.1:50051` */
+  readonly url: string;
+  readonly accounts: Client<typeof AccountService>;
+  readonly transactions: Client<typeof TransactionService>;
+  readonly branches: Client<typeof BranchService>;
+}
+
+/** Opens a connection; replaced by tests, which have no network. */
+export type Connect = (url: string) => ServerConnection;
+
+/** One connection for each server, shared by all clients that came from one `connectBank`. */
+export class Connections {
+  private readonly connect: Connect;
+  private readonly servers = new Map<string, { readonly server: Server; readonly connection: ServerConnection }>();
+
+  constructor(connect: Connect = connectToServer) {
+    this.connect = connect;
+  }
+
+  to(url: string): Server {
+    const known = this.servers.get(url);
+    if (known !== undefined) return known.server;
+    const connection = this.connect(url);
+    const { transport } = connection;
+    const server: Server = {
+      url,
+      accounts: createClient(AccountService, transport),
+      transactions: createClient(TransactionService, transport),
+      branches: createClient(BranchService, transport),
+    };
+    this.servers.set(url, { server, connection });
+    return server;
+  }
+
+  close(): void {
+    for (const { connection } of this.servers.values()) connection.close();
+    this.servers.clear();
+  }
+}
