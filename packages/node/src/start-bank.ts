@@ -118,7 +118,7 @@ function listen(replica: BankReplica, options: BankServerOptions, log: Log): Pro
   const starting = serve({
     host: options.host ?? "127.0.0.1",
     port: options.port ?? 0,
-    routes: (router) => {
+    routes: (router, ending) => {
       const teller = new BankTeller(replica, () => url);
       const source = bankSource(replica);
       router.service(AccountService, accountService(teller));
@@ -126,7 +126,7 @@ function listen(replica: BankReplica, options: BankServerOptions, log: Log): Pro
       router.service(BranchService, branchService(teller));
       router.service(
         JournalService,
-        journalService(() => source),
+        journalService(() => source, ending),
       );
       router.service(ReplicationService, replicationService(replica, teller));
     },

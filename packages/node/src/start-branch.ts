@@ -190,13 +190,13 @@ class BranchServer implements RunningBranches, BranchHost {
     return serve({
       host: this.options.host ?? "127.0.0.1",
       port,
-      routes: (router) => {
+      routes: (router, ending) => {
         router.service(AccountService, accountService(teller));
         router.service(TransactionService, transactionService(teller));
         router.service(BranchService, branchService(teller));
         router.service(
           JournalService,
-          journalService(() => branchSource(this.replica())),
+          journalService(() => branchSource(this.replica()), ending),
         );
       },
       reportIncident: ({ id, method, error }) =>

@@ -21,7 +21,11 @@ export interface ServeOptions {
   readonly host: string;
   /** 0 for any free port. */
   readonly port: number;
-  readonly routes: (router: ConnectRouter) => void;
+  /**
+   * @param ending aborts when the server begins to close. Endless streams must end then; calls are waited for, so that
+   * what is under way still gets its answer.
+   */
+  readonly routes: (router: ConnectRouter, ending: AbortSignal) => void;
   readonly reportIncident: ReportIncident;
 }
 
@@ -40,15 +44,14 @@ export interface Serving {
  * Rejects with the system's error when the address cannot be listened on.
  */
 export async function serve(options: ServeOptions): Promise<Serving> {
-  const shutdown = new AbortController();
+  const ending = new AbortController();
   const handler = connectNodeAdapter({
-    routes: options.routes,
+    routes: (router) => options.routes(router, ending.signal),
     interceptors: [errorInterceptor(options.reportIncident), validationInterceptor()],
     readMaxBytes: REQUEST_BYTES_MAX,
     // Compressing a reply costs more than the ledger's work on it; compressed requests are still understood.
     compressMinBytes: Number.MAX_SAFE_INTEGER,
     maxTimeoutMs: TIMEOUT_MAX_MS,
-    shutdownSignal: shutdown.signal,
   });
   const http1 = createHttp1Server(handler);
   const http2 = createHttp2Server(handler);
@@ -74,7 +77,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     port,
     url: `http://${options.host.includes(":") ? `[${options.host}]` : options.host}:${port}`,
     close: () => {
-      closing ??= closeServer({ server, http1, sessions, sockets, shutdown });
+      closing ??= closeServer({ server, http1, sessions, sockets, ending });
       return closing;
     },
   };
@@ -119,11 +122,11 @@ async function closeServer(parts: {
   readonly http1: Http1Server;
   readonly sessions: ReadonlySet<ServerHttp2Session>;
   readonly sockets: ReadonlySet<Socket>;
-  readonly shutdown: AbortController;
+  readonly ending: AbortController;
 }): Promise<void> {
-  const { server, http1, sessions, sockets, shutdown } = parts;
+  const { server, http1, sessions, sockets, ending } = parts;
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  shutdown.abort(new Error("the server is shutting down"));
+  ending.abort(new Error("the server is shutting down"));
   for (const session of sessions) session.close();
   http1.closeIdleConnections();
   const grace = setTimeout(() => {

@@ -28,8 +28,12 @@ export interface JournalSource {
   reportDivergence(follower: string, position: Position): void;
 }
 
-/** Streams a journal, and tells how far it goes. */
-export function journalService(source: () => JournalSource): ServiceImpl<typeof JournalService> {
+/**
+ * Streams a journal, and tells how far it goes.
+ *
+ * @param ending aborts when the server closes; streams end then.
+ */
+export function journalService(source: () => JournalSource, ending: AbortSignal): ServiceImpl<typeof JournalService> {
   return {
     async *follow(request, context) {
       const journal = source();
@@ -38,7 +42,7 @@ export function journalService(source: () => JournalSource): ServiceImpl<typeof 
         bankId: journal.bankId,
         committedPosition: BigInt(journal.committedPosition),
       });
-      yield* batches(journal, Number(request.afterPosition), context.signal);
+      yield* batches(journal, Number(request.afterPosition), AbortSignal.any([context.signal, ending]));
     },
 
     getPosition: async ({ atPosition }) => {
