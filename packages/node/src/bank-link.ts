@@ -2,9 +2,8 @@ import { type Position, RefusalError } from "@bank/core";
 import { decodeHeader } from "@bank/journal";
 import { type CommandOutcome, type ForwardedCommand, JournalService, ReplicationService } from "@bank/proto";
 import type { BankLink, FollowedBatch, OpenJournal, ReadIndex, Witness } from "@bank/replica";
-import { connectToServer, failureFromConnectError, type ServerConnection } from "@bank/rpc";
+import { connectToServer, failureFromConnectError, LOSS_ACCEPTED_HEADER, type ServerConnection } from "@bank/rpc";
 import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
-import { LOSS_ACCEPTED_HEADER } from "./services/journal-service.ts";
 
 /** An outcome as the replica handles it. */
 export interface ForwardedOutcome {

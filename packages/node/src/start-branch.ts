@@ -6,13 +6,14 @@ import { BranchReplica, errorText, type Log, type Platform } from "@bank/replica
 import { type Serving, serve } from "@bank/rpc";
 import { type JournalStore, openStore } from "@bank/store";
 import { RemoteJournal } from "./bank-link.ts";
+import { branchSource } from "./branch-source.ts";
 import { type Branch, type BranchHost, BranchTeller } from "./branch-teller.ts";
 import { textLog } from "./log.ts";
 import { nodePlatform } from "./platform.ts";
 import { Registration } from "./registration.ts";
 import { accountService } from "./services/account-service.ts";
 import { branchService } from "./services/branch-service.ts";
-import { branchSource, journalService } from "./services/journal-service.ts";
+import { journalService } from "./services/journal-service.ts";
 import { transactionService } from "./services/transaction-service.ts";
 import { SNAPSHOT_EVERY_RECORDS } from "./start-bank.ts";
 

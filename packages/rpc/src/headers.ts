@@ -5,6 +5,9 @@ export const CONSISTENCY_HEADER = "bank-consistency";
 /** A session token, on requests and on responses. */
 export const SESSION_HEADER = "bank-session";
 
+/** Set on the error of a follower whose extra records an operator has given up: it may put its journal aside. */
+export const LOSS_ACCEPTED_HEADER = "bank-loss-accepted";
+
 export const CONSISTENCY_MODES = ["linearizable", "session", "local"] as const;
 export type ConsistencyMode = (typeof CONSISTENCY_MODES)[number];
 

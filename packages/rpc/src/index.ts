@@ -17,6 +17,7 @@ export {
   CONSISTENCY_MODES,
   type ConsistencyHeaders,
   type ConsistencyMode,
+  LOSS_ACCEPTED_HEADER,
   readConsistency,
   SESSION_HEADER,
 } from "./headers.ts";

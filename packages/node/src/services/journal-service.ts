@@ -7,13 +7,9 @@ import {
   type JournalService,
 } from "@bank/proto";
 import { type JournalFeed, type JournalHead, lossWasAccepted } from "@bank/replica";
-import { connectErrorFromRefusal } from "@bank/rpc";
+import { connectErrorFromRefusal, LOSS_ACCEPTED_HEADER } from "@bank/rpc";
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
-import type { Branch } from "../branch-teller.ts";
-
-/** Set on the error of a follower whose extra records an operator has given up: it may put its journal aside. */
-export const LOSS_ACCEPTED_HEADER = "bank-loss-accepted";
 
 /** A journal that can be followed: the bank's, or a branch's own copy. */
 export interface JournalSource {
@@ -84,22 +80,4 @@ async function checkFollower(journal: JournalSource, request: FollowRequest): Pr
     else journal.reportDivergence(follower === "" ? "a follower" : follower, position);
     throw refused;
   }
-}
-
-/** A branch's own copy as a journal. It shows what is on its disk. */
-export function branchSource(replica: Branch): JournalSource {
-  const { bankId } = replica;
-  if (bankId === undefined) throw new RefusalError("NOT_READY", { problem: "this branch has never reached its bank" });
-  return {
-    bankId,
-    feed: replica.feed,
-    epochs: replica.ledger.epochs,
-    get committedPosition() {
-      return replica.savedPosition;
-    },
-    head: (at) => replica.head(at),
-    reportDivergence: () => {
-      // A branch decides nothing: the follower is told, and the bank will see for itself.
-    },
-  };
 }

@@ -1,0 +1,21 @@
+import { RefusalError } from "@bank/core";
+import type { Branch } from "./branch-teller.ts";
+import type { JournalSource } from "./services/journal-service.ts";
+
+/** A branch's own copy as a journal. It shows what is on its disk. */
+export function branchSource(replica: Branch): JournalSource {
+  const { bankId } = replica;
+  if (bankId === undefined) throw new RefusalError("NOT_READY", { problem: "this branch has never reached its bank" });
+  return {
+    bankId,
+    feed: replica.feed,
+    epochs: replica.ledger.epochs,
+    get committedPosition() {
+      return replica.savedPosition;
+    },
+    head: (at) => replica.head(at),
+    reportDivergence: () => {
+      // A branch decides nothing: the follower is told, and the bank will see for itself.
+    },
+  };
+}
