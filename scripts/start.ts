@@ -1,8 +1,11 @@
-// `npm start`: a local bank: the bank server and branches 1, 2 and 3, each a process of its own, until Ctrl-C.
+// `npm start [-- --data DIR]`: a local bank: the bank server and branches 1, 2 and 3, each a process of its own, until
+// Ctrl-C.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 
 interface Part {
   readonly name: string;
@@ -13,18 +16,26 @@ interface Part {
 }
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const { data } = parseArgs({ options: { data: { type: "string", default: "data" } } }).values;
 const BRANCHES = [1, 2, 3];
 const PARTS: readonly Part[] = [
   {
     name: "bank",
     script: "apps/bank-server/dist/main.js",
-    args: ["--listen", "127.0.0.1:50051", "--data", "data/bank"],
+    args: ["--listen", "127.0.0.1:50051", "--data", join(data, "bank")],
     ready: /^bank-server listening on (\S+)/,
   },
   ...BRANCHES.map((number) => ({
     name: `branch ${number}`,
     script: "apps/branch-replica/dist/main.js",
-    args: ["--id", String(number), "--listen", `127.0.0.1:${50_060 + number}`, "--data", `data/branch-${number}`],
+    args: [
+      "--id",
+      String(number),
+      "--listen",
+      `127.0.0.1:${50_060 + number}`,
+      "--data",
+      join(data, `branch-${number}`),
+    ],
     ready: /^branch \S+ follows (\S+)/,
   })),
 ];
@@ -84,7 +95,7 @@ The bank is open.
 
 ${lines.join("\n")}
 
-Data is in ./data. Try next, in a second terminal:
+Data is in ${data}. Try next, in a second terminal:
 
   npx bank account open --owner alice
   npx bank deposit 1 100.00 --branch 2
