@@ -11,11 +11,13 @@ import {
 } from "@bank/core";
 import type { Replay } from "@bank/journal";
 import type { JournalStore } from "@bank/store";
+import { closeStore } from "./close-store.ts";
 import type { Consistency, ReadResult } from "./consistency.ts";
 import { type FollowerHead, JournalFeed } from "./journal-feed.ts";
 import { epochAt, type JournalHead } from "./journal-head.ts";
+import { lostSession } from "./lost-session.ts";
 import type { Outcome } from "./outcome.ts";
-import { errorText, type Platform } from "./platform.ts";
+import type { Platform } from "./platform.ts";
 import { PositionWatch } from "./position-watch.ts";
 import type { ReadIndex } from "./read-gate.ts";
 import { type Recovered, recover } from "./recover.ts";
@@ -49,7 +51,8 @@ export class BankReplica {
   private readonly shown: PositionWatch;
 
   /**
-   * Opens the store, recovers, asks the witnesses, and commits the record of a new epoch.
+   * Opens the store, recovers, asks the witnesses, and commits the record of a new epoch. Before the witnesses have
+   * spoken nothing is written, not even whose store it is.
    * Rejects with: what `JournalStore.open` rejects with; `CorruptStoreError`; `LossDetectedError`.
    */
   static async open(options: BankOptions): Promise<BankReplica> {
@@ -57,16 +60,16 @@ export class BankReplica {
     const state = await store.open();
     try {
       const bankId = state.bankId ?? platform.randomBytes(16);
-      if (state.bankId === undefined) await store.initialize(bankId);
       const recovered = await recover(store, bankId, platform);
       const witnesses = await options.askWitnesses(recovered.replay.ledger);
       const losses = await findLosses(store, recovered.replay.ledger, witnesses);
       if (losses.length > 0 && !options.acceptLoss) throw new LossDetectedError(losses);
+      if (state.bankId === undefined) await store.initialize(bankId);
       const bank = new BankReplica(options, recovered);
       await bank.sequencer.beginEpoch({ lossAccepted: losses.length > 0 });
       return bank;
     } catch (error) {
-      await store.close();
+      await closeStore(options);
       throw error;
     }
   }
@@ -133,8 +136,12 @@ export class BankReplica {
     return { value, position, stalenessMs: 0, session: this.sessionAt(position) };
   }
 
-  /** The committed position as it stands now. With an embedded store the held lock is the proof of leadership. */
+  /**
+   * The committed position as it stands now. With an embedded store the held lock is the proof of leadership.
+   * Throws: `RefusalError` NOT_READY once the journal has failed: another bank may write it by now.
+   */
   readIndex(): ReadIndex {
+    if (this.sequencer.failed !== undefined) throw this.sequencer.failed;
     const epoch = this.replay.ledger.currentEpoch();
     assert(epoch !== undefined, "a bank that serves has an epoch");
     return { position: this.committedPosition, epochId: epoch.id };
@@ -160,7 +167,8 @@ export class BankReplica {
     const position = this.committedPosition;
     if (at === 0 || at === position)
       return { position, chainHash: this.replay.chainHash, epochId: epochAt(epochs, position) };
-    return { position, chainHash: await this.options.store.chainHashAt(at), epochId: epochAt(epochs, at) };
+    const chainHash = at > position ? undefined : await this.options.store.chainHashAt(at);
+    return { position, chainHash, epochId: epochAt(epochs, at) };
   }
 
   /** A follower has records that this bank lacks: nothing is written any more until an operator decides. */
@@ -178,16 +186,15 @@ export class BankReplica {
   /** Answers what waits, takes a snapshot and closes the store. Idempotent. */
   async close(): Promise<void> {
     await this.sequencer.drain();
-    await this.snapshotter.finish();
-    await this.options.store.close().catch((error: unknown) => {
-      this.options.platform.log.error("store not closed cleanly", { problem: errorText(error) });
-    });
+    // After a failure memory may be ahead of the journal, or wrong.
+    await this.snapshotter.finish({ isDurable: this.sequencer.failed === undefined });
+    await closeStore(this.options);
   }
 
   /** Throws: `RefusalError` SESSION_LOST, SESSION_INVALID. */
   checkSession(session: Session): void {
     const check = checkSession(session, this.bankId, this.replay.ledger.epochs);
-    if (check.kind === "unknownEpoch") throw invalidSession("it names an epoch that this bank never had");
+    if (check.kind === "unknownEpoch") throw lostSession(session, this.replay.ledger.epochs);
     if (check.position > this.committedPosition)
       throw invalidSession(`it names position ${check.position}, and the journal ends at ${this.committedPosition}`);
   }

@@ -12,13 +12,15 @@ import {
 } from "@bank/core";
 import type { Replay } from "@bank/journal";
 import type { JournalStore } from "@bank/store";
+import { closeStore } from "./close-store.ts";
 import { Coalescer } from "./coalescer.ts";
 import type { Consistency, ReadResult } from "./consistency.ts";
 import { Follower, type FollowerState, type OpenJournal } from "./follower.ts";
-import { Freshness } from "./freshness.ts";
+import { elapsedMs, Freshness, momentOf } from "./freshness.ts";
 import { JournalFeed } from "./journal-feed.ts";
 import { epochAt, type JournalHead } from "./journal-head.ts";
-import { errorText, type Platform } from "./platform.ts";
+import { lostSession } from "./lost-session.ts";
+import type { Platform } from "./platform.ts";
 import { ReadGate, type ReadIndex } from "./read-gate.ts";
 import { type Recovered, recover } from "./recover.ts";
 import { Snapshotter } from "./snapshotter.ts";
@@ -71,7 +73,7 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
       const recovered = bankId === undefined ? undefined : await recover(store, bankId, platform);
       return new BranchReplica(options, recovered);
     } catch (error) {
-      await store.close();
+      await closeStore(options);
       throw error;
     }
   }
@@ -149,12 +151,10 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
    * same request may have reached it.
    */
   async submit(commands: readonly Command[], signal?: AbortSignal): Promise<readonly CommandResult[]> {
+    const late = () => new RefusalError("DEADLINE_EXCEEDED", { waiting_for: "the bank" }, "OUTCOME_UNKNOWN");
     if (this.state !== "following") throw this.unreachable("OUTCOME_UNKNOWN");
-    const results = await abortable(
-      this.forward(commands),
-      signal,
-      () => new RefusalError("DEADLINE_EXCEEDED", { waiting_for: "the bank" }, "OUTCOME_UNKNOWN"),
-    );
+    if (signal?.aborted) throw late();
+    const results = await abortable(this.forward(commands), signal, late);
     const position = results.reduce((highest, result) => Math.max(highest, result.position), 0);
     await this.showWrite(position, signal);
     return results;
@@ -162,20 +162,20 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
 
   /** Reads at this branch. Rejects with `RefusalError`. */
   async read<T>(consistency: Consistency, query: (ledger: Ledger) => T, signal?: AbortSignal): Promise<ReadResult<T>> {
-    const startedMs = this.options.platform.monotonicMs();
+    const { platform } = this.options;
+    const started = momentOf(platform);
     const needed = await this.neededPosition(consistency, signal);
     await this.waitFor(needed, signal);
     const { ledger, bankId } = this.ready();
     const value = query(ledger);
     const { position } = ledger;
-    const freshMs = this.freshness.stalenessMs(position);
-    const askedMs =
-      consistency.mode === "linearizable" ? this.options.platform.monotonicMs() - startedMs : Number.POSITIVE_INFINITY;
-    const stalenessMs = Math.ceil(Math.min(askedMs, freshMs ?? Number.POSITIVE_INFINITY));
+    const freshMs = this.freshness.stalenessMs(position) ?? Number.POSITIVE_INFINITY;
+    const askedMs = consistency.mode === "linearizable" ? elapsedMs(started, momentOf(platform)) : undefined;
+    const stalenessMs = Math.min(askedMs ?? Number.POSITIVE_INFINITY, freshMs);
     return {
       value,
       position,
-      stalenessMs: Number.isFinite(stalenessMs) ? stalenessMs : undefined,
+      stalenessMs: Number.isFinite(stalenessMs) ? Math.ceil(stalenessMs) : undefined,
       session: sessionAt(bankId, ledger.epochs, position),
     };
   }
@@ -194,10 +194,10 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
   /** Stops following, saves what was received and closes the store. */
   async close(): Promise<void> {
     await this.follower.close();
-    await this.snapshotter?.finish();
-    await this.options.store.close().catch((error: unknown) => {
-      this.options.platform.log.error("store not closed cleanly", { problem: errorText(error) });
-    });
+    // Memory may hold half a batch, or batches that could not be saved.
+    const isDurable = this.follower.isTrusted && this.follower.replay?.ledger.position === this.savedPosition;
+    await this.snapshotter?.finish({ isDurable });
+    await closeStore(this.options);
   }
 
   private async neededPosition(consistency: Consistency, signal: AbortSignal | undefined): Promise<Position> {
@@ -225,6 +225,7 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
     try {
       await this.whenApplied(position, signal);
     } catch (cause) {
+      if (cause instanceof RefusalError) throw cause;
       const waiting_for = `position ${position}; this branch shows ${this.appliedPosition}`;
       throw new RefusalError("DEADLINE_EXCEEDED", { waiting_for }, "NOT_APPLIED", { cause });
     }
@@ -236,7 +237,7 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
     // Either this branch is behind, or the token names what does not exist: the bank knows.
     const committed = await this.linearizablePosition(signal);
     const needed = this.checkSession(session);
-    if (needed === undefined) throw invalidSession("it names an epoch that this bank never had");
+    if (needed === undefined) throw lostSession(session, this.ready().ledger.epochs);
     if (needed > committed) throw invalidSession(`it names position ${needed}, and the journal ends at ${committed}`);
     return needed;
   }
@@ -267,11 +268,26 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
 
   /** Waits until a committed write shows here. It is committed whatever happens now, so this never fails. */
   private async showWrite(position: Position, signal: AbortSignal | undefined): Promise<void> {
-    const timeout = this.options.platform.timeout(SHOW_WRITE_TIMEOUT_MS);
-    const either = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
-    await this.whenApplied(position, either).catch(() => {
-      this.options.platform.log.warn("a committed write was answered before this branch shows it", { position });
+    if (position <= this.appliedPosition) return;
+    const { platform } = this.options;
+    // A timer that lives no longer than the write: thousands of writes a second would gather five seconds of them.
+    const shown = new AbortController();
+    const late = new AbortController();
+    const giveUp = () => late.abort();
+    platform.delay(SHOW_WRITE_TIMEOUT_MS, shown.signal).then(giveUp, () => {
+      // The write was shown before.
     });
+    if (signal?.aborted) giveUp();
+    signal?.addEventListener("abort", giveUp, { once: true });
+    try {
+      await this.whenApplied(position, late.signal);
+    } catch {
+      // Whatever ended the wait: the write is committed, and that is the answer.
+      platform.log.warn("a committed write was answered before this branch shows it", { position });
+    } finally {
+      signal?.removeEventListener("abort", giveUp);
+      shown.abort();
+    }
   }
 
   private snapshotWhenSaved(position: Position): void {
@@ -283,11 +299,12 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
       this.recovered?.snapshotPosition ?? 0,
     );
     // A snapshot is of what is on disk: not while memory is ahead.
-    if (replay.ledger.position === position) this.snapshotter.afterBatch();
+    if (this.follower.isTrusted && replay.ledger.position === position) this.snapshotter.afterBatch();
   }
 
   private ready(): Replay {
-    const { replay } = this.follower;
+    const { replay, isTrusted } = this.follower;
+    if (!isTrusted) throw new RefusalError("NOT_READY", { problem: "it failed and must start again" });
     if (replay === undefined)
       throw new RefusalError("NOT_READY", { problem: "this branch has never reached its bank" });
     return replay;

@@ -83,7 +83,7 @@ interface FromRecord {
 }
 
 /** A request whose answer is a record of an earlier batch. */
-interface Replay {
+export interface Replay {
   readonly job: Job;
   readonly index: number;
   readonly position: Position;
@@ -168,6 +168,8 @@ export function executeBatch(options: ExecuteOptions): ExecutedBatch {
       continue;
     }
     queue.splice(0, attempt.jobsDone);
+    // Without a record the batch leaves no trace in the journal: its time must not stay in the state either.
+    if (batch.records.length === 0) rollbackBatch(ledger, batch);
     return batch;
   }
 }

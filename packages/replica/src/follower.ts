@@ -1,7 +1,8 @@
-import { assert, type Position, RecordKind } from "@bank/core";
+import { assert, bytesEqual, type Position, RefusalError, toHex } from "@bank/core";
 import { applyFrame, type Batch, type ReceivedFrame, type Replay } from "@bank/journal";
 import type { JournalStore, StoredBatch } from "@bank/store";
 import { AppendRefusedError, AppendUnknownError } from "@bank/store/errors";
+import { Appender } from "./appender.ts";
 import { Backoff } from "./backoff.ts";
 import type { FollowerHead } from "./journal-feed.ts";
 import { errorText, type Platform } from "./platform.ts";
@@ -48,7 +49,7 @@ export interface FollowerOptions {
   readonly onStateChange: (state: FollowerState) => void;
   /** Called when a batch is on this replica's disk. */
   readonly onSaved: (batch: StoredBatch) => void;
-  /** Called once when memory cannot be trusted any more; the replica must recover from its store. */
+  /** Called once when memory or store cannot be trusted any more; the replica must recover from its store. */
   readonly onFatal: (error: unknown) => void;
 }
 
@@ -59,18 +60,22 @@ export class Follower {
   /** What is on this replica's disk. */
   readonly saved: PositionWatch;
   state: FollowerState = "connecting";
+  /** False once memory may hold half a batch: nothing of it is shown or kept any more. */
+  isTrusted = true;
   private readonly options: FollowerOptions;
+  private readonly appender: Appender;
   private replayed: Replay | undefined;
+  /** Applied, and not on disk yet; in order. */
   private readonly unsaved: StoredBatch[] = [];
   private unsavedBytes = 0;
   private saving: Promise<void> | undefined;
-  private fenced = 0;
   private readonly stop = new AbortController();
   private running: Promise<void> | undefined;
 
   constructor(options: FollowerOptions) {
     this.options = options;
     this.replayed = options.replay;
+    this.appender = new Appender(options);
     const position = options.replay?.ledger.position ?? 0;
     this.applied = new PositionWatch(position);
     this.saved = new PositionWatch(position);
@@ -85,12 +90,17 @@ export class Follower {
     this.running ??= this.run();
   }
 
-  /** Ends the stream and saves what was received. */
+  /** Ends the stream, saves what was received, and rejects whoever waits for more. Idempotent. */
   async close(): Promise<void> {
     this.stop.abort(new Error("the replica is closing"));
     await this.running;
     while (this.saving !== undefined) await this.saving;
-    if (this.unsaved.length > 0) await this.saveAll().catch((error: unknown) => this.saveFailed(error));
+    // A second try settles what the first left in doubt.
+    for (let tries = 0; this.unsaved.length > 0 && tries < 2; tries++)
+      await this.saveAll().catch((error: unknown) => this.saveFailed(error));
+    const closing = new RefusalError("NOT_READY", { problem: "it is shutting down" });
+    this.applied.fail(closing);
+    this.saved.fail(closing);
   }
 
   private async run(): Promise<void> {
@@ -124,18 +134,19 @@ export class Follower {
       backoff.reset();
       if (message.received !== undefined) this.receive(message, message.received);
       if (this.unsavedBytes > UNSAVED_BYTES_MAX) await this.saving;
+      if (signal.aborted) return;
     }
     throw new Error("the bank ended the stream");
   }
 
   private lost(error: unknown): void {
-    const { platform, isDivergence, onFatal } = this.options;
-    if (isUntrustworthy(error)) {
-      onFatal(error);
-      this.stop.abort(error);
+    const { platform, isDivergence } = this.options;
+    if (error instanceof UntrustworthyError) {
+      this.isTrusted = false;
+      this.fail(error);
       return;
     }
-    const state = isDivergence(error) ? "diverged" : "connecting";
+    const state = isDivergence(error) || error instanceof OtherBankError ? "diverged" : "connecting";
     if (state !== this.state)
       platform.log[state === "diverged" ? "error" : "warn"](
         state === "diverged" ? "the bank's journal is not a continuation of this branch's" : "lost the bank",
@@ -146,9 +157,14 @@ export class Follower {
 
   /** The first message ever makes an empty store a store of that bank. */
   private async belongTo(bankId: Uint8Array): Promise<void> {
-    if (this.replayed !== undefined) return;
-    await this.options.store.initialize(bankId);
-    this.replayed = emptyReplay(bankId, this.options.platform);
+    if (this.replayed === undefined) {
+      await this.appender.try((store) => store.initialize(bankId));
+      this.replayed = emptyReplay(bankId, this.options.platform);
+    } else if (!bytesEqual(bankId, this.replayed.bankId)) {
+      throw new OtherBankError(
+        `the journal is of bank ${toHex(bankId)}, and this replica of ${toHex(this.replayed.bankId)}`,
+      );
+    }
   }
 
   private receive(message: FollowedBatch, received: ReceivedFrame): void {
@@ -171,13 +187,8 @@ export class Follower {
       chainHash: replayed.chainHash,
     });
     this.unsavedBytes += received.frame.length;
-    this.fenceFor(batch);
     this.applied.advance(replayed.ledger.position);
     this.save();
-  }
-
-  private fenceFor(batch: Batch): void {
-    for (const record of batch.records) if (record.kind === RecordKind.EPOCH_BEGUN) this.fenced = record.number;
   }
 
   /** Saves in the background, everything that has gathered in one append. */
@@ -196,13 +207,22 @@ export class Follower {
   private saveFailed(error: unknown): void {
     // While it closes, what could not be saved is simply received again by the next start.
     if (this.stop.signal.aborted) this.options.platform.log.warn("journal not saved", { problem: errorText(error) });
-    else this.options.onFatal(error);
+    else this.fail(error);
+  }
+
+  /** Stops following. What is shown stays as it is, for as long as the process lives. */
+  private fail(error: unknown): void {
+    this.stop.abort(error);
+    this.applied.fail(new RefusalError("NOT_READY", { problem: `the replica failed: ${errorText(error)}` }));
+    this.options.onFatal(error);
   }
 
   private async saveAll(): Promise<void> {
     while (this.unsaved.length > 0) {
-      const batches = this.unsaved.splice(0);
+      // They stay in the list until they are saved: a try that is given up loses none.
+      const batches = [...this.unsaved];
       await this.append(batches);
+      this.unsaved.splice(0, batches.length);
       for (const batch of batches) {
         this.unsavedBytes -= batch.frame.length;
         this.options.onSaved(batch);
@@ -213,19 +233,19 @@ export class Follower {
 
   /** Appends, however long it takes: what the bank has committed will not change. */
   private async append(batches: readonly StoredBatch[]): Promise<void> {
-    const { store, platform } = this.options;
+    const { platform } = this.options;
+    const epoch = this.replayed?.ledger.currentEpoch()?.number ?? 0;
     const backoff = new Backoff(platform, { minMs: SAVE_RETRY_MIN_MS, maxMs: SAVE_RETRY_MAX_MS });
-    let unknown = false;
     for (;;) {
       try {
-        if (unknown) await store.recover();
-        const epoch = this.fenced === 0 ? (this.replayed?.ledger.currentEpoch()?.number ?? 0) : this.fenced;
-        await store.fence(epoch);
-        await store.append(batches, { epoch });
+        await this.appender.try(async (store) => {
+          await store.append(batches, { epoch });
+          // Behind the append: fenced before it, a replica that crashed between the two could not save older batches.
+          await store.fence(epoch);
+        });
         return;
       } catch (error) {
-        if (error instanceof AppendUnknownError) unknown = true;
-        else if (!(error instanceof AppendRefusedError)) throw error;
+        if (!(error instanceof AppendUnknownError || error instanceof AppendRefusedError)) throw error;
         platform.log.error("the branch cannot save the journal; trying again", { problem: errorText(error) });
         await backoff.wait(this.stop.signal);
       }
@@ -244,6 +264,7 @@ class UntrustworthyError extends Error {
   override readonly name = "UntrustworthyError";
 }
 
-function isUntrustworthy(error: unknown): boolean {
-  return error instanceof UntrustworthyError;
+/** Whoever answers is another bank. */
+class OtherBankError extends Error {
+  override readonly name = "OtherBankError";
 }

@@ -10,6 +10,7 @@ export const WALL_JUMP_MAX_MS = 5_000;
 export class JournalClock {
   private readonly platform: Pick<Platform, "wallMs" | "monotonicMs" | "log">;
   private offsetMs: number;
+  /** Whether the jump that goes on now was alarmed. */
   private alarmed = false;
 
   constructor(platform: Pick<Platform, "wallMs" | "monotonicMs" | "log">, lastJournalTimeMs: number) {
@@ -21,9 +22,13 @@ export class JournalClock {
   now(lastJournalTimeMs: number): number {
     const monotonicMs = this.platform.monotonicMs();
     const aheadMs = this.platform.wallMs() - (monotonicMs + this.offsetMs);
-    if (aheadMs > WALL_JUMP_MAX_MS) this.alarm(aheadMs);
-    // Small corrections, as a time service makes them, are followed forward.
-    else if (aheadMs > 0) this.offsetMs += aheadMs;
+    if (aheadMs > WALL_JUMP_MAX_MS) {
+      this.alarm(aheadMs);
+    } else {
+      this.alarmed = false;
+      // Small corrections, as a time service makes them, are followed forward.
+      if (aheadMs > 0) this.offsetMs += aheadMs;
+    }
     return Math.max(lastJournalTimeMs, Math.floor(monotonicMs + this.offsetMs));
   }
 

@@ -1,5 +1,5 @@
 import { bytesEqual, Ledger, type Position, toHex } from "@bank/core";
-import { applyFrame, genesisHash, loadSnapshot, type Replay } from "@bank/journal";
+import { applyFrame, decodeHeader, genesisHash, loadSnapshot, type Replay } from "@bank/journal";
 import type { JournalStore } from "@bank/store";
 import { CorruptStoreError } from "@bank/store/errors";
 import { errorText, type Platform } from "./platform.ts";
@@ -46,9 +46,7 @@ async function startingPoint(
       const stored = await store.loadSnapshot(position);
       if (stored === undefined) throw new CorruptStoreError(`the snapshot at position ${position} is gone`);
       const replay = loadSnapshot(stored, { bankId, sha256: platform.sha256, hashSeed: hashSeed(platform) });
-      const chainHash = await store.chainHashAt(position);
-      if (chainHash === undefined || !bytesEqual(chainHash, replay.chainHash))
-        throw new CorruptStoreError(`the snapshot at position ${position} is not of this journal`);
+      await checkSnapshot(store, position, replay);
       return { replay, snapshotPosition: position };
     } catch (error) {
       platform.log.error("snapshot cannot be used; falling back to an older one or the whole journal", {
@@ -58,6 +56,15 @@ async function startingPoint(
     }
   }
   return { replay: emptyReplay(bankId, platform), snapshotPosition: 0 };
+}
+
+/** A snapshot proves itself; that it is of this very journal, the batch that ends at its position proves. */
+async function checkSnapshot(store: JournalStore, position: Position, { ledger, chainHash }: Replay): Promise<void> {
+  const batch = await store.batchAt(position);
+  if (batch?.lastPosition !== position || ledger.position !== position || !bytesEqual(batch.chainHash, chainHash))
+    throw new CorruptStoreError(`the snapshot at position ${position} is not of this journal`);
+  if (!bytesEqual(decodeHeader(batch.frame).digestAfter, ledger.digestBytes()))
+    throw new CorruptStoreError(`the snapshot at position ${position} is not of the state that the journal leads to`);
 }
 
 async function replayTail(store: JournalStore, replay: Replay, platform: Platform): Promise<void> {

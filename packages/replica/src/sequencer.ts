@@ -1,8 +1,8 @@
 import {
   assert,
   type CommandHash,
-  checkCommand,
   type EpochEntry,
+  type FailureOutcome,
   hashCommand,
   type Ledger,
   type LedgerRecord,
@@ -12,9 +12,12 @@ import {
   type Request,
   SYSTEM_PRINCIPAL,
 } from "@bank/core";
-import { decodeFrame, encodeFrame, nextHash, type Replay } from "@bank/journal";
+import { encodeFrame, nextHash, type Replay } from "@bank/journal";
 import type { JournalStore, StoredBatch } from "@bank/store";
-import { AppendRefusedError, AppendUnknownError } from "@bank/store/errors";
+import { AppendRefusedError } from "@bank/store/errors";
+import { answerReplays } from "./answer-replays.ts";
+import { Appender } from "./appender.ts";
+import { checkRequest } from "./check-request.ts";
 import { type ExecutedBatch, executeBatch, type Job, newJob, rollbackBatch } from "./execute-batch.ts";
 import { JournalClock } from "./journal-clock.ts";
 import type { Outcome } from "./outcome.ts";
@@ -23,9 +26,6 @@ import { PositionWatch } from "./position-watch.ts";
 
 /** Requests that may wait for the sequencer; beyond it callers are told to come back. */
 export const QUEUED_REQUESTS_MAX = 100_000;
-
-const RECOVER_BACKOFF_MIN_MS = 20;
-const RECOVER_BACKOFF_MAX_MS = 1_000;
 
 export interface SequencerOptions {
   readonly replay: Replay;
@@ -48,6 +48,7 @@ export class Sequencer {
   private readonly options: SequencerOptions;
   private readonly ledger: Ledger;
   private readonly clock: JournalClock;
+  private readonly appender: Appender;
   private readonly queue: Job[] = [];
   private readonly systemRecords: LedgerRecord[] = [];
   private readonly committed: PositionWatch;
@@ -57,18 +58,29 @@ export class Sequencer {
   private inFlight: ReadonlySet<Job> = new Set();
   /** Counts the batches that were taken back: what was read meanwhile is read again. */
   private rollbacks = 0;
+  /** Why nothing more is written. */
   private stopped: RefusalError | undefined;
+  /** Why nothing can be trusted any more: memory may be ahead of the journal, or another bank may write it. */
+  private failure: RefusalError | undefined;
+  /** Aborts when nobody waits for the end of a doubt any more. */
+  private readonly draining = new AbortController();
 
   constructor(options: SequencerOptions) {
     this.options = options;
     this.ledger = options.replay.ledger;
     this.clock = new JournalClock(options.platform, this.ledger.timeMs);
+    this.appender = new Appender(options);
     this.committed = new PositionWatch(this.ledger.position);
   }
 
   /** Everything up to here is durable; nothing behind it is shown to anybody. */
   get committedPosition(): Position {
     return this.committed.current;
+  }
+
+  /** Why neither reads nor positions of this bank hold any more; undefined as long as they do. */
+  get failed(): RefusalError | undefined {
+    return this.failure;
   }
 
   /** Resolves once the position is committed. Rejects when the signal aborts or the sequencer stops for good. */
@@ -102,16 +114,18 @@ export class Sequencer {
    * Decides the requests in their order and resolves once every answer is durable: one outcome for each, in order.
    * Requests of other callers may come between them.
    *
-   * Rejects with `RefusalError`: OVERLOADED, NOT_READY (nothing was done); DEADLINE_EXCEEDED when the signal aborts,
-   * with NOT_APPLIED if none of the requests was begun and OUTCOME_UNKNOWN otherwise; OUTCOME_UNKNOWN.
+   * Rejects with `RefusalError`: NOT_READY, LOSS_DETECTED, OVERLOADED; DEADLINE_EXCEEDED when the signal aborts. Its
+   * outcome is NOT_APPLIED if none of the requests was begun, by this call or an earlier one; else OUTCOME_UNKNOWN.
    * Idempotent: by (principal, request id) of each request.
    */
   submit(requests: readonly Request[], signal?: AbortSignal): Promise<Outcome[]> {
-    if (this.stopped !== undefined) return Promise.reject(this.stopped);
-    if (signal?.aborted) return Promise.reject(deadlineExceeded("NOT_APPLIED"));
-    if (this.queuedRequests + requests.length > QUEUED_REQUESTS_MAX)
-      return Promise.reject(new RefusalError("OVERLOADED", { waiting: String(this.queuedRequests) }));
-    const refusals = requests.map(({ command }) => checkCommand(command));
+    if (this.stopped !== undefined) return Promise.reject(this.refusalOf(requests, this.stopped));
+    if (signal?.aborted) return Promise.reject(this.refusalOf(requests, deadlineExceeded()));
+    if (this.queuedRequests + requests.length > QUEUED_REQUESTS_MAX) {
+      const overloaded = new RefusalError("OVERLOADED", { waiting: String(this.queuedRequests) });
+      return Promise.reject(this.refusalOf(requests, overloaded));
+    }
+    const refusals = requests.map(checkRequest);
     const hashes: CommandHash[] = requests.map(({ command }) => hashCommand(command));
     return new Promise<Outcome[]>((resolve, reject) => {
       const job = newJob({ requests, hashes, refusals, resolve, reject });
@@ -128,6 +142,7 @@ export class Sequencer {
    */
   async read<T>(query: (ledger: Ledger) => T, signal?: AbortSignal): Promise<{ value: T; position: Position }> {
     for (;;) {
+      if (this.failure !== undefined) throw this.failure;
       const { rollbacks } = this;
       const value = query(this.ledger);
       const { position } = this.ledger;
@@ -141,15 +156,20 @@ export class Sequencer {
     }
   }
 
-  /** Stops taking requests, answers those that wait, and resolves when the last append is done. Idempotent. */
+  /**
+   * Stops taking requests, answers those that wait, and resolves when the last append is done. An append in doubt is
+   * tried once more; what then is still in doubt is for the next start to settle. Idempotent.
+   */
   async drain(): Promise<void> {
     this.stopped ??= new RefusalError("NOT_READY", { problem: "it is shutting down" });
+    this.draining.abort();
     while (this.running !== undefined) await this.running;
   }
 
-  /** Refuses all writes from now on, with this error. Reads go on. */
+  /** Refuses all writes from now on, with this error, also those that wait. Reads go on. */
   stopWriting(error: RefusalError): void {
     this.stopped ??= error;
+    this.refuseQueue(error);
   }
 
   private pushSystem(record: LedgerRecord): void {
@@ -160,7 +180,7 @@ export class Sequencer {
   private abortWith(signal: AbortSignal, job: Job): void {
     const onAbort = () => {
       // A job that was begun stays: its effects are real, only its caller no longer waits.
-      job.reject(deadlineExceeded(job.next === 0 ? "NOT_APPLIED" : "OUTCOME_UNKNOWN"));
+      job.reject(this.refusalOf(job, deadlineExceeded()));
       if (job.next === 0) job.cancelled = true;
     };
     signal.addEventListener("abort", onAbort, { once: true });
@@ -199,7 +219,7 @@ export class Sequencer {
       this.queuedRequests -= batch.taken;
       this.inFlight = batch.jobs;
       if (batch.records.length > 0) await this.commit(batch);
-      await this.answerReplays(batch);
+      await answerReplays(this.options.store, batch.replays);
       this.inFlight = new Set();
       for (const job of batch.finished) job.settle();
     }
@@ -209,7 +229,8 @@ export class Sequencer {
     const { replay, onCommitted } = this.options;
     const stored = this.encode(batch);
     try {
-      await this.append(stored);
+      const epoch = this.ledger.currentEpoch()?.number ?? 0;
+      await this.appender.appendSettled(stored, { epoch, giveUp: this.draining.signal });
     } catch (error) {
       if (!(error instanceof AppendRefusedError)) throw error;
       this.takeBack(batch, error);
@@ -247,34 +268,6 @@ export class Sequencer {
     };
   }
 
-  /**
-   * Appends, and settles an append whose outcome the store does not know: by opening the store anew and occupying the
-   * position with the same bytes, never by looking whether it is empty. Callers wait meanwhile, to their deadlines.
-   */
-  private async append(stored: StoredBatch): Promise<void> {
-    const { store, platform } = this.options;
-    const epoch = this.ledger.currentEpoch()?.number ?? 0;
-    let unknown = false;
-    let backoffMs = RECOVER_BACKOFF_MIN_MS;
-    for (;;) {
-      try {
-        if (unknown) await store.recover();
-        await store.append([stored], { epoch });
-        return;
-      } catch (error) {
-        if (error instanceof AppendUnknownError) unknown = true;
-        // Once in doubt always in doubt: a later refusal says nothing about the first attempt.
-        else if (!unknown || !(error instanceof AppendRefusedError)) throw error;
-        platform.log.error("append in doubt; opening the store anew", {
-          position: stored.lastPosition,
-          problem: errorText(error),
-        });
-        await platform.delay(backoffMs, new AbortController().signal);
-        backoffMs = Math.min(2 * backoffMs, RECOVER_BACKOFF_MAX_MS);
-      }
-    }
-  }
-
   /** Certainly nothing of the batch was stored: memory goes back to what is committed, and its callers are told. */
   private takeBack(batch: ExecutedBatch, error: AppendRefusedError): void {
     this.options.platform.log.error("journal append refused", { problem: error.message });
@@ -288,35 +281,38 @@ export class Sequencer {
     this.systemRecords.splice(0, batch.systemRecords);
   }
 
-  /** Looks up the answers of requests that were answered in earlier batches. */
-  private async answerReplays(batch: ExecutedBatch): Promise<void> {
-    for (const { job, index, position } of batch.replays) {
-      const stored = await this.options.store.batchAt(position);
-      assert(stored !== undefined, `the batch with position ${position} is in the store`);
-      const { header, records } = decodeFrame(stored.frame);
-      const record = records[position - header.firstPosition];
-      assert(record !== undefined, `the batch has a record at position ${position}`);
-      job.answer(index, { kind: "answered", record, position, timeMs: header.timeMs, replayed: true });
-    }
+  private failAll(error: unknown): void {
+    const failure = new RefusalError("NOT_READY", { problem: `the journal failed: ${errorText(error)}` });
+    this.failure = failure;
+    this.stopped = failure;
+    this.committed.fail(failure);
+    for (const job of this.inFlight) job.reject(this.refusalOf(job, failure));
+    this.refuseQueue(failure);
   }
 
-  private failAll(error: unknown): void {
-    const stopped = new RefusalError("NOT_READY", { problem: `the journal failed: ${errorText(error)}` });
-    this.stopped = stopped;
-    this.committed.fail(stopped);
-    for (const job of new Set([...this.inFlight, ...this.queue])) {
-      const outcome = job.next === 0 ? "NOT_APPLIED" : "OUTCOME_UNKNOWN";
-      job.reject(new RefusalError("NOT_READY", stopped.refusal.metadata, outcome, { cause: error }));
-    }
-    this.queue.length = 0;
+  private refuseQueue(error: RefusalError): void {
+    for (const job of this.queue.splice(0)) job.reject(this.refusalOf(job, error));
     this.systemRecords.length = 0;
     this.queuedRequests = 0;
+  }
+
+  /** The error for a caller whose requests, or the rest of them, will not be executed. */
+  private refusalOf(target: Job | readonly Request[], error: RefusalError): RefusalError {
+    const { reason, metadata } = error.refusal;
+    return new RefusalError(reason, metadata, this.outcomeOf(target), { cause: error });
+  }
+
+  /** An id that the ledger knows was begun by an earlier try: then nobody may say that nothing was applied. */
+  private outcomeOf(target: Job | readonly Request[]): FailureOutcome {
+    if ("next" in target) return target.next > 0 ? "OUTCOME_UNKNOWN" : this.outcomeOf(target.requests);
+    const isKnown = target.some(({ principal, id }) => this.ledger.findRequest(principal, id) >= 0);
+    return isKnown ? "OUTCOME_UNKNOWN" : "NOT_APPLIED";
   }
 }
 
 /** Who acts in the bank's own records. */
 const system = { principal: SYSTEM_PRINCIPAL, branch: 0, request: undefined } as const;
 
-function deadlineExceeded(outcome: "NOT_APPLIED" | "OUTCOME_UNKNOWN"): RefusalError {
-  return new RefusalError("DEADLINE_EXCEEDED", { waiting_for: "the journal" }, outcome);
+function deadlineExceeded(): RefusalError {
+  return new RefusalError("DEADLINE_EXCEEDED", { waiting_for: "the journal" });
 }

@@ -16,7 +16,8 @@ export class Snapshotter {
   private saving: Promise<void> | undefined;
 
   constructor(options: Snapshotter["options"], lastPosition: Position) {
-    this.options = options;
+    // A saved snapshot is followed by the record of its root: that one record must not call for the next snapshot.
+    this.options = { ...options, everyRecords: Math.max(options.everyRecords, 2) };
     this.lastPosition = lastPosition;
   }
 
@@ -26,10 +27,13 @@ export class Snapshotter {
     if (replay.ledger.position - this.lastPosition >= everyRecords) this.start();
   }
 
-  /** Takes one now, unless the newest is of this very position, and waits for it to be saved. */
-  async finish(): Promise<void> {
+  /**
+   * Waits for the one that is being saved. Where the ledger is at a batch end that is durable in the store, takes one
+   * more, unless the newest is of this very position.
+   */
+  async finish(options: { readonly isDurable: boolean }): Promise<void> {
     await this.saving;
-    if (this.options.replay.ledger.position > this.lastPosition) this.start();
+    if (options.isDurable && this.options.replay.ledger.position > this.lastPosition) this.start();
     await this.saving;
   }
 

@@ -1,2 +1,12 @@
-// @bank/testkit: Clocks, seeded random numbers and cluster fixtures for tests.
-export {};
+// @bank/testkit: what tests of several packages share. Private; only tests import it, and it imports no test runner.
+
+export { type HeldAppend, HeldStore } from "./held-store.ts";
+export { type Attempt, type BalanceRead, checkHistory, History, type Told } from "./history.ts";
+export { LinkBrokenError, LocalLink, type LocalResult } from "./local-link.ts";
+export { ManualPlatform, sha256 } from "./manual-platform.ts";
+export { type NaiveAnswer, NaiveBank } from "./naive-bank.ts";
+export { Random, seeds, withSeed } from "./random.ts";
+export { type LogLine, RecordingLog } from "./recording-log.ts";
+export { deposit, numberedId, openAccount, randomId, request, transfer, withdraw } from "./requests.ts";
+export { driven, rest, turn, until, type Watched, watch } from "./waiting.ts";
+export { type JournalRecord, readWholeJournal, type WholeJournal } from "./whole-journal.ts";
