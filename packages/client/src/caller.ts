@@ -118,8 +118,19 @@ export class Caller {
     }
     const value = translate(reply);
     const seen = reply.readInfo?.session;
-    if (seen !== undefined && seen !== "") session.observe(seen, isBeyondSession(reply) ? carried : undefined);
+    if (seen !== undefined && seen !== "") this.observe(seen, isBeyondSession(reply) ? carried : undefined);
     return value;
+  }
+
+  /** A reply with another bank's token is not the answer that was asked for, and whatever it did stands somewhere else. */
+  private observe(seen: string, covered: string | undefined): void {
+    try {
+      this.options.session.observe(seen, covered);
+    } catch (cause) {
+      if (!(cause instanceof RefusalError)) throw cause;
+      const { reason, metadata } = cause.refusal;
+      throw new RefusalError(reason, metadata, "OUTCOME_UNKNOWN", { cause });
+    }
   }
 
   /** A failure too may tell what the server had seen: a rejection stands in the journal. */

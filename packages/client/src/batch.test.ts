@@ -1,0 +1,151 @@
+import { randomUUID } from "node:crypto";
+import { beforeEach, describe, expect, it } from "vitest";
+import { clientOf, storeRefused, usd } from "./clients.test-util.ts";
+import { FakeServer } from "./fake-bank.test-util.ts";
+import type { BatchCommand } from "./types.ts";
+
+let server: FakeServer;
+beforeEach(() => {
+  server = new FakeServer();
+  server.ledger.balances.set("1", 1000n);
+  server.ledger.balances.set("2", 0n);
+});
+
+const deposit: BatchCommand = { kind: "deposit", account: "1", amount: usd(5n) };
+const tooMuch: BatchCommand = { kind: "withdraw", account: "1", amount: usd(5_000n) };
+const transfer: BatchCommand = { kind: "transfer", from: "1", to: "2", amount: usd(7n) };
+
+describe("a batch", () => {
+  it("gives one result for each command, in their order", async () => {
+    const results = await clientOf(server).executeBatch([deposit, tooMuch, transfer]);
+    expect(results).toMatchObject([
+      { ok: true, replayed: false, transaction: { kind: "deposit", amount: usd(5n) } },
+      { ok: false, error: { reason: "INSUFFICIENT_FUNDS", outcome: "REJECTED", attempts: 1 } },
+      { ok: true, transaction: { kind: "transfer", debitAccount: "1", creditAccount: "2" } },
+    ]);
+    expect(new Set(results.map(({ requestId }) => requestId)).size).toBe(3);
+    expect(server.calls).toHaveLength(1);
+  });
+
+  it("carries the session and adds to it", async () => {
+    const client = clientOf(server);
+    await client.executeBatch([deposit]);
+    expect(client.session).toBe(server.ledger.token(2));
+  });
+
+  it("is done once when its reply is lost", async () => {
+    server.faults.push("lose-reply");
+    const results = await clientOf(server).executeBatch([deposit, tooMuch]);
+    expect(results).toMatchObject([
+      { ok: true, replayed: true },
+      { ok: false, error: { reason: "INSUFFICIENT_FUNDS", outcome: "REJECTED" } },
+    ]);
+    expect(server.ledger.balances.get("1")).toBe(1005n);
+  });
+
+  it("sends again only what was not answered, under the same ids", async () => {
+    const [first, second] = [randomUUID(), randomUUID()];
+    server.ledger.refuseOnce.add(second);
+    const results = await clientOf(server).executeBatch([
+      { ...deposit, requestId: first },
+      { ...transfer, requestId: second },
+    ]);
+    expect(results).toMatchObject([
+      { ok: true, requestId: first, replayed: false },
+      { ok: true, requestId: second, replayed: false },
+    ]);
+    expect(server.calls).toHaveLength(2);
+    expect(server.ledger.balances).toEqual(
+      new Map([
+        ["1", 998n],
+        ["2", 7n],
+      ]),
+    );
+  });
+
+  it("says of each command what is known when the time is up", async () => {
+    const [first, second] = [randomUUID(), randomUUID()];
+    server.ledger.refuseOnce.add(second);
+    server.faults.push("serve");
+    server.afterwards = "lose-request";
+    const results = await clientOf(server, { timeoutMs: 30 }).executeBatch([
+      { ...deposit, requestId: first },
+      { ...transfer, requestId: second },
+    ]);
+    expect(results).toMatchObject([
+      { ok: true, requestId: first },
+      {
+        ok: false,
+        requestId: second,
+        error: {
+          reason: "CONNECTION_LOST",
+          outcome: "OUTCOME_UNKNOWN",
+          requestId: second,
+          metadata: { outcome: "OUTCOME_UNKNOWN", request_id: second },
+        },
+      },
+    ]);
+  });
+
+  it("stays unknown after a lost try, whatever later tries did not do", async () => {
+    server.faults.push("lose-request");
+    server.afterwards = storeRefused();
+    const [result] = await clientOf(server, { timeoutMs: 30 }).executeBatch([deposit]);
+    expect(result).toMatchObject({ ok: false, error: { reason: "STORE_REFUSED", outcome: "OUTCOME_UNKNOWN" } });
+  });
+
+  it("was not applied when nobody ever listened", async () => {
+    server.afterwards = "refuse";
+    const results = await clientOf(server, { timeoutMs: 30 }).executeBatch([deposit, transfer]);
+    expect(results).toMatchObject([
+      { ok: false, error: { reason: "CONNECTION_FAILED", outcome: "NOT_APPLIED" } },
+      { ok: false, error: { reason: "CONNECTION_FAILED", outcome: "NOT_APPLIED" } },
+    ]);
+  });
+
+  it("is canceled as a whole", async () => {
+    const canceling = new AbortController();
+    server.afterwards = "hang";
+    const running = clientOf(server).executeBatch([deposit], { signal: canceling.signal });
+    await expect.poll(() => server.calls.length).toBe(1);
+    canceling.abort();
+    expect(await running).toMatchObject([
+      { ok: false, error: { code: "CANCELED", reason: "CANCELED", outcome: "OUTCOME_UNKNOWN" } },
+    ]);
+  });
+
+  it("leaves out commands that no bank would take", async () => {
+    const results = await clientOf(server).executeBatch([
+      { ...deposit, amount: usd(0n) },
+      { ...deposit, requestId: "again" },
+      deposit,
+    ]);
+    expect(results).toMatchObject([
+      { ok: false, error: { reason: "INVALID_AMOUNT", outcome: "NOT_APPLIED" } },
+      { ok: false, requestId: "again", error: { reason: "INVALID_REQUEST", outcome: "NOT_APPLIED" } },
+      { ok: true },
+    ]);
+  });
+
+  it("refuses replies that do not fit", async () => {
+    server.ledger.dropResults = true;
+    const results = await clientOf(server).executeBatch([deposit]);
+    expect(results).toMatchObject([
+      {
+        ok: false,
+        error: {
+          reason: "UNEXPECTED_REPLY",
+          message: "http://bank does not answer as a bank of this version: it gave 0 results for 1 commands.",
+          outcome: "OUTCOME_UNKNOWN",
+        },
+      },
+    ]);
+  });
+
+  it("may be empty, and has at most 10,000 commands", async () => {
+    expect(await clientOf(server).executeBatch([])).toEqual([]);
+    const many = Array.from({ length: 10_001 }, () => deposit);
+    await expect(clientOf(server).executeBatch(many)).rejects.toThrow(RangeError);
+    expect(server.calls).toEqual([]);
+  });
+});

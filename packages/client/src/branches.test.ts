@@ -1,0 +1,108 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { clientOf, failure, said } from "./clients.test-util.ts";
+import { FakeLedger, FakeServer } from "./fake-bank.test-util.ts";
+
+let ledger: FakeLedger;
+let bank: FakeServer;
+let first: FakeServer;
+beforeEach(() => {
+  ledger = new FakeLedger();
+  ledger.balances.set("1", 1000n);
+  ledger.branches.set(1, "http://first:50061");
+  bank = new FakeServer(ledger);
+  first = new FakeServer(ledger, 1);
+});
+
+describe("the branches of a bank", () => {
+  it("are listed", async () => {
+    expect((await clientOf({ bank, first }).branches()).branches).toEqual([
+      { number: 0, address: undefined, name: "branch 0", status: undefined },
+      { number: 1, address: "http://first:50061", name: "branch 1", status: undefined },
+    ]);
+  });
+
+  it("tell how current they are", async () => {
+    expect((await clientOf({ bank, first }).thisBranch()).branch.status).toEqual({
+      appliedPosition: 3,
+      durablePosition: 4,
+      digest: "00ff",
+      connected: true,
+    });
+  });
+
+  it("are found by their number, once", async () => {
+    const client = clientOf({ bank, first });
+    const branch = await client.branch(1);
+    expect(branch.server).toBe("http://first:50061");
+    await branch.balance("1");
+    await client.branch(1);
+    expect(bank.methods).toEqual(["ListBranches"]);
+    expect(first.methods).toEqual(["GetBalance"]);
+  });
+
+  it("are found by each other too", async () => {
+    const branch = await clientOf({ first, bank }).branch(1);
+    expect(branch.server).toBe("http://first:50061");
+  });
+
+  it("share one connection for each server, which their client closes", async () => {
+    const client = clientOf({ bank, first });
+    const branch = await client.branch(1);
+    await client.branch(1);
+    branch.close();
+    expect(first.closed).toBe(0);
+    client.close();
+    expect([bank.closed, first.closed]).toEqual([1, 1]);
+  });
+
+  it("are looked up again after an address did not work", async () => {
+    const client = clientOf({ bank, first, moved: new FakeServer(ledger, 1) });
+    const branch = await client.branch(1, { timeoutMs: 1_000 });
+    first.afterwards = "refuse";
+    await failure(branch.balance("1", { timeoutMs: 30 }));
+    ledger.branches.set(1, "http://moved");
+    expect((await client.branch(1)).server).toBe("http://moved");
+  });
+
+  it("include the head office, also when the bank does not know its own address", async () => {
+    const client = clientOf({ bank, first });
+    expect((await client.branch(0)).server).toBe("http://bank");
+  });
+});
+
+describe("a branch that cannot be found", () => {
+  it("does not exist", async () => {
+    expect(await failure(clientOf({ bank, first }).branch(7))).toMatchObject({
+      code: "NOT_FOUND",
+      reason: "READ_BRANCH_NOT_FOUND",
+      message: "There is no branch 7 at position 1.",
+      metadata: { branch: "7", position: "1", outcome: "NOT_APPLIED" },
+    });
+  });
+
+  it("has no address", async () => {
+    expect(await failure(clientOf({ first, bank }).branch(0))).toMatchObject({
+      code: "NOT_FOUND",
+      reason: "BRANCH_WITHOUT_ADDRESS",
+      message: "http://first knows branch 0, but not where it listens.",
+    });
+  });
+
+  it("has an address that is none, which does not hide the others", async () => {
+    ledger.branches.set(2, "nowhere/at all");
+    const client = clientOf({ bank, first });
+    expect(await failure(client.branch(2))).toMatchObject({
+      reason: "BRANCH_WITHOUT_ADDRESS",
+      message: "http://bank knows branch 2, but its address is unusable: nowhere/at all.",
+    });
+    await client.branch(1);
+  });
+
+  it("cannot be asked for", async () => {
+    bank.afterwards = said("NOT_READY", { problem: "it starts" });
+    expect(await failure(clientOf({ bank, first }, { timeoutMs: 30 }).branch(1))).toMatchObject({
+      reason: "NOT_READY",
+      outcome: "NOT_APPLIED",
+    });
+  });
+});
