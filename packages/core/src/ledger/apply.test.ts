@@ -238,6 +238,22 @@ describe("apply", () => {
     checkSums(ledger);
   });
 
+  it("keeps the cash of every branch and currency apart, to the last branch", () => {
+    const ledger = newLedger();
+    const branches = [0, 1, 65_534, 65_535];
+    for (const number of branches.slice(1)) execute(ledger, branch(number));
+    const codes = ["USD", "EUR", "JPY"];
+    for (const code of codes) execute(ledger, open(code));
+    for (const number of branches)
+      for (const [i, code] of codes.entries()) execute(ledger, deposit(String(i + 1), 1n, code), { branch: number });
+    const found = branches.flatMap((number) =>
+      codes.map((code) => ledger.findCashAccount(number, ledger.currencyIndex(code) as CurrencyIndex)),
+    );
+    const names = found.map((account) => ledger.referenceOf(account as AccountIndex));
+    expect(names).toEqual(branches.flatMap((number) => codes.map((code) => `cash/${number}/${code}`)));
+    expect(found.map((account) => ledger.accounts.posted[account as AccountIndex])).toEqual(found.map(() => -1n));
+  });
+
   it("adds up to zero in every currency", () => {
     const ledger = smallLedger();
     execute(ledger, deposit("3", 77n, "EUR"));

@@ -104,8 +104,7 @@ class Decision {
   }
 
   reject(reason: RejectionReason, metadata: Readonly<Record<string, string>>): LedgerRecord[] {
-    // What was prepared for a success must not happen with a rejection.
-    this.records.length = 0;
+    assert(this.records.length === 0, "a rejection comes alone: nothing was prepared for a success");
     return this.answer({ ...this.answering(), kind: RecordKind.REJECTED, rejection: { reason, metadata } });
   }
 

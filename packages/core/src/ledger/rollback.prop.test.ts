@@ -93,7 +93,7 @@ describe("rollback", () => {
     expect(ledger.position).toBeGreaterThan(ROUNDS);
     expect(ledger.epochs.length).toBeGreaterThan(3);
     expect(ledger.root).toBeDefined();
-  });
+  }, 120_000);
 
   it(`record by record goes through the very states that led there ${seeded("ledger/rollback.prop.test.ts")}`, () => {
     const random = new Random(SEED + 1);
