@@ -1,0 +1,174 @@
+import type { RefusalError, Request } from "@bank/core";
+import { MemoryJournalStore } from "@bank/store";
+import {
+  type Attempt,
+  checkHistory,
+  deposit,
+  History,
+  openAccount,
+  type Random,
+  randomId,
+  readWholeJournal,
+  request,
+  seeds,
+  transfer,
+  turn,
+  until,
+  type WholeJournal,
+  withdraw,
+  withSeed,
+} from "@bank/testkit";
+import { expect, it } from "vitest";
+import { BANK_ID, balancesOf, digestOf, type Fixture, startSequencer } from "./sequencer.test-util.ts";
+
+const FILE = "packages/replica/src/sequencer.prop.test.ts";
+const LIVES = 4;
+const STEPS = 60;
+const FAULTS = ["refused", "unknown-lost", "unknown-stored", "unknown-surfacing"] as const;
+
+it.each(seeds(12))("whatever happens, the journal is what callers were told (seed %d)", async (seed) => {
+  await withSeed(seed, FILE, async (random) => {
+    const world = new World(random);
+    await world.live();
+    const journal = await world.journal();
+    checkHistory(world.history, journal);
+    expect(world.history.attempts.every(({ told }) => told !== undefined)).toBe(true);
+    // The test would prove nothing if nothing had happened.
+    expect(journal.records.length).toBeGreaterThan(20);
+  });
+});
+
+/** Callers who submit, retry, read and give up, on a bank whose store fails and which crashes and drains. */
+class World {
+  readonly history = new History();
+  private readonly random: Random;
+  private readonly asked: Request[] = [];
+  private fixture: Fixture | undefined;
+
+  constructor(random: Random) {
+    this.random = random;
+  }
+
+  async live(): Promise<void> {
+    for (let life = 0; life < LIVES; life++) {
+      const fixture: Fixture = await startSequencer({ ...(this.fixture && { disk: this.fixture.disk }) });
+      this.fixture = fixture;
+      const running: Promise<void>[] = [];
+      for (let step = 0; step < STEPS; step++) running.push(...(await this.step(fixture)));
+      if (this.random.chance(50)) {
+        fixture.store.holds = false;
+        for (const held of fixture.store.held.splice(0)) held.pass();
+        let drained = false;
+        void fixture.sequencer.drain().then(() => {
+          drained = true;
+        });
+        await until(() => drained, { platform: fixture.platform, what: "the end of draining" });
+        await Promise.all(running);
+      } else {
+        await this.crash(fixture);
+      }
+    }
+  }
+
+  /** The journal as the next process finds it. */
+  async journal(): Promise<WholeJournal> {
+    const { disk } = this.fixture!;
+    disk.holder = undefined;
+    const store = new MemoryJournalStore(disk);
+    await store.open();
+    const journal = await readWholeJournal(store, BANK_ID);
+    const last = this.fixture!.ledger;
+    if (last.position === journal.replay.ledger.position) expect(digestOf(last)).toBe(digestOf(journal.replay.ledger));
+    return journal;
+  }
+
+  /** The process ends: held appends are lost or not, and nobody is told anything. */
+  private async crash(fixture: Fixture): Promise<void> {
+    for (const held of fixture.store.held.splice(0)) if (this.random.chance(50)) held.pass();
+    if (this.random.chance(50)) await fixture.faulty.surface();
+    fixture.disk.holder = undefined;
+    for (const attempt of this.history.attempts)
+      if (attempt.told === undefined) this.history.end(attempt, { kind: "failed", outcome: "OUTCOME_UNKNOWN" });
+  }
+
+  private async step(fixture: Fixture): Promise<Promise<void>[]> {
+    const { random } = this;
+    const { store, faulty, platform } = fixture;
+    switch (random.below(10)) {
+      case 0:
+      case 1:
+      case 2:
+      case 3:
+        return [this.submit(fixture)];
+      case 4:
+        return [this.read(fixture)];
+      case 5:
+        if (faulty.faultsSpent) faulty.failNextAppend(random.pick(FAULTS));
+        return [];
+      case 6:
+        store.holds = !store.holds;
+        return [];
+      case 7:
+        store.held.shift()?.pass();
+        return [];
+      case 8:
+        platform.advance(random.below(50));
+        return [];
+      default:
+        for (let turns = random.below(6); turns > 0; turns--) await turn();
+        return [];
+    }
+  }
+
+  private async submit({ sequencer }: Fixture): Promise<void> {
+    const { random, history } = this;
+    const requests = Array.from({ length: 1 + random.below(4) }, () => this.someRequest());
+    const deadline = new AbortController();
+    if (random.chance(15)) setImmediate(() => deadline.abort());
+    const attempts = requests.map((one) => history.begin(one));
+    try {
+      const outcomes = await sequencer.submit(requests, deadline.signal);
+      outcomes.forEach((outcome, i) => {
+        const told =
+          outcome.kind === "answered" ? outcome : ({ kind: "failed", outcome: outcome.error.refusal.outcome } as const);
+        this.tell(attempts[i]!, told);
+      });
+    } catch (error) {
+      const { outcome } = (error as RefusalError).refusal;
+      for (const attempt of attempts) this.tell(attempt, { kind: "failed", outcome });
+    }
+  }
+
+  /** A crash may have ended it before. */
+  private tell(attempt: Attempt, told: Parameters<History["end"]>[1]): void {
+    if (attempt.told === undefined) this.history.end(attempt, told);
+  }
+
+  private async read({ sequencer, disk, store }: Fixture): Promise<void> {
+    const end = this.history.beginRead(true);
+    try {
+      const { value, position } = await sequencer.read(balancesOf);
+      // Whoever crashed told nobody anything.
+      if (disk.holder !== undefined && store === this.fixture?.store) end(position, value);
+    } catch (error) {
+      // A bank that failed refuses to read; anything else is a bug.
+      expect((error as RefusalError).refusal.reason).toBe("NOT_READY");
+    }
+  }
+
+  private someRequest(): Request {
+    const { random } = this;
+    if (this.asked.length > 0 && random.chance(25)) return random.pick(this.asked);
+    const account = 1 + random.below(5);
+    const command = [
+      openAccount(),
+      deposit(account, 1 + random.below(100)),
+      deposit(account, 1 + random.below(100)),
+      withdraw(account, 1 + random.below(100)),
+      transfer(account, 1 + random.below(5), 1 + random.below(60)),
+    ][random.below(5)]!;
+    const made = request(randomId(random), command);
+    this.asked.push(made);
+    return made;
+  }
+}
