@@ -106,8 +106,32 @@ it("has the settings that it claims, also after recover", async () => {
     expect(database.prepare("PRAGMA journal_mode").get()).toEqual({ journal_mode: "wal" });
     expect(database.prepare("PRAGMA locking_mode").get()).toEqual({ locking_mode: "normal" });
     expect(database.prepare("PRAGMA fullfsync").get()).toEqual({ fullfsync: 1 });
+    expect(database.prepare("PRAGMA wal_autocheckpoint").get()).toEqual({ wal_autocheckpoint: 0 });
+    const lock = connections.to("lock.db");
+    expect(lock.isTransaction).toBe(true);
+    expect(lock.prepare("PRAGMA locking_mode").get()).toEqual({ locking_mode: "exclusive" });
     await store.recover();
   }
+});
+
+it("keeps no pages of snapshots that are forgotten", async () => {
+  const connections = new Connections();
+  const store = new SqliteJournalStore({ folder: temporaryFolder(), connect: connections.connect });
+  onTestFinished(() => store.close());
+  await store.open();
+  await store.initialize(BANK_ID);
+  const chain = new Chain();
+  for (const position of [1, 2, 3, 4, 5]) {
+    await store.append([chain.grow()], { epoch: 1 });
+    await store.saveSnapshot({ position, header: Uint8Array.of(1), pages: [Uint8Array.of(1), Uint8Array.of(2)] });
+  }
+  const pages = connections.to("journal.db").prepare("SELECT position, page_number FROM snapshot_pages ORDER BY 1, 2");
+  expect(pages.all().map((row) => Object.values(row))).toEqual([
+    [4, 0],
+    [4, 1],
+    [5, 0],
+    [5, 1],
+  ]);
 });
 
 it("keeps the log short while it appends, and leaves none after a close", async () => {
@@ -119,6 +143,9 @@ it("keeps the log short while it appends, and leaves none after a close", async 
   for (let i = 0; i < 60; i++) await store.append([chain.grow({ frameBytes: 300_000 })], { epoch: 1 });
   // `stat` opens nothing, so it drops no lock. 18 MB went through the log.
   expect(statSync(join(folder, "journal.db-wal")).size).toBeLessThan(6_000_000);
+  const pages = Array.from({ length: 8 }, () => new Uint8Array(250_000));
+  for (let i = 0; i < 6; i++) await store.saveSnapshot({ position: 60, header: Uint8Array.of(1), pages });
+  expect(statSync(join(folder, "journal.db-wal")).size).toBeLessThan(8_000_000);
   expect(await readAll(store)).toHaveLength(60);
   await store.close();
   expect(statSync(join(folder, "journal.db-wal"), { throwIfNoEntry: false })).toBeUndefined();

@@ -1,10 +1,14 @@
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { BANK_ID, Chain } from "../conformance/chain.ts";
 import { readAll } from "../conformance/fixture.ts";
 import { AppendRefusedError, AppendUnknownError, StoreError, StoreLockedError } from "../errors.ts";
+import { disconnect } from "./connection.ts";
 import type { Faults } from "./faulty-database.test-util.ts";
 import { BUSY, FULL, faultyStore, IOERR_FSYNC, IOERR_WRITE, NOMEM } from "./faulty-database.test-util.ts";
 import { Connections, temporaryFolder } from "./places.test-util.ts";
+import { StoreProcess } from "./processes.test-util.ts";
 import { SqliteJournalStore } from "./sqlite-store.ts";
 
 const EPOCH = { epoch: 1 };
@@ -150,6 +154,21 @@ describe("an append of which nobody knows", () => {
     expect((await store.recover()).head?.position).toBe(2);
   });
 
+  it("is settled by recover also where the file still calls itself clean", async () => {
+    const { folder, store } = await openFaulty();
+    await store.close();
+    const again = faultyStore(folder);
+    onTestFinished(() => again.store.close());
+    await again.store.open();
+    again.faults.order(META, IOERR_FSYNC);
+    await expect(again.store.fence(7)).rejects.toThrow(AppendUnknownError);
+    again.faults.order(SETTLE, IOERR_FSYNC);
+    await expect(again.store.recover()).rejects.toThrow(StoreError);
+    expect(again.faults.spent).toBe(true);
+    await again.store.recover();
+    await again.store.fence(7);
+  });
+
   it("stays one when recover fails, and recover may be tried again", async () => {
     const { folder, store, faults, chain } = await openFaulty();
     const batch = chain.grow();
@@ -178,6 +197,16 @@ describe("an append of which nobody knows", () => {
   });
 });
 
+it("stays unclean where the log cannot be settled when closing", async () => {
+  const { folder, store, faults } = await openFaulty();
+  faults.order(SETTLE, FULL);
+  await store.close();
+  expect(faults.spent).toBe(true);
+  const next = new SqliteJournalStore({ folder });
+  onTestFinished(() => next.close());
+  expect((await next.open()).closedCleanly).toBe(false);
+});
+
 describe("an unclean start", () => {
   async function uncleanFolder(): Promise<{ folder: string; chain: Chain }> {
     const folder = temporaryFolder();
@@ -199,6 +228,23 @@ describe("an unclean start", () => {
     await expect(store.open()).rejects.toThrow(StoreError);
     expect(faults.spent).toBe(true);
     expect(await store.open()).toMatchObject({ closedCleanly: false, head: { position: 2 } });
+  });
+
+  it("waits for whoever reads the file, without serving meanwhile", async () => {
+    const { folder } = await uncleanFolder();
+    // Closing the last connection would empty the log, so a killed process is what leaves one with something in it.
+    const child = new StoreProcess({ mode: "append", folder });
+    await child.printed(/^stored/);
+    await child.kill();
+    const reader = new DatabaseSync(join(folder, "journal.db"));
+    onTestFinished(() => disconnect(reader));
+    reader.exec("BEGIN; SELECT * FROM journal");
+    const store = new SqliteJournalStore({ folder });
+    onTestFinished(() => store.close());
+    await expect(store.open()).rejects.toThrow(StoreLockedError);
+    await expect(store.open()).rejects.toThrow(/another program is reading or writing/);
+    reader.close();
+    expect((await store.open()).closedCleanly).toBe(false);
   });
 
   it("does not settle a log that was closed cleanly", async () => {

@@ -145,9 +145,6 @@ export class JournalFile {
       if (!isFull(error)) throw error;
     }
     this.#head = this.journal.head();
-    if (this.#head !== undefined && this.#meta.bankId === undefined) {
-      throw new CorruptStoreError(`${this.#path} has batches, but does not say of which bank`);
-    }
     const newest = this.snapshots.positions()[0];
     const end = this.#head?.position ?? 0;
     if (newest !== undefined && newest > end) {
