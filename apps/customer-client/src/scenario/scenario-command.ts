@@ -25,6 +25,8 @@ export interface ScenarioCommand {
   readonly stdout: TextSink;
   /** Gets the one message about a bad input. */
   readonly stderr: TextSink;
+  /** Told of a bad input instead, by whoever has another way to say it. */
+  readonly onRefused?: ((error: ScenarioError) => void) | undefined;
 }
 
 /** 0: the scenario ran, whatever the bank answered. 2: it did not, and `stderr` says why; nothing was started. */
@@ -44,7 +46,8 @@ export async function runScenarioFile(command: ScenarioCommand): Promise<Scenari
     if (outPath !== undefined) await checkOutputPath(outPath, inputPath);
   } catch (error) {
     if (!(error instanceof ScenarioError)) throw error;
-    await write(stderr, `${error.message}\n`);
+    if (command.onRefused === undefined) await write(stderr, `${error.message}\n`);
+    else command.onRefused(error);
     return 2;
   }
 

@@ -1,0 +1,60 @@
+import type { BankClient, CallOptions, MutationOptions, ReadOptions } from "@bank/client";
+import type { CliIo } from "./cli-io.ts";
+import type { Clients } from "./clients.ts";
+import type { JsonObject } from "./documents.ts";
+import type { GivenSettings, Settings } from "./settings.ts";
+import type { ShellHome } from "./shell/shell-home.ts";
+
+/** What a command has to say when it is done. */
+export interface Report {
+  /** For `--json`, without `ok`. */
+  readonly document: JsonObject;
+  /** For people; ends with a line end unless it is empty. */
+  readonly text: string;
+}
+
+/** A command's surroundings. */
+export class CommandContext {
+  readonly settings: Settings;
+  /** What the command's own words say, without what the shell was given. */
+  readonly given: GivenSettings;
+  readonly io: CliIo;
+  readonly clients: Clients;
+  /** Aborted when the command is interrupted. */
+  readonly signal: AbortSignal;
+  /** The words that were typed, for a message that says how to repeat them. */
+  readonly words: readonly string[];
+  /** Where the command was typed; undefined on the command line. */
+  readonly shell: ShellHome | undefined;
+  private readonly deadlineMs: number;
+
+  constructor(parts: Pick<CommandContext, "settings" | "given" | "io" | "clients" | "signal" | "words" | "shell">) {
+    this.settings = parts.settings;
+    this.given = parts.given;
+    this.io = parts.io;
+    this.clients = parts.clients;
+    this.signal = parts.signal;
+    this.words = parts.words;
+    this.shell = parts.shell;
+    this.deadlineMs = performance.now() + parts.settings.timeoutMs;
+  }
+
+  /** The client of the server, or of its branch that the settings name. */
+  async client(read: Pick<ReadOptions, "consistency"> & { readonly session?: string | undefined } = {}) {
+    const { server, branch } = this.settings;
+    const root = this.clients.to(server);
+    const client: BankClient = read.session === undefined ? root : root.withSession(read.session);
+    if (branch === undefined) return client;
+    return client.branch(branch, { ...this.call(), consistency: read.consistency });
+  }
+
+  /** Options of a call: what is left of the command's time, however many calls it makes. */
+  call(): CallOptions {
+    return { timeoutMs: Math.max(1, this.deadlineMs - performance.now()), signal: this.signal };
+  }
+
+  /** Options of the one mutation that a command makes. */
+  mutation(): MutationOptions {
+    return { ...this.call(), requestId: this.settings.requestId };
+  }
+}

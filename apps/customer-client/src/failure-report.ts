@@ -1,0 +1,148 @@
+import { BankError } from "@bank/client";
+import { CommanderError } from "commander";
+import type { Report } from "./command-context.ts";
+import { EXIT, type ExitCode, exitCodeOf, exitCodeOfSignal } from "./exit-code.ts";
+import { printable } from "./printable.ts";
+import { ScenarioStoppedError } from "./scenario-stopped-error.ts";
+import { quoteWords } from "./shell/split-words.ts";
+import { UsageError } from "./usage-error.ts";
+
+/** How a command failed, for people and for programs. */
+export interface FailureReport extends Report {
+  readonly exitCode: ExitCode;
+}
+
+/** What is known of the command that failed. */
+export interface FailedCommand {
+  /** The words that were typed, without the program's name. */
+  readonly words: readonly string[];
+  /** `bank ` on a command line, nothing in a shell. */
+  readonly prefix: string;
+  /** `bank deposit --help` */
+  readonly helpCommand: string;
+  /** Whether it would have changed anything at the bank. */
+  readonly changes: boolean;
+  /** Whether the words named a request id. */
+  readonly requestIdGiven: boolean;
+  /** The signal that ended it, if one did. */
+  readonly interruptedBy: NodeJS.Signals | undefined;
+}
+
+/** Says what happened, where, and what to do about it. */
+export function failureReport(error: unknown, command: FailedCommand): FailureReport {
+  if (error instanceof BankError) return bankFailure(error, command);
+  if (error instanceof UsageError) return usageFailure(error.message, error.metadata);
+  if (error instanceof ScenarioStoppedError) return bankFailure(error.cause, command, error.message);
+  if (error instanceof CommanderError)
+    return usageFailure(commanderMessage(error), {}, [`\`${command.helpCommand}\` shows how to use it.`]);
+  return systemFailure(error, command);
+}
+
+function usageFailure(
+  message: string,
+  metadata: Readonly<Record<string, string>>,
+  advice: readonly string[] = [],
+): FailureReport {
+  return failure({ exitCode: EXIT.USAGE, code: "INVALID_ARGUMENT", reason: "USAGE", message, metadata, advice });
+}
+
+/** What the parser says, `error: unknown option '--x'`, as a sentence. */
+function commanderMessage({ code, message }: CommanderError): string {
+  // It has shown its help instead of saying what is wrong.
+  if (code === "commander.help") return "A command is missing.";
+  const text = message.replace(/^error: /, "").trim();
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.?)]$/.test(text) ? "" : "."}`;
+}
+
+/** @param stopped what a run that cannot be repeated says instead of how to repeat it. */
+function bankFailure(error: BankError, command: FailedCommand, stopped?: string): FailureReport {
+  const { code, reason, metadata } = error;
+  const interrupted = reason === "CANCELED" && command.interruptedBy !== undefined;
+  return failure({
+    exitCode: interrupted ? exitCodeOfSignal(command.interruptedBy) : exitCodeOf(error),
+    code,
+    reason: interrupted ? "INTERRUPTED" : reason,
+    message: interrupted ? "Interrupted." : (stopped ?? error.message),
+    metadata,
+    advice: stopped === undefined ? adviceFor(error, command) : [],
+  });
+}
+
+/** What to do next, a line each. */
+function adviceFor(error: BankError, command: FailedCommand): string[] {
+  const { outcome, requestId, reason } = error;
+  if (outcome === "OUTCOME_UNKNOWN" && requestId !== undefined)
+    return [
+      "Whether it was done is not known.",
+      `Request id: ${requestId}`,
+      "The same command with this id finds out, and is done once at the most:",
+      `  ${retryCommand(command, requestId)}`,
+    ];
+  const nothingDone = outcome === "NOT_APPLIED" && exitCodeOf(error) === EXIT.NO_ANSWER;
+  // An earlier run with the same id may have done it: only this one has not.
+  const soFar =
+    nothingDone && command.changes ? [command.requestIdGiven ? "This try did nothing." : "Nothing was done."] : [];
+  const next = nothingDone ? NEXT_STEPS[reason] : undefined;
+  return next === undefined ? soFar : [...soFar, next];
+}
+
+const NEXT_STEPS: Readonly<Record<string, string>> = {
+  CONNECTION_FAILED: "Is the bank running? `npm start` starts one; --server or BANK_SERVER names another.",
+  UNEXPECTED_REPLY: "Is this the address of a bank? --server or BANK_SERVER names another.",
+  DEADLINE_EXCEEDED: "--timeout gives it more seconds.",
+};
+
+function retryCommand({ words, prefix, requestIdGiven }: FailedCommand, requestId: string): string {
+  return `${prefix}${quoteWords(requestIdGiven ? words : [...words, "--request-id", requestId])}`;
+}
+
+/** Ports, disks, and what nobody thought of. */
+function systemFailure(error: unknown, { interruptedBy }: FailedCommand): FailureReport {
+  if (interruptedBy !== undefined && error instanceof Error && error.name === "AbortError")
+    return failure({
+      exitCode: exitCodeOfSignal(interruptedBy),
+      code: "CANCELED",
+      reason: "INTERRUPTED",
+      message: "Interrupted.",
+      metadata: {},
+      advice: [],
+    });
+  const isSystem = error instanceof Error && "syscall" in error;
+  const message = error instanceof Error ? error.message : String(error);
+  return failure({
+    exitCode: EXIT.NO_ANSWER,
+    code: "INTERNAL",
+    reason: isSystem ? "SYSTEM" : "INTERNAL",
+    message,
+    metadata: {},
+    // Without the stack nobody could find the fault in the program itself.
+    advice:
+      isSystem || !(error instanceof Error)
+        ? []
+        : [
+            "This is a fault in the program.",
+            ...(error.stack ?? "")
+              .split("\n")
+              .slice(1)
+              .map((line) => line.trim()),
+          ],
+  });
+}
+
+interface FailureParts {
+  readonly exitCode: ExitCode;
+  readonly code: string;
+  readonly reason: string;
+  readonly message: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly advice: readonly string[];
+}
+
+function failure({ exitCode, code, reason, message, metadata, advice }: FailureParts): FailureReport {
+  const lines = [`bank: ${printable(message)}`, ...advice.map((line) => `      ${printable(line)}`)];
+  return {
+    exitCode,
+    document: { code, reason, message, metadata },
+    text: lines.map((line) => `${line}\n`).join(""),
+  };
+}

@@ -1,0 +1,173 @@
+import type { RetryNotice } from "@bank/client";
+import { type Command, CommanderError } from "commander";
+import { type CliIo, OutputClosedError, write } from "./cli-io.ts";
+import type { Clients } from "./clients.ts";
+import { CommandContext, type Report } from "./command-context.ts";
+import type { JsonObject } from "./documents.ts";
+import { EXIT, type ExitCode } from "./exit-code.ts";
+import { failureReport } from "./failure-report.ts";
+import { printable } from "./printable.ts";
+import { buildProgram } from "./program.ts";
+import { type GivenSettings, givenSettings, settingsOf } from "./settings.ts";
+import type { ShellHome } from "./shell/shell-home.ts";
+import { splitWords, UnfinishedQuoteError } from "./shell/split-words.ts";
+import { UsageError } from "./usage-error.ts";
+
+/** Where a command runs. */
+export interface CommandHome {
+  readonly io: CliIo;
+  readonly clients: Clients;
+  /** What the shell was given, for each of its lines; nothing on the command line. */
+  readonly base: GivenSettings;
+  /** Undefined on the command line. */
+  readonly shell: ShellHome | undefined;
+}
+
+/** Runs one line of a shell. Never rejects. */
+export async function runLine(line: string, home: CommandHome): Promise<ExitCode> {
+  let words: string[];
+  try {
+    words = splitWords(line);
+  } catch (error) {
+    if (!(error instanceof UnfinishedQuoteError)) throw error;
+    const usage = new UsageError(`The line cannot be read: ${error.message}.`);
+    return fail(usage, { words: [], home, program: undefined, given: home.base, help: "", changes: false });
+  }
+  // Who is used to the command line types the program's name here too.
+  return runCommand(words[0] === "bank" ? words.slice(1) : words, home);
+}
+
+/** Runs one command from its words to its exit code, and writes what it has to say. Never rejects. */
+export async function runCommand(words: readonly string[], home: CommandHome): Promise<ExitCode> {
+  const { io, clients } = home;
+  const ending = new AbortController();
+  const inShell = home.shell !== undefined;
+  const state: { result: Report | ExitCode; given: GivenSettings; help: string; changes: boolean } = {
+    result: EXIT.DONE,
+    changes: false,
+    given: { ...home.base, json: home.base.json === true || wantsJson(words) },
+    help: "",
+  };
+  const program = buildProgram({
+    inShell,
+    writeHelp: (text) => {
+      state.help += text;
+    },
+    run: async ({ command, args, handler, changes }) => {
+      state.changes = changes;
+      const given = givenSettings(command);
+      state.given = { ...home.base, ...given };
+      const settings = settingsOf(given, home.base, io.env);
+      clients.onRetry = settings.json ? undefined : tellOnce(io, settings.timeoutMs);
+      const context = new CommandContext({
+        settings,
+        given,
+        io,
+        clients,
+        signal: ending.signal,
+        words,
+        shell: home.shell,
+      });
+      state.result = await handler(context, args, command.opts() as never);
+    },
+  });
+  try {
+    await io.interrupts.during(
+      () => ending.abort(),
+      () => program.parseAsync(words, { from: "user" }),
+    );
+    return typeof state.result === "number" ? state.result : await succeed(state.result, io, state.given);
+  } catch (error) {
+    return await fail(error, { words, home, program, ...state });
+  } finally {
+    clients.onRetry = undefined;
+  }
+}
+
+/** Before the words are understood, only they can tell how their failure is to be written. */
+function wantsJson(words: readonly string[]): boolean {
+  const end = words.indexOf("--");
+  return (end === -1 ? words : words.slice(0, end)).includes("--json");
+}
+
+async function succeed({ document, text }: Report, io: CliIo, { json }: GivenSettings): Promise<ExitCode> {
+  return written(io, json === true ? jsonLine({ ok: true, ...document }) : text, EXIT.DONE);
+}
+
+interface FailedRun {
+  readonly words: readonly string[];
+  readonly home: CommandHome;
+  /** Undefined when there was no command to parse. */
+  readonly program: Command | undefined;
+  readonly given: GivenSettings;
+  /** What was written as help because it was asked for, or because a command is missing. */
+  readonly help: string;
+  readonly changes: boolean;
+}
+
+async function fail(error: unknown, { words, home, program, given, help, changes }: FailedRun): Promise<ExitCode> {
+  const { io, shell } = home;
+  const json = given.json === true;
+  if (error instanceof OutputClosedError) return EXIT.DONE;
+  if (error instanceof CommanderError && error.exitCode === 0)
+    return written(io, json ? jsonLine({ ok: true, ...helpDocument(error, help) }) : help, EXIT.DONE);
+  const report = failureReport(error, {
+    words,
+    prefix: shell === undefined ? "bank " : "",
+    helpCommand: `bank ${[...commandPath(program, words), "--help"].join(" ")}`,
+    changes,
+    requestIdGiven: given.requestId !== undefined,
+    interruptedBy: io.interrupts.signal,
+  });
+  if (json) return written(io, jsonLine({ ok: false, ...report.document }), report.exitCode);
+  try {
+    await write(io.stderr, error instanceof CommanderError && error.code === "commander.help" ? help : report.text);
+  } catch (problem) {
+    // Nobody reads the message; the exit code still tells.
+    if (!(problem instanceof OutputClosedError)) throw problem;
+  }
+  return report.exitCode;
+}
+
+function helpDocument({ code }: CommanderError, help: string): JsonObject {
+  return code === "commander.version" ? { version: help.trim() } : { help };
+}
+
+/** The names of the commands that the words begin with. */
+function commandPath(program: Command | undefined, words: readonly string[]): string[] {
+  const path: string[] = [];
+  let at = program;
+  for (const word of words) {
+    const next = at?.commands.find((command) => command.name() === word);
+    if (next === undefined) continue;
+    path.push(word);
+    at = next;
+  }
+  return path;
+}
+
+/** Whoever has closed the output has seen enough; what was done stays done. */
+async function written(io: CliIo, text: string, exitCode: ExitCode): Promise<ExitCode> {
+  try {
+    if (text !== "") await write(io.stdout, text);
+  } catch (error) {
+    if (!(error instanceof OutputClosedError)) throw error;
+  }
+  return exitCode;
+}
+
+function jsonLine(document: JsonObject): string {
+  return `${JSON.stringify(document)}\n`;
+}
+
+/** Tells a person, once, why nothing seems to happen. */
+function tellOnce({ stderr }: CliIo, timeoutMs: number): ((notice: RetryNotice) => void) | undefined {
+  if (stderr.isTTY !== true) return undefined;
+  let told = false;
+  return ({ message }) => {
+    if (told) return;
+    told = true;
+    // The answer is what counts; if this line cannot be written, nothing is lost.
+    stderr.write(`bank: ${printable(message)} Trying again for up to ${timeoutMs / 1_000} s …\n`, () => undefined);
+  };
+}
