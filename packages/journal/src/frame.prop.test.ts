@@ -1,4 +1,4 @@
-import type { LedgerRecord } from "@bank/core";
+import type { AccountIndex, CurrencyIndex, LedgerRecord } from "@bank/core";
 import {
   ACCOUNT_REFERENCE_LENGTH_MAX,
   ADDRESS_LENGTH_MAX,
@@ -89,6 +89,28 @@ describe("the estimate of one record", () => {
       expect(added).toBeLessThanOrEqual(estimateBytes(record));
       expect(encodeFrame(HEADER, [record]).length - empty).toBeLessThanOrEqual(estimateBytes(record));
     }
+  });
+
+  test("holds for every kind where it is tightest: nobody acted so before, and all numbers are large", () => {
+    const principal = "€".repeat(TEXT_LENGTH_MAX);
+    const most = { principal, branch: 65_535, request: requestKey(1) };
+    const { accountOpened, currencyDefined, rejected, stateRoot } = SAMPLES;
+    const records: LedgerRecord[] = [
+      transfer(most.request, most),
+      { ...accountOpened, ...most, account: 0xffff_ffff as AccountIndex, name: "", owner: "", displayName: "" },
+      { ...SAMPLES.branchRegistered, ...most, name: "", address: "" },
+      { ...currencyDefined, ...most, currency: 0xffff_ffff as CurrencyIndex, code: "" },
+      { ...rejected, ...most, rejection: { ...rejected.rejection, metadata: {} } },
+      { ...rejected, ...most, rejection: { ...rejected.rejection, metadata: { [principal]: principal } } },
+      { ...stateRoot, ...most, position: Number.MAX_SAFE_INTEGER },
+    ];
+    // Two actors before it, so that each record has an index, and every column is there already.
+    const before = [...records.map((record) => ({ ...record, principal: "a" })), transfer(undefined)];
+    const { length } = encodeFrame(HEADER, before);
+    for (const record of records)
+      expect(encodeFrame(HEADER, [...before, record]).length - length).toBeLessThanOrEqual(estimateBytes(record));
+    const epoch: LedgerRecord = { ...SAMPLES.epochBegun, ...most, number: Number.MAX_SAFE_INTEGER };
+    expect(encodeFrame(HEADER, [epoch, ...before]).length - length).toBeLessThanOrEqual(estimateBytes(epoch));
   });
 
   test("stays within what one command may take, whatever the command", () => {

@@ -169,22 +169,27 @@ describe("pages in another order or another split", () => {
     expect([cutAccounts(accounts, 0, count), cutRequests(requests, 0, answered)]).toEqual([second, third]);
   });
 
-  test.each<[string, readonly Uint8Array[]]>([
-    ["no pages", []],
-    ["no tables", [second, third]],
-    ["tables behind accounts", [second, first, third]],
-    ["tables twice", [first, first, second, third]],
-    ["tables at the end", [first, second, third, first]],
-    ["requests before accounts", [first, third, second]],
-    ["accounts in two pages where one would do", [first, ...split, third]],
-    ["accounts that do not begin at 0", [first, split[1], third]],
-    ["requests in two pages where one would do", [first, second, ...splitRequests]],
-    ["a page of nothing", [first, encode(undefined)]],
-    ["a page of no accounts", [first, encode({ case: "accounts", value: {} })]],
-    ["a page of no requests", [first, encode({ case: "requests", value: {} })]],
-    ["accounts behind a full page of requests", fullRequestsThenAccounts()],
-  ])("are refused: %s", (_, bytes) => {
-    expect(() => load(...bytes)).toThrow(JournalFormatError);
+  const misplaced = "a page of the snapshot is out of place";
+  const noAccounts = encode({ case: "accounts", value: {} });
+  const noRequests = encode({ case: "requests", value: {} });
+
+  test.each<[string, string, readonly Uint8Array[]]>([
+    ["no pages", "the snapshot has no pages", []],
+    ["no tables", misplaced, [second, third]],
+    ["only requests", misplaced, [third]],
+    ["tables behind accounts", misplaced, [second, first, third]],
+    ["tables twice", misplaced, [first, first, second, third]],
+    ["tables at the end", misplaced, [first, second, third, first]],
+    ["requests before accounts", misplaced, [first, third, second]],
+    ["accounts in two pages where one would do", misplaced, [first, ...split, third]],
+    ["requests in two pages where one would do", misplaced, [first, second, ...splitRequests]],
+    ["a page of nothing", misplaced, [first, encode(undefined)]],
+    ["accounts behind a full page of requests", misplaced, fullRequestsThenAccounts()],
+    ["accounts that do not begin at 0", "pages of accounts are out of order", [first, split[1], third]],
+    ["a page of no accounts", "a page of accounts has 1 to 1024, not 0", [first, noAccounts]],
+    ["a page of no requests", "a page of requests has 1 to 4096, not 0", [first, noRequests]],
+  ])("are refused: %s", (_, message, bytes) => {
+    expect(() => load(...bytes)).toThrow(new JournalFormatError(message));
   });
 
   test("are refused when a page holds more than fits", () => {
@@ -195,6 +200,15 @@ describe("pages in another order or another split", () => {
     expect(load(small, one, two).accounts.count).toBe(1_025);
     expect(() => load(small, merged(one, two))).toThrow("a page of accounts has 1 to 1024, not 1025");
     expect(() => load(small, one, one)).toThrow("pages of accounts are out of order");
+    const crowded = Object.fromEntries(
+      Object.entries({ ids: 16, principals: 4, positions: 8, hashes: 8 }).map(([name, width]) => [
+        name,
+        new Uint8Array(4_097 * width),
+      ]),
+    );
+    expect(() => load(first, second, encode({ case: "requests", value: crowded }))).toThrow(
+      "a page of requests has 1 to 4096, not 4097",
+    );
   });
 });
 

@@ -85,7 +85,6 @@ function seal(header: Uint8Array, sha256: Sha256): Uint8Array {
 }
 
 function unseal(sealed: Uint8Array, sha256: Sha256): Uint8Array {
-  if (sealed.length < HASH_BYTES) throw new JournalFormatError("the header of the snapshot is cut off");
   const header = sealed.subarray(0, -HASH_BYTES);
   if (!bytesEqual(sha256(header), sealed.subarray(-HASH_BYTES)))
     throw new DigestMismatchError("the header of the snapshot does not have the hash that it carries");

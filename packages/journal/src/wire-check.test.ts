@@ -171,6 +171,7 @@ describe("bytes that end too early or too late", () => {
     ["a packed integer", BatchPayloadSchema, [0x1a, 1, 0x80]],
     // Behind each of these stands a byte that would complete it, outside the message that it belongs to.
     ["an integer of a nested message", BatchPayloadSchema, [0x12, 2, 0x10, 0x80, 1]],
+    ["a tag of a nested message that has no value", BatchPayloadSchema, [0x12, 1, 0x10, 0x1a, 1, 1]],
     ["a text of a nested message", BatchPayloadSchema, [0x12, 2, 0x0a, 1, 0x61]],
     ["a packed integer behind its column", BatchPayloadSchema, [0x1a, 1, 0x80, 1]],
     ["a fixed value of a nested message", BatchPayloadSchema, [0x4a, 2, 0x49, 1, 0, 0, 0, 0, 0, 0, 0]],
