@@ -26,6 +26,8 @@ try {
       cwd: ROOT,
       encoding: "utf8",
       timeout: COMMAND_TIMEOUT_MS,
+      // What npm thinks of the machine's settings is not the bank's output.
+      env: { ...process.env, npm_config_loglevel: "error" },
     });
     const found = difference(step, stdout + stderr);
     if (found !== undefined) throw new Error(`README.md:${step.line}: ${step.command}\n  ${found}\n${stdout}${stderr}`);
