@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { RefusalError } from "@bank/core";
+import type { DescMessage, Message } from "@bufbuild/protobuf";
 import { pathToString } from "@bufbuild/protobuf/reflect";
 import { createValidator } from "@bufbuild/protovalidate";
 import { ConnectError, type Interceptor } from "@connectrpc/connect";
@@ -14,18 +15,22 @@ export type ReportIncident = (incident: {
 
 /**
  * Turns whatever a handler throws into what callers may see: refusals by the catalogue, and everything unexpected into
- * INTERNAL with the id of an incident, never its cause.
+ * INTERNAL with the id of an incident, never its cause. In streams too, whose handlers throw while they are read.
  */
 export function errorInterceptor(report: ReportIncident): Interceptor {
   return (next) => async (request) => {
-    try {
-      return await next(request);
-    } catch (error) {
-      if (error instanceof RefusalError) throw connectErrorFromRefusal(error);
-      if (error instanceof ConnectError) throw error;
+    const visible = (error: unknown): ConnectError => {
+      if (error instanceof RefusalError) return connectErrorFromRefusal(error);
+      if (error instanceof ConnectError) return error;
       const id = randomBytes(8).toString("hex");
       report({ id, method: `${request.service.typeName}/${request.method.name}`, error });
-      throw connectErrorFromRefusal(new RefusalError("INTERNAL", { incident: id }, "OUTCOME_UNKNOWN"));
+      return connectErrorFromRefusal(new RefusalError("INTERNAL", { incident: id }, "OUTCOME_UNKNOWN"));
+    };
+    try {
+      const response = await next(request);
+      return response.stream ? { ...response, message: withVisibleErrors(response.message, visible) } : response;
+    } catch (error) {
+      throw visible(error);
     }
   };
 }
@@ -33,18 +38,35 @@ export function errorInterceptor(report: ReportIncident): Interceptor {
 /** Calls whose handler checks every command by itself: the branches that make them have validated the messages. */
 const CHECKED_BY_HANDLER: ReadonlySet<string> = new Set(["bank.journal.v1.ReplicationService.Submit"]);
 
-/** Holds every unary request against the rules that its message carries. */
+/** Holds every request against the rules that its message carries. */
 export function validationInterceptor(): Interceptor {
   const validator = createValidator();
-  return (next) => async (request) => {
-    if (!request.stream && !CHECKED_BY_HANDLER.has(`${request.service.typeName}.${request.method.name}`)) {
-      const result = validator.validate(request.method.input, request.message);
-      if (result.kind === "error") throw result.error;
-      if (result.kind === "invalid") {
-        const problem = result.violations.map(({ field, message }) => `${pathToString(field)}: ${message}`).join("; ");
-        throw new RefusalError("INVALID_REQUEST", { problem });
-      }
-    }
-    return await next(request);
+  const check = (type: DescMessage, message: Message) => {
+    const result = validator.validate(type, message);
+    if (result.kind === "error") throw result.error;
+    if (result.kind !== "invalid") return;
+    const problem = result.violations.map(({ field, message: text }) => `${pathToString(field)}: ${text}`).join("; ");
+    throw new RefusalError("INVALID_REQUEST", { problem });
   };
+  return (next) => async (request) => {
+    const { input } = request.method;
+    if (request.stream) return next({ ...request, message: checkedEach(request.message, (one) => check(input, one)) });
+    if (!CHECKED_BY_HANDLER.has(`${request.service.typeName}.${request.method.name}`)) check(input, request.message);
+    return next(request);
+  };
+}
+
+async function* withVisibleErrors<T>(messages: AsyncIterable<T>, visible: (error: unknown) => ConnectError) {
+  try {
+    yield* messages;
+  } catch (error) {
+    throw visible(error);
+  }
+}
+
+async function* checkedEach<T>(messages: AsyncIterable<T>, check: (message: T) => void) {
+  for await (const message of messages) {
+    check(message);
+    yield message;
+  }
 }

@@ -1,6 +1,6 @@
-import { createServer as createHttp1Server, type Server as Http1Server } from "node:http";
-import { createServer as createHttp2Server, type Http2Server, type ServerHttp2Session } from "node:http2";
-import { type AddressInfo, createServer as createNetServer, type Server, type Socket } from "node:net";
+import { createServer as createHttp1Server, type Server } from "node:http";
+import { createServer as createHttp2Server, type ServerHttp2Session } from "node:http2";
+import type { AddressInfo, Socket } from "node:net";
 import { FRAME_BYTES_MAX } from "@bank/core";
 import type { ConnectRouter } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
@@ -16,6 +16,8 @@ const TIMEOUT_MAX_MS = 5 * 60_000;
 const FIRST_BYTES_TIMEOUT_MS = 10_000;
 /** What every HTTP/2 connection begins with; HTTP/1 has no such method. Source: RFC 9113, section 3.4. */
 const HTTP2_PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
+/** No method of HTTP/1 begins with as many bytes of the preface. */
+const TELLING_BYTES = 3;
 
 export interface ServeOptions {
   readonly host: string;
@@ -53,7 +55,6 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     compressMinBytes: Number.MAX_SAFE_INTEGER,
     maxTimeoutMs: TIMEOUT_MAX_MS,
   });
-  const http1 = createHttp1Server(handler);
   const http2 = createHttp2Server(handler);
   const sessions = new Set<ServerHttp2Session>();
   http2.on("session", (session) => {
@@ -62,12 +63,30 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     // A connection that breaks tells its streams; nothing else is to be done about it here.
     session.on("error", () => session.destroy());
   });
+  // The HTTP/1 server owns the port: only while it listens does it enforce its time limits and know its idle connections.
+  const server = createHttp1Server((request, response) => {
+    response.once("close", () => {
+      if (ending.signal.aborted) server.closeIdleConnections();
+    });
+    handler(request, response);
+  });
+  const serveHttp1 = server.listeners("connection");
+  server.removeAllListeners("connection");
   const sockets = new Set<Socket>();
-  const server = createNetServer((socket) => {
+  /** Those that have not said which protocol they speak. */
+  const silent = new Set<Socket>();
+  server.on("connection", (socket) => {
     sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
-    socket.setNoDelay(true);
-    handOver(socket, http1, http2);
+    silent.add(socket);
+    socket.once("close", () => {
+      sockets.delete(socket);
+      silent.delete(socket);
+    });
+    whenProtocolIsKnown(socket, (isHttp2) => {
+      silent.delete(socket);
+      if (isHttp2) http2.emit("connection", socket);
+      else for (const listener of serveHttp1) listener.call(server, socket);
+    });
   });
   await listen(server, options);
   const { port } = server.address() as AddressInfo;
@@ -77,29 +96,34 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     port,
     url: `http://${options.host.includes(":") ? `[${options.host}]` : options.host}:${port}`,
     close: () => {
-      closing ??= closeServer({ server, http1, sessions, sockets, ending });
+      closing ??= closeServer({ server, sessions, sockets, silent, ending });
       return closing;
     },
   };
 }
 
-/** Gives a socket to the server that speaks its protocol, once its first bytes tell which that is. */
-function handOver(socket: Socket, http1: Http1Server, http2: Http2Server): void {
-  const onError = () => socket.destroy();
-  socket.on("error", onError);
-  socket.setTimeout(FIRST_BYTES_TIMEOUT_MS, onError);
+/** Tells which protocol a connection speaks once its first bytes show that, with the bytes unread again. */
+function whenProtocolIsKnown(socket: Socket, serveIt: (isHttp2: boolean) => void): void {
+  const giveUp = () => socket.destroy();
+  socket.on("error", giveUp);
+  socket.setTimeout(FIRST_BYTES_TIMEOUT_MS, giveUp);
+  // Whoever hangs up now is not waited for; HTTP/1 may say later that it has sent all its requests.
+  socket.allowHalfOpen = false;
+  // Kept here until it is known: what is unread again at once would be readable again at once, for ever.
+  let head = Buffer.alloc(0);
   const onReadable = () => {
-    const head: Buffer | null = socket.read();
-    if (head === null) return;
+    const bytes: Buffer | null = socket.read();
+    if (bytes === null) return;
+    head = Buffer.concat([head, bytes]);
     const couldBeHttp2 = HTTP2_PREFACE.subarray(0, head.length).equals(head.subarray(0, HTTP2_PREFACE.length));
-    socket.unshift(head);
-    if (couldBeHttp2 && head.length < 3) return;
+    if (couldBeHttp2 && head.length < TELLING_BYTES) return;
     socket.removeListener("readable", onReadable);
-    socket.removeListener("error", onError);
+    socket.removeListener("error", giveUp);
+    socket.removeListener("timeout", giveUp);
     socket.setTimeout(0);
-    socket.removeAllListeners("timeout");
-    (couldBeHttp2 ? http2 : http1).emit("connection", socket);
-    socket.resume();
+    socket.allowHalfOpen = !couldBeHttp2;
+    socket.unshift(head);
+    serveIt(couldBeHttp2);
   };
   socket.on("readable", onReadable);
 }
@@ -119,16 +143,16 @@ const CLOSE_GRACE_MS = 5_000;
 
 async function closeServer(parts: {
   readonly server: Server;
-  readonly http1: Http1Server;
   readonly sessions: ReadonlySet<ServerHttp2Session>;
   readonly sockets: ReadonlySet<Socket>;
+  readonly silent: ReadonlySet<Socket>;
   readonly ending: AbortController;
 }): Promise<void> {
-  const { server, http1, sessions, sockets, ending } = parts;
+  const { server, sessions, sockets, silent, ending } = parts;
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   ending.abort(new Error("the server is shutting down"));
   for (const session of sessions) session.close();
-  http1.closeIdleConnections();
+  for (const socket of silent) socket.destroy();
   const grace = setTimeout(() => {
     for (const socket of sockets) socket.destroy();
   }, CLOSE_GRACE_MS);

@@ -1,0 +1,47 @@
+import { BranchService } from "@bank/proto";
+import { Code } from "@connectrpc/connect";
+import { describe, expect, it } from "vitest";
+import { serverUrl } from "./transport.ts";
+import { branchClient, failureOf, startServer } from "./wire.test-util.ts";
+
+describe("a server's URL", () => {
+  it.each([
+    ["127.0.0.1:50051", "http://127.0.0.1:50051"],
+    ["bank.example:1", "http://bank.example:1"],
+    ["[::1]:50051", "http://[::1]:50051"],
+    ["http://127.0.0.1:50051", "http://127.0.0.1:50051"],
+    ["http://127.0.0.1:50051/", "http://127.0.0.1:50051"],
+    ["https://bank.example", "https://bank.example"],
+  ])("%s means %s", (text, url) => {
+    expect(serverUrl(text)).toBe(url);
+  });
+
+  it.each([
+    "",
+    ":50051",
+    "host:port",
+    "http://",
+    "http://host/path",
+    "host:1?x",
+    "host:1#x",
+    "host:99999",
+    "ftp://host",
+  ])("is not %j", (text) => {
+    expect(() => serverUrl(text)).toThrow(TypeError);
+  });
+});
+
+describe("a connection", () => {
+  it("is made anew after the server was away", async () => {
+    const routes = (name: string) => (router: Parameters<Parameters<typeof startServer>[0]>[0]) => {
+      router.service(BranchService, { listBranches: () => ({ branches: [{ name }] }) });
+    };
+    const first = await startServer(routes("first"));
+    const client = branchClient(first.serving.url);
+    expect((await client.listBranches({})).branches[0]?.name).toBe("first");
+    await first.serving.close();
+    expect((await failureOf(client.listBranches({}))).code).toBe(Code.Unavailable);
+    await startServer(routes("second"), first.serving.port);
+    expect((await client.listBranches({})).branches[0]?.name).toBe("second");
+  });
+});
