@@ -35,6 +35,8 @@ export type FollowerState = "connecting" | "following" | "diverged";
 
 /** Received frames that are not on disk yet; beyond it the stream is not read further. */
 const UNSAVED_BYTES_MAX = 16 * 1024 * 1024;
+const RECONNECT_MIN_MS = 20;
+const RECONNECT_MAX_MS = 2_000;
 const SAVE_RETRY_MIN_MS = 100;
 const SAVE_RETRY_MAX_MS = 5_000;
 
@@ -106,22 +108,26 @@ export class Follower {
   private async run(): Promise<void> {
     const { platform } = this.options;
     const { signal } = this.stop;
-    const backoff = new Backoff(platform, { minMs: 20, maxMs: 2_000 });
+    const backoff = new Backoff(platform, { minMs: RECONNECT_MIN_MS, maxMs: RECONNECT_MAX_MS });
     while (!signal.aborted) {
+      const { current } = this.applied;
+      const startedMs = platform.monotonicMs();
       try {
-        await this.followOnce(backoff, signal);
+        await this.followOnce(signal);
       } catch (error) {
         if (signal.aborted) break;
         this.lost(error);
       }
       if (signal.aborted) break;
+      // A stream that brought nothing and did not last is no reason to hurry.
+      if (this.applied.current > current || platform.monotonicMs() - startedMs >= RECONNECT_MAX_MS) backoff.reset();
       await backoff.wait(signal).catch(() => {
         // Only the signal ends the wait early, and the loop looks at it.
       });
     }
   }
 
-  private async followOnce(backoff: Backoff, signal: AbortSignal): Promise<void> {
+  private async followOnce(signal: AbortSignal): Promise<void> {
     const from = {
       bankId: this.replayed?.bankId,
       epochId: this.replayed?.ledger.currentEpoch()?.id,
@@ -131,7 +137,6 @@ export class Follower {
     for await (const message of this.options.openJournal(from, signal)) {
       await this.belongTo(message.bankId);
       this.setState("following");
-      backoff.reset();
       if (message.received !== undefined) this.receive(message, message.received);
       if (this.unsavedBytes > UNSAVED_BYTES_MAX) await this.saving;
       if (signal.aborted) return;

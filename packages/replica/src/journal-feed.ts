@@ -1,9 +1,11 @@
-import { bytesEqual, type Position, RefusalError, toHex } from "@bank/core";
+import { assert, bytesEqual, type Position, RefusalError, toHex } from "@bank/core";
 import type { JournalStore, StoredBatch } from "@bank/store";
 import type { PositionWatch } from "./position-watch.ts";
 
 /** Newest batches that are kept in memory, so that followers that keep up cost no read from the store. */
 const TAIL_BYTES_MAX = 8 * 1024 * 1024;
+/** What a batch takes besides its frame; a journal of single records is mostly this. */
+const BATCH_OVERHEAD_BYTES = 512;
 
 /** Where a follower stands, and the proof that its journal is a prefix of this one. */
 export interface FollowerHead {
@@ -30,9 +32,9 @@ export class JournalFeed {
   /** Keeps a batch that is durable here, in order. */
   push(batch: StoredBatch): void {
     this.tail.push(batch);
-    this.tailBytes += batch.frame.length;
+    this.tailBytes += sizeOf(batch);
     while (this.tailBytes > TAIL_BYTES_MAX && this.tail.length > 1)
-      this.tailBytes -= (this.tail.shift() as StoredBatch).frame.length;
+      this.tailBytes -= sizeOf(this.tail.shift() as StoredBatch);
   }
 
   /**
@@ -49,19 +51,23 @@ export class JournalFeed {
       throw diverged(`at position ${position} it has chain hash ${toHex(chainHash)}, and this one another`);
   }
 
-  /** Every batch behind the position, then each new one, until the signal aborts. */
+  /**
+   * Every batch behind the position, then each new one, until the signal aborts: then it rejects with its reason.
+   * Rejects with: what the store's `read` rejects with; `InvariantError` where the store lacks what is shown.
+   */
   async *follow(after: Position, signal: AbortSignal): AsyncGenerator<StoredBatch, void, undefined> {
     let position = after;
     this.followers++;
     try {
       while (!signal.aborted) {
-        const batches = this.fromTail(position) ?? (await this.store.read(position));
-        for (const batch of batches) {
+        await this.shown.reached(position + 1, signal);
+        const before = position;
+        for (const batch of this.fromTail(position) ?? (await this.store.read(position))) {
           if (batch.lastPosition > this.shown.current) break;
           yield batch;
           position = batch.lastPosition;
         }
-        await this.shown.reached(position + 1, signal);
+        assert(position > before, `what is shown behind position ${before} is in the store`);
       }
     } finally {
       this.followers--;
@@ -72,9 +78,14 @@ export class JournalFeed {
   private fromTail(position: Position): readonly StoredBatch[] | undefined {
     const first = this.tail[0];
     if (first === undefined || first.firstPosition > position + 1) return undefined;
-    const from = this.tail.findLastIndex((batch) => batch.firstPosition <= position + 1);
-    return this.tail.slice(from).filter((batch) => batch.lastPosition > position);
+    // From the end: most followers are near it.
+    const have = this.tail.findLastIndex((batch) => batch.lastPosition <= position);
+    return have === this.tail.length - 1 ? undefined : this.tail.slice(have + 1);
   }
+}
+
+function sizeOf(batch: StoredBatch): number {
+  return batch.frame.length + BATCH_OVERHEAD_BYTES;
 }
 
 function diverged(problem: string): RefusalError {

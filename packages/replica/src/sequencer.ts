@@ -138,7 +138,7 @@ export class Sequencer {
 
   /**
    * Reads the newest state, and resolves once everything that was read is durable. Should what was read be taken back,
-   * it reads again.
+   * it reads again. Rejects with `RefusalError`: NOT_READY, DEADLINE_EXCEEDED; and with what `query` throws.
    */
   async read<T>(query: (ledger: Ledger) => T, signal?: AbortSignal): Promise<{ value: T; position: Position }> {
     for (;;) {
@@ -150,7 +150,7 @@ export class Sequencer {
       try {
         await this.committed.reached(position, signal);
       } catch (error) {
-        if (rollbacks === this.rollbacks) throw error;
+        if (rollbacks === this.rollbacks) throw error instanceof RefusalError ? error : deadlineExceeded();
       }
       if (rollbacks === this.rollbacks) return { value, position };
     }
