@@ -38,9 +38,11 @@ export function errorInterceptor(report: ReportIncident): Interceptor {
 /** Calls whose handler checks every command by itself: the branches that make them have validated the messages. */
 const CHECKED_BY_HANDLER: ReadonlySet<string> = new Set(["bank.journal.v1.ReplicationService.Submit"]);
 
+/** Compiles the rules of a message when it first sees one, and keeps them: one for all servers of a process. */
+const validator = createValidator();
+
 /** Holds every request against the rules that its message carries. */
 export function validationInterceptor(): Interceptor {
-  const validator = createValidator();
   const check = (type: DescMessage, message: Message) => {
     const result = validator.validate(type, message);
     if (result.kind === "error") throw result.error;

@@ -5,7 +5,7 @@ import { bytesEqual, requestIdFromBytes, toHex } from "../identifiers.ts";
 import { Random, SEED, seeded } from "../random.test-util.ts";
 import { RequestTable } from "./request-table.ts";
 
-const CHUNK = 65_536;
+const CHUNK = 4_096;
 
 /** A request id that says which it is. */
 function id(n: number): RequestId {
@@ -130,7 +130,7 @@ describe("RequestTable", () => {
     expect(table.find(0, id(3))).toBe(0);
   });
 
-  it("fills, borders and reuses chunks of 65,536", () => {
+  it("fills, borders and reuses chunks of 4,096", () => {
     const table = new RequestTable(SEED);
     const twin = new NaiveTable();
     const push = () => {

@@ -3,7 +3,7 @@ import type { Position, RequestId } from "../identifiers.ts";
 import { requestIdFromBytes } from "../identifiers.ts";
 import { RequestHasher } from "./request-hasher.ts";
 
-const CHUNK_BITS = 16;
+const CHUNK_BITS = 12;
 const CHUNK_SIZE = 1 << CHUNK_BITS;
 const CHUNK_MASK = CHUNK_SIZE - 1;
 
