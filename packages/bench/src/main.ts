@@ -3,9 +3,9 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { cpus } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { startBankProcess } from "@bank/testkit";
 import { audit } from "./audit.ts";
 import { BankLoad } from "./bank-load.ts";
-import { startBankProcess } from "./bank-process.ts";
 import { type Result, resultRecord, table } from "./report.ts";
 import { ROWS, type Scene } from "./rows.ts";
 
@@ -35,7 +35,7 @@ async function bench(): Promise<void> {
       `${rounds} round(s) of ${durationMs} ms a row; the bank in a process of its own, the load on the same machine`,
   );
   const dataDir = join(folder, "bank");
-  const bank = await startBankProcess(dataDir);
+  const bank = await startBankProcess({ dataDir });
   const load = new BankLoad(bank.url);
   const results: Result[] = [];
   try {

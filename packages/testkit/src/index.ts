@@ -1,5 +1,6 @@
 // @bank/testkit: what tests of several packages share. Private; only tests import it, and it imports no test runner.
 
+export { type BankProcess, type BankProcessOptions, startBankProcess } from "./bank-process.ts";
 export { type HeldAppend, HeldStore } from "./held-store.ts";
 export { type Attempt, type BalanceRead, checkHistory, History, type Told } from "./history.ts";
 export { LinkBrokenError, LocalLink, type LocalResult } from "./local-link.ts";
