@@ -115,6 +115,15 @@ describe("a follower", () => {
     expect(behind.got.map(({ lastPosition }) => lastPosition)).toEqual([4]);
   });
 
+  it("never sees it either where it comes from the store together with what is shown", async () => {
+    const journal = await Journal.open();
+    for (let i = 0; i < 3; i++) await journal.write(2, { shows: false });
+    journal.shown.advance(4);
+    const { got } = journal.follow(0);
+    await rest();
+    expect(got.map(({ lastPosition }) => lastPosition)).toEqual([2, 4]);
+  });
+
   it("that is slow misses nothing, holds up nobody, and reads from the store what memory let go", async () => {
     const journal = await Journal.open();
     await journal.write(1);

@@ -166,7 +166,7 @@ describe("an append of which nobody knows", () => {
     faulty.failNextAppend("unknown-lost");
     const outcome = await driven(platform, submitOne(sequencer, request(1, deposit(1, 5))));
     expect(short(outcome)).toBe("done");
-    expect(store.calls.recover).toBe(4);
+    expect(store.calls).toMatchObject({ recover: 4, append: 2 });
     expect(fatal).toEqual([]);
   });
 
@@ -346,7 +346,7 @@ describe("a store that contradicts this bank", () => {
   });
 
   it("that has lost an earlier answer ends it too", async () => {
-    const { sequencer, store, fatal } = await startWithAccounts(1);
+    const { sequencer, store, fatal, ledger } = await startWithAccounts(1);
     await submitOne(sequencer, request(1, deposit(1, 5)));
     store.before.batchAt = async () => {
       throw new CorruptStoreError("the batch is gone");
@@ -355,6 +355,9 @@ describe("a store that contradicts this bank", () => {
       refusal: { outcome: "OUTCOME_UNKNOWN" },
     });
     expect(fatal).toEqual([new CorruptStoreError("the batch is gone")]);
+    // Nothing is ahead of what is committed, and yet nothing is shown.
+    expect(ledger.position).toBe(sequencer.committedPosition);
+    await expect(sequencer.read((state) => state.position)).rejects.toMatchObject({ refusal: { reason: "NOT_READY" } });
   });
 });
 

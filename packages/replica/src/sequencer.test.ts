@@ -52,6 +52,12 @@ describe("group commit", () => {
     expect(committed).toHaveLength(1);
   });
 
+  it("never takes back what is committed, nor keeps the means to", async () => {
+    const { sequencer, ledger } = await startSequencer();
+    await sequencer.submit([request(1, openAccount())]);
+    expect(ledger.canRevertRecord()).toBe(false);
+  });
+
   it("gives one outcome for each request, in their order", async () => {
     const { sequencer } = await startWithAccounts(2);
     const outcomes = await sequencer.submit([
