@@ -10,6 +10,7 @@ export type { Consistency, ReadResult } from "./consistency.ts";
 export type { FollowedBatch, FollowerState, OpenJournal } from "./follower.ts";
 export type { FollowerHead, JournalFeed } from "./journal-feed.ts";
 export type { JournalHead } from "./journal-head.ts";
+export { lostSession } from "./lost-session.ts";
 export { type Answered, isRejected, type Outcome, type Refused } from "./outcome.ts";
 export { errorText, type Log, type Platform } from "./platform.ts";
 export type { ReadIndex } from "./read-gate.ts";

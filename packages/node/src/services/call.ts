@@ -1,6 +1,6 @@
 import { checkSession, invalidSession, type Ledger, type Position, type Session } from "@bank/core";
 import { type CommandOutcome, type Failure, type ReadInfo, ReadInfoSchema } from "@bank/proto";
-import type { Consistency, ReadResult } from "@bank/replica";
+import { type Consistency, lostSession, type ReadResult } from "@bank/replica";
 import {
   type CommandCase,
   connectErrorFromFailure,
@@ -91,7 +91,7 @@ function consistencyOf(mode: string, session: Session | undefined, floor: Sessio
 
 function requireSeen(teller: Teller, ledger: Ledger, session: Session): void {
   const check = checkSession(session, teller.bankId, ledger.epochs);
-  if (check.kind === "unknownEpoch") throw invalidSession("it names an epoch that this bank never had");
+  if (check.kind === "unknownEpoch") throw lostSession(session, ledger.epochs);
   if (check.position > ledger.position) throw notReached(check.position, ledger.position);
 }
 
