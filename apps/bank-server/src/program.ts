@@ -8,16 +8,18 @@ import {
   WITNESS_TIMEOUT_MS,
 } from "@bank/node";
 import {
+  EXIT_WRONG_FLAGS,
   flag,
   insecureMessage,
   isLoopback,
   parseListenAddress,
   printConfig,
   runServer,
+  serverCommand,
+  serverUrlFlag,
   wholeNumber,
 } from "@bank/node/app";
-import { serverUrl } from "@bank/rpc";
-import { Command } from "commander";
+import { type Command, Option } from "commander";
 
 interface BankFlags {
   readonly listen: string;
@@ -32,7 +34,7 @@ interface BankFlags {
 
 /** The command line of `bank-server`. */
 export function program(): Command {
-  const command = new Command("bank-server")
+  const command = serverCommand("bank-server")
     .description("The bank: keeps the ledger and its journal, decides, and serves customers and branches.")
     .addOption(flag("--listen <host:port>", "BANK_LISTEN", "where to listen").default("127.0.0.1:50051"))
     .addOption(flag("--data <dir>", "BANK_DATA", "data folder: journal, anchor, lock").default("data/bank"))
@@ -54,12 +56,15 @@ export function program(): Command {
         .argParser(wholeNumber(0)),
     )
     .option("--print-config", "print every setting and where it comes from, and exit")
-    .action((_flags, self: Command) => serveBank(self))
-    .showHelpAfterError("(bank-server --help lists the flags)");
+    .action((_flags, self: Command) => serveBank(self));
   command
     .command("heal")
     .description("take the records that this bank has lost from a branch; the bank must not be running")
-    .requiredOption("--from <url>", "the branch, such as http://127.0.0.1:50061")
+    .addOption(
+      new Option("--from <url>", "the branch, such as http://127.0.0.1:50061")
+        .makeOptionMandatory()
+        .argParser(serverUrlFlag),
+    )
     .action((flags: { readonly from: string }) => heal(command.opts<BankFlags>(), flags.from));
   command
     .command("accept-loss")
@@ -71,11 +76,12 @@ export function program(): Command {
 async function serveBank(command: Command): Promise<void> {
   const flags = command.opts<BankFlags>();
   const address = parseListenAddress(flags.listen);
-  if (address === undefined) return command.error(`error: --listen ${flags.listen} is not HOST:PORT`, { exitCode: 2 });
+  const exitCode = EXIT_WRONG_FLAGS;
+  if (address === undefined) return command.error(`error: --listen ${flags.listen} is not HOST:PORT`, { exitCode });
   if (!isLoopback(address.host) && flags.insecure !== true)
-    return command.error(`error: ${insecureMessage(address.host)}`, { exitCode: 2 });
+    return command.error(`error: ${insecureMessage(address.host)}`, { exitCode });
   if (flags.printConfig) {
-    printConfig(command);
+    printConfig(command, { store: `sqlite:${flags.data}`, insecure: "false" });
     return;
   }
   await runServer(async (onFatal) => {
@@ -96,7 +102,7 @@ async function serveBank(command: Command): Promise<void> {
 
 async function heal(flags: BankFlags, from: string): Promise<void> {
   await operate(async () => {
-    const healed = await healFrom(serverUrl(from), { dataDir: flags.data, ...storeOf(flags), log: textLog });
+    const healed = await healFrom(from, { dataDir: flags.data, ...storeOf(flags), log: textLog });
     return healed.to === healed.from
       ? `Nothing to heal: ${from} has nothing behind position ${healed.from}.`
       : `Healed: positions ${healed.from + 1} to ${healed.to} were taken from ${from}. Start the bank as usual.`;

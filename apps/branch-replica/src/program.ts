@@ -1,5 +1,6 @@
 import { SNAPSHOT_EVERY_RECORDS, startBranch } from "@bank/node";
 import {
+  EXIT_WRONG_FLAGS,
   flag,
   insecureMessage,
   isLoopback,
@@ -7,13 +8,15 @@ import {
   parseListenAddress,
   printConfig,
   runServer,
+  serverCommand,
+  serverUrlFlag,
   wholeNumber,
 } from "@bank/node/app";
-import { serverUrl } from "@bank/rpc";
-import { Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 
 /** The port of branch N, where nothing else is said, is this plus N. */
 const BASE_PORT = 50_060;
+const PORT_MAX = 65_535;
 
 interface BranchFlags {
   readonly id: readonly number[];
@@ -28,7 +31,7 @@ interface BranchFlags {
 
 /** The command line of `branch-replica`. */
 export function program(): Command {
-  return new Command("branch-replica")
+  return serverCommand("branch-replica")
     .description("A branch of the bank: keeps a verified copy of the journal, serves reads, passes writes on.")
     .addOption(
       flag("--id <numbers>", "BRANCH_ID", "branches to host, such as 1 or 1,2,3; they share one copy")
@@ -38,7 +41,7 @@ export function program(): Command {
     .addOption(
       flag("--bank <url>", "BRANCH_BANK", "where the bank listens")
         .default("http://127.0.0.1:50051")
-        .argParser(bankUrl),
+        .argParser(serverUrlFlag),
     )
     .addOption(
       flag(
@@ -58,22 +61,27 @@ export function program(): Command {
         .argParser(wholeNumber(1)),
     )
     .option("--print-config", "print every setting and where it comes from, and exit")
-    .action((_flags, command: Command) => serveBranches(command))
-    .showHelpAfterError("(branch-replica --help lists the flags)");
+    .action((_flags, command: Command) => serveBranches(command));
 }
 
 async function serveBranches(command: Command): Promise<void> {
   const flags = command.opts<BranchFlags>();
+  const exitCode = EXIT_WRONG_FLAGS;
   const addresses = listenAddresses(flags);
-  if (addresses === undefined)
-    return command.error(`error: --listen ${flags.listen} is not HOST:PORT with room for ${flags.id.length} ports`, {
-      exitCode: 2,
-    });
+  if (addresses === undefined) {
+    const problem =
+      flags.listen === undefined
+        ? `there is no port ${BASE_PORT} + id for every branch: say where with --listen`
+        : `--listen ${flags.listen} is not HOST:PORT with room for ${flags.id.length} ports`;
+    return command.error(`error: ${problem}`, { exitCode });
+  }
   const host = addresses[0]?.host ?? "127.0.0.1";
   if (!isLoopback(host) && flags.insecure !== true)
-    return command.error(`error: ${insecureMessage(host)}`, { exitCode: 2 });
+    return command.error(`error: ${insecureMessage(host)}`, { exitCode });
+  const dataDir = flags.data ?? `data/branch-${flags.id.join("-")}`;
   if (flags.printConfig) {
-    printConfig(command);
+    const listen = addresses.map(({ port }) => `${host}:${port}`).join(",");
+    printConfig(command, { listen, data: dataDir, store: `sqlite:${dataDir}/journal`, insecure: "false" });
     return;
   }
   await runServer(async (onFatal) => {
@@ -81,7 +89,7 @@ async function serveBranches(command: Command): Promise<void> {
       branches: flags.id.map((number, i) => ({ number, port: addresses[i]?.port ?? 0 })),
       host,
       bankUrl: flags.bank,
-      dataDir: flags.data ?? `data/branch-${flags.id.join("-")}`,
+      dataDir,
       ...(flags.store === undefined ? {} : { store: flags.store }),
       snapshotEveryRecords: flags.snapshotEvery,
       onFatal,
@@ -104,10 +112,14 @@ async function serveBranches(command: Command): Promise<void> {
 }
 
 function listenAddresses({ listen, id }: BranchFlags): ListenAddress[] | undefined {
-  if (listen === undefined) return id.map((number) => ({ host: "127.0.0.1", port: BASE_PORT + number }));
+  if (listen === undefined) return checked(id.map((number) => ({ host: "127.0.0.1", port: BASE_PORT + number })));
   const first = parseListenAddress(listen);
-  if (first === undefined || first.port + id.length - 1 > 65_535) return undefined;
-  return id.map((_, i) => ({ host: first.host, port: first.port === 0 ? 0 : first.port + i }));
+  if (first === undefined) return undefined;
+  return checked(id.map((_, i) => ({ host: first.host, port: first.port === 0 ? 0 : first.port + i })));
+}
+
+function checked(addresses: ListenAddress[]): ListenAddress[] | undefined {
+  return addresses.every(({ port }) => port <= PORT_MAX) ? addresses : undefined;
 }
 
 function branchNumbers(text: string): number[] {
@@ -116,12 +128,4 @@ function branchNumbers(text: string): number[] {
   if (!valid) throw new InvalidArgumentError("Branches have numbers from 1 to 65535, separated by commas.");
   if (new Set(numbers).size !== numbers.length) throw new InvalidArgumentError("A branch is named twice.");
   return numbers;
-}
-
-function bankUrl(text: string): string {
-  try {
-    return serverUrl(text);
-  } catch {
-    throw new InvalidArgumentError("It must be HOST:PORT or http://HOST:PORT.");
-  }
 }

@@ -53,9 +53,7 @@ export class AnchorFile {
   /** Writes the anchor soon, unless a newer one comes before that. */
   update(anchor: Anchor): void {
     this.pending = anchor;
-    this.writing ??= this.writePending().finally(() => {
-      this.writing = undefined;
-    });
+    this.writing ??= this.writePending();
   }
 
   /** Writes what is pending, and no more after that. */
@@ -73,6 +71,8 @@ export class AnchorFile {
       });
       if (!this.closed) await this.pause();
     }
+    // In the same turn as the look at what is pending: a later update begins anew.
+    this.writing = undefined;
   }
 
   private async write({ bankId, epochId, position, chainHash }: Anchor): Promise<void> {
@@ -91,6 +91,8 @@ export class AnchorFile {
       await file.close();
     }
     await rename(temporary, this.path);
+    // Windows cannot open a folder, and keeps entries in order without being asked.
+    if (process.platform === "win32") return;
     const folder = await open(dirname(this.path), "r");
     try {
       await folder.sync();

@@ -1,25 +1,43 @@
-import type { Ledger } from "@bank/core";
+import { bytesEqual, type Ledger, toHex } from "@bank/core";
 import { Backoff, errorText, type Platform, type Witness } from "@bank/replica";
+import { serverUrl } from "@bank/rpc";
 import { RemoteJournal } from "./bank-link.ts";
+import { lossWasGivenUp } from "./given-up.ts";
 
 export interface AskBranchesOptions {
+  /** 16 bytes: the bank whose branches are asked. */
+  readonly bankId: Uint8Array;
   /** Branches that have not answered by then are passed over, loudly. */
   readonly timeoutMs: number;
-  /** How many must answer, however long it takes. */
+  /** How many must answer, however long it takes; all of them where there are fewer. */
   readonly required: number;
   readonly platform: Platform;
 }
+
+/** A branch that has told how far its copy goes. */
+export interface BranchWitness extends Witness {
+  /** Where it can be asked for what it holds. */
+  readonly url: string;
+  /** What it may have that the bank lacks was given up by an operator. */
+  readonly givenUp: boolean;
+}
+
+/** Where a witness can be asked for records; undefined for one that holds none. */
+export function urlOf(witness: Witness): string | undefined {
+  return (witness as Partial<BranchWitness>).url;
+}
+
+/** One call to a branch takes no longer. */
+const CALL_TIMEOUT_MS = 1_000;
 
 /**
  * Asks every branch that the journal knows how far its copy goes. Branches that cannot be reached are asked again until
  * the time is over: after a power cut they may be starting too.
  */
-export async function askBranches(ledger: Ledger, options: AskBranchesOptions): Promise<readonly Witness[]> {
+export async function askBranches(ledger: Ledger, options: AskBranchesOptions): Promise<readonly BranchWitness[]> {
   const { platform, timeoutMs, required } = options;
   const branches = [...ledger.branches].map(([number, { address }]) => ({ number, address }));
-  // Branches that one server hosts have one copy.
-  const byAddress = new Map(branches.map((branch) => [branch.address, branch]));
-  const witnesses: Witness[] = [];
+  const witnesses: BranchWitness[] = [];
   const enough = new AbortController();
   const timeout = platform.timeout(timeoutMs);
   const giveUpIfEnough = () => {
@@ -27,36 +45,42 @@ export async function askBranches(ledger: Ledger, options: AskBranchesOptions): 
   };
   timeout.addEventListener("abort", giveUpIfEnough, { once: true });
   await Promise.all(
-    [...byAddress.values()].map(async ({ number, address }) => {
-      const witness = await askUntil(number, address, enough.signal, platform);
+    branches.map(async ({ number, address }) => {
+      const witness = await askUntil(ledger, number, address, enough.signal, options);
       if (witness === undefined) return;
       witnesses.push(witness);
       if (timeout.aborted) giveUpIfEnough();
     }),
   );
-  const missing = byAddress.size - witnesses.length;
-  if (missing > 0)
+  const missing = branches.length - witnesses.length;
+  if (missing > 0 || witnesses.length < required)
     platform.log.warn("started without the testimony of all branches: a loss that only they know would go unseen", {
       answered: witnesses.length,
       missing,
+      required,
       waited_ms: timeoutMs,
     });
   return witnesses;
 }
 
 async function askUntil(
+  ledger: Ledger,
   number: number,
   address: string,
   signal: AbortSignal,
-  platform: Platform,
-): Promise<Witness | undefined> {
-  const name = `branch ${number} at ${address}`;
+  { bankId, platform }: AskBranchesOptions,
+): Promise<BranchWitness | undefined> {
+  const url = usableUrl(address);
+  if (url === undefined) {
+    platform.log.warn("branch has no address at which it could be asked", { branch: number, address });
+    return undefined;
+  }
   const backoff = new Backoff(platform, { minMs: 20, maxMs: 250 });
-  const journal = new RemoteJournal(address, "the bank");
+  const journal = new RemoteJournal(url, "the bank");
   try {
     while (!signal.aborted) {
       try {
-        return await journal.witness(name, AbortSignal.any([signal, platform.timeout(1_000)]));
+        return await ask(ledger, journal, number, AbortSignal.any([signal, platform.timeout(CALL_TIMEOUT_MS)]), bankId);
       } catch (error) {
         platform.log.info("branch does not testify yet", { branch: number, problem: errorText(error) });
         await backoff.wait(signal).catch(() => {
@@ -67,5 +91,30 @@ async function askUntil(
     return undefined;
   } finally {
     journal.close();
+  }
+}
+
+async function ask(
+  ledger: Ledger,
+  journal: RemoteJournal,
+  number: number,
+  signal: AbortSignal,
+  bankId: Uint8Array,
+): Promise<BranchWitness> {
+  const { url } = journal;
+  const head = await journal.head(signal);
+  // Somebody else may listen there by now; what it says about its own bank means nothing here.
+  if (!bytesEqual(head.bankId, bankId)) throw new Error(`a branch of bank ${toHex(head.bankId)} listens at ${url}`);
+  const { position, chainHash, epochId } = head;
+  const givenUp = lossWasGivenUp(ledger.epochs, head);
+  return { name: `branch ${number} at ${url}`, url, position, chainHash, epochId, givenUp };
+}
+
+function usableUrl(address: string): string | undefined {
+  try {
+    return serverUrl(address);
+  } catch {
+    // It was registered by somebody who says so little: there is nobody to ask.
+    return undefined;
   }
 }

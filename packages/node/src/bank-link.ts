@@ -1,14 +1,29 @@
 import { type Position, RefusalError } from "@bank/core";
 import { decodeHeader } from "@bank/journal";
 import { type CommandOutcome, type ForwardedCommand, JournalService, ReplicationService } from "@bank/proto";
-import type { BankLink, FollowedBatch, OpenJournal, ReadIndex, Witness } from "@bank/replica";
-import { connectToServer, failureFromConnectError, LOSS_ACCEPTED_HEADER, type ServerConnection } from "@bank/rpc";
+import type { BankLink, FollowedBatch, OpenJournal, ReadIndex } from "@bank/replica";
+import {
+  ACCEPTANCE_HEADER,
+  connectToServer,
+  failureFromConnectError,
+  LOSS_ACCEPTED_HEADER,
+  type ServerConnection,
+} from "@bank/rpc";
 import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
+import type { CopyHead } from "./given-up.ts";
 
 /** An outcome as the replica handles it. */
 export interface ForwardedOutcome {
   readonly position: Position;
   readonly outcome: CommandOutcome;
+}
+
+/** How far a server's journal goes, with the proof of it. */
+export interface RemoteHead extends CopyHead {
+  /** 16 bytes. */
+  readonly bankId: Uint8Array;
+  /** Chain hash at the position, 32 bytes. */
+  readonly chainHash: Uint8Array;
 }
 
 /** A forwarded call that takes longer than this has lost its answer. */
@@ -20,14 +35,19 @@ const REGISTER_TIMEOUT_MS = 5_000;
 export class RemoteJournal implements BankLink<ForwardedCommand, ForwardedOutcome> {
   readonly url: string;
   private readonly follower: string;
+  private readonly acceptance: () => string | undefined;
   private readonly connection: ServerConnection;
   private readonly journal: Client<typeof JournalService>;
   private readonly replication: Client<typeof ReplicationService>;
 
-  /** @param follower who asks, for people: "branch 2". */
-  constructor(url: string, follower: string) {
+  /**
+   * @param follower who asks, for people: "branch 2".
+   * @param acceptance the newest acceptance of a loss in the follower's own journal, as `newestAcceptance` gives it.
+   */
+  constructor(url: string, follower: string, acceptance: () => string | undefined = () => undefined) {
     this.url = url;
     this.follower = follower;
+    this.acceptance = acceptance;
     this.connection = connectToServer(url);
     this.journal = createClient(JournalService, this.connection.transport);
     this.replication = createClient(ReplicationService, this.connection.transport);
@@ -48,10 +68,20 @@ export class RemoteJournal implements BankLink<ForwardedCommand, ForwardedOutcom
     return { position: Number(position), epochId };
   }
 
-  /** What this journal can testify. */
-  async witness(name: string, signal: AbortSignal): Promise<Witness> {
-    const { position, chainHash, epochId } = await this.journal.getPosition({}, { signal });
-    return { name, position: Number(position), chainHash, epochId };
+  /** How far this journal goes. */
+  async head(signal: AbortSignal): Promise<RemoteHead> {
+    let acceptance: string | undefined;
+    const onHeader = (headers: Headers) => {
+      acceptance = headers.get(ACCEPTANCE_HEADER) ?? undefined;
+    };
+    const { position, chainHash, epochId, bankId } = await this.journal.getPosition({}, { signal, onHeader });
+    return { bankId, position: Number(position), chainHash, epochId, acceptance };
+  }
+
+  /** The chain hash at a position; undefined where no batch of this journal ends there. */
+  async chainHashAt(position: Position, signal: AbortSignal): Promise<Uint8Array | undefined> {
+    const { chainHash } = await this.journal.getPosition({ atPosition: BigInt(position) }, { signal });
+    return chainHash.length === 0 ? undefined : chainHash;
   }
 
   async submit(commands: readonly ForwardedCommand[]): Promise<readonly ForwardedOutcome[]> {
@@ -78,6 +108,7 @@ export class RemoteJournal implements BankLink<ForwardedCommand, ForwardedOutcom
   }
 
   private async *follow(...[from, signal]: Parameters<OpenJournal>): AsyncGenerator<FollowedBatch> {
+    const acceptance = this.acceptance();
     const stream = this.journal.follow(
       {
         afterPosition: BigInt(from.position),
@@ -86,7 +117,7 @@ export class RemoteJournal implements BankLink<ForwardedCommand, ForwardedOutcom
         epochId: from.epochId ?? new Uint8Array(0),
         follower: this.follower,
       },
-      { signal },
+      { signal, ...(acceptance === undefined ? {} : { headers: { [ACCEPTANCE_HEADER]: acceptance } }) },
     );
     let bankId: Uint8Array | undefined;
     for await (const { frame, chainHash, committedPosition, bankId: told } of stream) {

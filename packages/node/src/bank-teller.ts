@@ -56,6 +56,10 @@ export class BankTeller implements Teller {
     );
   }
 
+  async checkSession(session: Session): Promise<void> {
+    this.bank.checkSession(session);
+  }
+
   read<T>(consistency: Consistency, query: (ledger: Ledger) => T, signal: AbortSignal): Promise<ReadResult<T>> {
     return this.bank.read(consistency, query, signal);
   }
@@ -70,12 +74,17 @@ export class BankTeller implements Teller {
 
   /** The request, or why it cannot be one. */
   private check(command: ForwardedCommand, principal: string): Request | RefusalError {
+    let request: Request | undefined;
     try {
+      request = requestFromForwarded(command, principal);
       if (command.session !== "") this.bank.checkSession(decodeSession(command.session));
-      return requestFromForwarded(command, principal);
+      return request;
     } catch (error) {
-      if (error instanceof RefusalError) return error;
-      throw error;
+      if (!(error instanceof RefusalError)) throw error;
+      // The session is no part of a request: an earlier try, with another token or none, may have been carried out.
+      const isKnown = request !== undefined && this.bank.ledger.findRequest(principal, request.id) >= 0;
+      const { reason, metadata } = error.refusal;
+      return isKnown ? new RefusalError(reason, metadata, "OUTCOME_UNKNOWN", { cause: error }) : error;
     }
   }
 

@@ -13,7 +13,8 @@ export function branchSource(replica: Branch): JournalSource {
     get committedPosition() {
       return replica.savedPosition;
     },
-    head: (at) => replica.head(at),
+    head: async (at) =>
+      replica.savedPosition === 0 ? { position: 0, chainHash: undefined, epochId: undefined } : replica.head(at),
     reportDivergence: () => {
       // A branch decides nothing: the follower is told, and the bank will see for itself.
     },

@@ -1,7 +1,7 @@
 import { type BranchNumber, type Ledger, type Position, RefusalError, type Session } from "@bank/core";
 import type { CommandOutcome, ForwardedCommand } from "@bank/proto";
 import type { BranchReplica, Consistency, ReadResult } from "@bank/replica";
-import { type CommandCase, forwardedCommand } from "@bank/rpc";
+import { type CommandCase, decodeSession, encodeSession, forwardedCommand } from "@bank/rpc";
 import type { ForwardedOutcome } from "./bank-link.ts";
 import type { Teller } from "./teller.ts";
 
@@ -46,10 +46,15 @@ export class BranchTeller implements Teller {
     commands: readonly CommandCase[],
     call: { readonly signal: AbortSignal; readonly session: string },
   ): Promise<readonly CommandOutcome[]> {
+    const session = wellFormed(call.session);
     await this.host.whenRegistered(call.signal);
-    const forwarded = commands.map((command) => forwardedCommand(this.branch, command, call.session));
+    const forwarded = commands.map((command) => forwardedCommand(this.branch, command, session));
     const results = await this.host.replica().submit(forwarded, call.signal);
     return results.map(({ outcome }) => outcome);
+  }
+
+  async checkSession(session: Session, signal: AbortSignal): Promise<void> {
+    await this.host.replica().read({ mode: "session", session }, () => undefined, signal);
   }
 
   read<T>(consistency: Consistency, query: (ledger: Ledger) => T, signal: AbortSignal): Promise<ReadResult<T>> {
@@ -57,11 +62,29 @@ export class BranchTeller implements Teller {
   }
 
   sessionAt(position: Position): Session | undefined {
-    return this.host.replica().sessionAt(position);
+    const replica = this.host.replica();
+    // A write that was answered before it shows here may be of an epoch that this branch has not heard of: a token of
+    // the wrong epoch would be told that it is lost.
+    return position > replica.appliedPosition ? undefined : replica.sessionAt(position);
   }
 
   currency(): { readonly durablePosition: Position; readonly connected: boolean } {
     const replica = this.host.replica();
     return { durablePosition: replica.savedPosition, connected: replica.state === "following" };
+  }
+}
+
+/**
+ * A session token as the bank will read it, of bounded length: it goes along with each of many commands, and with those
+ * of other customers in the same call. Throws: `RefusalError` SESSION_INVALID.
+ */
+function wellFormed(token: string): string {
+  if (token === "") return "";
+  try {
+    return encodeSession(decodeSession(token));
+  } catch (error) {
+    if (!(error instanceof RefusalError)) throw error;
+    // The session is no part of a request: an earlier try may have been carried out.
+    throw new RefusalError(error.refusal.reason, error.refusal.metadata, "OUTCOME_UNKNOWN", { cause: error });
   }
 }

@@ -3,6 +3,7 @@
  * files are internal.
  */
 export { AnchorFile } from "./anchor-file.ts";
+export { WITNESS_TIMEOUT_MS } from "./ask-witnesses.ts";
 export { silentLog, textLog } from "./log.ts";
 export { nodePlatform, sha256 } from "./platform.ts";
 export { type AcceptedLoss, acceptLoss, type Healed, healFrom, type LossOptions } from "./recover-loss.ts";
@@ -12,7 +13,6 @@ export {
   type RunningBank,
   SNAPSHOT_EVERY_RECORDS,
   startBank,
-  WITNESS_TIMEOUT_MS,
 } from "./start-bank.ts";
 export { type BranchServerOptions, type RunningBranches, startBranch } from "./start-branch.ts";
 export { type ClusterOptions, type RunningCluster, startCluster } from "./start-cluster.ts";

@@ -1,14 +1,18 @@
 import { open } from "node:fs/promises";
 import { join } from "node:path";
-import { type Ledger, type Position, RecordKind, toHex } from "@bank/core";
+import { bytesEqual, type Ledger, type Position, RecordKind, toHex } from "@bank/core";
 import { applyFrame, decodeFrame, type Replay } from "@bank/journal";
-import { BankReplica, findLosses, type Log, type Platform, recover, type Witness } from "@bank/replica";
+import { BankReplica, errorText, findLosses, type Log, type Platform, recover } from "@bank/replica";
 import { type JournalStore, openStore } from "@bank/store";
 import { AnchorFile } from "./anchor-file.ts";
-import { askBranches } from "./ask-branches.ts";
+import { urlOf } from "./ask-branches.ts";
+import { askWitnesses, WITNESS_TIMEOUT_MS } from "./ask-witnesses.ts";
 import { RemoteJournal } from "./bank-link.ts";
 import { nodePlatform } from "./platform.ts";
-import { SNAPSHOT_EVERY_RECORDS, WITNESS_TIMEOUT_MS } from "./start-bank.ts";
+import { SNAPSHOT_EVERY_RECORDS } from "./start-bank.ts";
+
+/** A question to a branch that takes longer has failed. */
+const CALL_TIMEOUT_MS = 5_000;
 
 export interface LossOptions {
   /** The bank's data folder. No server may be using it. */
@@ -64,7 +68,7 @@ export async function acceptLoss(options: LossOptions): Promise<AcceptedLoss> {
   const platform = nodePlatform(options.log);
   const anchor = new AnchorFile(options.dataDir, options.log);
   const store = openStore(options.store ?? `sqlite:${options.dataDir}`);
-  const exported = { records: 0, file: undefined as string | undefined };
+  let exported: Exported | undefined;
   let position = 0;
   const bank = await BankReplica.open({
     store,
@@ -73,10 +77,15 @@ export async function acceptLoss(options: LossOptions): Promise<AcceptedLoss> {
     acceptLoss: true,
     askWitnesses: async (ledger) => {
       position = ledger.position;
-      const witnesses = await askAll(ledger, anchor, options, platform);
+      const witnesses = await askWitnesses(ledger, { store, anchor, timeoutMs: options.witnessTimeoutMs, platform });
       const losses = await findLosses(store, ledger, witnesses);
       if (losses.length === 0) throw new Error("nothing is missing: no witness knows more than this journal holds");
-      for (const { witness } of losses) await exportRecords(ledger, witness, store, options, exported);
+      // The one that holds most comes first; another is asked only where that one is gone again.
+      for (const { witness } of losses) {
+        const url = urlOf(witness);
+        if (url !== undefined && exported === undefined)
+          exported = await tryExport(url, ledger, store, options, platform);
+      }
       return witnesses;
     },
     onFatal: () => undefined,
@@ -87,25 +96,14 @@ export async function acceptLoss(options: LossOptions): Promise<AcceptedLoss> {
     anchor.update({ bankId: bank.bankId, epochId, position: end, chainHash });
   await anchor.close();
   await bank.close();
-  return { position, exportedRecords: exported.records, exportFile: exported.file };
-}
-
-async function askAll(
-  ledger: Ledger,
-  anchor: AnchorFile,
-  { witnessTimeoutMs = WITNESS_TIMEOUT_MS }: LossOptions,
-  platform: Platform,
-): Promise<readonly Witness[]> {
-  const anchored = await anchor.read();
-  const testified = await askBranches(ledger, { timeoutMs: witnessTimeoutMs, required: 0, platform });
-  return anchored === undefined ? testified : [anchored, ...testified];
+  return { position, exportedRecords: exported?.records ?? 0, exportFile: exported?.file };
 }
 
 async function copyTail(store: JournalStore, replay: Replay, url: string, platform: Platform): Promise<void> {
   const journal = new RemoteJournal(url, "the bank, healing");
   const done = new AbortController();
   try {
-    const { position: target } = await journal.witness(url, platform.timeout(WITNESS_TIMEOUT_MS));
+    const { position: target } = await journal.head(platform.timeout(WITNESS_TIMEOUT_MS));
     const head = { position: replay.ledger.position, chainHash: replay.chainHash };
     if (target <= head.position) return;
     const from = { ...head, bankId: replay.bankId, epochId: replay.ledger.currentEpoch()?.id };
@@ -128,41 +126,80 @@ async function copyTail(store: JournalStore, replay: Replay, url: string, platfo
   }
 }
 
-/** Writes what a branch holds behind the end of this journal to a file beside it, one record a line. */
+interface Exported {
+  readonly records: number;
+  readonly file: string;
+}
+
+async function tryExport(...args: Parameters<typeof exportRecords>): Promise<Exported | undefined> {
+  const [url, , , { log }] = args;
+  try {
+    return await exportRecords(...args);
+  } catch (error) {
+    // What is given up is kept by its branch too, which puts its copy aside.
+    log.error("records not exported", { from: url, problem: errorText(error) });
+    return undefined;
+  }
+}
+
+/** Writes what a branch holds behind the last batch that both have to a file in the data folder, one record a line. */
 async function exportRecords(
+  url: string,
   ledger: Ledger,
-  witness: Witness,
   store: JournalStore,
   options: LossOptions,
-  exported: { records: number; file: string | undefined },
-): Promise<void> {
-  const url = /at (http\S+)$/.exec(witness.name)?.[1];
-  // The anchor file knows that records existed, and holds none.
-  if (url === undefined || exported.file !== undefined) return;
-  const platform = nodePlatform(options.log);
-  const chainHash = await store.chainHashAt(ledger.position);
-  if (chainHash === undefined) return;
+  platform: Platform,
+): Promise<Exported> {
   const journal = new RemoteJournal(url, "the bank, exporting");
   const done = new AbortController();
-  const path = join(options.dataDir, `given-up-after-${ledger.position}-${platform.wallMs()}.jsonl`);
-  const file = await open(path, "wx", 0o600);
   try {
-    const from = { position: ledger.position, chainHash, bankId: undefined, epochId: ledger.currentEpoch()?.id };
-    for await (const { received, lastPosition } of journal.openJournal(from, done.signal)) {
-      if (received === undefined) continue;
-      const { header, records } = decodeFrame(received.frame);
-      for (const [i, record] of records.entries())
-        await file.write(`${recordLine(record, header.firstPosition + i, header.timeMs)}\n`);
-      exported.records += records.length;
-      if (lastPosition >= witness.position) break;
+    const { position: target } = await journal.head(platform.timeout(CALL_TIMEOUT_MS));
+    const fork = await findFork(journal, store, Math.min(ledger.position, target), platform);
+    const path = join(options.dataDir, `given-up-after-${fork.position}-${platform.wallMs()}.jsonl`);
+    const file = await open(path, "wx", 0o600);
+    let count = 0;
+    try {
+      const from = { ...fork, bankId: undefined, epochId: undefined };
+      for await (const { received, lastPosition } of journal.openJournal(from, done.signal)) {
+        if (received === undefined) continue;
+        const { header, records } = decodeFrame(received.frame);
+        for (const [i, record] of records.entries())
+          await file.write(`${recordLine(record, header.firstPosition + i, header.timeMs)}\n`);
+        count += records.length;
+        if (lastPosition >= target) break;
+      }
+      await file.sync();
+    } finally {
+      await file.close();
     }
-    await file.sync();
-    exported.file = path;
+    return { records: count, file: path };
   } finally {
-    await file.close();
     done.abort(new Error("the export is done"));
     journal.close();
   }
+}
+
+/**
+ * The last batch end, up to a position, at which two journals agree. They agree on everything before it and on nothing
+ * behind it, so that halving finds it.
+ */
+async function findFork(
+  journal: RemoteJournal,
+  store: JournalStore,
+  upTo: Position,
+  platform: Platform,
+): Promise<{ position: Position; chainHash: Uint8Array }> {
+  let agreed: { position: Position; chainHash: Uint8Array } = { position: 0, chainHash: new Uint8Array(0) };
+  let end = upTo;
+  for (let probe = end; agreed.position < end; probe = Math.ceil((agreed.position + end) / 2)) {
+    const batch = await store.batchAt(probe);
+    if (batch === undefined) throw new Error(`the store has no batch at position ${probe}`);
+    const { firstPosition, lastPosition: position, chainHash } = batch;
+    const theirs = await journal.chainHashAt(position, platform.timeout(CALL_TIMEOUT_MS));
+    if (theirs !== undefined && bytesEqual(theirs, chainHash)) agreed = { position, chainHash };
+    else end = firstPosition - 1;
+  }
+  return agreed;
 }
 
 function recordLine(record: object, position: Position, timeMs: number): string {

@@ -40,36 +40,42 @@ export class Registration {
     void this.register(this.attempt.signal);
   }
 
-  /** The bank is lost. */
+  /** The bank is lost. When it comes back it may have lost the registration. */
   lost(): void {
     this.attempt?.abort(new Error("the bank is lost"));
     this.attempt = undefined;
+    if (this.isDone) this.done = newPromise();
+    this.isDone = false;
   }
 
   close(): void {
     this.closed = true;
     this.lost();
-    this.done.reject(new RefusalError("NOT_READY", { problem: "this branch is shutting down" }, "OUTCOME_UNKNOWN"));
+    this.done.reject(closing());
   }
 
   /** Resolves once the bank knows the branches. Rejects with `RefusalError` when the bank is lost, or the signal aborts. */
-  whenDone(signal: AbortSignal): Promise<void> {
-    if (this.isDone) return Promise.resolve();
-    if (this.attempt === undefined) {
-      const branch = this.announcements.map((announcement) => announcement.branch).join(", ");
-      return Promise.reject(new RefusalError("BANK_UNREACHABLE", { branch }, "OUTCOME_UNKNOWN"));
+  async whenDone(signal: AbortSignal): Promise<void> {
+    if (this.isDone) return;
+    if (this.attempt === undefined) throw this.unreachable();
+    const lost = this.attempt.signal;
+    try {
+      await this.whenEverDone(AbortSignal.any([signal, lost]));
+    } catch (error) {
+      if (signal.aborted || !lost.aborted) throw error;
+      throw this.closed ? closing() : this.unreachable();
     }
-    return this.whenEverDone(signal);
   }
 
   /** Likewise, but a bank that is lost or not there yet is waited for. */
   whenEverDone(signal: AbortSignal): Promise<void> {
+    const { promise } = this.done;
     return new Promise<void>((resolve, reject) => {
       const onAbort = () =>
         reject(new RefusalError("DEADLINE_EXCEEDED", { waiting_for: "the branch's registration" }, "OUTCOME_UNKNOWN"));
       if (signal.aborted) onAbort();
       signal.addEventListener("abort", onAbort, { once: true });
-      this.done.promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+      promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
     });
   }
 
@@ -78,6 +84,7 @@ export class Registration {
     while (!signal.aborted) {
       try {
         for (const announcement of this.announcements) await this.link.registerBranch(announcement);
+        if (signal.aborted) return;
         this.isDone = true;
         this.done.resolve();
         return;
@@ -90,6 +97,15 @@ export class Registration {
       }
     }
   }
+
+  private unreachable(): RefusalError {
+    const branch = this.announcements.map((announcement) => announcement.branch).join(", ");
+    return new RefusalError("BANK_UNREACHABLE", { branch }, "OUTCOME_UNKNOWN");
+  }
+}
+
+function closing(): RefusalError {
+  return new RefusalError("NOT_READY", { problem: "this branch is shutting down" }, "OUTCOME_UNKNOWN");
 }
 
 function newPromise(): PromiseWithResolvers<void> {

@@ -1,12 +1,11 @@
 import { mkdirSync } from "node:fs";
-import { type Ledger, toHex } from "@bank/core";
+import { toHex } from "@bank/core";
 import { AccountService, BranchService, JournalService, ReplicationService, TransactionService } from "@bank/proto";
-import { BankReplica, errorText, type Log, type Platform, type Recovered, type Witness } from "@bank/replica";
-import { type Serving, serve } from "@bank/rpc";
-import type { JournalStore } from "@bank/store";
-import { openStore } from "@bank/store";
+import { BankReplica, errorText, type Log, type Platform, type Recovered } from "@bank/replica";
+import { type Serving, SUBMIT_BYTES_MAX, serve } from "@bank/rpc";
+import { type JournalStore, openStore } from "@bank/store";
 import { AnchorFile } from "./anchor-file.ts";
-import { askBranches } from "./ask-branches.ts";
+import { askWitnesses } from "./ask-witnesses.ts";
 import { BankTeller } from "./bank-teller.ts";
 import { textLog } from "./log.ts";
 import { nodePlatform } from "./platform.ts";
@@ -18,8 +17,6 @@ import { transactionService } from "./services/transaction-service.ts";
 
 /** Records between two snapshots, where nothing else is said. */
 export const SNAPSHOT_EVERY_RECORDS = 100_000;
-/** How long a start waits for branches to tell how far the journal once went. */
-export const WITNESS_TIMEOUT_MS = 5_000;
 
 export interface BankServerOptions {
   readonly host?: string;
@@ -71,7 +68,10 @@ export async function startBank(options: BankServerOptions): Promise<RunningBank
     platform,
     snapshotEveryRecords: options.snapshotEveryRecords ?? SNAPSHOT_EVERY_RECORDS,
     acceptLoss: false,
-    askWitnesses: (ledger) => askWitnesses(ledger, anchor, options, platform),
+    askWitnesses: (ledger) => {
+      const { witnessTimeoutMs: timeoutMs, requireWitnesses: required } = options;
+      return askWitnesses(ledger, { store, anchor, timeoutMs, required, platform });
+    },
     onFatal: (error) => {
       log.error("the bank cannot go on", { problem: errorText(error) });
       options.onFatal?.(error);
@@ -82,8 +82,8 @@ export async function startBank(options: BankServerOptions): Promise<RunningBank
       anchor?.update({ bankId: replica.bankId, epochId: replica.readIndex().epochId, position, chainHash });
     },
   });
-  await writeAnchor(anchor, replica);
   try {
+    await writeAnchor(anchor, replica);
     const serving = await listen(replica, options, log);
     return running(replica, serving, anchor);
   } catch (error) {
@@ -128,7 +128,7 @@ function listen(replica: BankReplica, options: BankServerOptions, log: Log): Pro
         JournalService,
         journalService(() => source, ending),
       );
-      router.service(ReplicationService, replicationService(replica, teller));
+      router.service(ReplicationService, replicationService(replica, teller), { readMaxBytes: SUBMIT_BYTES_MAX });
     },
     reportIncident: ({ id, method, error }) =>
       log.error("request failed", { incident: id, method, problem: detail(error) }),
@@ -149,24 +149,13 @@ function bankSource(replica: BankReplica): JournalSource {
     get committedPosition() {
       return replica.committedPosition;
     },
-    head: (at) => replica.head(at),
+    head: async (at) => {
+      // Whoever asks relies on it that nothing newer is committed: a bank that failed cannot know that.
+      replica.readIndex();
+      return replica.head(at);
+    },
     reportDivergence: (follower, position) => replica.reportLoss(follower, position),
   };
-}
-
-async function askWitnesses(
-  ledger: Ledger,
-  anchor: AnchorFile | undefined,
-  options: BankServerOptions,
-  platform: Platform,
-): Promise<readonly Witness[]> {
-  const anchored = await anchor?.read();
-  const testified = await askBranches(ledger, {
-    timeoutMs: options.witnessTimeoutMs ?? WITNESS_TIMEOUT_MS,
-    required: options.requireWitnesses ?? 0,
-    platform,
-  });
-  return anchored === undefined ? testified : [anchored, ...testified];
 }
 
 async function writeAnchor(anchor: AnchorFile | undefined, replica: BankReplica): Promise<void> {
@@ -177,10 +166,10 @@ async function writeAnchor(anchor: AnchorFile | undefined, replica: BankReplica)
 
 /** One line for the log of a start. */
 export function describeRecovery(recovered: Recovered, bankId: Uint8Array): string {
-  const { replay, snapshotPosition, replayedRecords, elapsedMs } = recovered;
+  const { snapshotPosition, replayedRecords, elapsedMs } = recovered;
   const snapshot = snapshotPosition === 0 ? "no snapshot" : `the snapshot at ${snapshotPosition}`;
   return (
-    `bank ${toHex(bankId).slice(0, 8)} recovered to position ${replay.ledger.position - 1} in ${elapsedMs.toFixed(0)} ms: ` +
+    `bank ${toHex(bankId).slice(0, 8)} recovered to position ${snapshotPosition + replayedRecords} in ${elapsedMs.toFixed(0)} ms: ` +
     `${snapshot} and ${replayedRecords} records behind it`
   );
 }

@@ -1,5 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { rename } from "node:fs/promises";
+import { resolve } from "node:path";
 import type { BranchNumber } from "@bank/core";
 import { AccountService, BranchService, JournalService, TransactionService } from "@bank/proto";
 import { BranchReplica, errorText, type Log, type Platform } from "@bank/replica";
@@ -8,6 +9,7 @@ import { type JournalStore, openStore } from "@bank/store";
 import { RemoteJournal } from "./bank-link.ts";
 import { branchSource } from "./branch-source.ts";
 import { type Branch, type BranchHost, BranchTeller } from "./branch-teller.ts";
+import { newestAcceptance } from "./given-up.ts";
 import { textLog } from "./log.ts";
 import { nodePlatform } from "./platform.ts";
 import { Registration } from "./registration.ts";
@@ -75,7 +77,7 @@ class BranchServer implements RunningBranches, BranchHost {
     this.hosted = new Set(options.branches.map(({ number }) => number));
     this.log = options.log ?? textLog;
     this.platform = options.platform ?? nodePlatform(this.log);
-    this.link = new RemoteJournal(options.bankUrl, `branch ${[...this.hosted].join(", ")}`);
+    this.link = new RemoteJournal(options.bankUrl, `branch ${[...this.hosted].join(", ")}`, () => this.acceptance());
     this.registration = new Registration(this.link, this.platform);
   }
 
@@ -154,7 +156,16 @@ class BranchServer implements RunningBranches, BranchHost {
   }
 
   private openStore(): JournalStore {
-    return openStore(this.options.store ?? `sqlite:${this.options.dataDir}/journal`);
+    return openStore(this.storeUrl());
+  }
+
+  private storeUrl(): string {
+    return this.options.store ?? `sqlite:${this.options.dataDir}/journal`;
+  }
+
+  private acceptance(): string | undefined {
+    const { current } = this;
+    return current?.bankId === undefined ? undefined : newestAcceptance(current.ledger.epochs);
   }
 
   /**
@@ -176,8 +187,9 @@ class BranchServer implements RunningBranches, BranchHost {
     const old = this.replica();
     const position = old.savedPosition;
     await old.close();
-    if (this.options.store === undefined) {
-      const from = `${this.options.dataDir}/journal`;
+    const path = /^sqlite:(.+)$/i.exec(this.storeUrl())?.[1];
+    if (path !== undefined) {
+      const from = resolve(path);
       const to = `${from}.aside-${position}-${this.platform.wallMs()}`;
       await rename(from, to);
       this.log.warn("the old journal was put aside; a new copy begins", { kept_in: to, position });

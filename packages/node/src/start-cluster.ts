@@ -49,7 +49,7 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
     const bank = await startBank({ dataDir: join(dataDir, "bank"), port: options.bankPort ?? 0, ...log, ...onFatal });
     running.push(bank);
     const first = options.firstBranchPort ?? 0;
-    const replicas = await Promise.all(
+    const starting = await Promise.allSettled(
       options.branches.map(async (number, i) => {
         const branch = await startBranch({
           branches: [{ number, port: first === 0 ? 0 : first + i }],
@@ -63,6 +63,10 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
         return branch;
       }),
     );
+    // Only when all have started or failed is it known what there is to close.
+    const failed = starting.find((start) => start.status === "rejected");
+    if (failed !== undefined) throw failed.reason;
+    const replicas = starting.flatMap((start) => (start.status === "fulfilled" ? [start.value] : []));
     const signal = AbortSignal.timeout(REGISTERED_TIMEOUT_MS);
     await Promise.all(replicas.map((replica) => replica.whenFollowing(signal)));
     return cluster(bank, replicas, closeAll);

@@ -22,6 +22,11 @@ export interface Teller {
     commands: readonly CommandCase[],
     call: { readonly signal: AbortSignal; readonly session: string },
   ): Promise<readonly CommandOutcome[]>;
+  /**
+   * Resolves once this server shows what the session saw. Rejects with `RefusalError`: SESSION_LOST, SESSION_INVALID,
+   * or what kept it from knowing.
+   */
+  checkSession(session: Session, signal: AbortSignal): Promise<void>;
   /** Rejects with `RefusalError`. */
   read<T>(consistency: Consistency, query: (ledger: Ledger) => T, signal: AbortSignal): Promise<ReadResult<T>>;
   /** What a reader of this position has seen. */

@@ -13,6 +13,7 @@ export {
   outcomeOf,
 } from "./failure.ts";
 export {
+  ACCEPTANCE_HEADER,
   CONSISTENCY_HEADER,
   CONSISTENCY_MODES,
   type ConsistencyHeaders,
@@ -23,6 +24,13 @@ export {
 } from "./headers.ts";
 export type { ReportIncident } from "./interceptors.ts";
 export { accountMessage, outcomeFromFailure, outcomeFromRecord } from "./outcome-codec.ts";
-export { MESSAGE_BYTES_MAX, REQUEST_BYTES_MAX, type ServeOptions, type Serving, serve } from "./serve.ts";
+export {
+  MESSAGE_BYTES_MAX,
+  REQUEST_BYTES_MAX,
+  type ServeOptions,
+  type Serving,
+  SUBMIT_BYTES_MAX,
+  serve,
+} from "./serve.ts";
 export { decodeSession, encodeSession } from "./session-token.ts";
 export { connectToServer, type ServerConnection, serverUrl } from "./transport.ts";

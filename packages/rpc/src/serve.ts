@@ -1,13 +1,21 @@
 import { createServer as createHttp1Server, type Server } from "node:http";
 import { createServer as createHttp2Server, type ServerHttp2Session } from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
-import { FRAME_BYTES_MAX } from "@bank/core";
+import { assert, COMMANDS_PER_CALL_MAX, FRAME_BYTES_MAX } from "@bank/core";
 import type { ConnectRouter } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { errorInterceptor, type ReportIncident, validationInterceptor } from "./interceptors.ts";
 
 /** Requests larger than this are refused before they are decoded. */
 export const REQUEST_BYTES_MAX = 4 * 1024 * 1024;
+/**
+ * What a branch gathers into one call may be larger: as many commands as a call can have, each with the longest texts
+ * and session token.
+ */
+export const SUBMIT_BYTES_MAX = 16 * 1024 * 1024;
+/** A forwarded command with three texts, a UUID and a token of 16 epochs. */
+const FORWARDED_COMMAND_BYTES_MAX = 1_200;
+assert(COMMANDS_PER_CALL_MAX * FORWARDED_COMMAND_BYTES_MAX < SUBMIT_BYTES_MAX, "a full call of a branch is taken");
 /** A stream's message holds one frame and little else; both sides can carry the largest. */
 export const MESSAGE_BYTES_MAX = FRAME_BYTES_MAX + 64 * 1024;
 /** No call may ask for a longer deadline; streams have none. */

@@ -1,7 +1,8 @@
 import { BranchService } from "@bank/proto";
-import { Code } from "@connectrpc/connect";
-import { describe, expect, it } from "vitest";
-import { serverUrl } from "./transport.ts";
+import { turn } from "@bank/testkit";
+import { Code, createClient } from "@connectrpc/connect";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { connectToServer, serverUrl } from "./transport.ts";
 import { branchClient, failureOf, startServer } from "./wire.test-util.ts";
 
 describe("a server's URL", () => {
@@ -32,6 +33,34 @@ describe("a server's URL", () => {
 });
 
 describe("a connection", () => {
+  it("can be closed with calls under way, and leaves no timer that would end the process", async () => {
+    // The pings' timers, which are the only ones that a connection has, run when the test says so.
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    onTestFinished(() => {
+      vi.useRealTimers();
+    });
+    let entered = 0;
+    const { serving } = await startServer((router) => {
+      router.service(BranchService, {
+        getBranch: () => ({}),
+        listBranches: () => {
+          entered++;
+          return new Promise(() => undefined);
+        },
+      });
+    });
+    const { transport, close } = connectToServer(serving.url);
+    const client = createClient(BranchService, transport);
+    await client.getBranch({});
+    const calls = [1, 2, 3].map(() => failureOf(client.listBranches({})));
+    while (entered < calls.length) await turn();
+    close();
+    for (const { code } of await Promise.all(calls)) expect(code).toBe(Code.Canceled);
+    for (let i = 0; i < 10; i++) await turn();
+    vi.advanceTimersByTime(60_000);
+    expect(vi.getTimerCount()).toBeLessThanOrEqual(1);
+  });
+
   it("is made anew after the server was away", async () => {
     const routes = (name: string) => (router: Parameters<Parameters<typeof startServer>[0]>[0]) => {
       router.service(BranchService, { listBranches: () => ({ branches: [{ name }] }) });

@@ -2,7 +2,7 @@ import type { Transport } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { MESSAGE_BYTES_MAX } from "./serve.ts";
 
-/** Between two pings on a connection with open calls; also on one that is idle. */
+/** Between two pings on a connection with open calls. One that was idle for longer is pinged before its next call. */
 const PING_INTERVAL_MS = 10_000;
 /** A connection that does not answer a ping by then is dead. */
 const PING_TIMEOUT_MS = 5_000;
@@ -19,7 +19,8 @@ export function connectToServer(url: string): ServerConnection {
   const sessionManager = new Http2SessionManager(url, {
     pingIntervalMs: PING_INTERVAL_MS,
     pingTimeoutMs: PING_TIMEOUT_MS,
-    pingIdleConnection: true,
+    // Pings of idle connections go on after `close` if calls were under way, and then throw where nobody can catch it.
+    pingIdleConnection: false,
   });
   return {
     transport: createGrpcTransport({

@@ -1,7 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
+import { ServerProcess } from "./server-process.ts";
 
 /** A bank server in a process of its own. */
 export interface BankProcess {
@@ -21,43 +18,18 @@ export interface BankProcessOptions {
   readonly flags?: readonly string[];
 }
 
-const SERVER = fileURLToPath(new URL("../../../apps/bank-server/bin/bank-server.mjs", import.meta.url));
-
 /** Starts a bank server from its sources. Rejects, with what it said, when it ends before it listens. */
 export async function startBankProcess(options: BankProcessOptions): Promise<BankProcess> {
   const { dataDir, port = 0, flags = [] } = options;
-  const child = spawn(process.execPath, [SERVER, "--listen", `127.0.0.1:${port}`, "--data", dataDir, ...flags], {
-    stdio: ["ignore", "pipe", "pipe", "ipc"],
-  });
-  const exited = once(child, "exit") as Promise<[number | null]>;
-  const said: string[] = [];
-  createInterface({ input: child.stderr as NodeJS.ReadableStream }).on("line", (line) => said.push(line));
-  const ended = exited.then(([code]) => {
-    throw new Error(`the bank server ended with exit code ${code} before it listened:\n${said.join("\n")}`);
-  });
-  const url = await Promise.race([listening(child), ended]);
-  ended.catch(() => {
-    // From now on its end is what `kill` and `stop` wait for.
-  });
+  const args = ["--listen", `127.0.0.1:${port}`, "--data", dataDir, ...flags];
+  const server = new ServerProcess({ app: "bank-server", args });
+  const url = await server.url();
   return {
     url,
     port: Number(new URL(url).port),
     kill: async () => {
-      child.kill("SIGKILL");
-      await exited;
+      await server.kill();
     },
-    stop: async () => {
-      child.kill("SIGTERM");
-      return (await exited)[0];
-    },
+    stop: async () => (await server.terminate()).code,
   };
-}
-
-function listening(child: ChildProcess): Promise<string> {
-  return new Promise((resolve) => {
-    createInterface({ input: child.stdout as NodeJS.ReadableStream }).on("line", (line) => {
-      const url = /^bank-server listening on (\S+)/.exec(line)?.[1];
-      if (url !== undefined) resolve(url);
-    });
-  });
 }

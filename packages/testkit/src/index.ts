@@ -1,6 +1,7 @@
 // @bank/testkit: what tests of several packages share. Private; only tests import it, and it imports no test runner.
 
 export { type BankProcess, type BankProcessOptions, startBankProcess } from "./bank-process.ts";
+export { followJournal } from "./followed-journal.ts";
 export { type HeldAppend, HeldStore } from "./held-store.ts";
 export { type Attempt, type BalanceRead, checkHistory, History, type Told } from "./history.ts";
 export { LinkBrokenError, LocalLink, type LocalResult } from "./local-link.ts";
@@ -9,5 +10,7 @@ export { type NaiveAnswer, NaiveBank } from "./naive-bank.ts";
 export { Random, seeds, withSeed } from "./random.ts";
 export { type LogLine, RecordingLog } from "./recording-log.ts";
 export { deposit, numberedId, openAccount, randomId, request, transfer, withdraw } from "./requests.ts";
+export { consistency, ServerClient } from "./server-client.ts";
+export { type Ended, ServerProcess, type ServerProcessOptions } from "./server-process.ts";
 export { driven, rest, turn, until, type Watched, watch } from "./waiting.ts";
 export { type JournalRecord, readWholeJournal, type WholeJournal } from "./whole-journal.ts";

@@ -1,5 +1,6 @@
 import { errorText, LossDetectedError } from "@bank/replica";
 import { StoreLockedError } from "@bank/store";
+import { urlOf } from "../ask-branches.ts";
 
 /** Something that was started and can be stopped. */
 export interface Stoppable {
@@ -27,10 +28,12 @@ export async function runServer(start: (onFatal: (error: unknown) => void) => Pr
   process.on("SIGINT", onSignal);
   process.on("SIGTERM", onSignal);
   process.once("disconnect", () => stop(0));
-  const server = await start(() => stop(1)).catch((error: unknown) => {
+  const starting = start(() => stop(1)).catch((error: unknown) => {
     process.stderr.write(`${startFailure(error)}\n`);
     process.exit(error instanceof LossDetectedError ? EXIT_LOSS_DETECTED : 1);
   });
+  // A start can take for ever, waiting for witnesses. Nothing was answered yet: it may end as by a crash.
+  const server = await Promise.race([starting, stopped.then((code) => process.exit(code))]);
   const code = await stopped;
   await server.close();
   process.exit(code);
@@ -52,8 +55,8 @@ function lossMessage(error: LossDetectedError): string {
     "The bank does not start: its journal has lost records.",
     error.message,
     "Ways on:",
-    "  bank-server heal --from URL    takes the missing records from a branch that has them, for example",
-    ...error.losses.map(({ witness }) => `                                 ${witness.name}`),
+    "  bank-server heal --from URL    takes the missing records from a branch that has them",
+    ...error.losses.flatMap(({ witness }) => urlOf(witness) ?? []).map((url) => `${" ".repeat(33)}such as ${url}`),
     "  bank-server accept-loss        gives the missing records up for ever: exports those that branches still hold,",
     "                                 and begins a new epoch",
     "Nothing was changed. The branches go on serving LOCAL reads.",

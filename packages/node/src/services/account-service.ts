@@ -88,8 +88,15 @@ function listAccounts(
 function parsePageToken(token: string): PageToken | undefined {
   if (token === "") return undefined;
   const match = /^([A-Za-z0-9_-]+)\.([0-9]{1,10})$/.exec(token);
-  if (match === null) throw new RefusalError("INVALID_PAGE_TOKEN", { problem: "it has the wrong form" });
-  const session = decodeSession(match[1] as string);
-  const position = session.seen[0]?.position ?? 0;
-  return { session, position, next: Number(match[2]) };
+  if (match === null) throw invalidPageToken();
+  try {
+    const session = decodeSession(match[1] as string);
+    return { session, position: session.seen[0]?.position ?? 0, next: Number(match[2]) };
+  } catch (error) {
+    throw error instanceof RefusalError ? invalidPageToken() : error;
+  }
+}
+
+function invalidPageToken(): RefusalError {
+  return new RefusalError("INVALID_PAGE_TOKEN", { problem: "it has the wrong form" });
 }

@@ -1,8 +1,9 @@
-import { checkSession, invalidSession, type Ledger, type Position, type Session } from "@bank/core";
+import { type Ledger, mergeSessions, type Session } from "@bank/core";
 import { type CommandOutcome, type Failure, type ReadInfo, ReadInfoSchema } from "@bank/proto";
-import { type Consistency, lostSession, type ReadResult } from "@bank/replica";
+import type { Consistency, ReadResult } from "@bank/replica";
 import {
   type CommandCase,
+  type ConsistencyMode,
   connectErrorFromFailure,
   decodeSession,
   encodeSession,
@@ -17,6 +18,8 @@ import type { Teller } from "../teller.ts";
  * Reads at a teller as the call's headers ask. A session that comes with a read is checked in every mode but `local`:
  * what it saw must be in the state that is read.
  * Rejects with `RefusalError`, also READ_… when `query` throws one.
+ *
+ * @param floor what must be in that state in every mode.
  */
 export async function readAt<T>(
   teller: Teller,
@@ -26,15 +29,11 @@ export async function readAt<T>(
 ): Promise<{ value: T; readInfo: ReadInfo }> {
   const { mode, session: token } = readConsistency(context.requestHeader);
   const session = token === undefined ? undefined : decodeSession(token);
-  const checked = mode === "local" ? [] : [session];
-  const result = await teller.read(
-    consistencyOf(mode, session, floor),
-    (ledger) => {
-      for (const seen of [...checked, floor]) if (seen !== undefined) requireSeen(teller, ledger, seen);
-      return query(ledger);
-    },
-    context.signal,
-  );
+  const seen = joined(mode === "local" ? undefined : session, floor);
+  const { signal } = context;
+  // What a session saw is in every linearizable read, unless it was lost.
+  if (mode === "linearizable" && seen !== undefined) await teller.checkSession(seen, signal);
+  const result = await teller.read(consistencyOf(mode, seen), query, signal);
   return { value: result.value, readInfo: readInfo(result) };
 }
 
@@ -82,19 +81,12 @@ function rejected(failure: Failure, { session }: ReadInfo) {
   return error;
 }
 
-function consistencyOf(mode: string, session: Session | undefined, floor: Session | undefined): Consistency {
+function consistencyOf(mode: ConsistencyMode, seen: Session | undefined): Consistency {
   if (mode === "linearizable") return { mode: "linearizable" };
-  if (mode === "session" && session !== undefined) return { mode: "session", session };
-  // A later page is never of an older state than the first, wherever it is read.
-  return floor === undefined ? { mode: "local" } : { mode: "session", session: floor };
+  // Also a local read of a later page: it is never of an older state than the first, wherever it is read.
+  return seen === undefined ? { mode: "local" } : { mode: "session", session: seen };
 }
 
-function requireSeen(teller: Teller, ledger: Ledger, session: Session): void {
-  const check = checkSession(session, teller.bankId, ledger.epochs);
-  if (check.kind === "unknownEpoch") throw lostSession(session, ledger.epochs);
-  if (check.position > ledger.position) throw notReached(check.position, ledger.position);
-}
-
-function notReached(position: Position, end: Position) {
-  return invalidSession(`it names position ${position}, and the journal ends at ${end}`);
+function joined(session: Session | undefined, floor: Session | undefined): Session | undefined {
+  return session === undefined || floor === undefined ? (session ?? floor) : mergeSessions(session, floor);
 }

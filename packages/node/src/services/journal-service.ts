@@ -6,10 +6,11 @@ import {
   GetPositionResponseSchema,
   type JournalService,
 } from "@bank/proto";
-import { type JournalFeed, type JournalHead, lossWasAccepted } from "@bank/replica";
-import { connectErrorFromRefusal, LOSS_ACCEPTED_HEADER } from "@bank/rpc";
+import type { JournalFeed, JournalHead } from "@bank/replica";
+import { ACCEPTANCE_HEADER, connectErrorFromRefusal, LOSS_ACCEPTED_HEADER } from "@bank/rpc";
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
+import { lossWasGivenUp, newestAcceptance } from "../given-up.ts";
 
 /** A journal that can be followed: the bank's, or a branch's own copy. */
 export interface JournalSource {
@@ -33,7 +34,7 @@ export function journalService(source: () => JournalSource, ending: AbortSignal)
   return {
     async *follow(request, context) {
       const journal = source();
-      await checkFollower(journal, request);
+      await checkFollower(journal, request, context.requestHeader.get(ACCEPTANCE_HEADER) ?? undefined);
       yield create(FollowResponseSchema, {
         bankId: journal.bankId,
         committedPosition: BigInt(journal.committedPosition),
@@ -41,8 +42,10 @@ export function journalService(source: () => JournalSource, ending: AbortSignal)
       yield* batches(journal, Number(request.afterPosition), AbortSignal.any([context.signal, ending]));
     },
 
-    getPosition: async ({ atPosition }) => {
+    getPosition: async ({ atPosition }, context) => {
       const journal = source();
+      const acceptance = newestAcceptance(journal.epochs);
+      if (acceptance !== undefined) context.responseHeader.set(ACCEPTANCE_HEADER, acceptance);
       const { position, chainHash, epochId } = await journal.head(Number(atPosition));
       return create(GetPositionResponseSchema, {
         bankId: journal.bankId,
@@ -64,7 +67,11 @@ async function* batches(journal: JournalSource, after: Position, signal: AbortSi
   }
 }
 
-async function checkFollower(journal: JournalSource, request: FollowRequest): Promise<void> {
+async function checkFollower(
+  journal: JournalSource,
+  request: FollowRequest,
+  acceptance: string | undefined,
+): Promise<void> {
   const { bankId, chainHash, epochId, follower } = request;
   const position = Number(request.afterPosition);
   if (bankId.length > 0 && !bytesEqual(bankId, journal.bankId))
@@ -76,8 +83,10 @@ async function checkFollower(journal: JournalSource, request: FollowRequest): Pr
   } catch (error) {
     if (!(error instanceof RefusalError)) throw error;
     const refused = connectErrorFromRefusal(error);
-    if (lossWasAccepted(journal.epochs, { position, epochId })) refused.metadata.set(LOSS_ACCEPTED_HEADER, "true");
-    else journal.reportDivergence(follower === "" ? "a follower" : follower, position);
+    if (lossWasGivenUp(journal.epochs, { position, epochId, acceptance }))
+      refused.metadata.set(LOSS_ACCEPTED_HEADER, "true");
+    // Who names no bank proves nothing about this one.
+    else if (bankId.length > 0) journal.reportDivergence(follower === "" ? "a follower" : follower, position);
     throw refused;
   }
 }

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { ANONYMOUS_PRINCIPAL, parseRequestId, RefusalError, type Request, SYSTEM_PRINCIPAL } from "@bank/core";
 import { RegisterBranchResponseSchema, type ReplicationService, SubmitResponseSchema } from "@bank/proto";
 import type { BankReplica } from "@bank/replica";
+import { serverUrl } from "@bank/rpc";
 import { create } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { BankTeller } from "../bank-teller.ts";
@@ -10,6 +11,8 @@ import type { BankTeller } from "../bank-teller.ts";
 export function replicationService(bank: BankReplica, teller: BankTeller): ServiceImpl<typeof ReplicationService> {
   return {
     registerBranch: async ({ branch, name, address }, context) => {
+      // The bank asks there at its next start: what is no address would be asked for ever.
+      if (!isServerUrl(address)) throw new RefusalError("INVALID_REQUEST", { problem: `address ${address} is no URL` });
       const { value: known, position } = await bank.read({ mode: "local" }, (ledger) => ledger.branches.get(branch));
       if (known?.name === name && known.address === address)
         return create(RegisterBranchResponseSchema, { position: BigInt(position) });
@@ -29,6 +32,15 @@ export function replicationService(bank: BankReplica, teller: BankTeller): Servi
       return create(SubmitResponseSchema, { outcomes: [...outcomes] });
     },
   };
+}
+
+function isServerUrl(text: string): boolean {
+  try {
+    return serverUrl(text) === text;
+  } catch {
+    // What it throws says only that it is none.
+    return false;
+  }
 }
 
 /** A registration is idempotent by its content; each attempt has an id of its own. */

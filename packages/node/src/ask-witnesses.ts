@@ -1,0 +1,57 @@
+import { type EpochBegunRecord, type Ledger, type LedgerRecord, RecordKind } from "@bank/core";
+import { decodeFrame } from "@bank/journal";
+import type { Platform, Witness } from "@bank/replica";
+import type { JournalStore } from "@bank/store";
+import type { AnchorFile } from "./anchor-file.ts";
+import { askBranches } from "./ask-branches.ts";
+import { indexOfEpoch, lossWasGivenUp } from "./given-up.ts";
+
+/** How long a start waits for branches to tell how far the journal once went. */
+export const WITNESS_TIMEOUT_MS = 5_000;
+
+export interface AskWitnessesOptions {
+  /** The open store that the ledger was recovered from. */
+  readonly store: JournalStore;
+  /** undefined where none is kept. */
+  readonly anchor: AnchorFile | undefined;
+  readonly timeoutMs?: number | undefined;
+  /** Branches that must answer, however long it takes. */
+  readonly required?: number | undefined;
+  readonly platform: Platform;
+}
+
+/**
+ * Asks everybody outside the journal who knows how far it once went: the anchor file, and its branches. Left out are
+ * those who only know what an operator has given up.
+ */
+export async function askWitnesses(ledger: Ledger, options: AskWitnessesOptions): Promise<readonly Witness[]> {
+  const { store, anchor, timeoutMs = WITNESS_TIMEOUT_MS, required = 0, platform } = options;
+  const anchored = await anchor?.read();
+  const bankId = await ownerOf(store);
+  // A journal without a batch knows no branches.
+  const testified = bankId === undefined ? [] : await askBranches(ledger, { bankId, timeoutMs, required, platform });
+  return [
+    ...(anchored === undefined || anchorWasGivenUp(ledger, anchored) ? [] : [anchored]),
+    ...testified.filter(({ givenUp }) => !givenUp),
+  ].map((witness) => ofThisEpoch(ledger, witness));
+}
+
+/** The anchor is written anew when a loss is accepted: one that names an epoch which is not here was written later. */
+function anchorWasGivenUp({ epochs }: Ledger, { position, epochId }: Witness): boolean {
+  return indexOfEpoch(epochs, epochId) !== -1 && lossWasGivenUp(epochs, { position, epochId, acceptance: undefined });
+}
+
+/** What was given up is told apart here; whatever else a witness contradicts is a loss, of whichever epoch it was. */
+function ofThisEpoch(ledger: Ledger, witness: Witness): Witness {
+  return { ...witness, epochId: ledger.currentEpoch()?.id ?? witness.epochId };
+}
+
+/** The bank whose journal it is, as its first epoch says. */
+async function ownerOf(store: JournalStore): Promise<Uint8Array | undefined> {
+  const first = await store.batchAt(1);
+  return first && decodeFrame(first.frame).records.find(isEpochBegun)?.bankId;
+}
+
+function isEpochBegun(record: LedgerRecord): record is EpochBegunRecord {
+  return record.kind === RecordKind.EPOCH_BEGUN;
+}

@@ -1,0 +1,110 @@
+import { execFile } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import type { BranchNumber } from "@bank/core";
+import type { Platform } from "@bank/replica";
+import { RecordingLog, ServerClient, ServerProcess, type ServerProcessOptions } from "@bank/testkit";
+import { onTestFinished } from "vitest";
+import { nodePlatform } from "./platform.ts";
+import { type BankServerOptions, type RunningBank, startBank } from "./start-bank.ts";
+import { type BranchServerOptions, type RunningBranches, startBranch } from "./start-branch.ts";
+
+/** A folder of the test's own, removed at its end. */
+export async function temporaryFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "bank-test-"));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+export interface TestBank extends RunningBank {
+  readonly dataDir: string;
+  readonly log: RecordingLog;
+  /** What its process would have stopped for. */
+  readonly fatal: unknown[];
+}
+
+/** A bank in this process, on a free port and in a temporary folder unless it is told otherwise. */
+export async function startTestBank(options: Partial<BankServerOptions> = {}): Promise<TestBank> {
+  const dataDir = options.dataDir ?? join(await temporaryFolder(), "bank");
+  const log = new RecordingLog();
+  const fatal: unknown[] = [];
+  const onFatal = (error: unknown) => fatal.push(error);
+  const bank = await startBank({ witnessTimeoutMs: 0, ...options, dataDir, log, onFatal });
+  onTestFinished(() => bank.close());
+  return Object.assign(bank, { dataDir, log, fatal });
+}
+
+export interface TestBranches extends RunningBranches {
+  readonly dataDir: string;
+  readonly log: RecordingLog;
+  readonly fatal: unknown[];
+  /** Where the first of them listens. */
+  readonly url: string;
+}
+
+/** Branches in this process, which share a copy of the journal, on free ports unless they are told otherwise. */
+export async function startTestBranches(
+  bankUrl: string,
+  numbers: readonly BranchNumber[],
+  options: Partial<BranchServerOptions> & { readonly firstPort?: number } = {},
+): Promise<TestBranches> {
+  const { firstPort = 0, ...rest } = options;
+  const dataDir = options.dataDir ?? join(await temporaryFolder(), "branch");
+  const log = new RecordingLog();
+  const fatal: unknown[] = [];
+  const server = await startBranch({
+    platform: hurried(nodePlatform(log)),
+    ...rest,
+    branches: numbers.map((number, i) => ({ number, port: firstPort === 0 ? 0 : firstPort + i })),
+    bankUrl,
+    dataDir,
+    log,
+    onFatal: (error) => fatal.push(error),
+  });
+  onTestFinished(() => server.close());
+  const [first] = server.branches;
+  if (first === undefined) throw new Error("a server hosts a branch");
+  return Object.assign(server, { dataDir, log, fatal, url: first.url });
+}
+
+/** Waits a hundredth of the time between two tries, so that a test waits little more than for what it waits for. */
+function hurried(platform: Platform): Platform {
+  return { ...platform, delay: (ms, signal) => platform.delay(ms > RETRY_WAIT_MAX_MS ? ms : ms / 100, signal) };
+}
+
+/** No backoff waits longer; what waits longer is no backoff. */
+const RETRY_WAIT_MAX_MS = 2_000;
+
+/** Likewise, and waits until the bank knows them. */
+export async function startFollowing(...args: Parameters<typeof startTestBranches>): Promise<TestBranches> {
+  const branches = await startTestBranches(...args);
+  await branches.whenFollowing(AbortSignal.timeout(10_000));
+  return branches;
+}
+
+export function clientOf(url: string): ServerClient {
+  const client = new ServerClient(url);
+  onTestFinished(() => client.close());
+  return client;
+}
+
+/** A server in a process of its own, dead at the end of the test. */
+export function startProcess(options: ServerProcessOptions): ServerProcess {
+  const server = new ServerProcess(options);
+  onTestFinished(async () => {
+    await server.kill();
+  });
+  return server;
+}
+
+/**
+ * A copy of a data folder as a killed process would leave it. Nothing may be writing to it. Made by another process:
+ * one that uses a SQLite file must not open it by other means.
+ */
+export async function crashImage(dataDir: string): Promise<string> {
+  const image = join(await temporaryFolder(), "image");
+  await promisify(execFile)("cp", ["-r", dataDir, image]);
+  return image;
+}
