@@ -50,7 +50,10 @@ function usageFailure(
 function commanderMessage({ code, message }: CommanderError): string {
   // It has shown its help instead of saying what is wrong.
   if (code === "commander.help") return "A command is missing.";
-  const text = message.replace(/^error: /, "").trim();
+  const text = message
+    .replace(/^error: /, "")
+    .trim()
+    .replaceAll("\n", " ");
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.?)]$/.test(text) ? "" : "."}`;
 }
 

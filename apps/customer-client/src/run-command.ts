@@ -45,7 +45,7 @@ export async function runCommand(words: readonly string[], home: CommandHome): P
   const state: { result: Report | ExitCode; given: GivenSettings; help: string; changes: boolean } = {
     result: EXIT.DONE,
     changes: false,
-    given: { ...home.base, json: home.base.json === true || wantsJson(words) },
+    given: home.base,
     help: "",
   };
   const program = buildProgram({
@@ -84,7 +84,7 @@ export async function runCommand(words: readonly string[], home: CommandHome): P
   }
 }
 
-/** Before the words are understood, only they can tell how their failure is to be written. */
+/** Words that were not understood may have meant it too, even where the parser took it for something else. */
 function wantsJson(words: readonly string[]): boolean {
   const end = words.indexOf("--");
   return (end === -1 ? words : words.slice(0, end)).includes("--json");
@@ -107,7 +107,7 @@ interface FailedRun {
 
 async function fail(error: unknown, { words, home, program, given, help, changes }: FailedRun): Promise<ExitCode> {
   const { io, shell } = home;
-  const json = given.json === true;
+  const json = given.json === true || wantsJson(words);
   if (error instanceof OutputClosedError) return EXIT.DONE;
   if (error instanceof CommanderError && error.exitCode === 0)
     return written(io, json ? jsonLine({ ok: true, ...helpDocument(error, help) }) : help, EXIT.DONE);

@@ -1,39 +1,7 @@
 import { existsSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { runCommand } from "./command.test-util.ts";
-import { type ScenarioCase, SHARED, scenarioCases } from "./scenario-cases.test-util.ts";
-
-/** Worked out by hand for the inputs that no output stands beside. */
-const WORKED_OUT: ReadonlyMap<string, unknown> = new Map([
-  [
-    "per-customer/three-branches",
-    [
-      { id: 1, recv: [{ interface: "query", balance: 400 }] },
-      {
-        id: 2,
-        recv: [
-          { interface: "deposit", result: "success" },
-          { interface: "query", balance: 570 },
-        ],
-      },
-      {
-        id: 3,
-        recv: [
-          { interface: "withdraw", result: "success" },
-          { interface: "query", balance: 500 },
-        ],
-      },
-    ],
-  ],
-  [
-    "per-event/two-branches",
-    [
-      { id: 1, recv: [{ interface: "deposit", branch: 1, result: "success" }] },
-      { id: 1, recv: [{ interface: "query", branch: 1, balance: 400 }] },
-      { id: 1, recv: [{ interface: "query", branch: 2, balance: 400 }] },
-    ],
-  ],
-]);
+import { expectedOf, SHARED, scenarioCases } from "./scenario-cases.test-util.ts";
 
 /** What is wrong with each of the invalid files, and where. */
 const REFUSED: ReadonlyMap<string, string> = new Map([
@@ -47,8 +15,6 @@ const REFUSED: ReadonlyMap<string, string> = new Map([
 const cases = scenarioCases(SHARED);
 const valid = cases.filter(({ folder }) => folder !== "invalid");
 const invalid = cases.filter(({ folder }) => folder === "invalid");
-
-const expectedOf = (each: ScenarioCase): unknown => each.expected ?? WORKED_OUT.get(each.name);
 
 // The files are other people's and not in the repository; where they are not, its own examples are tested all the same.
 describe.runIf(existsSync(SHARED))("the scenarios beside the repository", () => {

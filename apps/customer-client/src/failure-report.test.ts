@@ -1,0 +1,102 @@
+import { BankError } from "@bank/client";
+import { describe, expect, it } from "vitest";
+import { type FailedCommand, failureReport } from "./failure-report.ts";
+
+const ID = "3f0c8a52-6a1e-4c57-9d0b-6a1f6f1c2b11";
+
+const command: FailedCommand = {
+  words: ["deposit", "1", "5", "--server", "b:1"],
+  prefix: "bank ",
+  helpCommand: "bank deposit --help",
+  changes: true,
+  requestIdGiven: false,
+  interruptedBy: undefined,
+};
+
+function bankError(parts: Partial<BankError> = {}): BankError {
+  return new BankError({
+    code: "UNAVAILABLE",
+    reason: "CONNECTION_LOST",
+    message: "The connection was lost.",
+    metadata: { outcome: "OUTCOME_UNKNOWN" },
+    outcome: "OUTCOME_UNKNOWN",
+    requestId: ID,
+    attempts: 3,
+    ...parts,
+  });
+}
+
+describe("what a failure says", () => {
+  it("when the outcome is unknown: the request id, and how to find out", () => {
+    const report = failureReport(bankError(), command);
+    expect(report.exitCode).toBe(3);
+    expect(report.text).toBe(
+      [
+        "bank: The connection was lost.",
+        "      Whether it was done is not known.",
+        `      Request id: ${ID}`,
+        "      The same command with this id finds out, and is done once at the most:",
+        `        bank deposit 1 5 --server b:1 --request-id ${ID}`,
+        "",
+      ].join("\n"),
+    );
+    expect(report.document).toEqual({
+      code: "UNAVAILABLE",
+      reason: "CONNECTION_LOST",
+      message: "The connection was lost.",
+      metadata: { outcome: "OUTCOME_UNKNOWN" },
+    });
+  });
+
+  it("repeats the words as a shell needs them, and names an id only once", () => {
+    const words = ["account", "open", "--owner", "Ada's", "--request-id", ID];
+    const { text } = failureReport(bankError(), { ...command, words, requestIdGiven: true, prefix: "" });
+    expect(text).toContain(`\n        account open --owner 'Ada'\\''s' --request-id ${ID}\n`);
+  });
+
+  it("when nothing was done: so, and what to do", () => {
+    const failed = bankError({ reason: "CONNECTION_FAILED", outcome: "NOT_APPLIED", message: "No connection to b." });
+    expect(failureReport(failed, command).text).toBe(
+      "bank: No connection to b.\n      Nothing was done.\n" +
+        "      Is the bank running? `npm start` starts one; --server or BANK_SERVER names another.\n",
+    );
+    // An earlier run with this id may have done it.
+    expect(failureReport(failed, { ...command, requestIdGiven: true }).text).toContain("This try did nothing.");
+    expect(failureReport(failed, { ...command, changes: false }).text).not.toContain("Nothing was done.");
+  });
+
+  it("when it was interrupted", () => {
+    const canceled = bankError({ code: "CANCELED", reason: "CANCELED", message: "The call was canceled." });
+    const report = failureReport(canceled, { ...command, interruptedBy: "SIGINT" });
+    expect(report).toMatchObject({ exitCode: 130, document: { code: "CANCELED", reason: "INTERRUPTED" } });
+    expect(report.text).toMatch(
+      /^bank: Interrupted\.\n {6}Whether it was done is not known\.\n {6}Request id: 3f0c8a52/,
+    );
+    expect(failureReport(canceled, { ...command, interruptedBy: "SIGTERM" }).exitCode).toBe(143);
+    const read = bankError({ code: "CANCELED", reason: "CANCELED", outcome: "NOT_APPLIED", message: "x" });
+    expect(failureReport(read, { ...command, changes: false, interruptedBy: "SIGINT" }).text).toBe(
+      "bank: Interrupted.\n",
+    );
+  });
+
+  it("when the program itself is at fault: where", () => {
+    const report = failureReport(new Error("undefined is not 7"), command);
+    expect(report).toMatchObject({ exitCode: 3, document: { code: "INTERNAL", reason: "INTERNAL" } });
+    expect(report.text).toMatch(
+      /^bank: undefined is not 7\n {6}This is a fault in the program\.\n {6}at .*failure-report/,
+    );
+  });
+
+  it("when the system refuses: its words", () => {
+    const taken = Object.assign(new Error("listen EADDRINUSE: address already in use"), { syscall: "listen" });
+    expect(failureReport(taken, command)).toMatchObject({
+      exitCode: 3,
+      text: "bank: listen EADDRINUSE: address already in use\n",
+    });
+  });
+
+  it("on one line, whatever somebody put into it", () => {
+    const { text } = failureReport(bankError({ outcome: "REJECTED", message: "a\nb\u001b[31m\u202e" }), command);
+    expect(text).toBe("bank: a\\u{a}b\\u{1b}[31m\\u{202e}\n");
+  });
+});
