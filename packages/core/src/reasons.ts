@@ -137,8 +137,8 @@ export const REFUSALS = {
   LOSS_DETECTED: {
     status: "DATA_LOSS",
     message:
-      "The journal ends at position {position}, and {witness} holds position {witness_position}: records are missing. " +
-      "Nothing is written until an operator decides.",
+      "{witness} holds a journal up to position {witness_position} that is no part of this one, which ends at position " +
+      "{position}: records are missing here. Nothing is written until an operator decides.",
     metadata: ["position", "witness", "witness_position"],
   },
   SESSION_INVALID: {

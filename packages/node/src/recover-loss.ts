@@ -153,13 +153,13 @@ async function exportRecords(
   const journal = new RemoteJournal(url, "the bank, exporting");
   const done = new AbortController();
   try {
-    const { position: target } = await journal.head(platform.timeout(CALL_TIMEOUT_MS));
+    const { position: target, bankId, epochId } = await journal.head(platform.timeout(CALL_TIMEOUT_MS));
     const fork = await findFork(journal, store, Math.min(ledger.position, target), platform);
     const path = join(options.dataDir, `given-up-after-${fork.position}-${platform.wallMs()}.jsonl`);
     const file = await open(path, "wx", 0o600);
     let count = 0;
     try {
-      const from = { ...fork, bankId: undefined, epochId: undefined };
+      const from = { ...fork, bankId, epochId };
       for await (const { received, lastPosition } of journal.openJournal(from, done.signal)) {
         if (received === undefined) continue;
         const { header, records } = decodeFrame(received.frame);

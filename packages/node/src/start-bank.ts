@@ -8,6 +8,7 @@ import { AnchorFile } from "./anchor-file.ts";
 import { askWitnesses } from "./ask-witnesses.ts";
 import { BankTeller } from "./bank-teller.ts";
 import { textLog } from "./log.ts";
+import { LossCheck } from "./loss-check.ts";
 import { nodePlatform } from "./platform.ts";
 import { accountService } from "./services/account-service.ts";
 import { branchService } from "./services/branch-service.ts";
@@ -84,7 +85,8 @@ export async function startBank(options: BankServerOptions): Promise<RunningBank
   });
   try {
     await writeAnchor(anchor, replica);
-    const serving = await listen(replica, options, log);
+    const lossCheck = new LossCheck({ replica, store, platform, log });
+    const serving = await listen(replica, options, lossCheck, log);
     return running(replica, serving, anchor);
   } catch (error) {
     await anchor?.close();
@@ -113,14 +115,14 @@ function running(replica: BankReplica, serving: Serving, anchor: AnchorFile | un
   };
 }
 
-function listen(replica: BankReplica, options: BankServerOptions, log: Log): Promise<Serving> {
+function listen(replica: BankReplica, options: BankServerOptions, lossCheck: LossCheck, log: Log): Promise<Serving> {
   let url = "";
   const starting = serve({
     host: options.host ?? "127.0.0.1",
     port: options.port ?? 0,
     routes: (router, ending) => {
       const teller = new BankTeller(replica, () => url);
-      const source = bankSource(replica);
+      const source = bankSource(replica, lossCheck);
       router.service(AccountService, accountService(teller));
       router.service(TransactionService, transactionService(teller));
       router.service(BranchService, branchService(teller));
@@ -139,7 +141,7 @@ function listen(replica: BankReplica, options: BankServerOptions, log: Log): Pro
   });
 }
 
-function bankSource(replica: BankReplica): JournalSource {
+function bankSource(replica: BankReplica, lossCheck: LossCheck): JournalSource {
   return {
     bankId: replica.bankId,
     feed: replica.feed,
@@ -154,7 +156,7 @@ function bankSource(replica: BankReplica): JournalSource {
       replica.readIndex();
       return replica.head(at);
     },
-    reportDivergence: (follower, position) => replica.reportLoss(follower, position),
+    reportDivergence: (follower) => lossCheck.start(follower),
   };
 }
 

@@ -22,7 +22,7 @@ export interface JournalSource {
   readonly committedPosition: Position;
   head(at: Position): Promise<JournalHead>;
   /** A follower of this very bank has what this journal lacks. */
-  reportDivergence(follower: string, position: Position): void;
+  reportDivergence(follower: string): void;
 }
 
 /**
@@ -74,6 +74,10 @@ async function checkFollower(
 ): Promise<void> {
   const { bankId, chainHash, epochId, follower } = request;
   const position = Number(request.afterPosition);
+  if (position > 0 && (bankId.length !== 16 || chainHash.length !== 32 || epochId.length !== 16))
+    throw new RefusalError("INVALID_REQUEST", {
+      problem: "behind a position, bank_id and epoch_id have 16 bytes and chain_hash has 32",
+    });
   if (bankId.length > 0 && !bytesEqual(bankId, journal.bankId))
     throw new RefusalError("JOURNAL_DIVERGED", {
       problem: `it is of bank ${toHex(bankId)}, and this is bank ${toHex(journal.bankId)}`,
@@ -85,8 +89,7 @@ async function checkFollower(
     const refused = connectErrorFromRefusal(error);
     if (lossWasGivenUp(journal.epochs, { position, epochId, acceptance }))
       refused.metadata.set(LOSS_ACCEPTED_HEADER, "true");
-    // Who names no bank proves nothing about this one.
-    else if (bankId.length > 0) journal.reportDivergence(follower === "" ? "a follower" : follower, position);
+    else journal.reportDivergence(follower === "" ? "a follower" : follower);
     throw refused;
   }
 }
