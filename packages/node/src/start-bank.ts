@@ -79,8 +79,9 @@ export async function startBank(options: BankServerOptions): Promise<RunningBank
     },
     onCommitted: ({ position, chainHash }) => {
       // The first commit, the epoch's, comes before `open` resolves; the next one writes the anchor all the same.
-      if (replica === undefined) return;
-      anchor?.update({ bankId: replica.bankId, epochId: replica.readIndex().epochId, position, chainHash });
+      const epochId = replica?.ledger.currentEpoch()?.id;
+      if (replica === undefined || epochId === undefined) return;
+      anchor?.update({ bankId: replica.bankId, epochId, position, chainHash });
     },
   });
   try {

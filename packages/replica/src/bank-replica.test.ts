@@ -1,5 +1,5 @@
 import { bytesEqual, RecordKind, RefusalError, type Session } from "@bank/core";
-import { takeSnapshot } from "@bank/journal";
+import { type Replay, takeSnapshot } from "@bank/journal";
 import { CorruptStoreError, MemoryDisk, MemoryJournalStore, StoreLockedError } from "@bank/store";
 import { FaultyStore } from "@bank/store/testing";
 import {
@@ -93,17 +93,30 @@ describe("opening", () => {
     expect(digestOf((await journalOf(disk, third.bank.bankId)).replay.ledger)).toBe(digestOf(third.bank.ledger));
   });
 
-  it("does without a snapshot that is of another state than the journal leads to", async () => {
+  // Such a snapshot proves itself: only the journal shows that it is wrong.
+  it.each([
+    ["of another state", (replay: Replay) => void replay.ledger.timeMs++],
+    ["behind other batches", (replay: Replay) => void Object.assign(replay, { chainHash: new Uint8Array(32) })],
+    ["of another position", (replay: Replay) => void replay.ledger.position--],
+  ])("does without a snapshot that is %s than the journal's", async (_, change) => {
     const first = await openBank();
     await book(first, 3);
     await first.bank.close();
-    const replay = (await journalOf(first.disk, first.bank.bankId)).replay;
-    // It proves itself and has the right position and chain hash: only its contents are not what was journaled.
-    replay.ledger.timeMs++;
-    first.disk.snapshots = [takeSnapshot(replay, sha256)];
+    const { replay } = await journalOf(first.disk, first.bank.bankId);
+    const { position } = replay.ledger;
+    change(replay);
+    first.disk.snapshots = [{ ...takeSnapshot(replay, sha256), position }];
     const second = await openBank({ disk: first.disk });
     expect(second.bank.recovered.snapshotPosition).toBe(0);
     expect(second.platform.log.about("snapshot cannot be used")).toHaveLength(1);
+  });
+
+  it("replays a long journal to its end", async () => {
+    const first = await openBank();
+    await book(first, 1_030);
+    const { bank } = await openBank({ disk: first.disk });
+    expect(balanceOf(bank.ledger, 1)).toBe(1_030n);
+    expect(bank.recovered.replayedRecords).toBe(first.bank.committedPosition);
   });
 
   it("refuses a damaged journal, naming where, and gives the store back", async () => {
@@ -276,15 +289,16 @@ describe("witnesses", () => {
     await book(opened, 2);
     const { bank, platform, fatal } = opened;
     bank.reportLoss("branch 3", 99);
-    await expect(bank.submit([request(50, deposit(1, 1))])).rejects.toMatchObject({
-      refusal: {
-        reason: "LOSS_DETECTED",
-        outcome: "NOT_APPLIED",
-        metadata: { witness: "branch 3", witness_position: "99", position: String(bank.committedPosition) },
-      },
+    const write = watch(bank.submit([request(50, deposit(1, 1))]));
+    await until(() => write.state === "rejected");
+    const error = write.reason as RefusalError;
+    expect(error.refusal).toEqual({
+      reason: "LOSS_DETECTED",
+      outcome: "NOT_APPLIED",
+      metadata: { witness: "branch 3", witness_position: "99", position: String(bank.committedPosition) },
     });
     expect((await bank.read({ mode: "linearizable" }, (ledger) => balanceOf(ledger, 1))).value).toBe(2n);
-    expect(platform.log.lines.some(({ event }) => event.includes("branch 3 holds position 99"))).toBe(true);
+    expect(platform.log.lines).toEqual([{ level: "error", event: error.message, fields: {} }]);
     await bank.close();
     expect(fatal).toEqual([]);
   });
@@ -348,8 +362,10 @@ describe("sessions", () => {
     const lost = await witnessOf(second);
     cutOff(first.disk, 4);
     const third = await openBank({ disk: first.disk, acceptLoss: true, askWitnesses: async () => [lost] });
-    await openBank({ disk: first.disk });
-    await expect(third.bank.read({ mode: "session", session }, () => 0)).rejects.toMatchObject({
+    // Later epochs say nothing about it.
+    const fourth = await openBank({ disk: third.disk });
+    expect(fourth.bank.ledger.currentEpoch()!.firstPosition).toBeLessThanOrEqual(lost.position);
+    await expect(fourth.bank.read({ mode: "session", session }, () => 0)).rejects.toMatchObject({
       refusal: { reason: "SESSION_LOST", metadata: { fork_position: String(fork), position: String(lost.position) } },
     });
   });
@@ -383,6 +399,18 @@ describe("snapshots", () => {
     await rest(50);
     expect(bank.committedPosition).toBe(position);
     expect(disk.snapshots.length).toBeGreaterThan(0);
+  });
+
+  it("are saved one after the other", async () => {
+    const opened = await openBank({ snapshotEveryRecords: 5 });
+    const slow = Promise.withResolvers<void>();
+    opened.store.before.saveSnapshot = () => slow.promise;
+    await book(opened, 30);
+    expect(opened.store.calls.saveSnapshot).toBe(1);
+    slow.resolve();
+    await rest();
+    await book(opened, 1, 100);
+    expect(opened.store.calls.saveSnapshot).toBe(2);
   });
 
   it("that cannot be saved are logged, and the bank goes on", async () => {
@@ -448,7 +476,8 @@ describe("closing", () => {
       refusal: { reason: "NOT_READY" },
     });
     expect(store.calls.saveSnapshot).toBe(1);
-    expect(platform.log.about("not closed")).toEqual([]);
+    await bank.close();
+    expect(platform.log.lines).toEqual([]);
     expect(disk.holder).toBeUndefined();
   });
 
@@ -460,6 +489,23 @@ describe("closing", () => {
     await bank.close();
     expect(platform.log.about("store not closed cleanly")[0]?.fields).toEqual({ problem: "the door jams" });
   });
+});
+
+it("feeds followers from memory, batch by batch, as they are committed", async () => {
+  const opened = await openBank();
+  const seen: number[] = [];
+  const following = watch(
+    (async () => {
+      for await (const { lastPosition } of opened.bank.feed.follow(0, new AbortController().signal))
+        seen.push(lastPosition);
+    })(),
+  );
+  await book(opened, 3);
+  await rest();
+  expect(seen).toEqual(opened.disk.batches.map(({ lastPosition }) => lastPosition));
+  // Once, when it recovered.
+  expect(opened.store.calls.read).toBe(1);
+  expect(following.state).toBe("pending");
 });
 
 describe("the head", () => {

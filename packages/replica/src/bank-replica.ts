@@ -11,13 +11,15 @@ import {
 } from "@bank/core";
 import type { Replay } from "@bank/journal";
 import type { JournalStore } from "@bank/store";
+import { AppendRefusedError } from "@bank/store/errors";
+import { Backoff } from "./backoff.ts";
 import { closeStore } from "./close-store.ts";
 import type { Consistency, ReadResult } from "./consistency.ts";
 import { type FollowerHead, JournalFeed } from "./journal-feed.ts";
 import { epochAt, type JournalHead } from "./journal-head.ts";
 import { lostSession } from "./lost-session.ts";
 import type { Outcome } from "./outcome.ts";
-import type { Platform } from "./platform.ts";
+import { errorText, type Platform } from "./platform.ts";
 import { PositionWatch } from "./position-watch.ts";
 import type { ReadIndex } from "./read-gate.ts";
 import { type Recovered, recover } from "./recover.ts";
@@ -41,6 +43,9 @@ export interface BankOptions {
   readonly onCommitted: (head: FollowerHead) => void;
 }
 
+const BEGIN_RETRY_MIN_MS = 500;
+const BEGIN_RETRY_MAX_MS = 10_000;
+
 /** The one truth: recovers the ledger, begins an epoch, decides and answers. Holds no transport and no file. */
 export class BankReplica {
   readonly feed: JournalFeed;
@@ -49,6 +54,8 @@ export class BankReplica {
   private readonly sequencer: Sequencer;
   private readonly snapshotter: Snapshotter;
   private readonly shown: PositionWatch;
+  private readonly closing = new AbortController();
+  private suspension: RefusalError | undefined;
 
   /**
    * Opens the store, recovers, asks the witnesses, and commits the record of a new epoch. Before the witnesses have
@@ -66,7 +73,7 @@ export class BankReplica {
       if (losses.length > 0 && !options.acceptLoss) throw new LossDetectedError(losses);
       if (state.bankId === undefined) await store.initialize(bankId);
       const bank = new BankReplica(options, recovered);
-      await bank.sequencer.beginEpoch({ lossAccepted: losses.length > 0 });
+      await bank.begin({ lossAccepted: losses.length > 0 });
       return bank;
     } catch (error) {
       await closeStore(options);
@@ -125,22 +132,28 @@ export class BankReplica {
     requests: readonly Request[],
     options: { readonly signal?: AbortSignal | undefined; readonly session?: Session | undefined } = {},
   ): Promise<Outcome[]> {
+    if (this.suspension !== undefined) throw this.suspension;
     if (options.session !== undefined) this.checkSession(options.session);
     return this.sequencer.submit(requests, options.signal);
   }
 
   /** Reads the newest durable state, which satisfies every consistency. Rejects with `RefusalError`. */
   async read<T>(consistency: Consistency, query: (ledger: Ledger) => T, signal?: AbortSignal): Promise<ReadResult<T>> {
+    if (this.suspension !== undefined && consistency.mode !== "local") throw this.suspension;
     if (consistency.mode === "session") this.checkSession(consistency.session);
     const { value, position } = await this.sequencer.read(query, signal);
-    return { value, position, stalenessMs: 0, session: this.sessionAt(position) };
+    // Before its epoch a bank does not know whether it is the newest.
+    const stalenessMs = this.suspension === undefined ? 0 : undefined;
+    return { value, position, stalenessMs, session: this.sessionAt(position) };
   }
 
   /**
    * The committed position as it stands now. With an embedded store the held lock is the proof of leadership.
-   * Throws: `RefusalError` NOT_READY once the journal has failed: another bank may write it by now.
+   * Throws: `RefusalError` NOT_READY before the epoch could be begun, and once the journal has failed: another bank may
+   * write it by now.
    */
   readIndex(): ReadIndex {
+    if (this.suspension !== undefined) throw this.suspension;
     if (this.sequencer.failed !== undefined) throw this.sequencer.failed;
     const epoch = this.replay.ledger.currentEpoch();
     assert(epoch !== undefined, "a bank that serves has an epoch");
@@ -183,8 +196,55 @@ export class BankReplica {
     this.sequencer.stopWriting(error);
   }
 
+  /** Why only local reads are served; undefined when all is well. */
+  get suspended(): RefusalError | undefined {
+    return this.suspension;
+  }
+
+  /**
+   * Begins the epoch. Where the store refuses its record because there is no room, a bank that has lived before serves
+   * local reads alone, and tries again until there is room.
+   */
+  private async begin(options: { readonly lossAccepted: boolean }): Promise<void> {
+    try {
+      await this.sequencer.beginEpoch(options);
+    } catch (error) {
+      if (!wasRefused(error) || this.replay.ledger.currentEpoch() === undefined || options.lossAccepted) throw error;
+      this.suspend(error);
+      void this.beginLater(options);
+    }
+  }
+
+  private suspend(error: unknown): void {
+    const problem = `its journal cannot be written (${errorText(error)}); local reads still work`;
+    this.suspension = new RefusalError("NOT_READY", { problem });
+    this.options.platform.log.error("the bank serves only local reads: its journal cannot be written", {
+      problem: errorText(error),
+    });
+  }
+
+  private async beginLater(options: { readonly lossAccepted: boolean }): Promise<void> {
+    const { platform, onFatal } = this.options;
+    const { signal } = this.closing;
+    const backoff = new Backoff(platform, { minMs: BEGIN_RETRY_MIN_MS, maxMs: BEGIN_RETRY_MAX_MS });
+    while (!signal.aborted) {
+      try {
+        await backoff.wait(signal);
+        await this.sequencer.beginEpoch(options);
+        this.suspension = undefined;
+        platform.log.info("the journal can be written again; the bank serves everything");
+        return;
+      } catch (error) {
+        if (signal.aborted || wasRefused(error)) continue;
+        onFatal(error);
+        return;
+      }
+    }
+  }
+
   /** Answers what waits, takes a snapshot and closes the store. Idempotent. */
   async close(): Promise<void> {
+    this.closing.abort();
     await this.sequencer.drain();
     // After a failure memory may be ahead of the journal, or wrong.
     await this.snapshotter.finish({ isDurable: this.sequencer.failed === undefined });
@@ -198,4 +258,11 @@ export class BankReplica {
     if (check.position > this.committedPosition)
       throw invalidSession(`it names position ${check.position}, and the journal ends at ${this.committedPosition}`);
   }
+}
+
+/** Whether certainly nothing was stored: by the store itself, or told by the sequencer. */
+function wasRefused(error: unknown): boolean {
+  return (
+    error instanceof AppendRefusedError || (error instanceof RefusalError && error.refusal.reason === "STORE_REFUSED")
+  );
 }

@@ -90,13 +90,14 @@ describe("following", () => {
     link.join(bank);
     await caughtUp(at, opened);
     expect(balanceOf(branch.ledger, 1)).toBe(101n);
+    expect(branch.ledger.canRevertRecord()).toBe(false);
     expect(at.states).toEqual(["following", "connecting", "following"]);
     expect(at.platform.log.about("lost the bank")).toHaveLength(1);
+    // A contact made the pauses short again.
     link.break();
     link.join(bank);
     const again = at.platform.monotonicMs();
-    await caughtUp(at, opened);
-    // A contact made the pauses short again.
+    await until(() => branch.state === "connecting");
     await until(() => branch.state === "following", { platform: at.platform });
     expect(at.platform.monotonicMs() - again).toBeLessThan(100);
   });
@@ -153,6 +154,27 @@ describe("following", () => {
     expect(digestOf(again.branch.ledger)).toBe(digestOf(opened.bank.ledger));
   });
 
+  it("takes none while memory is ahead of the disk", async () => {
+    const opened = await openBank();
+    const { bank } = opened;
+    await bank.submit([request(900_001, openAccount())]);
+    const at = await openBranch({ link: new LocalLink(bank), snapshotEveryRecords: 4 });
+    await caughtUp(at, opened);
+    at.store.holds = true;
+    for (let i = 0; i < 12; i++) {
+      await bank.submit([request(i, deposit(1, 1))]);
+      await at.branch.whenApplied(bank.committedPosition);
+    }
+    at.store.passNext();
+    await until(() => at.store.held.length === 1);
+    expect(at.store.calls.saveSnapshot).toBe(0);
+    at.store.passNext();
+    await caughtUp(at, opened);
+    await rest();
+    expect(at.disk.snapshots.map(({ position }) => position)).toEqual([bank.committedPosition]);
+    expect(at.platform.log.lines).toEqual([]);
+  });
+
   it("is handed on: another replica follows the branch's own copy", async () => {
     const { opened, bank, at, branch } = await startPair();
     const seen: number[] = [];
@@ -166,6 +188,8 @@ describe("following", () => {
     await caughtUp(at, opened);
     await rest();
     expect(seen).toEqual(opened.disk.batches.map(({ lastPosition }) => lastPosition));
+    // What it saved since it started is in its memory too.
+    expect(at.store.calls.read).toBe(0);
     await branch.close();
     await until(() => following.state === "rejected");
     expect(following.reason).toMatchObject({ refusal: { reason: "NOT_READY" } });
@@ -383,6 +407,15 @@ describe("writes", () => {
     },
   );
 
+  it("start no timer where this branch shows them already, or where there is nothing to show", async () => {
+    const { branch, at } = await startPair();
+    const delay = vi.spyOn(at.platform, "delay");
+    const [result] = await branch.submit([request(900_002, deposit(1, 100))]);
+    expect(short(result!.outcome)).toBe("done, replayed");
+    expect(await one(branch.submit([request(3, deposit(1, 0))]))).toBe("INVALID_AMOUNT NOT_APPLIED");
+    expect(delay).not.toHaveBeenCalled();
+  });
+
   it("go together where they come together, and their refusals come back", async () => {
     const { branch, link } = await startPair();
     const calls = link.calls;
@@ -524,9 +557,12 @@ describe("closing", () => {
     expect(branch.savedPosition).toBeLessThan(bank.committedPosition);
     const waiting = watch(branch.read({ mode: "session", session: ahead(pair) }, () => 0));
     const applied = watch(branch.whenApplied(bank.committedPosition + 1));
-    at.store.holds = false;
     const closed = branch.close();
-    for (const held of at.store.held.splice(0)) held.pass();
+    await rest();
+    // What is on its way to the disk comes first.
+    expect(at.store.held).toHaveLength(1);
+    at.store.holds = false;
+    at.store.passNext();
     await closed;
     expect(at.disk.batches).toEqual(pair.opened.disk.batches);
     expect(at.disk.snapshots.map(({ position }) => position)).toEqual([bank.committedPosition]);

@@ -40,12 +40,12 @@ describe("what is submitted", () => {
 
   it("in one turn goes together, and each gets its own results in order", async () => {
     const { calls, coalescer } = start();
-    const told = [[1, 2], [], [3], [4, 5, 6]].map((items) => watch(coalescer.submit(items)));
+    const told = [[1, 2, 3], [4], [], [5, 6]].map((items) => watch(coalescer.submit(items)));
     await rest(1);
     expect(calls.map(({ items }) => items)).toEqual([[1, 2, 3, 4, 5, 6]]);
     calls[0]!.answer();
     await rest(1);
-    expect(values(told)).toEqual([["r1", "r2"], [], ["r3"], ["r4", "r5", "r6"]]);
+    expect(values(told)).toEqual([["r1", "r2", "r3"], ["r4"], [], ["r5", "r6"]]);
   });
 
   it("while calls are under way gathers for the next, in order, up to its limit", async () => {
@@ -68,15 +68,15 @@ describe("what is submitted", () => {
     expect(values(told)).toEqual(Array.from({ length: 26 }, (_, i) => [`r${i}`]));
   });
 
-  it("by one caller stays together, also where a call of its own is full with it", async () => {
+  it("by one caller stays together, also where it is more than a call should carry", async () => {
     const { calls, coalescer } = start();
-    const told = [3, 9, 10, 1].map((count) => watch(coalescer.submit(Array.from({ length: count }, (_, i) => i))));
+    const told = [3, 9, 12, 1].map((count) => watch(coalescer.submit(Array.from({ length: count }, (_, i) => i))));
     for (let i = 0; i < 4; i++) {
       await until(() => calls.length === i + 1 || told.every(({ state }) => state === "fulfilled"));
       calls[i]?.answer();
     }
     await until(() => told.every(({ state }) => state === "fulfilled"));
-    expect(calls.map(({ items }) => items.length)).toEqual([3, 9, 10, 1]);
+    expect(calls.map(({ items }) => items.length)).toEqual([3, 9, 12, 1]);
   });
 
   it("has so many calls in flight and no more", async () => {

@@ -127,6 +127,33 @@ describe("saving", () => {
     for (const held of at.store.held.splice(0)) held.pass();
     await saved(at, bank.committedPosition);
     expect(digestOf(branch.ledger)).toBe(digestOf(bank.ledger));
+    // There is room again: it goes on ahead of the disk.
+    at.store.holds = true;
+    for (let i = 0; i < 4; i++) {
+      await bank.submit([request(500_000 + i, deposit(1, 1))]);
+      await branch.whenApplied(bank.committedPosition);
+    }
+  });
+
+  it("may be behind when the link breaks: the next stream begins behind what is shown", async () => {
+    const { bank, at, branch, link, opened } = await startPair();
+    at.store.holds = true;
+    for (let i = 1; i <= 3; i++) await bank.submit([request(i, deposit(1, 1))]);
+    await branch.whenApplied(bank.committedPosition);
+    expect(branch.savedPosition).toBeLessThan(branch.appliedPosition);
+    const { messages } = link;
+    link.break();
+    link.join(bank);
+    await until(() => branch.state === "connecting");
+    await until(() => branch.state === "following", { platform: at.platform });
+    await bank.submit([request(4, deposit(1, 1))]);
+    await branch.whenApplied(bank.committedPosition);
+    expect(link.messages).toBe(messages + 1);
+    expect(at.states).not.toContain("diverged");
+    at.store.holds = false;
+    at.store.passNext();
+    await saved(at, bank.committedPosition);
+    expect(at.disk.batches).toEqual(opened.disk.batches);
   });
 
   it("ends the replica, once, where the store holds something else; what is shown stays readable", async () => {
@@ -190,8 +217,12 @@ describe("saving", () => {
     await next.bank.submit([request(2, deposit(1, 1))]);
     // The branch learns of the rest of the first epoch and of the second together, and crashes as it saves them.
     at.store.holds = true;
+    at.platform.holdsDeferred = true;
     link.join(next.bank);
-    await until(() => at.store.held.length === 1, { platform: at.platform });
+    await until(() => at.branch.appliedPosition === next.bank.committedPosition, { platform: at.platform });
+    at.platform.runDeferred();
+    await until(() => at.store.held.length === 1);
+    expect(at.store.held[0]!.batches.length).toBeGreaterThan(2);
     expect(at.disk.epoch).toBe(1);
     const crashed = at.disk;
     const again = await openBranch({ link, disk: crashed });
@@ -281,6 +312,29 @@ describe("what cannot be applied", () => {
     lies = false;
     await saved(at, bank.committedPosition);
   });
+});
+
+it("closes over a link that does not listen to its signal", async () => {
+  const { bank } = await openBank();
+  const link = new LocalLink(bank);
+  let leaves = 0;
+  Object.assign(link, {
+    openJournal: async function* () {
+      try {
+        for (;;) {
+          await rest(1);
+          yield { bankId: bank.bankId, received: undefined, lastPosition: 0, committedPosition: 1 };
+        }
+      } finally {
+        leaves++;
+      }
+    },
+  });
+  const { branch, states } = await openBranch({ link });
+  await until(() => states.includes("following"));
+  const closed = watch(branch.close());
+  await until(() => closed.state === "fulfilled", { what: "the end of closing" });
+  expect(leaves).toBe(1);
 });
 
 it("survives a stream that ends, and a first contact that fails", async () => {

@@ -45,6 +45,8 @@ describe("waiting for a position", () => {
     positions.rejectWaiters(new Error("taken back"));
     await rest(1);
     expect(waits.map(({ state }) => state)).toEqual(["fulfilled", "rejected"]);
+    // Nobody is left to be woken.
+    positions.advance(5);
     expect(removed.mock.calls.map(([, listener]) => listener)).toEqual(
       added.mock.calls.map(([, listener]) => listener),
     );
