@@ -41,10 +41,10 @@ describe("a bank that is not there", () => {
   });
 
   it("is told to a person who waits, once", async () => {
-    const words = ["balance", "1", "--server", "127.0.0.1:1", "--timeout", "0.2"];
+    const words = ["balance", "1", "--server", "127.0.0.1:1", "--timeout", "0.5"];
     const told = await cli(words, { stderrIsTTY: true });
     const [first, second] = told.stderr.split("\n");
-    expect(first).toMatch(/^bank: No connection .* Trying again for up to 0\.2 s …$/);
+    expect(first).toMatch(/^bank: No connection .* Trying again for up to 0\.5 s …$/);
     expect(second).toMatch(/^bank: No connection/);
     expect((await cli([...words, "--json"], { stderrIsTTY: true })).stderr).toBe("");
   });
@@ -55,7 +55,7 @@ describe("an answer that is lost", () => {
     const opened = documentOf(await cli(["account", "open", "--json"], { server: proxy.url }));
     const { number } = opened["account"] as { number: string };
     proxy.cutting = true;
-    const words = ["deposit", number, "5", "--currency", "USD", "--timeout", "0.3"];
+    const words = ["deposit", number, "5", "--currency", "USD", "--timeout", "1"];
     const told = await cli(words, { server: proxy.url });
     expect(proxy.cuts).toBeGreaterThan(0);
     expect(told).toMatchObject({ exitCode: 3, stdout: "" });
@@ -103,7 +103,7 @@ describe("a server that never answers", () => {
       const interrupts = new Interrupts();
       const before = requests;
       const running = cli(json ? [...words, "--json"] : words, { interrupts });
-      await expect.poll(() => requests).toBe(before + 1);
+      await expect.poll(() => requests, { timeout: 10_000 }).toBe(before + 1);
       interrupts.raise("SIGINT");
       const interrupted = await running;
       expect(interrupted.exitCode).toBe(130);

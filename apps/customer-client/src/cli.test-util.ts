@@ -38,7 +38,7 @@ export class TextStream extends Writable {
   text = "";
   isTTY = false;
 
-  override _write(chunk: Buffer, _: BufferEncoding, done: () => void): void {
+  override _write(chunk: Buffer, _: BufferEncoding, done: (error?: Error | null) => void): void {
     this.text += chunk.toString("utf8");
     done();
   }

@@ -95,6 +95,11 @@ describe("what a failure says", () => {
     });
   });
 
+  it("when two things went wrong: both", () => {
+    const both = new AggregateError([new Error("no answer"), new Error("still there")], "the run failed");
+    expect(failureReport(both, command).document).toMatchObject({ message: "the run failed: no answer: still there" });
+  });
+
   it("on one line, whatever somebody put into it", () => {
     const { text } = failureReport(bankError({ outcome: "REJECTED", message: "a\nb\u001b[31m\u202e" }), command);
     expect(text).toBe("bank: a\\u{a}b\\u{1b}[31m\\u{202e}\n");

@@ -111,7 +111,8 @@ function systemFailure(error: unknown, { interruptedBy }: FailedCommand): Failur
       advice: [],
     });
   const isSystem = error instanceof Error && "syscall" in error;
-  const message = error instanceof Error ? error.message : String(error);
+  const causes = error instanceof AggregateError ? error.errors.map((each) => `: ${messageOf(each)}`).join("") : "";
+  const message = messageOf(error) + causes;
   return failure({
     exitCode: EXIT.NO_ANSWER,
     code: "INTERNAL",
@@ -130,6 +131,10 @@ function systemFailure(error: unknown, { interruptedBy }: FailedCommand): Failur
               .map((line) => line.trim()),
           ],
   });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 interface FailureParts {

@@ -76,7 +76,7 @@ export async function runCommand(words: readonly string[], home: CommandHome): P
       () => ending.abort(),
       () => program.parseAsync(words, { from: "user" }),
     );
-    return typeof state.result === "number" ? state.result : await succeed(state.result, io, state.given);
+    return typeof state.result === "number" ? state.result : await succeed(state.result, home, state.given);
   } catch (error) {
     return await fail(error, { words, home, program, ...state });
   } finally {
@@ -90,8 +90,8 @@ function wantsJson(words: readonly string[]): boolean {
   return (end === -1 ? words : words.slice(0, end)).includes("--json");
 }
 
-async function succeed({ document, text }: Report, io: CliIo, { json }: GivenSettings): Promise<ExitCode> {
-  return written(io, json === true ? jsonLine({ ok: true, ...document }) : text, EXIT.DONE);
+async function succeed({ document, text }: Report, home: CommandHome, { json }: GivenSettings): Promise<ExitCode> {
+  return written(home, json === true ? jsonLine({ ok: true, ...document }) : text, EXIT.DONE);
 }
 
 interface FailedRun {
@@ -108,9 +108,12 @@ interface FailedRun {
 async function fail(error: unknown, { words, home, program, given, help, changes }: FailedRun): Promise<ExitCode> {
   const { io, shell } = home;
   const json = given.json === true || wantsJson(words);
-  if (error instanceof OutputClosedError) return EXIT.DONE;
+  if (error instanceof OutputClosedError) {
+    shell?.leave();
+    return EXIT.DONE;
+  }
   if (error instanceof CommanderError && error.exitCode === 0)
-    return written(io, json ? jsonLine({ ok: true, ...helpDocument(error, help) }) : help, EXIT.DONE);
+    return written(home, json ? jsonLine({ ok: true, ...helpDocument(error, help) }) : help, EXIT.DONE);
   const report = failureReport(error, {
     words,
     prefix: shell === undefined ? "bank " : "",
@@ -119,7 +122,7 @@ async function fail(error: unknown, { words, home, program, given, help, changes
     requestIdGiven: given.requestId !== undefined,
     interruptedBy: io.interrupts.signal,
   });
-  if (json) return written(io, jsonLine({ ok: false, ...report.document }), report.exitCode);
+  if (json) return written(home, jsonLine({ ok: false, ...report.document }), report.exitCode);
   try {
     await write(io.stderr, error instanceof CommanderError && error.code === "commander.help" ? help : report.text);
   } catch (problem) {
@@ -146,12 +149,13 @@ function commandPath(program: Command | undefined, words: readonly string[]): st
   return path;
 }
 
-/** Whoever has closed the output has seen enough; what was done stays done. */
-async function written(io: CliIo, text: string, exitCode: ExitCode): Promise<ExitCode> {
+/** Whoever has closed the output has seen enough: what was done stays done, and a shell does no more. */
+async function written({ io, shell }: CommandHome, text: string, exitCode: ExitCode): Promise<ExitCode> {
   try {
     if (text !== "") await write(io.stdout, text);
   } catch (error) {
     if (!(error instanceof OutputClosedError)) throw error;
+    shell?.leave();
   }
   return exitCode;
 }

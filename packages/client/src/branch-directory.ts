@@ -4,6 +4,7 @@ import { BankError } from "./bank-error.ts";
 import type { Branch, BranchList, BranchReading } from "./types.ts";
 
 export interface BranchQuestions {
+  /** What it says, `learn` is told too. */
   readonly list: () => Promise<BranchList>;
   /** The server itself. */
   readonly self: () => Promise<BranchReading>;
@@ -26,7 +27,6 @@ export class BranchDirectory {
     const known = this.urls.get(number);
     if (known !== undefined) return known;
     const { branches, position } = await questions.list();
-    for (const branch of branches) this.learn(branch);
     const url = this.urls.get(number);
     if (url !== undefined) return url;
     const branch = branches.find((each) => each.number === number);
@@ -40,9 +40,12 @@ export class BranchDirectory {
     return server;
   }
 
-  private learn({ number, address }: Branch): void {
-    const url = address === undefined ? undefined : usableUrl(address);
-    if (url !== undefined) this.urls.set(number, url);
+  /** Takes note of the addresses in a list. */
+  learn(branches: readonly Branch[]): void {
+    for (const { number, address } of branches) {
+      const url = address === undefined ? undefined : usableUrl(address);
+      if (url !== undefined) this.urls.set(number, url);
+    }
   }
 }
 

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { clientOf, failure, said } from "./clients.test-util.ts";
+import { clientOf, failure, lossDetected, said } from "./clients.test-util.ts";
 import { FakeLedger, FakeServer } from "./fake-bank.test-util.ts";
 
 let ledger: FakeLedger;
@@ -45,6 +45,13 @@ describe("the branches of a bank", () => {
     expect(branch.server).toBe("http://first:50061");
   });
 
+  it("are known once they were listed", async () => {
+    const client = clientOf({ bank, first });
+    await client.branches();
+    await client.withSession().branch(1);
+    expect(bank.methods).toEqual(["ListBranches"]);
+  });
+
   it("share one connection for each server, which their client closes", async () => {
     const client = clientOf({ bank, first });
     const branch = await client.branch(1);
@@ -57,9 +64,9 @@ describe("the branches of a bank", () => {
 
   it("are looked up again after an address did not work", async () => {
     const client = clientOf({ bank, first, moved: new FakeServer(ledger, 1) });
-    const branch = await client.branch(1, { timeoutMs: 1_000 });
-    first.afterwards = "refuse";
-    await failure(branch.balance("1", { timeoutMs: 30 }));
+    const branch = await client.branch(1);
+    first.faults.push("refuse", lossDetected());
+    await failure(branch.balance("1"));
     ledger.branches.set(1, "http://moved");
     expect((await client.branch(1)).server).toBe("http://moved");
   });

@@ -15,6 +15,9 @@ export const storeRefused = () => said("STORE_REFUSED", { problem: "disk full" }
 export const outcomeUnknown = () => said("OUTCOME_UNKNOWN", { problem: "it crashed", request_id: "x" });
 export const overloaded = () => said("OVERLOADED", { waiting: "9" });
 
+/** Ends a call at once, and did nothing. */
+export const lossDetected = () => said("LOSS_DETECTED", { position: "1", witness: "branch 2", witness_position: "9" });
+
 const open: BankClient[] = [];
 afterEach(() => {
   for (const client of open.splice(0)) client.close();

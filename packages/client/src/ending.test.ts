@@ -30,7 +30,7 @@ describe("a call that is canceled", () => {
     const canceling = new AbortController();
     server.afterwards = "hang";
     const call = failure(clientOf(server).deposit("1", usd(5n), { signal: canceling.signal }));
-    await expect.poll(() => server.calls.length).toBe(1);
+    await expect.poll(() => server.calls.length, { timeout: 10_000 }).toBe(1);
     canceling.abort();
     const error = await call;
     expect(error).toMatchObject({
@@ -65,7 +65,7 @@ describe("a call that is canceled", () => {
     const canceling = new AbortController();
     server.afterwards = "hang";
     const call = failure(clientOf(server).balance("1", { signal: canceling.signal }));
-    await expect.poll(() => server.calls.length).toBe(1);
+    await expect.poll(() => server.calls.length, { timeout: 10_000 }).toBe(1);
     canceling.abort();
     expect(await call).toMatchObject({ reason: "CANCELED", outcome: "NOT_APPLIED" });
   });
@@ -78,7 +78,7 @@ describe("closing a client", () => {
     const onRetry = (notice: RetryNotice) => notices.push(notice);
     const client = clientOf(server, { retryDelayMs: 10_000, timeoutMs: 60_000, onRetry });
     const calls = [client.deposit("1", usd(5n)), client.deposit("1", usd(5n))].map(failure);
-    await expect.poll(() => notices.length).toBe(1);
+    await expect.poll(() => notices.length, { timeout: 10_000 }).toBe(1);
     client.close();
     client.close();
     expect(await Promise.all(calls)).toMatchObject([

@@ -8,9 +8,10 @@ import { Code, ConnectError, type Transport } from "@connectrpc/connect";
  * - `lose-request`: the connection breaks before the server has the request; the client cannot know that.
  * - `lose-reply`: the server does what was asked, and then the connection breaks.
  * - `hang`: no answer ever comes.
+ * - `late`: the time was up before the answer came.
  * - an error: the server says it.
  */
-export type Fault = "serve" | "refuse" | "lose-request" | "lose-reply" | "hang" | ConnectError;
+export type Fault = "serve" | "refuse" | "lose-request" | "lose-reply" | "hang" | "late" | ConnectError;
 
 /** One try as the server's side saw it. */
 export interface SeenCall {
@@ -50,6 +51,7 @@ export class FaultyConnection implements ServerConnection {
         if (fault === "refuse") throw connectionRefused();
         if (fault === "lose-request") throw connectionReset();
         if (fault === "hang") return hang(signal, timeoutMs);
+        if (fault === "late") throw timedOut();
         if (fault instanceof ConnectError) throw fault;
         const reply = await inner.unary(method, signal, timeoutMs, header, input, contextValues).then(
           (value) => ({ value }),
@@ -88,9 +90,13 @@ export function connectionReset(): ConnectError {
   return error;
 }
 
+function timedOut(): ConnectError {
+  return new ConnectError("the operation timed out", Code.DeadlineExceeded);
+}
+
 function hang(signal: AbortSignal | undefined, timeoutMs: number | undefined): Promise<never> {
   return new Promise((_, reject) => {
     signal?.addEventListener("abort", () => reject(new ConnectError("canceled", Code.Canceled)));
-    setTimeout(() => reject(new ConnectError("the operation timed out", Code.DeadlineExceeded)), timeoutMs);
+    setTimeout(() => reject(timedOut()), timeoutMs);
   });
 }

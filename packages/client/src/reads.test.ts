@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { beforeEach, describe, expect, it } from "vitest";
-import { clientOf, failure, said, storeRefused, usd } from "./clients.test-util.ts";
+import { clientOf, failure, said, usd } from "./clients.test-util.ts";
 import { FakeServer } from "./fake-bank.test-util.ts";
 
 let server: FakeServer;
@@ -38,11 +38,10 @@ describe("a read", () => {
   });
 
   it("never leaves an effect in doubt", async () => {
-    server.faults.push("lose-reply");
-    server.afterwards = storeRefused();
-    const error = await failure(clientOf(server, { timeoutMs: 30 }).balance("1"));
-    expect(error).toMatchObject({ outcome: "NOT_APPLIED", requestId: undefined });
-    expect(error.metadata).toEqual({ problem: "disk full", outcome: "NOT_APPLIED" });
+    server.faults.push("lose-reply", "late");
+    const error = await failure(clientOf(server).balance("1"));
+    expect(error).toMatchObject({ reason: "DEADLINE_EXCEEDED", outcome: "NOT_APPLIED", requestId: undefined });
+    expect(error.metadata).toEqual({ server: "http://bank", outcome: "NOT_APPLIED" });
   });
 
   it("says what is not there", async () => {

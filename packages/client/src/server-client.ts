@@ -138,12 +138,14 @@ export class ServerClient implements BankClient {
     return executeBatch(this.caller, commands, options);
   }
 
-  branches(options: sdk.ReadOptions = {}): Promise<sdk.BranchList> {
-    return this.caller.read(
+  async branches(options: sdk.ReadOptions = {}): Promise<sdk.BranchList> {
+    const list = await this.caller.read(
       options,
       (sending) => this.caller.server.branches.listBranches({}, sending),
       (reply) => ({ branches: reply.branches.map(branchOf), ...readInfoOf(reply.readInfo) }),
     );
+    this.family.directory.learn(list.branches);
+    return list;
   }
 
   thisBranch(options: sdk.ReadOptions = {}): Promise<sdk.BranchReading> {

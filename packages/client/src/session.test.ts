@@ -44,7 +44,7 @@ describe("a session", () => {
     const replies: (() => void)[] = [];
     server.beforeReply = () => new Promise((resolve) => replies.push(resolve));
     const calls = [client.deposit("1", usd(1n)), client.deposit("1", usd(2n))];
-    await expect.poll(() => replies.length).toBe(2);
+    await expect.poll(() => replies.length, { timeout: 10_000 }).toBe(2);
     for (const reply of replies.reverse()) reply();
     await Promise.all(calls);
     expect(seen(client.session)).toEqual(["1@3"]);

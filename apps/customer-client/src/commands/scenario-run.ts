@@ -54,11 +54,16 @@ async function ownBank({ signal, settings }: CommandContext, scenario: Scenario)
     client.close();
     await cluster.close();
   };
-  if (signal.aborted) {
-    await stop();
+  const call = { signal, timeoutMs: settings.timeoutMs };
+  try {
     signal.throwIfAborted();
+    // Asked once, and not by every customer.
+    await client.branches(call);
+  } catch (error) {
+    await stop();
+    throw error;
   }
-  return new ClientScenarioBank({ client, call: { signal, timeoutMs: settings.timeoutMs }, stop });
+  return new ClientScenarioBank({ client, call, stop });
 }
 
 /** A bank that runs. Rejects with `UsageError` when it lacks a branch that the scenario names. */

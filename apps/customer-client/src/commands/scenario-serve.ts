@@ -3,6 +3,7 @@ import { type RunningCluster, silentLog, startCluster } from "@bank/node";
 import { write } from "../cli-io.ts";
 import type { CommandContext } from "../command-context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
+import { printable } from "../printable.ts";
 import { readScenarioFile, ScenarioError } from "../scenario/index.ts";
 import { quoteWords } from "../shell/split-words.ts";
 import { refusedScenario, UsageError } from "../usage-error.ts";
@@ -26,12 +27,19 @@ export async function serveScenario(
     if (!context.signal.aborted) {
       const interrupted = once(context.signal, "abort");
       await write(context.io.stdout, announcement(context, cluster, inputPath));
-      await Promise.race([interrupted, failed.promise]);
+      await Promise.race([interrupted, failed.promise.catch((error: unknown) => tellEnd(context, error))]);
+      if (!context.signal.aborted) return EXIT.NO_ANSWER;
     }
   } finally {
     await cluster.close();
   }
   return EXIT.DONE;
+}
+
+/** Standard output has had its one document. */
+async function tellEnd({ io }: CommandContext, error: unknown): Promise<void> {
+  const problem = error instanceof Error ? error.message : String(error);
+  await write(io.stderr, `bank: The bank stopped: ${printable(problem)}\n`);
 }
 
 function announcement({ settings }: CommandContext, { bankUrl, branches }: RunningCluster, inputPath: string): string {

@@ -1,3 +1,4 @@
+import { Readable } from "node:stream";
 import { type RunningCluster, silentLog, startCluster } from "@bank/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { cli, FakeTerminal, TextStream } from "../cli.test-util.ts";
@@ -75,6 +76,22 @@ describe("a shell without a terminal", () => {
     expect(run.stdout.match(/branch +[0-9]/g)).toEqual(["branch    1", "branch    2"]);
   });
 
+  it("does no more once nobody reads its output", async () => {
+    const stdout = new TextStream();
+    stdout._write = (_chunk, _encoding, done) => done(Object.assign(new Error("write EPIPE"), { code: "EPIPE" }));
+    stdout.on("error", () => undefined);
+    const stderr = new TextStream();
+    const stdin = Readable.from(["balance 1\n", "nonsense\n"]);
+    const env = { BANK_SERVER: server };
+    expect(await runCli(["shell"], { stdin, stdout, stderr, env, interrupts: new Interrupts() })).toBe(0);
+    expect(stderr.text).toBe("");
+  });
+
+  it("refuses a request id for all of its lines", async () => {
+    const run = await script(["deposit 1 1"], ["--request-id", "11111111-2222-4333-8444-555555555555"]);
+    expect(run).toMatchObject({ exitCode: 2, stdout: "" });
+  });
+
   it("has no shell inside", async () => {
     expect(await script(["shell"])).toMatchObject({ exitCode: 2 });
   });
@@ -106,7 +123,7 @@ describe("a shell without a terminal", () => {
       interrupts,
     });
     terminal.keys.write("balance 1\n");
-    await expect.poll(() => stdout.text).toContain("USD");
+    await expect.poll(() => stdout.text, { timeout: 10_000 }).toContain("USD");
     interrupts.raise("SIGTERM");
     expect(await running).toBe(143);
   });
@@ -125,7 +142,7 @@ describe("a shell at a terminal", () => {
       env,
       interrupts,
     });
-    await expect.poll(() => terminal.screen.text).toContain("bank");
+    await expect.poll(() => terminal.screen.text, { timeout: 10_000 }).toContain("bank");
     return { terminal, stderr, ended, interrupts };
   }
 
@@ -152,7 +169,7 @@ describe("a shell at a terminal", () => {
     const { terminal, stderr, ended } = await start(["--branch", "1"]);
     expect(terminal.screen.text).toContain("bank(1)> ");
     terminal.keys.write("nonsense\r");
-    await expect.poll(() => stderr.text).toContain("Unknown command");
+    await expect.poll(() => stderr.text, { timeout: 10_000 }).toContain("Unknown command");
     terminal.keys.write("\u0004");
     expect(await ended).toBe(0);
   });
@@ -170,10 +187,10 @@ describe("a shell at a terminal", () => {
   it("ends a command at Ctrl-C and goes on", async () => {
     const { terminal, stderr, ended } = await start(["--server", "127.0.0.1:1"]);
     terminal.keys.write("balance 1\r");
-    await expect.poll(() => terminal.screen.text).toContain("balance 1");
+    await expect.poll(() => terminal.screen.text, { timeout: 10_000 }).toContain("balance 1");
     await new Promise((resolve) => setImmediate(resolve));
     terminal.keys.write("\u0003");
-    await expect.poll(() => stderr.text).toContain("bank: Interrupted.\n");
+    await expect.poll(() => stderr.text, { timeout: 10_000 }).toContain("bank: Interrupted.\n");
     await terminal.type("history\r", "1  balance 1");
     terminal.keys.write("exit\r");
     expect(await ended).toBe(0);
