@@ -1,6 +1,7 @@
 // @bank/testkit: what tests of several packages share. Private; only tests import it, and it imports no test runner.
 
 export { type BankProcess, type BankProcessOptions, startBankProcess } from "./bank-process.ts";
+export { type Ran, runHere } from "./command-line.ts";
 export { followJournal } from "./followed-journal.ts";
 export { type HeldAppend, HeldStore } from "./held-store.ts";
 export { type Attempt, type BalanceRead, checkHistory, History, type Told } from "./history.ts";

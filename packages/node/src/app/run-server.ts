@@ -32,8 +32,9 @@ export async function runServer(start: (onFatal: (error: unknown) => void) => Pr
     process.stderr.write(`${startFailure(error)}\n`);
     process.exit(error instanceof LossDetectedError ? EXIT_LOSS_DETECTED : 1);
   });
+  const server = await Promise.race([starting, stopped]);
   // A start can take for ever, waiting for witnesses. Nothing was answered yet: it may end as by a crash.
-  const server = await Promise.race([starting, stopped.then((code) => process.exit(code))]);
+  if (typeof server === "number") process.exit(server);
   const code = await stopped;
   await server.close();
   process.exit(code);
