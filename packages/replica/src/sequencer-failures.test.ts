@@ -314,6 +314,8 @@ describe("a store that contradicts this bank", () => {
       const waiting = watch(submitOne(sequencer, request(3, deposit(1, 5))));
       const retry = watch(submitOne(sequencer, request(2, deposit(1, 5))));
       const read = watch(sequencer.read((ledger) => balanceOf(ledger, 1)));
+      // Wanted for the next batch, which never comes.
+      sequencer.recordStateRoot(sequencer.committedPosition, new Uint8Array(32));
       store.failNext(error);
       await until(() => [inFlight, waiting, retry, read].every(({ state }) => state === "rejected"));
       const outcomes = [inFlight, waiting, retry].map(({ reason }) => (reason as RefusalError).refusal);
