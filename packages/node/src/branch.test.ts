@@ -266,6 +266,7 @@ describe("a session", () => {
         amount: { currencyCode: "USD", amountMinor: 1n },
       });
       const token = readInfo?.session ?? "";
+      expect(await first.balance(account, consistency("local")), "where it was done it shows at once").toBe(BigInt(i));
       for (const client of clients) {
         const read = await client.accounts.getBalance({ account }, consistency("session", token));
         expect(read.posted?.amountMinor).toBe(BigInt(i));
