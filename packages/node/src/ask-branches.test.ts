@@ -30,11 +30,12 @@ async function startFake(
   options: {
     readonly position?: number;
     readonly bankId?: Uint8Array;
+    readonly copyId?: Uint8Array;
     readonly port?: number;
     readonly hold?: () => Promise<void>;
   } = {},
 ): Promise<FakeBranch> {
-  const { position = 7, bankId = BANK_ID, port = 0, hold } = options;
+  const { position = 7, bankId = BANK_ID, copyId = new Uint8Array(16).fill(position), port = 0, hold } = options;
   const serving = await serve({
     host: "127.0.0.1",
     port,
@@ -43,7 +44,7 @@ async function startFake(
         getPosition: async () => {
           await hold?.();
           const [chainHash, epochId] = [new Uint8Array(32).fill(position), new Uint8Array(16).fill(5)];
-          return { bankId, position: BigInt(position), chainHash, epochId };
+          return { bankId, copyId, position: BigInt(position), chainHash, epochId };
         },
       });
     },
@@ -70,6 +71,7 @@ describe("the branches' testimony", () => {
         position,
         chainHash: new Uint8Array(32).fill(position),
         epochId: new Uint8Array(16).fill(5),
+        copyId: new Uint8Array(16).fill(position),
         givenUp: false,
       })),
     );
@@ -101,7 +103,7 @@ describe("the branches' testimony", () => {
     await close();
     const { log, options: asking } = options(when);
     const witnesses = askBranches(ledgerWith([url]), asking);
-    await vi.waitUntil(() => log.about("does not testify yet").length > 2);
+    await vi.waitUntil(() => log.about("does not testify yet").length > 0);
     await startFake({ port, position: 12 });
     expect(await witnesses).toMatchObject([{ position: 12 }]);
     expect(log.about("without the testimony")).toEqual([]);
@@ -111,6 +113,14 @@ describe("the branches' testimony", () => {
     const here = await startFake();
     const { options: asking } = options({ timeoutMs: 0, required: 1 });
     expect(await askBranches(ledgerWith([NOBODY, here.url]), asking)).toHaveLength(1);
+  });
+
+  it("counts once for all branches that share a copy", async () => {
+    const copyId = new Uint8Array(16).fill(3);
+    const pair = [await startFake({ copyId }), await startFake({ copyId })];
+    const { log, options: asking } = options({ timeoutMs: 0, required: 2 });
+    expect(await askBranches(ledgerWith(pair.map(({ url }) => url)), asking)).toHaveLength(2);
+    expect(log.about("without the testimony")).toMatchObject([{ fields: { missing: 0, required: 2 } }]);
   });
 
   it("is asked for again where a call takes too long", async () => {

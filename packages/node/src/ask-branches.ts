@@ -9,7 +9,7 @@ export interface AskBranchesOptions {
   readonly bankId: Uint8Array;
   /** Branches that have not answered by then are passed over, loudly. */
   readonly timeoutMs: number;
-  /** How many must answer, however long it takes; all of them where there are fewer. */
+  /** How many copies must testify, however long it takes; all of them where there are fewer. */
   readonly required: number;
   readonly platform: Platform;
 }
@@ -18,6 +18,8 @@ export interface AskBranchesOptions {
 export interface BranchWitness extends Witness {
   /** Where it can be asked for what it holds. */
   readonly url: string;
+  /** 16 bytes: branches that one server hosts have one copy. */
+  readonly copyId: Uint8Array;
   /** What it may have that the bank lacks was given up by an operator. */
   readonly givenUp: boolean;
 }
@@ -41,7 +43,7 @@ export async function askBranches(ledger: Ledger, options: AskBranchesOptions): 
   const enough = new AbortController();
   const timeout = platform.timeout(timeoutMs);
   const giveUpIfEnough = () => {
-    if (witnesses.length >= required) enough.abort(new Error("branches did not answer in time"));
+    if (copiesOf(witnesses) >= required) enough.abort(new Error("branches did not answer in time"));
   };
   timeout.addEventListener("abort", giveUpIfEnough, { once: true });
   await Promise.all(
@@ -53,7 +55,7 @@ export async function askBranches(ledger: Ledger, options: AskBranchesOptions): 
     }),
   );
   const missing = branches.length - witnesses.length;
-  if (missing > 0 || witnesses.length < required)
+  if (missing > 0 || copiesOf(witnesses) < required)
     platform.log.warn("started without the testimony of all branches: a loss that only they know would go unseen", {
       answered: witnesses.length,
       missing,
@@ -76,13 +78,16 @@ async function askUntil(
     return undefined;
   }
   const backoff = new Backoff(platform, { minMs: 20, maxMs: 250 });
+  let isTold = false;
   const journal = new RemoteJournal(url, "the bank");
   try {
     while (!signal.aborted) {
       try {
         return await ask(ledger, journal, number, AbortSignal.any([signal, platform.timeout(CALL_TIMEOUT_MS)]), bankId);
       } catch (error) {
-        platform.log.info("branch does not testify yet", { branch: number, problem: errorText(error) });
+        // Once is enough: it is asked again and again, and those that never answered are counted at the end.
+        if (!isTold) platform.log.info("branch does not testify yet", { branch: number, problem: errorText(error) });
+        isTold = true;
         await backoff.wait(signal).catch(() => {
           // The time is over; the loop ends.
         });
@@ -105,9 +110,13 @@ async function ask(
   const head = await journal.head(signal);
   // Somebody else may listen there by now; what it says about its own bank means nothing here.
   if (!bytesEqual(head.bankId, bankId)) throw new Error(`a branch of bank ${toHex(head.bankId)} listens at ${url}`);
-  const { position, chainHash, epochId } = head;
+  const { position, chainHash, epochId, copyId } = head;
   const givenUp = lossWasGivenUp(ledger.epochs, head);
-  return { name: `branch ${number} at ${url}`, url, position, chainHash, epochId, givenUp };
+  return { name: `branch ${number} at ${url}`, url, position, chainHash, epochId, copyId, givenUp };
+}
+
+function copiesOf(witnesses: readonly BranchWitness[]): number {
+  return new Set(witnesses.map(({ copyId }) => toHex(copyId))).size;
 }
 
 function usableUrl(address: string): string | undefined {

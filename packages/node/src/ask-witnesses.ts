@@ -38,7 +38,7 @@ export async function askWitnesses(ledger: Ledger, options: AskWitnessesOptions)
 
 /** The anchor is written anew when a loss is accepted: one that names an epoch which is not here was written later. */
 function anchorWasGivenUp({ epochs }: Ledger, { position, epochId }: Witness): boolean {
-  return indexOfEpoch(epochs, epochId) !== -1 && lossWasGivenUp(epochs, { position, epochId, acceptance: undefined });
+  return indexOfEpoch(epochs, epochId) !== -1 && lossWasGivenUp(epochs, { position, epochId, acceptedLoss: undefined });
 }
 
 /** What was given up is told apart here; whatever else a witness contradicts is a loss, of whichever epoch it was. */

@@ -2,13 +2,7 @@ import { type Position, RefusalError } from "@bank/core";
 import { decodeHeader } from "@bank/journal";
 import { type CommandOutcome, type ForwardedCommand, JournalService, ReplicationService } from "@bank/proto";
 import type { BankLink, FollowedBatch, OpenJournal, ReadIndex } from "@bank/replica";
-import {
-  ACCEPTANCE_HEADER,
-  connectToServer,
-  failureFromConnectError,
-  LOSS_ACCEPTED_HEADER,
-  type ServerConnection,
-} from "@bank/rpc";
+import { connectToServer, failureFromConnectError, LOSS_ACCEPTED_HEADER, type ServerConnection } from "@bank/rpc";
 import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
 import type { CopyHead } from "./given-up.ts";
 
@@ -24,6 +18,8 @@ export interface RemoteHead extends CopyHead {
   readonly bankId: Uint8Array;
   /** Chain hash at the position, 32 bytes. */
   readonly chainHash: Uint8Array;
+  /** 16 bytes: branches that one server hosts have one copy of the journal. */
+  readonly copyId: Uint8Array;
 }
 
 /** A forwarded call that takes longer than this has lost its answer. */
@@ -35,19 +31,19 @@ const REGISTER_TIMEOUT_MS = 5_000;
 export class RemoteJournal implements BankLink<ForwardedCommand, ForwardedOutcome> {
   readonly url: string;
   private readonly follower: string;
-  private readonly acceptance: () => string | undefined;
+  private readonly acceptedLoss: () => Uint8Array | undefined;
   private readonly connection: ServerConnection;
   private readonly journal: Client<typeof JournalService>;
   private readonly replication: Client<typeof ReplicationService>;
 
   /**
    * @param follower who asks, for people: "branch 2".
-   * @param acceptance the newest acceptance of a loss in the follower's own journal, as `newestAcceptance` gives it.
+   * @param acceptedLoss the newest acceptance of a loss in the follower's own journal, as `newestAcceptance` gives it.
    */
-  constructor(url: string, follower: string, acceptance: () => string | undefined = () => undefined) {
+  constructor(url: string, follower: string, acceptedLoss: () => Uint8Array | undefined = () => undefined) {
     this.url = url;
     this.follower = follower;
-    this.acceptance = acceptance;
+    this.acceptedLoss = acceptedLoss;
     this.connection = connectToServer(url);
     this.journal = createClient(JournalService, this.connection.transport);
     this.replication = createClient(ReplicationService, this.connection.transport);
@@ -70,12 +66,9 @@ export class RemoteJournal implements BankLink<ForwardedCommand, ForwardedOutcom
 
   /** How far this journal goes. */
   async head(signal: AbortSignal): Promise<RemoteHead> {
-    let acceptance: string | undefined;
-    const onHeader = (headers: Headers) => {
-      acceptance = headers.get(ACCEPTANCE_HEADER) ?? undefined;
-    };
-    const { position, chainHash, epochId, bankId } = await this.journal.getPosition({}, { signal, onHeader });
-    return { bankId, position: Number(position), chainHash, epochId, acceptance };
+    const head = await this.journal.getPosition({}, { signal });
+    const { bankId, copyId, chainHash, epochId, acceptedLoss } = head;
+    return { bankId, copyId, position: Number(head.position), chainHash, epochId, acceptedLoss };
   }
 
   /** The chain hash at a position; undefined where no batch of this journal ends there. */
@@ -108,7 +101,7 @@ export class RemoteJournal implements BankLink<ForwardedCommand, ForwardedOutcom
   }
 
   private async *follow(...[from, signal]: Parameters<OpenJournal>): AsyncGenerator<FollowedBatch> {
-    const acceptance = this.acceptance();
+    const acceptedLoss = this.acceptedLoss();
     const stream = this.journal.follow(
       {
         afterPosition: BigInt(from.position),
@@ -116,8 +109,9 @@ export class RemoteJournal implements BankLink<ForwardedCommand, ForwardedOutcom
         bankId: from.bankId ?? new Uint8Array(0),
         epochId: from.epochId ?? new Uint8Array(0),
         follower: this.follower,
+        ...(acceptedLoss === undefined ? {} : { acceptedLoss }),
       },
-      { signal, ...(acceptance === undefined ? {} : { headers: { [ACCEPTANCE_HEADER]: acceptance } }) },
+      { signal },
     );
     let bankId: Uint8Array | undefined;
     for await (const { frame, chainHash, committedPosition, bankId: told } of stream) {

@@ -1,5 +1,4 @@
 import type { EpochEntry } from "@bank/core";
-import { toHex } from "@bank/core";
 import { describe, expect, it } from "vitest";
 import { lossWasGivenUp, newestAcceptance } from "./given-up.ts";
 
@@ -28,8 +27,8 @@ describe("what a copy has and the journal lacks was given up", () => {
     ["of the newest epoch, behind the journal's end", 6, 99, 5, false],
     ["of an epoch whose own acceptance was lost", LOST, 60, LOST, false],
   ])("%s", (_, epochNumber, position, acceptance, expected) => {
-    const known = acceptance === undefined ? undefined : toHex(id(acceptance));
-    expect(lossWasGivenUp(EPOCHS, { position, epochId: id(epochNumber), acceptance: known })).toBe(expected);
+    const acceptedLoss = acceptance === undefined ? undefined : id(acceptance);
+    expect(lossWasGivenUp(EPOCHS, { position, epochId: id(epochNumber), acceptedLoss })).toBe(expected);
   });
 
   it("never, where no loss was ever accepted", () => {
@@ -39,8 +38,8 @@ describe("what a copy has and the journal lacks was given up", () => {
       [2, 99],
       [LOST, 8],
     ] as const)
-      expect(lossWasGivenUp(epochs, { position, epochId: id(epochNumber), acceptance: undefined })).toBe(false);
+      expect(lossWasGivenUp(epochs, { position, epochId: id(epochNumber), acceptedLoss: undefined })).toBe(false);
     expect(newestAcceptance(epochs)).toBeUndefined();
-    expect(newestAcceptance(EPOCHS)).toBe(toHex(id(5)));
+    expect(newestAcceptance(EPOCHS)).toEqual(id(5));
   });
 });

@@ -1,18 +1,17 @@
-import { bytesEqual, type EpochEntry, type Position, toHex } from "@bank/core";
+import { bytesEqual, type EpochEntry, type Position } from "@bank/core";
 
 /** How far a copy of the journal goes, and what it knows of losses. */
 export interface CopyHead {
   readonly position: Position;
   /** Epoch of that position, 16 bytes. */
   readonly epochId: Uint8Array;
-  /** In hexadecimal, the newest epoch in the copy with which an operator accepted a loss; undefined for none. */
-  readonly acceptance: string | undefined;
+  /** The newest epoch in the copy with which an operator accepted a loss, 16 bytes; empty or undefined for none. */
+  readonly acceptedLoss: Uint8Array | undefined;
 }
 
-/** The newest epoch with which an operator accepted a loss, in hexadecimal; undefined for none. */
-export function newestAcceptance(epochs: readonly EpochEntry[]): string | undefined {
-  const epoch = epochs.findLast(({ lossAccepted }) => lossAccepted);
-  return epoch === undefined ? undefined : toHex(epoch.id);
+/** The newest epoch with which an operator accepted a loss, 16 bytes; undefined for none. */
+export function newestAcceptance(epochs: readonly EpochEntry[]): Uint8Array | undefined {
+  return epochs.findLast(({ lossAccepted }) => lossAccepted)?.id;
 }
 
 /** Index of an epoch in the table; -1 when it is not there. */
@@ -25,9 +24,10 @@ export function indexOfEpoch(epochs: readonly EpochEntry[], epochId: Uint8Array)
  * has given up what only the copy has. One that left it later has the acceptance too, and what it has behind that was
  * lost again.
  */
-export function lossWasGivenUp(epochs: readonly EpochEntry[], { position, epochId, acceptance }: CopyHead): boolean {
-  const known = acceptance === undefined ? -1 : epochs.findIndex(({ id }) => toHex(id) === acceptance);
-  if (acceptance !== undefined && known === -1) return false;
+export function lossWasGivenUp(epochs: readonly EpochEntry[], { position, epochId, acceptedLoss }: CopyHead): boolean {
+  const hasAcceptance = acceptedLoss !== undefined && acceptedLoss.length > 0;
+  const known = hasAcceptance ? indexOfEpoch(epochs, acceptedLoss) : -1;
+  if (hasAcceptance && known === -1) return false;
   const own = indexOfEpoch(epochs, epochId);
   const next = epochs[own + 1];
   // Within an epoch that both have they must be the same.

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { toHex } from "@bank/core";
 import { AccountService, BranchService, JournalService, ReplicationService, TransactionService } from "@bank/proto";
@@ -145,6 +146,7 @@ function listen(replica: BankReplica, options: BankServerOptions, lossCheck: Los
 function bankSource(replica: BankReplica, lossCheck: LossCheck): JournalSource {
   return {
     bankId: replica.bankId,
+    copyId: new Uint8Array(randomBytes(16)),
     feed: replica.feed,
     get epochs() {
       return replica.ledger.epochs;

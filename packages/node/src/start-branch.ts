@@ -65,6 +65,7 @@ class BranchServer implements RunningBranches, BranchHost {
   private readonly log: Log;
   private readonly platform: Platform;
   private readonly link: RemoteJournal;
+  private readonly copyId: Uint8Array;
   private readonly registration: Registration;
   private readonly serving: Serving[] = [];
   private current: Branch | undefined;
@@ -77,7 +78,8 @@ class BranchServer implements RunningBranches, BranchHost {
     this.hosted = new Set(options.branches.map(({ number }) => number));
     this.log = options.log ?? textLog;
     this.platform = options.platform ?? nodePlatform(this.log);
-    this.link = new RemoteJournal(options.bankUrl, `branch ${[...this.hosted].join(", ")}`, () => this.acceptance());
+    this.copyId = this.platform.randomBytes(16);
+    this.link = new RemoteJournal(options.bankUrl, `branch ${[...this.hosted].join(", ")}`, () => this.acceptedLoss());
     this.registration = new Registration(this.link, this.platform);
   }
 
@@ -163,7 +165,7 @@ class BranchServer implements RunningBranches, BranchHost {
     return this.options.store ?? `sqlite:${this.options.dataDir}/journal`;
   }
 
-  private acceptance(): string | undefined {
+  private acceptedLoss(): Uint8Array | undefined {
     const { current } = this;
     return current?.bankId === undefined ? undefined : newestAcceptance(current.ledger.epochs);
   }
@@ -209,7 +211,7 @@ class BranchServer implements RunningBranches, BranchHost {
         router.service(BranchService, branchService(teller));
         router.service(
           JournalService,
-          journalService(() => branchSource(this.replica()), ending),
+          journalService(() => branchSource(this.replica(), this.copyId), ending),
         );
       },
       reportIncident: ({ id, method, error }) =>

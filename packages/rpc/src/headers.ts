@@ -5,11 +5,6 @@ export const CONSISTENCY_HEADER = "bank-consistency";
 /** A session token, on requests and on responses. */
 export const SESSION_HEADER = "bank-session";
 
-/**
- * In hexadecimal, the newest epoch in somebody's journal with which an operator accepted a loss. Followers say it with
- * their question, servers with their answer about a position.
- */
-export const ACCEPTANCE_HEADER = "bank-accepted-loss-epoch";
 /** Set on the error of a follower whose extra records an operator has given up: it may put its journal aside. */
 export const LOSS_ACCEPTED_HEADER = "bank-loss-accepted";
 

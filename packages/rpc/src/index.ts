@@ -13,7 +13,6 @@ export {
   outcomeOf,
 } from "./failure.ts";
 export {
-  ACCEPTANCE_HEADER,
   CONSISTENCY_HEADER,
   CONSISTENCY_MODES,
   type ConsistencyHeaders,

@@ -16,7 +16,7 @@ export interface ServerConnection {
 
 /** Speaks gRPC over HTTP/2 to `url`, such as `http://127.0.0.1:50051`. Connects with the first call, and anew when lost. */
 export function connectToServer(url: string): ServerConnection {
-  const sessionManager = new Http2SessionManager(url, {
+  const sessionManager = new GuardedSessionManager(url, {
     pingIntervalMs: PING_INTERVAL_MS,
     pingTimeoutMs: PING_TIMEOUT_MS,
     // Pings of idle connections go on after `close` if calls were under way, and then throw where nobody can catch it.
@@ -32,6 +32,23 @@ export function connectToServer(url: string): ServerConnection {
     close: () => sessionManager.abort(),
   };
 }
+
+/**
+ * Connect takes its listeners off a connection that is aborted, and a broken one may tell of its error only then; an
+ * error that nobody listens to would end the process. Every error has been told to the calls by then.
+ */
+class GuardedSessionManager extends Http2SessionManager {
+  override async request(
+    ...args: Parameters<Http2SessionManager["request"]>
+  ): ReturnType<Http2SessionManager["request"]> {
+    const stream = await super.request(...args);
+    const { session } = stream;
+    if (session !== undefined && session.listenerCount("error", ignore) === 0) session.on("error", ignore);
+    return stream;
+  }
+}
+
+const ignore = () => undefined;
 
 /** `HOST:PORT`, or a URL, as a URL. Throws: `TypeError` for anything else. */
 export function serverUrl(text: string): string {

@@ -30,7 +30,7 @@ export async function readAt<T>(
   const { mode, session: token } = readConsistency(context.requestHeader);
   const session = token === undefined ? undefined : decodeSession(token);
   const seen = joined(mode === "local" ? undefined : session, floor);
-  const { signal } = context;
+  const signal = limitedSignal(context);
   // What a session saw is in every linearizable read, unless it was lost.
   if (mode === "linearizable" && seen !== undefined) await teller.checkSession(seen, signal);
   const result = await teller.read(consistencyOf(mode, seen), query, signal);
@@ -57,7 +57,16 @@ export function executeAll(
   commands: readonly CommandCase[],
 ): Promise<readonly CommandOutcome[]> {
   const session = context.requestHeader.get(SESSION_HEADER) ?? "";
-  return teller.execute(commands, { signal: context.signal, session });
+  return teller.execute(commands, { signal: limitedSignal(context), session });
+}
+
+/** How long a call may take that says nothing about it. */
+const TIMEOUT_DEFAULT_MS = 30_000;
+
+/** Aborts when the caller leaves, at the caller's deadline, and where there is none at the default. */
+function limitedSignal(context: HandlerContext): AbortSignal {
+  if (context.timeoutMs() !== undefined) return context.signal;
+  return AbortSignal.any([context.signal, AbortSignal.timeout(TIMEOUT_DEFAULT_MS)]);
 }
 
 /** Names a state that contains the position. */

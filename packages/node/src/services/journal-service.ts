@@ -7,7 +7,7 @@ import {
   type JournalService,
 } from "@bank/proto";
 import type { JournalFeed, JournalHead } from "@bank/replica";
-import { ACCEPTANCE_HEADER, connectErrorFromRefusal, LOSS_ACCEPTED_HEADER } from "@bank/rpc";
+import { connectErrorFromRefusal, LOSS_ACCEPTED_HEADER } from "@bank/rpc";
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
 import { lossWasGivenUp, newestAcceptance } from "../given-up.ts";
@@ -16,6 +16,8 @@ import { lossWasGivenUp, newestAcceptance } from "../given-up.ts";
 export interface JournalSource {
   /** Throws: `RefusalError` NOT_READY for a branch that has never reached its bank. */
   readonly bankId: Uint8Array;
+  /** 16 random bytes: the same for all that one server hosts. */
+  readonly copyId: Uint8Array;
   readonly epochs: readonly EpochEntry[];
   readonly feed: JournalFeed;
   /** What followers may show. */
@@ -34,7 +36,7 @@ export function journalService(source: () => JournalSource, ending: AbortSignal)
   return {
     async *follow(request, context) {
       const journal = source();
-      await checkFollower(journal, request, context.requestHeader.get(ACCEPTANCE_HEADER) ?? undefined);
+      await checkFollower(journal, request);
       yield create(FollowResponseSchema, {
         bankId: journal.bankId,
         committedPosition: BigInt(journal.committedPosition),
@@ -42,14 +44,15 @@ export function journalService(source: () => JournalSource, ending: AbortSignal)
       yield* batches(journal, Number(request.afterPosition), AbortSignal.any([context.signal, ending]));
     },
 
-    getPosition: async ({ atPosition }, context) => {
+    getPosition: async ({ atPosition }) => {
       const journal = source();
-      const acceptance = newestAcceptance(journal.epochs);
-      if (acceptance !== undefined) context.responseHeader.set(ACCEPTANCE_HEADER, acceptance);
+      const acceptedLoss = newestAcceptance(journal.epochs);
       const { position, chainHash, epochId } = await journal.head(Number(atPosition));
       return create(GetPositionResponseSchema, {
         bankId: journal.bankId,
+        copyId: journal.copyId,
         position: BigInt(position),
+        ...(acceptedLoss === undefined ? {} : { acceptedLoss }),
         ...(chainHash === undefined ? {} : { chainHash }),
         ...(epochId === undefined ? {} : { epochId }),
       });
@@ -67,12 +70,8 @@ async function* batches(journal: JournalSource, after: Position, signal: AbortSi
   }
 }
 
-async function checkFollower(
-  journal: JournalSource,
-  request: FollowRequest,
-  acceptance: string | undefined,
-): Promise<void> {
-  const { bankId, chainHash, epochId, follower } = request;
+async function checkFollower(journal: JournalSource, request: FollowRequest): Promise<void> {
+  const { bankId, chainHash, epochId, acceptedLoss, follower } = request;
   const position = Number(request.afterPosition);
   if (position > 0 && (bankId.length !== 16 || chainHash.length !== 32 || epochId.length !== 16))
     throw new RefusalError("INVALID_REQUEST", {
@@ -87,7 +86,7 @@ async function checkFollower(
   } catch (error) {
     if (!(error instanceof RefusalError)) throw error;
     const refused = connectErrorFromRefusal(error);
-    if (lossWasGivenUp(journal.epochs, { position, epochId, acceptance }))
+    if (lossWasGivenUp(journal.epochs, { position, epochId, acceptedLoss }))
       refused.metadata.set(LOSS_ACCEPTED_HEADER, "true");
     else journal.reportDivergence(follower === "" ? "a follower" : follower);
     throw refused;

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file bank/journal/v1/journal_service.proto.
  */
 export const file_bank_journal_v1_journal_service: GenFile = /*@__PURE__*/
-  fileDesc("CiViYW5rL2pvdXJuYWwvdjEvam91cm5hbF9zZXJ2aWNlLnByb3RvEg9iYW5rLmpvdXJuYWwudjEilQEKDUZvbGxvd1JlcXVlc3QSGAoHYmFua19pZBgBIAEoDEIHukgEegIYEBIWCg5hZnRlcl9wb3NpdGlvbhgCIAEoBBIbCgpjaGFpbl9oYXNoGAMgASgMQge6SAR6AhggEhkKCGVwb2NoX2lkGAQgASgMQge6SAR6AhgQEhoKCGZvbGxvd2VyGAUgASgJQgi6SAVyAyiAASJgCg5Gb2xsb3dSZXNwb25zZRINCgVmcmFtZRgBIAEoDBISCgpjaGFpbl9oYXNoGAIgASgMEhoKEmNvbW1pdHRlZF9wb3NpdGlvbhgDIAEoBBIPCgdiYW5rX2lkGAQgASgMIikKEkdldFBvc2l0aW9uUmVxdWVzdBITCgthdF9wb3NpdGlvbhgBIAEoBCJeChNHZXRQb3NpdGlvblJlc3BvbnNlEg8KB2JhbmtfaWQYASABKAwSEAoIZXBvY2hfaWQYAiABKAwSEAoIcG9zaXRpb24YAyABKAQSEgoKY2hhaW5faGFzaBgEIAEoDDK8AQoOSm91cm5hbFNlcnZpY2USSwoGRm9sbG93Eh4uYmFuay5qb3VybmFsLnYxLkZvbGxvd1JlcXVlc3QaHy5iYW5rLmpvdXJuYWwudjEuRm9sbG93UmVzcG9uc2UwARJdCgtHZXRQb3NpdGlvbhIjLmJhbmsuam91cm5hbC52MS5HZXRQb3NpdGlvblJlcXVlc3QaJC5iYW5rLmpvdXJuYWwudjEuR2V0UG9zaXRpb25SZXNwb25zZSIDkAIBYgZwcm90bzM", [file_buf_validate_validate]);
+  fileDesc("CiViYW5rL2pvdXJuYWwvdjEvam91cm5hbF9zZXJ2aWNlLnByb3RvEg9iYW5rLmpvdXJuYWwudjEitQEKDUZvbGxvd1JlcXVlc3QSGAoHYmFua19pZBgBIAEoDEIHukgEegIYEBIWCg5hZnRlcl9wb3NpdGlvbhgCIAEoBBIbCgpjaGFpbl9oYXNoGAMgASgMQge6SAR6AhggEhkKCGVwb2NoX2lkGAQgASgMQge6SAR6AhgQEhoKCGZvbGxvd2VyGAUgASgJQgi6SAVyAyiAARIeCg1hY2NlcHRlZF9sb3NzGAYgASgMQge6SAR6AhgQImAKDkZvbGxvd1Jlc3BvbnNlEg0KBWZyYW1lGAEgASgMEhIKCmNoYWluX2hhc2gYAiABKAwSGgoSY29tbWl0dGVkX3Bvc2l0aW9uGAMgASgEEg8KB2JhbmtfaWQYBCABKAwiKQoSR2V0UG9zaXRpb25SZXF1ZXN0EhMKC2F0X3Bvc2l0aW9uGAEgASgEIoYBChNHZXRQb3NpdGlvblJlc3BvbnNlEg8KB2JhbmtfaWQYASABKAwSEAoIZXBvY2hfaWQYAiABKAwSEAoIcG9zaXRpb24YAyABKAQSEgoKY2hhaW5faGFzaBgEIAEoDBIVCg1hY2NlcHRlZF9sb3NzGAUgASgMEg8KB2NvcHlfaWQYBiABKAwyvAEKDkpvdXJuYWxTZXJ2aWNlEksKBkZvbGxvdxIeLmJhbmsuam91cm5hbC52MS5Gb2xsb3dSZXF1ZXN0Gh8uYmFuay5qb3VybmFsLnYxLkZvbGxvd1Jlc3BvbnNlMAESXQoLR2V0UG9zaXRpb24SIy5iYW5rLmpvdXJuYWwudjEuR2V0UG9zaXRpb25SZXF1ZXN0GiQuYmFuay5qb3VybmFsLnYxLkdldFBvc2l0aW9uUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_buf_validate_validate]);
 
 /**
  * Where to start, and proof that the follower has the same journal up to there.
@@ -55,6 +55,13 @@ export type FollowRequest = Message<"bank.journal.v1.FollowRequest"> & {
    * @generated from field: string follower = 5;
    */
   follower: string;
+
+  /**
+   * The newest epoch in the follower's journal with which an operator accepted a loss; 16 bytes, or empty for none.
+   *
+   * @generated from field: bytes accepted_loss = 6;
+   */
+  acceptedLoss: Uint8Array;
 };
 
 /**
@@ -160,6 +167,21 @@ export type GetPositionResponse = Message<"bank.journal.v1.GetPositionResponse">
    * @generated from field: bytes chain_hash = 4;
    */
   chainHash: Uint8Array;
+
+  /**
+   * The newest epoch in this journal with which an operator accepted a loss; 16 bytes, or empty for none.
+   *
+   * @generated from field: bytes accepted_loss = 5;
+   */
+  acceptedLoss: Uint8Array;
+
+  /**
+   * Random, made when the server started; 16 bytes. Branches that one server hosts have one copy of the journal, and the
+   * same id: they are one witness.
+   *
+   * @generated from field: bytes copy_id = 6;
+   */
+  copyId: Uint8Array;
 };
 
 /**
