@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { BankClient, CallOptions, MutationOptions, ReadOptions } from "@bank/client";
 import type { CliIo } from "./cli-io.ts";
 import type { Clients } from "./clients.ts";
@@ -26,6 +27,8 @@ export class CommandContext {
   readonly words: readonly string[];
   /** Where the command was typed; undefined on the command line. */
   readonly shell: ShellHome | undefined;
+  /** Names the one mutation that a command makes: made before anything is asked, so that every failure can tell it. */
+  readonly requestId: string;
   private readonly deadlineMs: number;
 
   constructor(parts: Pick<CommandContext, "settings" | "given" | "io" | "clients" | "signal" | "words" | "shell">) {
@@ -36,6 +39,7 @@ export class CommandContext {
     this.signal = parts.signal;
     this.words = parts.words;
     this.shell = parts.shell;
+    this.requestId = parts.settings.requestId ?? randomUUID();
     this.deadlineMs = performance.now() + parts.settings.timeoutMs;
   }
 
@@ -55,6 +59,6 @@ export class CommandContext {
 
   /** Options of the one mutation that a command makes. */
   mutation(): MutationOptions {
-    return { ...this.call(), requestId: this.settings.requestId };
+    return { ...this.call(), requestId: this.requestId };
   }
 }

@@ -8,7 +8,7 @@ const command: FailedCommand = {
   words: ["deposit", "1", "5", "--server", "b:1"],
   prefix: "bank ",
   helpCommand: "bank deposit --help",
-  changes: true,
+  requestId: ID,
   requestIdGiven: false,
   interruptedBy: undefined,
 };
@@ -44,7 +44,7 @@ describe("what a failure says", () => {
       code: "UNAVAILABLE",
       reason: "CONNECTION_LOST",
       message: "The connection was lost.",
-      metadata: { outcome: "OUTCOME_UNKNOWN" },
+      metadata: { outcome: "OUTCOME_UNKNOWN", request_id: ID },
     });
   });
 
@@ -56,13 +56,29 @@ describe("what a failure says", () => {
 
   it("when nothing was done: so, and what to do", () => {
     const failed = bankError({ reason: "CONNECTION_FAILED", outcome: "NOT_APPLIED", message: "No connection to b." });
-    expect(failureReport(failed, command).text).toBe(
-      "bank: No connection to b.\n      Nothing was done.\n" +
-        "      Is the bank running? `npm start` starts one; --server or BANK_SERVER names another.\n",
+    const { text, document } = failureReport(failed, command);
+    expect(text).toBe(
+      [
+        "bank: No connection to b.",
+        "      Nothing was done.",
+        "      Is the bank running? `npm start` starts one; --server or BANK_SERVER names another.",
+        `      Request id: ${ID}`,
+        "      The same command with this id finds out, and is done once at the most:",
+        `        bank deposit 1 5 --server b:1 --request-id ${ID}`,
+        "",
+      ].join("\n"),
     );
-    // An earlier run with this id may have done it.
-    expect(failureReport(failed, { ...command, requestIdGiven: true }).text).toContain("This try did nothing.");
-    expect(failureReport(failed, { ...command, changes: false }).text).not.toContain("Nothing was done.");
+    expect(document["metadata"]).toEqual({ outcome: "NOT_APPLIED", request_id: ID });
+    const read = failureReport(failed, { ...command, requestId: undefined });
+    expect(read.text).not.toContain("Nothing was done.");
+    expect(read.document["metadata"]).not.toHaveProperty("request_id");
+  });
+
+  it("with a given id: that an earlier run may have done it, whatever this one says of itself", () => {
+    const failed = bankError({ reason: "CONNECTION_FAILED", outcome: "NOT_APPLIED", requestId: undefined });
+    const { text, document } = failureReport(failed, { ...command, requestIdGiven: true });
+    expect(text).toContain("This try did nothing; whether an earlier one did is not known.");
+    expect(document["metadata"]).toEqual({ outcome: "OUTCOME_UNKNOWN", request_id: ID });
   });
 
   it("when it was interrupted", () => {
@@ -74,7 +90,7 @@ describe("what a failure says", () => {
     );
     expect(failureReport(canceled, { ...command, interruptedBy: "SIGTERM" }).exitCode).toBe(143);
     const read = bankError({ code: "CANCELED", reason: "CANCELED", outcome: "NOT_APPLIED", message: "x" });
-    expect(failureReport(read, { ...command, changes: false, interruptedBy: "SIGINT" }).text).toBe(
+    expect(failureReport(read, { ...command, requestId: undefined, interruptedBy: "SIGINT" }).text).toBe(
       "bank: Interrupted.\n",
     );
   });

@@ -20,8 +20,8 @@ export interface FailedCommand {
   readonly prefix: string;
   /** `bank deposit --help` */
   readonly helpCommand: string;
-  /** Whether it would have changed anything at the bank. */
-  readonly changes: boolean;
+  /** Names the change that it would have made at the bank; undefined for one that changes nothing. */
+  readonly requestId: string | undefined;
   /** Whether the words named a request id. */
   readonly requestIdGiven: boolean;
   /** The signal that ended it, if one did. */
@@ -59,8 +59,9 @@ function commanderMessage({ code, message }: CommanderError): string {
 
 /** @param stopped what a run that cannot be repeated says instead of how to repeat it. */
 function bankFailure(error: BankError, command: FailedCommand, stopped?: string): FailureReport {
-  const { code, reason, metadata } = error;
+  const { code, reason } = error;
   const interrupted = reason === "CANCELED" && command.interruptedBy !== undefined;
+  const metadata = { ...error.metadata, ...requestMetadata(error, command) };
   return failure({
     exitCode: interrupted ? exitCodeOfSignal(command.interruptedBy) : exitCodeOf(error),
     code,
@@ -71,22 +72,36 @@ function bankFailure(error: BankError, command: FailedCommand, stopped?: string)
   });
 }
 
+/** Whether the bank gave no final answer to a change. */
+function isOpen(error: BankError, { requestId }: FailedCommand): boolean {
+  return requestId !== undefined && error.outcome !== "REJECTED" && exitCodeOf(error) === EXIT.NO_ANSWER;
+}
+
+/** With an id that was given, an earlier run may have done it, whatever this one says of itself. */
+function requestMetadata(error: BankError, command: FailedCommand): Readonly<Record<string, string>> {
+  const { requestId, requestIdGiven } = command;
+  if (requestId === undefined || !isOpen(error, command)) return {};
+  return { request_id: requestId, outcome: requestIdGiven ? "OUTCOME_UNKNOWN" : error.outcome };
+}
+
 /** What to do next, a line each. */
 function adviceFor(error: BankError, command: FailedCommand): string[] {
-  const { outcome, requestId, reason } = error;
-  if (outcome === "OUTCOME_UNKNOWN" && requestId !== undefined)
-    return [
-      "Whether it was done is not known.",
-      `Request id: ${requestId}`,
-      "The same command with this id finds out, and is done once at the most:",
-      `  ${retryCommand(command, requestId)}`,
-    ];
-  const nothingDone = outcome === "NOT_APPLIED" && exitCodeOf(error) === EXIT.NO_ANSWER;
-  // An earlier run with the same id may have done it: only this one has not.
-  const soFar =
-    nothingDone && command.changes ? [command.requestIdGiven ? "This try did nothing." : "Nothing was done."] : [];
-  const next = nothingDone ? NEXT_STEPS[reason] : undefined;
-  return next === undefined ? soFar : [...soFar, next];
+  const next =
+    exitCodeOf(error) === EXIT.NO_ANSWER && error.outcome === "NOT_APPLIED" ? NEXT_STEPS[error.reason] : undefined;
+  const steps = next === undefined ? [] : [next];
+  if (command.requestId === undefined || !isOpen(error, command)) return steps;
+  return [
+    outcomeText(error, command),
+    ...steps,
+    `Request id: ${command.requestId}`,
+    "The same command with this id finds out, and is done once at the most:",
+    `  ${retryCommand(command, command.requestId)}`,
+  ];
+}
+
+function outcomeText({ outcome }: BankError, { requestIdGiven }: FailedCommand): string {
+  if (outcome === "OUTCOME_UNKNOWN") return "Whether it was done is not known.";
+  return requestIdGiven ? "This try did nothing; whether an earlier one did is not known." : "Nothing was done.";
 }
 
 const NEXT_STEPS: Readonly<Record<string, string>> = {

@@ -31,7 +31,7 @@ export async function runLine(line: string, home: CommandHome): Promise<ExitCode
   } catch (error) {
     if (!(error instanceof UnfinishedQuoteError)) throw error;
     const usage = new UsageError(`The line cannot be read: ${error.message}.`);
-    return fail(usage, { words: [], home, program: undefined, given: home.base, help: "", changes: false });
+    return fail(usage, { words: [], home, program: undefined, given: home.base, help: "", requestId: undefined });
   }
   // Who is used to the command line types the program's name here too.
   return runCommand(words[0] === "bank" ? words.slice(1) : words, home);
@@ -42,9 +42,9 @@ export async function runCommand(words: readonly string[], home: CommandHome): P
   const { io, clients } = home;
   const ending = new AbortController();
   const inShell = home.shell !== undefined;
-  const state: { result: Report | ExitCode; given: GivenSettings; help: string; changes: boolean } = {
+  const state: { given: GivenSettings; help: string; requestId: string | undefined; result: Report | ExitCode } = {
     result: EXIT.DONE,
-    changes: false,
+    requestId: undefined,
     given: home.base,
     help: "",
   };
@@ -54,7 +54,6 @@ export async function runCommand(words: readonly string[], home: CommandHome): P
       state.help += text;
     },
     run: async ({ command, args, handler, changes }) => {
-      state.changes = changes;
       const given = givenSettings(command);
       state.given = { ...home.base, ...given };
       const settings = settingsOf(given, home.base, io.env);
@@ -68,6 +67,7 @@ export async function runCommand(words: readonly string[], home: CommandHome): P
         words,
         shell: home.shell,
       });
+      if (changes) state.requestId = context.requestId;
       state.result = await handler(context, args, command.opts() as never);
     },
   });
@@ -102,10 +102,11 @@ interface FailedRun {
   readonly given: GivenSettings;
   /** What was written as help because it was asked for, or because a command is missing. */
   readonly help: string;
-  readonly changes: boolean;
+  /** Of a command that would have changed something at the bank. */
+  readonly requestId: string | undefined;
 }
 
-async function fail(error: unknown, { words, home, program, given, help, changes }: FailedRun): Promise<ExitCode> {
+async function fail(error: unknown, { words, home, program, given, help, requestId }: FailedRun): Promise<ExitCode> {
   const { io, shell } = home;
   const json = given.json === true || wantsJson(words);
   if (error instanceof OutputClosedError) {
@@ -118,7 +119,7 @@ async function fail(error: unknown, { words, home, program, given, help, changes
     words,
     prefix: shell === undefined ? "bank " : "",
     helpCommand: `bank ${[...commandPath(program, words), "--help"].join(" ")}`,
-    changes,
+    requestId,
     requestIdGiven: given.requestId !== undefined,
     interruptedBy: io.interrupts.signal,
   });
