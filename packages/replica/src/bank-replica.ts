@@ -87,7 +87,7 @@ export class BankReplica {
     this.options = options;
     this.recovered = recovered;
     this.shown = new PositionWatch(replay.ledger.position);
-    this.feed = new JournalFeed(store, this.shown);
+    this.feed = new JournalFeed(store, this.shown, () => this.suspension);
     this.sequencer = new Sequencer({
       replay,
       store,
@@ -142,9 +142,9 @@ export class BankReplica {
     if (this.suspension !== undefined && consistency.mode !== "local") throw this.suspension;
     if (consistency.mode === "session") this.checkSession(consistency.session);
     const { value, position } = await this.sequencer.read(query, signal);
-    // Before its epoch a bank does not know whether it is the newest.
-    const stalenessMs = this.suspension === undefined ? 0 : undefined;
-    return { value, position, stalenessMs, session: this.sessionAt(position) };
+    // Before its epoch a bank does not know whether it is the newest, nor whether the end of its journal will last.
+    if (this.suspension !== undefined) return { value, position, stalenessMs: undefined, session: undefined };
+    return { value, position, stalenessMs: 0, session: this.sessionAt(position) };
   }
 
   /**
@@ -236,7 +236,8 @@ export class BankReplica {
         return;
       } catch (error) {
         if (signal.aborted || wasRefused(error)) continue;
-        onFatal(error);
+        // The sequencer was told to stop, or has failed and said so itself.
+        if (!(error instanceof RefusalError)) onFatal(error);
         return;
       }
     }

@@ -18,15 +18,21 @@ export interface FollowerHead {
 export class JournalFeed {
   private readonly store: JournalStore;
   private readonly shown: PositionWatch;
+  private readonly whyClosed: () => RefusalError | undefined;
   private readonly tail: StoredBatch[] = [];
   private tailBytes = 0;
   /** Followers of the moment. */
   followers = 0;
 
-  /** @param shown how far followers may see: what is committed here and on this replica's disk. */
-  constructor(store: JournalStore, shown: PositionWatch) {
+  /**
+   * @param shown how far followers may see: what is committed here and on this replica's disk.
+   * @param whyClosed why nothing is handed on for now; asked when a follower begins. Before a bank has begun its epoch,
+   *   the end of its journal may be what a crash left behind, and nobody may have it that the bank could still lose.
+   */
+  constructor(store: JournalStore, shown: PositionWatch, whyClosed: () => RefusalError | undefined = () => undefined) {
     this.store = store;
     this.shown = shown;
+    this.whyClosed = whyClosed;
   }
 
   /** Keeps a batch that is durable here, in order. */
@@ -53,9 +59,11 @@ export class JournalFeed {
 
   /**
    * Every batch behind the position, then each new one, until the signal aborts: then it rejects with its reason.
-   * Rejects with: what the store's `read` rejects with; `InvariantError` where the store lacks what is shown.
+   * Rejects with: the `RefusalError` of a feed that is closed; what the store's `read` rejects with; `InvariantError` where the store lacks what is shown.
    */
   async *follow(after: Position, signal: AbortSignal): AsyncGenerator<StoredBatch, void, undefined> {
+    const closed = this.whyClosed();
+    if (closed !== undefined) throw closed;
     let position = after;
     this.followers++;
     try {

@@ -90,13 +90,15 @@ export class Sequencer {
 
   /**
    * Begins a new epoch and commits its record. Comes first: before it nobody is answered.
-   * Rejects with what the store rejects with.
+   * Rejects with what the store rejects with, and with what it was told to stop with.
    */
   async beginEpoch(options: { readonly lossAccepted: boolean }): Promise<EpochEntry> {
     const number = (this.ledger.currentEpoch()?.number ?? 0) + 1;
     const id = this.options.platform.randomBytes(16);
     const { bankId } = this.options.replay;
     await this.options.store.fence(number);
+    // Told meanwhile, or before a later try: by a close, or for a follower that holds what is missing here.
+    if (this.stopped !== undefined) throw this.stopped;
     const position = this.ledger.position + 1;
     this.pushSystem({ ...system, kind: RecordKind.EPOCH_BEGUN, number, id, bankId, ...options });
     await this.committed.reached(position);
