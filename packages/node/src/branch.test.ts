@@ -2,12 +2,13 @@ import { randomUUID } from "node:crypto";
 import type { FailureOutcome } from "@bank/core";
 import { failureFromConnectError } from "@bank/rpc";
 import { StoreLockedError } from "@bank/store";
-import { consistency, followJournal } from "@bank/testkit";
+import { consistency, followJournal, rest, watch } from "@bank/testkit";
 import { type CallOptions, Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it, vi } from "vitest";
+import { RemoteJournal } from "./bank-link.ts";
 import { checkBooks, deposit, give, openAccount, withdrawal } from "./books.test-util.ts";
 import { silentLog } from "./log.ts";
-import { clientOf, startFollowing, startTestBank, startTestBranches } from "./servers.test-util.ts";
+import { clientOf, startFollowing, startTestBank, startTestBranches, temporaryFolder } from "./servers.test-util.ts";
 import { startCluster } from "./start-cluster.ts";
 
 /** Why a call failed, and what that says about its effect. */
@@ -211,19 +212,31 @@ describe("branches in one process", () => {
     });
   });
 
-  it("are registered before anything is booked there", async () => {
+  it("are registered before anything is booked there: else it would be rejected for ever", async () => {
     const bank = await startTestBank();
     const account = await openAccount(clientOf(bank.url));
-    for (const number of [1, 2, 3, 4, 5]) {
-      const branch = await startTestBranches(bank.url, [number]);
-      const client = clientOf(branch.url);
-      const order = deposit(number, account, 1n);
-      // From its first moment on: until there is an answer for ever, which must not be that there is no such branch.
-      const reply = await vi.waitUntil(() => give(client, order).catch(() => undefined), { interval: 0 });
-      expect(reply).toMatchObject({ done: true, booking: { branch: number } });
-    }
-    const registered = await clientOf(bank.url).branches.listBranches({});
-    expect(registered.branches).toHaveLength(6);
+    const held = Promise.withResolvers<void>();
+    const { registerBranch } = RemoteJournal.prototype;
+    const register = vi.spyOn(RemoteJournal.prototype, "registerBranch").mockImplementation(async function (
+      this: RemoteJournal,
+      ...args
+    ) {
+      await held.promise;
+      return registerBranch.apply(this, args);
+    });
+    const branch = await startTestBranches(bank.url, [1]);
+    await vi.waitUntil(() => register.mock.calls.length > 0);
+    expect(branch.replica().state).toBe("following");
+    const position = bank.replica.committedPosition;
+    const order = deposit(1, account, 1n);
+    const reply = watch(give(clientOf(branch.url), order));
+    // Reads do not wait for it.
+    expect(await clientOf(branch.url).balance(account)).toBe(0n);
+    await rest(50);
+    expect([reply.state, bank.replica.committedPosition]).toEqual(["pending", position]);
+    held.resolve();
+    await vi.waitUntil(() => reply.state !== "pending");
+    expect(reply.value).toMatchObject({ done: true, booking: { branch: 1 } });
   });
 
   it("say where they listen now, after they moved", async () => {
@@ -403,13 +416,12 @@ describe("a cluster", () => {
 
   it("that cannot start leaves nothing behind either", async () => {
     const blocker = await startTestBank();
-    const free = await startTestBank();
-    await free.close();
-    // Branch 1 gets a port and branch 2 does not, or the other way round: both must be gone afterwards.
-    for (const firstBranchPort of [blocker.port, blocker.port - 1]) {
-      const start = startCluster({ branches: [1, 2], bankPort: free.port, firstBranchPort, log: silentLog });
-      await expect(start).rejects.toMatchObject({ code: "EADDRINUSE" });
-      await (await startTestBank({ port: free.port })).close();
-    }
+    const dataDir = await temporaryFolder();
+    // Branch 1 finds its port taken, and branch 2 most likely not.
+    const start = startCluster({ branches: [1, 2], dataDir, firstBranchPort: blocker.port, log: silentLog });
+    await expect(start).rejects.toMatchObject({ code: "EADDRINUSE" });
+    // Whatever still ran would hold its data folder.
+    const cluster = await startCluster({ branches: [1, 2], dataDir, log: silentLog });
+    await cluster.close();
   });
 });
