@@ -4,11 +4,11 @@ import { type CommandOutcome, CommandOutcomeSchema, type ForwardedCommandSchema 
 import { failureFromConnectError } from "@bank/rpc";
 import { type JournalStore, MemoryJournalStore } from "@bank/store";
 import { FaultyStore } from "@bank/store/testing";
-import { followJournal, HeldStore, type ServerClient } from "@bank/testkit";
+import { consistency, followJournal, HeldStore, rest, type ServerClient, watch } from "@bank/testkit";
 import { type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { ConnectError } from "@connectrpc/connect";
 import { describe, expect, it, vi } from "vitest";
-import { checkBooks, deposit, give, openAccount } from "./books.test-util.ts";
+import { checkBooks, deposit, give, openAccount, withdrawal } from "./books.test-util.ts";
 import { clientOf, startFollowing, startTestBank } from "./servers.test-util.ts";
 import { describeRecovery } from "./start-bank.ts";
 
@@ -116,6 +116,32 @@ describe("a bank whose store", () => {
     expect(await failureOf(atBank.journal.getPosition({}))).toMatchObject({ reason: "NOT_READY" });
     expect(await failureOf(atBank.balance(account))).toMatchObject({ reason: "NOT_READY" });
     expect(await failureOf(atBranch.balance(account))).toMatchObject({ reason: "BANK_UNREACHABLE" });
+  });
+});
+
+describe("a bank whose disk is slow", () => {
+  it("shows nothing and answers nothing that is not on it", async () => {
+    const { store, bank, atBank, atBranch, account } = await startFaultyBank();
+    await give(atBank, deposit(0, account, 1n));
+    const position = bank.replica.committedPosition;
+    store.holds = true;
+    const write = watch(give(atBranch, deposit(1, account, 10n)));
+    await vi.waitUntil(() => store.held.length > 0);
+    // What was computed on it waits as it does: a rejection, and every read.
+    const rejection = watch(give(atBank, withdrawal(0, account, 12n)));
+    const reads = [consistency("local"), consistency("linearizable")].map((mode) =>
+      watch(atBank.balance(account, mode)),
+    );
+    expect((await atBank.journal.getPosition({})).position).toBe(BigInt(position));
+    expect(await atBranch.balance(account, consistency("local"))).toBe(1n);
+    await rest(100);
+    expect([write, rejection, ...reads].map(({ state }) => state)).toEqual(Array(4).fill("pending"));
+    store.holds = false;
+    store.passNext();
+    await vi.waitUntil(() => [write, rejection, ...reads].every(({ state }) => state !== "pending"));
+    expect(write.value).toMatchObject({ done: true });
+    expect(rejection.value).toMatchObject({ done: false, reason: "INSUFFICIENT_FUNDS" });
+    expect(reads.map(({ value }) => value)).toEqual([11n, 11n]);
   });
 });
 

@@ -8,7 +8,14 @@ import { describe, expect, it, vi } from "vitest";
 import { RemoteJournal } from "./bank-link.ts";
 import { checkBooks, deposit, give, openAccount, withdrawal } from "./books.test-util.ts";
 import { silentLog } from "./log.ts";
-import { clientOf, startFollowing, startTestBank, startTestBranches, temporaryFolder } from "./servers.test-util.ts";
+import {
+  clientOf,
+  slowStreams,
+  startFollowing,
+  startTestBank,
+  startTestBranches,
+  temporaryFolder,
+} from "./servers.test-util.ts";
 import { startCluster } from "./start-cluster.ts";
 
 /** Why a call failed, and what that says about its effect. */
@@ -268,6 +275,7 @@ describe("branches in one process", () => {
 describe("a session", () => {
   it("sees at any branch what it did and saw at another", async () => {
     const bank = await startTestBank();
+    slowStreams(bank, () => 30);
     const servers = await Promise.all([1, 2, 3].map((number) => startFollowing(bank.url, [number])));
     const clients = [...servers, bank].map(({ url }) => clientOf(url));
     const [first] = clients as [(typeof clients)[0]];

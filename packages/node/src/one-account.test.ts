@@ -2,7 +2,7 @@ import type { Position } from "@bank/core";
 import { followJournal, type Random, type ServerClient, seeds, withSeed } from "@bank/testkit";
 import { expect, it } from "vitest";
 import { type Answered, checkBooks, deposit, give, openAccount, withdrawal } from "./books.test-util.ts";
-import { clientOf, startFollowing, startTestBank } from "./servers.test-util.ts";
+import { clientOf, slowStreams, startFollowing, startTestBank } from "./servers.test-util.ts";
 
 const CUSTOMERS = 36;
 const ORDERS_EACH = 14;
@@ -17,6 +17,7 @@ interface Read {
 it.each(seeds(0))("many customers share one account through different branches", (seed) =>
   withSeed(seed, "packages/node/src/one-account.test.ts", async (random) => {
     const bank = await startTestBank();
+    slowStreams(bank, () => random.below(40));
     const servers = await Promise.all([1, 2, 3].map((number) => startFollowing(bank.url, [number])));
     // A connection for every few customers, as processes of their own would have.
     const tellers = [bank, ...servers].flatMap(({ url }, branch) =>

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import type { BranchNumber } from "@bank/core";
 import type { Platform } from "@bank/replica";
-import { RecordingLog, ServerClient, ServerProcess, type ServerProcessOptions } from "@bank/testkit";
-import { onTestFinished } from "vitest";
+import { RecordingLog, rest, ServerClient, ServerProcess, type ServerProcessOptions } from "@bank/testkit";
+import { onTestFinished, vi } from "vitest";
 import { nodePlatform } from "./platform.ts";
 import { type BankServerOptions, type RunningBank, startBank } from "./start-bank.ts";
 import { type BranchServerOptions, type RunningBranches, startBranch } from "./start-branch.ts";
@@ -88,6 +88,21 @@ export function clientOf(url: string): ServerClient {
   const client = new ServerClient(url);
   onTestFinished(() => client.close());
   return client;
+}
+
+/**
+ * Makes the streams of a bank's journal slow, each by itself, so that its branches are behind it and apart.
+ *
+ * @param turns of the event loop that the next batch of a stream waits.
+ */
+export function slowStreams({ replica: { feed } }: RunningBank, turns: () => number): void {
+  const follow = feed.follow.bind(feed);
+  vi.spyOn(feed, "follow").mockImplementation(async function* (after, signal) {
+    for await (const batch of follow(after, signal)) {
+      await rest(turns());
+      yield batch;
+    }
+  });
 }
 
 /** A server in a process of its own, dead at the end of the test. */
