@@ -3,6 +3,9 @@ import { type Replay, type Snapshot, takeSnapshot } from "@bank/journal";
 import type { JournalStore } from "@bank/store";
 import { errorText, type Platform } from "./platform.ts";
 
+/** A state with no more entries than this is written again in a moment. */
+const SMALL_STATE_ENTRIES = 100_000;
+
 /** Takes a snapshot every so many records, so that a start replays no more than that. */
 export class Snapshotter {
   private readonly options: {
@@ -23,8 +26,8 @@ export class Snapshotter {
 
   /** Called when the ledger is at a batch end that is durable in the store. */
   afterBatch(): void {
-    const { replay, everyRecords } = this.options;
-    if (replay.ledger.position - this.lastPosition >= everyRecords) this.start();
+    const { ledger } = this.options.replay;
+    if (ledger.position - this.lastPosition >= this.spacing()) this.start();
   }
 
   /**
@@ -35,6 +38,16 @@ export class Snapshotter {
     await this.saving;
     if (options.isDurable && this.options.replay.ledger.position > this.lastPosition) this.start();
     await this.saving;
+  }
+
+  /**
+   * Records between two snapshots. Each writes the whole state: were they equally far apart, they would cost more the
+   * more there is, without end. So a large state waits until as many records have come as it has entries, and a start
+   * replays no more records than the snapshot before them holds.
+   */
+  private spacing(): number {
+    const { requests, accounts } = this.options.replay.ledger;
+    return Math.max(this.options.everyRecords, requests.count + accounts.count - SMALL_STATE_ENTRIES);
   }
 
   private start(): void {
