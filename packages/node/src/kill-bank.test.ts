@@ -17,7 +17,7 @@ import {
 } from "./books.test-util.ts";
 import { clientOf, startFollowing, startProcess, type TestBranches, temporaryFolder } from "./servers.test-util.ts";
 
-const KILLS = 6;
+const KILLS = 5;
 /** Answers between two kills at the most. */
 const ANSWERS_MAX = 60;
 

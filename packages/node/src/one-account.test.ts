@@ -5,7 +5,7 @@ import { type Answered, checkBooks, deposit, give, openAccount, withdrawal } fro
 import { clientOf, slowStreams, startFollowing, startTestBank } from "./servers.test-util.ts";
 
 const CUSTOMERS = 36;
-const ORDERS_EACH = 14;
+const ORDERS_EACH = 10;
 
 /** A linearizable read, with the newest position that anybody had heard of when it began: in an answer or a read. */
 interface Read {
