@@ -72,8 +72,10 @@ interface CustomerOptions {
 async function customer(options: CustomerOptions): Promise<void> {
   const { random, branch, client, others, account, answered, reads, known } = options;
   for (let i = 0; i < ORDERS_EACH; i++) {
-    const minor = BigInt(1 + random.below(100));
-    const order = random.chance(50) ? deposit(branch, account, minor) : withdrawal(branch, account, minor);
+    // More is asked for than is paid in, so that the account is empty again and again.
+    const isDeposit = random.chance(50);
+    const minor = BigInt(1 + random.below(isDeposit ? 100 : 300));
+    const order = isDeposit ? deposit(branch, account, minor) : withdrawal(branch, account, minor);
     const reply = await give(client, order);
     answered.push({ order, reply });
     known.position = Math.max(known.position, reply.position ?? 0);
