@@ -33,17 +33,12 @@ export async function askWitnesses(ledger: Ledger, options: AskWitnessesOptions)
   return [
     ...(anchored === undefined || anchorWasGivenUp(ledger, anchored) ? [] : [anchored]),
     ...testified.filter(({ givenUp }) => !givenUp),
-  ].map((witness) => ofThisEpoch(ledger, witness));
+  ];
 }
 
 /** The anchor is written anew when a loss is accepted: one that names an epoch which is not here was written later. */
 function anchorWasGivenUp({ epochs }: Ledger, { position, epochId }: Witness): boolean {
   return indexOfEpoch(epochs, epochId) !== -1 && lossWasGivenUp(epochs, { position, epochId, acceptedLoss: undefined });
-}
-
-/** What was given up is told apart here; whatever else a witness contradicts is a loss, of whichever epoch it was. */
-function ofThisEpoch(ledger: Ledger, witness: Witness): Witness {
-  return { ...witness, epochId: ledger.currentEpoch()?.id ?? witness.epochId };
 }
 
 /** The bank whose journal it is, as its first epoch says. */

@@ -44,7 +44,7 @@ export class LossCheck {
       platform,
     });
     // What is committed by now includes whatever a sound branch can have told.
-    const journal = { position: replica.committedPosition, epochs: replica.ledger.epochs };
+    const journal = { position: replica.committedPosition };
     const [loss] = await findLosses(store, journal, witnesses);
     if (loss !== undefined) replica.reportLoss(loss.witness.name, loss.witness.position);
     else log.warn("a follower's journal is no part of this one, and no registered branch confirms it", { follower });

@@ -15,4 +15,4 @@ export { type Answered, isRejected, type Outcome, type Refused } from "./outcome
 export { errorText, type Log, type Platform } from "./platform.ts";
 export type { ReadIndex } from "./read-gate.ts";
 export { type Recovered, recover } from "./recover.ts";
-export { findLosses, type Loss, LossDetectedError, lossWasAccepted, type Witness } from "./witness.ts";
+export { findLosses, type Loss, LossDetectedError, type Witness } from "./witness.ts";

@@ -1,4 +1,4 @@
-import { bytesEqual, type EpochEntry, type Ledger, type Position } from "@bank/core";
+import { bytesEqual, type Ledger, type Position } from "@bank/core";
 import type { JournalStore } from "@bank/store";
 
 /** Somebody outside the journal who knows how far it once went: a branch, or the anchor file. */
@@ -33,17 +33,17 @@ export class LossDetectedError extends Error {
 
 /**
  * Holds witnesses against a journal that was recovered to this ledger. The worst contradiction comes first; empty when
- * all agree. What an operator has given up before is no contradiction.
+ * all agree. Who only knows what an operator has given up is not to be asked here.
  */
 export async function findLosses(
   store: JournalStore,
-  ledger: Pick<Ledger, "position" | "epochs">,
+  ledger: Pick<Ledger, "position">,
   witnesses: readonly Witness[],
 ): Promise<readonly Loss[]> {
-  const { position, epochs } = ledger;
+  const { position } = ledger;
   const losses: Loss[] = [];
   for (const witness of witnesses) {
-    if (witness.position === 0 || lossWasAccepted(epochs, witness)) continue;
+    if (witness.position === 0) continue;
     if (witness.position > position) {
       losses.push({ kind: "behind", witness, position });
       continue;
@@ -53,17 +53,6 @@ export async function findLosses(
       losses.push({ kind: "differs", witness, position });
   }
   return losses.sort((a, b) => b.witness.position - a.witness.position);
-}
-
-/** Whether the position lies behind a fork at which an operator gave up what came after it. */
-export function lossWasAccepted(
-  epochs: readonly EpochEntry[],
-  seen: { readonly position: Position; readonly epochId: Uint8Array },
-): boolean {
-  const index = epochs.findIndex(({ id }) => bytesEqual(id, seen.epochId));
-  // An epoch that this journal never had can itself be what was lost; then the fork alone decides.
-  const later = epochs.slice(index + 1);
-  return later.some(({ lossAccepted, firstPosition }) => lossAccepted && firstPosition <= seen.position);
 }
 
 function describeLoss({ kind, witness, position }: Loss): string {
