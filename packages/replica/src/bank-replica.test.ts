@@ -280,9 +280,7 @@ describe("witnesses", () => {
     await book(third, 3, 100);
     const again = await witnessOf(third);
     cutOff(first.disk, 1);
-    await expect(openBank({ disk: first.disk, askWitnesses: async () => [again] })).rejects.toThrow(
-      LossDetectedError,
-    );
+    await expect(openBank({ disk: first.disk, askWitnesses: async () => [again] })).rejects.toThrow(LossDetectedError);
   });
 
   it("that speak while it runs stop its writing; reads go on", async () => {
