@@ -33,8 +33,8 @@ interface RejectionEntry extends ReasonEntry {
 }
 
 /**
- * Decided on the state, journaled, and the answer to their request id for ever. Listed in the order of precedence in
- * which `decide` checks.
+ * Decided on the state, journaled, and the answer to their request id for ever. In which order an operation checks its
+ * own, `OPERATIONS` says.
  */
 export const REJECTIONS = {
   BRANCH_NOT_FOUND: {
@@ -79,6 +79,134 @@ export const REJECTIONS = {
     message: "The ledger holds {accounts} accounts and can hold no more.",
     metadata: ["accounts"],
   },
+  TABLE_FULL: {
+    number: 8,
+    status: "RESOURCE_EXHAUSTED",
+    message: "The ledger holds {entries} {table} and can hold no more.",
+    metadata: ["entries", "table"],
+  },
+  ALIAS_TAKEN: {
+    number: 9,
+    status: "ALREADY_EXISTS",
+    message: "{alias} already names another account, by its number or by its alias.",
+    metadata: ["alias"],
+  },
+  ACCOUNT_CLOSED: {
+    number: 10,
+    status: "FAILED_PRECONDITION",
+    message: "Account {account} is closed.",
+    metadata: ["account"],
+  },
+  ACCOUNT_FROZEN: {
+    number: 11,
+    status: "FAILED_PRECONDITION",
+    message: "Account {account} is frozen.",
+    metadata: ["account"],
+  },
+  ACCOUNT_NOT_FROZEN: {
+    number: 12,
+    status: "FAILED_PRECONDITION",
+    message: "Account {account} is not frozen.",
+    metadata: ["account"],
+  },
+  BALANCE_NOT_ZERO: {
+    number: 13,
+    status: "FAILED_PRECONDITION",
+    message: "Account {account} holds {posted} {currency}; only an account at zero can be closed.",
+    metadata: ["account", "currency", "posted"],
+  },
+  HOLDS_OPEN: {
+    number: 14,
+    status: "FAILED_PRECONDITION",
+    message: "Account {account} has open holds of {held} {currency}; only an account without any can be closed.",
+    metadata: ["account", "currency", "held"],
+  },
+  CEILING_EXCEEDED: {
+    number: 15,
+    status: "FAILED_PRECONDITION",
+    message:
+      "Account {account} holds {posted} {currency} and may hold {ceiling} {currency} at most, and {requested} {currency} " +
+      "were to come in.",
+    metadata: ["account", "ceiling", "currency", "posted", "requested"],
+  },
+  HOLD_NOT_FOUND: {
+    number: 16,
+    status: "NOT_FOUND",
+    message: "There is no hold {hold}.",
+    metadata: ["hold"],
+  },
+  HOLD_ENDED: {
+    number: 17,
+    status: "FAILED_PRECONDITION",
+    message: "Hold {hold} has ended: it is {state}.",
+    metadata: ["hold", "state"],
+  },
+  HOLD_AMOUNT_EXCEEDED: {
+    number: 18,
+    status: "FAILED_PRECONDITION",
+    message: "Hold {hold} has {remaining} {currency} left, and {requested} {currency} were to be captured.",
+    metadata: ["currency", "hold", "remaining", "requested"],
+  },
+  EXPIRY_NOT_LATER: {
+    number: 19,
+    status: "FAILED_PRECONDITION",
+    message: "A hold must end later than {earliest}; {expires_at} is not.",
+    metadata: ["earliest", "expires_at"],
+  },
+  HOLD_NEVER_EXPIRES: {
+    number: 20,
+    status: "FAILED_PRECONDITION",
+    message: "Hold {hold} never expires; there is nothing to extend.",
+    metadata: ["hold"],
+  },
+  TRANSACTION_NOT_FOUND: {
+    number: 21,
+    status: "NOT_FOUND",
+    message: "There is no transaction {transaction}.",
+    metadata: ["transaction"],
+  },
+  NOT_REVERSIBLE: {
+    number: 22,
+    status: "FAILED_PRECONDITION",
+    message: "Transaction {transaction} is itself a reversal and cannot be reversed.",
+    metadata: ["transaction"],
+  },
+  ALREADY_REVERSED: {
+    number: 23,
+    status: "FAILED_PRECONDITION",
+    message: "Transaction {transaction} was reversed before, by transaction {reversal}.",
+    metadata: ["reversal", "transaction"],
+  },
+  NEGATIVE_BALANCE: {
+    number: 24,
+    status: "FAILED_PRECONDITION",
+    message: "Account {account} holds {posted} {currency}: a negative balance bears no interest.",
+    metadata: ["account", "currency", "posted"],
+  },
+  OVERDRAFT_NOT_ALLOWED: {
+    number: 25,
+    status: "FAILED_PRECONDITION",
+    message: "Account {account} is a savings account; only a checking account can have a floor below zero.",
+    metadata: ["account"],
+  },
+  FLOOR_ABOVE_BALANCE: {
+    number: 26,
+    status: "FAILED_PRECONDITION",
+    message: "Account {account} has {available} {currency} available, which is below the floor of {floor} {currency}.",
+    metadata: ["account", "available", "currency", "floor"],
+  },
+  CEILING_BELOW_BALANCE: {
+    number: 27,
+    status: "FAILED_PRECONDITION",
+    message: "Account {account} holds {posted} {currency}, which is above the ceiling of {ceiling} {currency}.",
+    metadata: ["account", "ceiling", "currency", "posted"],
+  },
+  REQUEST_CANCELLED: {
+    number: 28,
+    status: "ABORTED",
+    message: "Request {request_id} was cancelled before it was carried out, and never will be.",
+    metadata: ["request_id"],
+  },
 } as const satisfies Record<string, RejectionEntry>;
 export type RejectionReason = keyof typeof REJECTIONS;
 
@@ -98,6 +226,28 @@ export const REFUSALS = {
     status: "INVALID_ARGUMENT",
     message: "An amount is at least 1 and at most 9223372036854775807 minor units; {amount} is not.",
     metadata: ["amount"],
+  },
+  INVALID_RATE: {
+    status: "INVALID_ARGUMENT",
+    message: "A rate is a percentage from 0 to 100 with at most six decimals, such as 2.5; {rate} is not.",
+    metadata: ["rate"],
+  },
+  FORMAT_LEVEL_TOO_LOW: {
+    status: "FAILED_PRECONDITION",
+    message:
+      "This needs format level {needed}, and the journal is at level {level}. Once all branches know the new level, " +
+      "start the bank with --raise-format-level.",
+    metadata: ["level", "needed"],
+  },
+  STALE_VERSION: {
+    status: "ABORTED",
+    message: "Account {account} is at version {version}, and version {expected_version} was expected. Read it again.",
+    metadata: ["account", "expected_version", "version"],
+  },
+  GROUP_NOT_APPLIED: {
+    status: "ABORTED",
+    message: "Item {item} of the group was rejected, so nothing of the group was done.",
+    metadata: ["item"],
   },
   REQUEST_ID_REUSED: {
     status: "ALREADY_EXISTS",
@@ -162,6 +312,26 @@ export const REFUSALS = {
     message: "There is no branch {branch} at position {position}.",
     metadata: ["branch", "position"],
   },
+  READ_HOLD_NOT_FOUND: {
+    status: "NOT_FOUND",
+    message: "There is no hold {hold} at position {position}.",
+    metadata: ["hold", "position"],
+  },
+  READ_TRANSACTION_NOT_FOUND: {
+    status: "NOT_FOUND",
+    message: "There is no transaction {transaction} at position {position}.",
+    metadata: ["position", "transaction"],
+  },
+  POSITION_IN_FUTURE: {
+    status: "OUT_OF_RANGE",
+    message: "Position {asked} was asked for, and the journal ends at position {position}.",
+    metadata: ["asked", "position"],
+  },
+  TIME_IN_FUTURE: {
+    status: "OUT_OF_RANGE",
+    message: "The state as of {asked} was asked for, and it is {now}.",
+    metadata: ["asked", "now"],
+  },
   INVALID_PAGE_TOKEN: {
     status: "INVALID_ARGUMENT",
     message: "The page token is not one that this list gave: {problem}.",
@@ -190,6 +360,8 @@ export interface Refusal {
   readonly reason: RefusalReason;
   readonly metadata: Readonly<Record<string, string>>;
   readonly outcome: FailureOutcome;
+  /** Which item of a group it is about, from 1. */
+  readonly item?: number | undefined;
 }
 
 /**

@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file bank/v1/account.proto.
  */
 export const file_bank_v1_account: GenFile = /*@__PURE__*/
-  fileDesc("ChViYW5rL3YxL2FjY291bnQucHJvdG8SB2JhbmsudjEihwIKB0FjY291bnQSDgoGbnVtYmVyGAEgASgJEiIKBHR5cGUYAiABKA4yFC5iYW5rLnYxLkFjY291bnRUeXBlEg0KBW93bmVyGAMgASgJEhQKDGRpc3BsYXlfbmFtZRgEIAEoCRIVCg1jdXJyZW5jeV9jb2RlGAUgASgJEhMKC2hvbWVfYnJhbmNoGAYgASgNEh4KBnBvc3RlZBgHIAEoCzIOLmJhbmsudjEuTW9uZXkSDwoHdmVyc2lvbhgIIAEoBBItCglvcGVuZWRfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhcKD29wZW5lZF9wb3NpdGlvbhgKIAEoBCp3CgtBY2NvdW50VHlwZRIcChhBQ0NPVU5UX1RZUEVfVU5TUEVDSUZJRUQQABIYChRBQ0NPVU5UX1RZUEVfU0FWSU5HUxABEhkKFUFDQ09VTlRfVFlQRV9DSEVDS0lORxACEhUKEUFDQ09VTlRfVFlQRV9DQVNIEANiBnByb3RvMw", [file_bank_v1_money, file_google_protobuf_timestamp]);
+  fileDesc("ChViYW5rL3YxL2FjY291bnQucHJvdG8SB2JhbmsudjEioAQKB0FjY291bnQSDgoGbnVtYmVyGAEgASgJEiIKBHR5cGUYAiABKA4yFC5iYW5rLnYxLkFjY291bnRUeXBlEg0KBW93bmVyGAMgASgJEhQKDGRpc3BsYXlfbmFtZRgEIAEoCRIVCg1jdXJyZW5jeV9jb2RlGAUgASgJEhMKC2hvbWVfYnJhbmNoGAYgASgNEh4KBnBvc3RlZBgHIAEoCzIOLmJhbmsudjEuTW9uZXkSDwoHdmVyc2lvbhgIIAEoBBItCglvcGVuZWRfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhcKD29wZW5lZF9wb3NpdGlvbhgKIAEoBBINCgVhbGlhcxgLIAEoCRIkCgVzdGF0ZRgMIAEoDjIVLmJhbmsudjEuQWNjb3VudFN0YXRlEjAKCG1ldGFkYXRhGA0gAygLMh4uYmFuay52MS5BY2NvdW50Lk1ldGFkYXRhRW50cnkSHAoEaGVsZBgOIAEoCzIOLmJhbmsudjEuTW9uZXkSIQoJYXZhaWxhYmxlGA8gASgLMg4uYmFuay52MS5Nb25leRIdCgVmbG9vchgQIAEoCzIOLmJhbmsudjEuTW9uZXkSHwoHY2VpbGluZxgRIAEoCzIOLmJhbmsudjEuTW9uZXkaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBKqkBCgtBY2NvdW50VHlwZRIcChhBQ0NPVU5UX1RZUEVfVU5TUEVDSUZJRUQQABIYChRBQ0NPVU5UX1RZUEVfU0FWSU5HUxABEhkKFUFDQ09VTlRfVFlQRV9DSEVDS0lORxACEhUKEUFDQ09VTlRfVFlQRV9DQVNIEAMSGQoVQUNDT1VOVF9UWVBFX0lOVEVSRVNUEAQSFQoRQUNDT1VOVF9UWVBFX0ZFRVMQBSp5CgxBY2NvdW50U3RhdGUSHQoZQUNDT1VOVF9TVEFURV9VTlNQRUNJRklFRBAAEhYKEkFDQ09VTlRfU1RBVEVfT1BFThABEhgKFEFDQ09VTlRfU1RBVEVfRlJPWkVOEAISGAoUQUNDT1VOVF9TVEFURV9DTE9TRUQQA2IGcHJvdG8z", [file_bank_v1_money, file_google_protobuf_timestamp]);
 
 /**
  * An account of the ledger.
@@ -93,6 +93,55 @@ export type Account = Message<"bank.v1.Account"> & {
    * @generated from field: uint64 opened_position = 10;
    */
   openedPosition: bigint;
+
+  /**
+   * The name that its opener chose; empty for none. Wherever an account is named, it may be named by this.
+   *
+   * @generated from field: string alias = 11;
+   */
+  alias: string;
+
+  /**
+   * Where it is in its life.
+   *
+   * @generated from field: bank.v1.AccountState state = 12;
+   */
+  state: AccountState;
+
+  /**
+   * Short texts by name, for the caller's own use.
+   *
+   * @generated from field: map<string, string> metadata = 13;
+   */
+  metadata: { [key: string]: string };
+
+  /**
+   * What open holds keep back.
+   *
+   * @generated from field: bank.v1.Money held = 14;
+   */
+  held?: Money | undefined;
+
+  /**
+   * Posted minus held.
+   *
+   * @generated from field: bank.v1.Money available = 15;
+   */
+  available?: Money | undefined;
+
+  /**
+   * Posted minus held never goes below this; negative for an overdraft.
+   *
+   * @generated from field: bank.v1.Money floor = 16;
+   */
+  floor?: Money | undefined;
+
+  /**
+   * Posted never goes above this; absent for none.
+   *
+   * @generated from field: bank.v1.Money ceiling = 17;
+   */
+  ceiling?: Money | undefined;
 };
 
 /**
@@ -135,6 +184,20 @@ export const AccountType = {
    * @generated from enum value: ACCOUNT_TYPE_CASH = 3;
    */
   CASH: 3,
+
+  /**
+   * Internal: what a branch has paid as interest in one currency, as a negative balance.
+   *
+   * @generated from enum value: ACCOUNT_TYPE_INTEREST = 4;
+   */
+  INTEREST: 4,
+
+  /**
+   * Internal: what a branch has taken as fees in one currency.
+   *
+   * @generated from enum value: ACCOUNT_TYPE_FEES = 5;
+   */
+  FEES: 5,
 } as const;
 
 /**
@@ -149,4 +212,52 @@ export type AccountType = (typeof AccountType)[keyof typeof AccountType] | Unkno
  */
 export const AccountTypeSchema: GenEnum<AccountType> = /*@__PURE__*/
   enumDesc(file_bank_v1_account, 0);
+
+/**
+ * Life of an account: open and frozen in turn, closed for good.
+ *
+ * @generated from enum bank.v1.AccountState
+ */
+export const AccountState = {
+  /**
+   * Not said.
+   *
+   * @generated from enum value: ACCOUNT_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Everything is allowed.
+   *
+   * @generated from enum value: ACCOUNT_STATE_OPEN = 1;
+   */
+  OPEN: 1,
+
+  /**
+   * No money moves, in either direction, and no hold is placed or captured.
+   *
+   * @generated from enum value: ACCOUNT_STATE_FROZEN = 2;
+   */
+  FROZEN: 2,
+
+  /**
+   * It is at zero, and stays there.
+   *
+   * @generated from enum value: ACCOUNT_STATE_CLOSED = 3;
+   */
+  CLOSED: 3,
+} as const;
+
+/**
+ * Life of an account: open and frozen in turn, closed for good.
+ *
+ * @generated from enum bank.v1.AccountState
+ */
+export type AccountState = (typeof AccountState)[keyof typeof AccountState] | UnknownEnum;
+
+/**
+ * Describes the enum bank.v1.AccountState.
+ */
+export const AccountStateSchema: GenEnum<AccountState> = /*@__PURE__*/
+  enumDesc(file_bank_v1_account, 1);
 

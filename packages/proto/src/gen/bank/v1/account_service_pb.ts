@@ -6,20 +6,22 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Account, AccountType } from "./account_pb.ts";
+import type { Account, AccountState, AccountType } from "./account_pb.ts";
 import { file_bank_v1_account } from "./account_pb.ts";
 import type { Money } from "./money_pb.ts";
 import { file_bank_v1_money } from "./money_pb.ts";
 import type { ReadInfo } from "./read_info_pb.ts";
 import { file_bank_v1_read_info } from "./read_info_pb.ts";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file bank/v1/account_service.proto.
  */
 export const file_bank_v1_account_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch1iYW5rL3YxL2FjY291bnRfc2VydmljZS5wcm90bxIHYmFuay52MSLHAQoST3BlbkFjY291bnRSZXF1ZXN0EhwKCnJlcXVlc3RfaWQYASABKAlCCLpIBXIDsAEBEjAKBHR5cGUYAiABKA4yFC5iYW5rLnYxLkFjY291bnRUeXBlQgy6SAmCAQYYABgBGAISFwoFb3duZXIYAyABKAlCCLpIBXIDKIABEh4KDGRpc3BsYXlfbmFtZRgEIAEoCUIIukgFcgMogAESKAoNY3VycmVuY3lfY29kZRgFIAEoCUIRukgOcgwyCl5bQS1aXXszfSQicAoTT3BlbkFjY291bnRSZXNwb25zZRIhCgdhY2NvdW50GAEgASgLMhAuYmFuay52MS5BY2NvdW50EhAKCHJlcGxheWVkGAIgASgIEiQKCXJlYWRfaW5mbxgPIAEoCzIRLmJhbmsudjEuUmVhZEluZm8iLwoRR2V0QWNjb3VudFJlcXVlc3QSGgoHYWNjb3VudBgBIAEoCUIJukgGcgQQAShAIl0KEkdldEFjY291bnRSZXNwb25zZRIhCgdhY2NvdW50GAEgASgLMhAuYmFuay52MS5BY2NvdW50EiQKCXJlYWRfaW5mbxgPIAEoCzIRLmJhbmsudjEuUmVhZEluZm8iaQoTTGlzdEFjY291bnRzUmVxdWVzdBIaCglwYWdlX3NpemUYASABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMogAISGAoQaW5jbHVkZV9pbnRlcm5hbBgDIAEoCCJ5ChRMaXN0QWNjb3VudHNSZXNwb25zZRIiCghhY2NvdW50cxgBIAMoCzIQLmJhbmsudjEuQWNjb3VudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSJAoJcmVhZF9pbmZvGA8gASgLMhEuYmFuay52MS5SZWFkSW5mbyIvChFHZXRCYWxhbmNlUmVxdWVzdBIaCgdhY2NvdW50GAEgASgJQgm6SAZyBBABKEAiawoSR2V0QmFsYW5jZVJlc3BvbnNlEh4KBnBvc3RlZBgBIAEoCzIOLmJhbmsudjEuTW9uZXkSDwoHdmVyc2lvbhgCIAEoBBIkCglyZWFkX2luZm8YDyABKAsyES5iYW5rLnYxLlJlYWRJbmZvMsQCCg5BY2NvdW50U2VydmljZRJICgtPcGVuQWNjb3VudBIbLmJhbmsudjEuT3BlbkFjY291bnRSZXF1ZXN0GhwuYmFuay52MS5PcGVuQWNjb3VudFJlc3BvbnNlEkoKCkdldEFjY291bnQSGi5iYW5rLnYxLkdldEFjY291bnRSZXF1ZXN0GhsuYmFuay52MS5HZXRBY2NvdW50UmVzcG9uc2UiA5ACARJQCgxMaXN0QWNjb3VudHMSHC5iYW5rLnYxLkxpc3RBY2NvdW50c1JlcXVlc3QaHS5iYW5rLnYxLkxpc3RBY2NvdW50c1Jlc3BvbnNlIgOQAgESSgoKR2V0QmFsYW5jZRIaLmJhbmsudjEuR2V0QmFsYW5jZVJlcXVlc3QaGy5iYW5rLnYxLkdldEJhbGFuY2VSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_bank_v1_account, file_bank_v1_money, file_bank_v1_read_info, file_buf_validate_validate]);
+  fileDesc("Ch1iYW5rL3YxL2FjY291bnRfc2VydmljZS5wcm90bxIHYmFuay52MSLlAwoST3BlbkFjY291bnRSZXF1ZXN0Eh8KCnJlcXVlc3RfaWQYASABKAlCC7pICNgBAXIDsAEBEjAKBHR5cGUYAiABKA4yFC5iYW5rLnYxLkFjY291bnRUeXBlQgy6SAmCAQYYABgBGAISFwoFb3duZXIYAyABKAlCCLpIBXIDKIABEh4KDGRpc3BsYXlfbmFtZRgEIAEoCUIIukgFcgMogAESKAoNY3VycmVuY3lfY29kZRgFIAEoCUIRukgOcgwyCl5bQS1aXXszfSQSPQoFYWxpYXMYBiABKAlCLrpIK3IpMideKFtBLVphLXowLTldW0EtWmEtejAtOS5fOkArLV17MCw2M30pPyQSVAoIbWV0YWRhdGEYByADKAsyKS5iYW5rLnYxLk9wZW5BY2NvdW50UmVxdWVzdC5NZXRhZGF0YUVudHJ5Qhe6SBSaAREQECIGcgQQAShAKgVyAyiACBIcCgtmbG9vcl9taW5vchgIIAEoA0IHukgEIgIYABIeCg1jZWlsaW5nX21pbm9yGAkgASgDQge6SAQiAigAEhUKDXZhbGlkYXRlX29ubHkYDiABKAgaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBInAKE09wZW5BY2NvdW50UmVzcG9uc2USIQoHYWNjb3VudBgBIAEoCzIQLmJhbmsudjEuQWNjb3VudBIQCghyZXBsYXllZBgCIAEoCBIkCglyZWFkX2luZm8YDyABKAsyES5iYW5rLnYxLlJlYWRJbmZvIukCChRVcGRhdGVBY2NvdW50UmVxdWVzdBIfCgpyZXF1ZXN0X2lkGAEgASgJQgu6SAjYAQFyA7ABARIaCgdhY2NvdW50GAIgASgJQgm6SAZyBBABKEASIwoMZGlzcGxheV9uYW1lGAMgASgJQgi6SAVyAyiAAUgAiAEBEikKCG1ldGFkYXRhGAQgASgLMhcuYmFuay52MS5NZXRhZGF0YVVwZGF0ZRIYCgtmbG9vcl9taW5vchgFIAEoA0gBiAEBEiMKDWNlaWxpbmdfbWlub3IYBiABKANCB7pIBCICKABIAogBARImChBleHBlY3RlZF92ZXJzaW9uGA0gASgEQge6SAQyAigBSAOIAQESFQoNdmFsaWRhdGVfb25seRgOIAEoCEIPCg1fZGlzcGxheV9uYW1lQg4KDF9mbG9vcl9taW5vckIQCg5fY2VpbGluZ19taW5vckITChFfZXhwZWN0ZWRfdmVyc2lvbiKTAQoOTWV0YWRhdGFVcGRhdGUSUAoIbWV0YWRhdGEYASADKAsyJS5iYW5rLnYxLk1ldGFkYXRhVXBkYXRlLk1ldGFkYXRhRW50cnlCF7pIFJoBERAQIgZyBBABKEAqBXIDKIAIGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASLfAQoNQWNjb3VudFVwZGF0ZRIPCgdhY2NvdW50GAEgASgJEhQKDGRpc3BsYXlfbmFtZRgCIAEoCRI2CghtZXRhZGF0YRgDIAMoCzIkLmJhbmsudjEuQWNjb3VudFVwZGF0ZS5NZXRhZGF0YUVudHJ5Eh0KBWZsb29yGAQgASgLMg4uYmFuay52MS5Nb25leRIfCgdjZWlsaW5nGAUgASgLMg4uYmFuay52MS5Nb25leRovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEidwoVVXBkYXRlQWNjb3VudFJlc3BvbnNlEiYKBnVwZGF0ZRgBIAEoCzIWLmJhbmsudjEuQWNjb3VudFVwZGF0ZRIQCghyZXBsYXllZBgCIAEoCBIkCglyZWFkX2luZm8YDyABKAsyES5iYW5rLnYxLlJlYWRJbmZvIqcBChRGcmVlemVBY2NvdW50UmVxdWVzdBIfCgpyZXF1ZXN0X2lkGAEgASgJQgu6SAjYAQFyA7ABARIaCgdhY2NvdW50GAIgASgJQgm6SAZyBBABKEASJgoQZXhwZWN0ZWRfdmVyc2lvbhgNIAEoBEIHukgEMgIoAUgAiAEBEhUKDXZhbGlkYXRlX29ubHkYDiABKAhCEwoRX2V4cGVjdGVkX3ZlcnNpb24ifAoVRnJlZXplQWNjb3VudFJlc3BvbnNlEisKBmNoYW5nZRgBIAEoCzIbLmJhbmsudjEuQWNjb3VudFN0YXRlQ2hhbmdlEhAKCHJlcGxheWVkGAIgASgIEiQKCXJlYWRfaW5mbxgPIAEoCzIRLmJhbmsudjEuUmVhZEluZm8iqQEKFlVuZnJlZXplQWNjb3VudFJlcXVlc3QSHwoKcmVxdWVzdF9pZBgBIAEoCUILukgI2AEBcgOwAQESGgoHYWNjb3VudBgCIAEoCUIJukgGcgQQAShAEiYKEGV4cGVjdGVkX3ZlcnNpb24YDSABKARCB7pIBDICKAFIAIgBARIVCg12YWxpZGF0ZV9vbmx5GA4gASgIQhMKEV9leHBlY3RlZF92ZXJzaW9uIn4KF1VuZnJlZXplQWNjb3VudFJlc3BvbnNlEisKBmNoYW5nZRgBIAEoCzIbLmJhbmsudjEuQWNjb3VudFN0YXRlQ2hhbmdlEhAKCHJlcGxheWVkGAIgASgIEiQKCXJlYWRfaW5mbxgPIAEoCzIRLmJhbmsudjEuUmVhZEluZm8ipgEKE0Nsb3NlQWNjb3VudFJlcXVlc3QSHwoKcmVxdWVzdF9pZBgBIAEoCUILukgI2AEBcgOwAQESGgoHYWNjb3VudBgCIAEoCUIJukgGcgQQAShAEiYKEGV4cGVjdGVkX3ZlcnNpb24YDSABKARCB7pIBDICKAFIAIgBARIVCg12YWxpZGF0ZV9vbmx5GA4gASgIQhMKEV9leHBlY3RlZF92ZXJzaW9uInsKFENsb3NlQWNjb3VudFJlc3BvbnNlEisKBmNoYW5nZRgBIAEoCzIbLmJhbmsudjEuQWNjb3VudFN0YXRlQ2hhbmdlEhAKCHJlcGxheWVkGAIgASgIEiQKCXJlYWRfaW5mbxgPIAEoCzIRLmJhbmsudjEuUmVhZEluZm8iSwoSQWNjb3VudFN0YXRlQ2hhbmdlEg8KB2FjY291bnQYASABKAkSJAoFc3RhdGUYAiABKA4yFS5iYW5rLnYxLkFjY291bnRTdGF0ZSIvChFHZXRBY2NvdW50UmVxdWVzdBIaCgdhY2NvdW50GAEgASgJQgm6SAZyBBABKEAiXQoSR2V0QWNjb3VudFJlc3BvbnNlEiEKB2FjY291bnQYASABKAsyEC5iYW5rLnYxLkFjY291bnQSJAoJcmVhZF9pbmZvGA8gASgLMhEuYmFuay52MS5SZWFkSW5mbyJpChNMaXN0QWNjb3VudHNSZXF1ZXN0EhoKCXBhZ2Vfc2l6ZRgBIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAyiAAhIYChBpbmNsdWRlX2ludGVybmFsGAMgASgIInkKFExpc3RBY2NvdW50c1Jlc3BvbnNlEiIKCGFjY291bnRzGAEgAygLMhAuYmFuay52MS5BY2NvdW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIkCglyZWFkX2luZm8YDyABKAsyES5iYW5rLnYxLlJlYWRJbmZvIooBChFHZXRCYWxhbmNlUmVxdWVzdBIaCgdhY2NvdW50GAEgASgJQgm6SAZyBBABKEASJAoIcG9zaXRpb24YAiABKARCELpIDTILGP////////8PKAFIABIqCgR0aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgAQgcKBWFzX29mIvkBChJHZXRCYWxhbmNlUmVzcG9uc2USHgoGcG9zdGVkGAEgASgLMg4uYmFuay52MS5Nb25leRIUCgd2ZXJzaW9uGAIgASgESACIAQESHAoEaGVsZBgDIAEoCzIOLmJhbmsudjEuTW9uZXkSIQoJYXZhaWxhYmxlGAQgASgLMg4uYmFuay52MS5Nb25leRIQCghwb3NpdGlvbhgFIAEoBBIoCgR0aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIkCglyZWFkX2luZm8YDyABKAsyES5iYW5rLnYxLlJlYWRJbmZvQgoKCF92ZXJzaW9uMocFCg5BY2NvdW50U2VydmljZRJICgtPcGVuQWNjb3VudBIbLmJhbmsudjEuT3BlbkFjY291bnRSZXF1ZXN0GhwuYmFuay52MS5PcGVuQWNjb3VudFJlc3BvbnNlEk4KDVVwZGF0ZUFjY291bnQSHS5iYW5rLnYxLlVwZGF0ZUFjY291bnRSZXF1ZXN0Gh4uYmFuay52MS5VcGRhdGVBY2NvdW50UmVzcG9uc2USTgoNRnJlZXplQWNjb3VudBIdLmJhbmsudjEuRnJlZXplQWNjb3VudFJlcXVlc3QaHi5iYW5rLnYxLkZyZWV6ZUFjY291bnRSZXNwb25zZRJUCg9VbmZyZWV6ZUFjY291bnQSHy5iYW5rLnYxLlVuZnJlZXplQWNjb3VudFJlcXVlc3QaIC5iYW5rLnYxLlVuZnJlZXplQWNjb3VudFJlc3BvbnNlEksKDENsb3NlQWNjb3VudBIcLmJhbmsudjEuQ2xvc2VBY2NvdW50UmVxdWVzdBodLmJhbmsudjEuQ2xvc2VBY2NvdW50UmVzcG9uc2USSgoKR2V0QWNjb3VudBIaLmJhbmsudjEuR2V0QWNjb3VudFJlcXVlc3QaGy5iYW5rLnYxLkdldEFjY291bnRSZXNwb25zZSIDkAIBElAKDExpc3RBY2NvdW50cxIcLmJhbmsudjEuTGlzdEFjY291bnRzUmVxdWVzdBodLmJhbmsudjEuTGlzdEFjY291bnRzUmVzcG9uc2UiA5ACARJKCgpHZXRCYWxhbmNlEhouYmFuay52MS5HZXRCYWxhbmNlUmVxdWVzdBobLmJhbmsudjEuR2V0QmFsYW5jZVJlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_bank_v1_account, file_bank_v1_money, file_bank_v1_read_info, file_buf_validate_validate, file_google_protobuf_timestamp]);
 
 /**
  * Asks for a new account.
@@ -28,7 +30,7 @@ export const file_bank_v1_account_service: GenFile = /*@__PURE__*/
  */
 export type OpenAccountRequest = Message<"bank.v1.OpenAccountRequest"> & {
   /**
-   * A UUID that the caller made before its first try and keeps over all retries.
+   * A UUID that the caller made before its first try and keeps over all retries. Inside a group: empty.
    *
    * @generated from field: string request_id = 1;
    */
@@ -61,6 +63,42 @@ export type OpenAccountRequest = Message<"bank.v1.OpenAccountRequest"> & {
    * @generated from field: string currency_code = 5;
    */
   currencyCode: string;
+
+  /**
+   * A name of the caller's choice, unique among the numbers and aliases of all accounts; digits reserve that number.
+   * Letters, digits and any of `. _ : @ + -`, beginning with a letter or digit. Empty for none.
+   *
+   * @generated from field: string alias = 6;
+   */
+  alias: string;
+
+  /**
+   * Short texts by name: up to 16, together up to 1,024 characters.
+   *
+   * @generated from field: map<string, string> metadata = 7;
+   */
+  metadata: { [key: string]: string };
+
+  /**
+   * Minor units below which posted minus held never goes: 0, or an overdraft of a checking account as a negative number.
+   *
+   * @generated from field: int64 floor_minor = 8;
+   */
+  floorMinor: bigint;
+
+  /**
+   * Minor units above which posted never goes; 0 for none.
+   *
+   * @generated from field: int64 ceiling_minor = 9;
+   */
+  ceilingMinor: bigint;
+
+  /**
+   * Only tell what would happen, and change nothing.
+   *
+   * @generated from field: bool validate_only = 14;
+   */
+  validateOnly: boolean;
 };
 
 /**
@@ -106,13 +144,451 @@ export const OpenAccountResponseSchema: GenMessage<OpenAccountResponse> = /*@__P
   messageDesc(file_bank_v1_account_service, 1);
 
 /**
+ * Asks to change an account. What is left out stays as it is.
+ *
+ * @generated from message bank.v1.UpdateAccountRequest
+ */
+export type UpdateAccountRequest = Message<"bank.v1.UpdateAccountRequest"> & {
+  /**
+   * A UUID that the caller made before its first try and keeps over all retries. Inside a group: empty.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * The account.
+   *
+   * @generated from field: string account = 2;
+   */
+  account: string;
+
+  /**
+   * What the owner calls it.
+   *
+   * @generated from field: optional string display_name = 3;
+   */
+  displayName?: string | undefined;
+
+  /**
+   * All of the metadata: what is not in it is gone.
+   *
+   * @generated from field: bank.v1.MetadataUpdate metadata = 4;
+   */
+  metadata?: MetadataUpdate | undefined;
+
+  /**
+   * The new floor in minor units; above zero it is a balance that has to stay.
+   *
+   * @generated from field: optional int64 floor_minor = 5;
+   */
+  floorMinor?: bigint | undefined;
+
+  /**
+   * The new ceiling in minor units; 0 takes it away.
+   *
+   * @generated from field: optional int64 ceiling_minor = 6;
+   */
+  ceilingMinor?: bigint | undefined;
+
+  /**
+   * Refuse, with STALE_VERSION, unless the account is at this version. Left out: at any. No part of what is
+   * asked: a retry may name another.
+   *
+   * @generated from field: optional uint64 expected_version = 13;
+   */
+  expectedVersion?: bigint | undefined;
+
+  /**
+   * Only tell what would happen, and change nothing.
+   *
+   * @generated from field: bool validate_only = 14;
+   */
+  validateOnly: boolean;
+};
+
+/**
+ * Describes the message bank.v1.UpdateAccountRequest.
+ * Use `create(UpdateAccountRequestSchema)` to create a new message.
+ */
+export const UpdateAccountRequestSchema: GenMessage<UpdateAccountRequest> = /*@__PURE__*/
+  messageDesc(file_bank_v1_account_service, 2);
+
+/**
+ * New metadata.
+ *
+ * @generated from message bank.v1.MetadataUpdate
+ */
+export type MetadataUpdate = Message<"bank.v1.MetadataUpdate"> & {
+  /**
+   * Short texts by name: up to 16, together up to 1,024 characters.
+   *
+   * @generated from field: map<string, string> metadata = 1;
+   */
+  metadata: { [key: string]: string };
+};
+
+/**
+ * Describes the message bank.v1.MetadataUpdate.
+ * Use `create(MetadataUpdateSchema)` to create a new message.
+ */
+export const MetadataUpdateSchema: GenMessage<MetadataUpdate> = /*@__PURE__*/
+  messageDesc(file_bank_v1_account_service, 3);
+
+/**
+ * What can be changed of an account, as it is from this change on.
+ *
+ * @generated from message bank.v1.AccountUpdate
+ */
+export type AccountUpdate = Message<"bank.v1.AccountUpdate"> & {
+  /**
+   * Number of the account.
+   *
+   * @generated from field: string account = 1;
+   */
+  account: string;
+
+  /**
+   * What the owner calls it.
+   *
+   * @generated from field: string display_name = 2;
+   */
+  displayName: string;
+
+  /**
+   * Short texts by name.
+   *
+   * @generated from field: map<string, string> metadata = 3;
+   */
+  metadata: { [key: string]: string };
+
+  /**
+   * Posted minus held never goes below this.
+   *
+   * @generated from field: bank.v1.Money floor = 4;
+   */
+  floor?: Money | undefined;
+
+  /**
+   * Posted never goes above this; absent for none.
+   *
+   * @generated from field: bank.v1.Money ceiling = 5;
+   */
+  ceiling?: Money | undefined;
+};
+
+/**
+ * Describes the message bank.v1.AccountUpdate.
+ * Use `create(AccountUpdateSchema)` to create a new message.
+ */
+export const AccountUpdateSchema: GenMessage<AccountUpdate> = /*@__PURE__*/
+  messageDesc(file_bank_v1_account_service, 4);
+
+/**
+ * The account was changed.
+ *
+ * @generated from message bank.v1.UpdateAccountResponse
+ */
+export type UpdateAccountResponse = Message<"bank.v1.UpdateAccountResponse"> & {
+  /**
+   * What can be changed of it, as it is now.
+   *
+   * @generated from field: bank.v1.AccountUpdate update = 1;
+   */
+  update?: AccountUpdate | undefined;
+
+  /**
+   * True when this answers a repeated `request_id`: nothing was done again.
+   *
+   * @generated from field: bool replayed = 2;
+   */
+  replayed: boolean;
+
+  /**
+   * A state that contains it.
+   *
+   * @generated from field: bank.v1.ReadInfo read_info = 15;
+   */
+  readInfo?: ReadInfo | undefined;
+};
+
+/**
+ * Describes the message bank.v1.UpdateAccountResponse.
+ * Use `create(UpdateAccountResponseSchema)` to create a new message.
+ */
+export const UpdateAccountResponseSchema: GenMessage<UpdateAccountResponse> = /*@__PURE__*/
+  messageDesc(file_bank_v1_account_service, 5);
+
+/**
+ * Asks to freeze an account.
+ *
+ * @generated from message bank.v1.FreezeAccountRequest
+ */
+export type FreezeAccountRequest = Message<"bank.v1.FreezeAccountRequest"> & {
+  /**
+   * A UUID that the caller made before its first try and keeps over all retries. Inside a group: empty.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * The account.
+   *
+   * @generated from field: string account = 2;
+   */
+  account: string;
+
+  /**
+   * Refuse, with STALE_VERSION, unless the account is at this version. Left out: at any. No part of what is
+   * asked: a retry may name another.
+   *
+   * @generated from field: optional uint64 expected_version = 13;
+   */
+  expectedVersion?: bigint | undefined;
+
+  /**
+   * Only tell what would happen, and change nothing.
+   *
+   * @generated from field: bool validate_only = 14;
+   */
+  validateOnly: boolean;
+};
+
+/**
+ * Describes the message bank.v1.FreezeAccountRequest.
+ * Use `create(FreezeAccountRequestSchema)` to create a new message.
+ */
+export const FreezeAccountRequestSchema: GenMessage<FreezeAccountRequest> = /*@__PURE__*/
+  messageDesc(file_bank_v1_account_service, 6);
+
+/**
+ * The account is frozen.
+ *
+ * @generated from message bank.v1.FreezeAccountResponse
+ */
+export type FreezeAccountResponse = Message<"bank.v1.FreezeAccountResponse"> & {
+  /**
+   * What changed.
+   *
+   * @generated from field: bank.v1.AccountStateChange change = 1;
+   */
+  change?: AccountStateChange | undefined;
+
+  /**
+   * True when this answers a repeated `request_id`: nothing was done again.
+   *
+   * @generated from field: bool replayed = 2;
+   */
+  replayed: boolean;
+
+  /**
+   * A state that contains it.
+   *
+   * @generated from field: bank.v1.ReadInfo read_info = 15;
+   */
+  readInfo?: ReadInfo | undefined;
+};
+
+/**
+ * Describes the message bank.v1.FreezeAccountResponse.
+ * Use `create(FreezeAccountResponseSchema)` to create a new message.
+ */
+export const FreezeAccountResponseSchema: GenMessage<FreezeAccountResponse> = /*@__PURE__*/
+  messageDesc(file_bank_v1_account_service, 7);
+
+/**
+ * Asks to unfreeze an account.
+ *
+ * @generated from message bank.v1.UnfreezeAccountRequest
+ */
+export type UnfreezeAccountRequest = Message<"bank.v1.UnfreezeAccountRequest"> & {
+  /**
+   * A UUID that the caller made before its first try and keeps over all retries. Inside a group: empty.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * The account.
+   *
+   * @generated from field: string account = 2;
+   */
+  account: string;
+
+  /**
+   * Refuse, with STALE_VERSION, unless the account is at this version. Left out: at any. No part of what is
+   * asked: a retry may name another.
+   *
+   * @generated from field: optional uint64 expected_version = 13;
+   */
+  expectedVersion?: bigint | undefined;
+
+  /**
+   * Only tell what would happen, and change nothing.
+   *
+   * @generated from field: bool validate_only = 14;
+   */
+  validateOnly: boolean;
+};
+
+/**
+ * Describes the message bank.v1.UnfreezeAccountRequest.
+ * Use `create(UnfreezeAccountRequestSchema)` to create a new message.
+ */
+export const UnfreezeAccountRequestSchema: GenMessage<UnfreezeAccountRequest> = /*@__PURE__*/
+  messageDesc(file_bank_v1_account_service, 8);
+
+/**
+ * The account is open again.
+ *
+ * @generated from message bank.v1.UnfreezeAccountResponse
+ */
+export type UnfreezeAccountResponse = Message<"bank.v1.UnfreezeAccountResponse"> & {
+  /**
+   * What changed.
+   *
+   * @generated from field: bank.v1.AccountStateChange change = 1;
+   */
+  change?: AccountStateChange | undefined;
+
+  /**
+   * True when this answers a repeated `request_id`: nothing was done again.
+   *
+   * @generated from field: bool replayed = 2;
+   */
+  replayed: boolean;
+
+  /**
+   * A state that contains it.
+   *
+   * @generated from field: bank.v1.ReadInfo read_info = 15;
+   */
+  readInfo?: ReadInfo | undefined;
+};
+
+/**
+ * Describes the message bank.v1.UnfreezeAccountResponse.
+ * Use `create(UnfreezeAccountResponseSchema)` to create a new message.
+ */
+export const UnfreezeAccountResponseSchema: GenMessage<UnfreezeAccountResponse> = /*@__PURE__*/
+  messageDesc(file_bank_v1_account_service, 9);
+
+/**
+ * Asks to close an account.
+ *
+ * @generated from message bank.v1.CloseAccountRequest
+ */
+export type CloseAccountRequest = Message<"bank.v1.CloseAccountRequest"> & {
+  /**
+   * A UUID that the caller made before its first try and keeps over all retries. Inside a group: empty.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * The account.
+   *
+   * @generated from field: string account = 2;
+   */
+  account: string;
+
+  /**
+   * Refuse, with STALE_VERSION, unless the account is at this version. Left out: at any. No part of what is
+   * asked: a retry may name another.
+   *
+   * @generated from field: optional uint64 expected_version = 13;
+   */
+  expectedVersion?: bigint | undefined;
+
+  /**
+   * Only tell what would happen, and change nothing.
+   *
+   * @generated from field: bool validate_only = 14;
+   */
+  validateOnly: boolean;
+};
+
+/**
+ * Describes the message bank.v1.CloseAccountRequest.
+ * Use `create(CloseAccountRequestSchema)` to create a new message.
+ */
+export const CloseAccountRequestSchema: GenMessage<CloseAccountRequest> = /*@__PURE__*/
+  messageDesc(file_bank_v1_account_service, 10);
+
+/**
+ * The account is closed.
+ *
+ * @generated from message bank.v1.CloseAccountResponse
+ */
+export type CloseAccountResponse = Message<"bank.v1.CloseAccountResponse"> & {
+  /**
+   * What changed.
+   *
+   * @generated from field: bank.v1.AccountStateChange change = 1;
+   */
+  change?: AccountStateChange | undefined;
+
+  /**
+   * True when this answers a repeated `request_id`: nothing was done again.
+   *
+   * @generated from field: bool replayed = 2;
+   */
+  replayed: boolean;
+
+  /**
+   * A state that contains it.
+   *
+   * @generated from field: bank.v1.ReadInfo read_info = 15;
+   */
+  readInfo?: ReadInfo | undefined;
+};
+
+/**
+ * Describes the message bank.v1.CloseAccountResponse.
+ * Use `create(CloseAccountResponseSchema)` to create a new message.
+ */
+export const CloseAccountResponseSchema: GenMessage<CloseAccountResponse> = /*@__PURE__*/
+  messageDesc(file_bank_v1_account_service, 11);
+
+/**
+ * An account came to another state of its life.
+ *
+ * @generated from message bank.v1.AccountStateChange
+ */
+export type AccountStateChange = Message<"bank.v1.AccountStateChange"> & {
+  /**
+   * Number of the account.
+   *
+   * @generated from field: string account = 1;
+   */
+  account: string;
+
+  /**
+   * Where it is in its life from here on.
+   *
+   * @generated from field: bank.v1.AccountState state = 2;
+   */
+  state: AccountState;
+};
+
+/**
+ * Describes the message bank.v1.AccountStateChange.
+ * Use `create(AccountStateChangeSchema)` to create a new message.
+ */
+export const AccountStateChangeSchema: GenMessage<AccountStateChange> = /*@__PURE__*/
+  messageDesc(file_bank_v1_account_service, 12);
+
+/**
  * Asks for one account.
  *
  * @generated from message bank.v1.GetAccountRequest
  */
 export type GetAccountRequest = Message<"bank.v1.GetAccountRequest"> & {
   /**
-   * Account number, or the name of an internal account.
+   * Account number or alias, or the name of an internal account.
    *
    * @generated from field: string account = 1;
    */
@@ -124,7 +600,7 @@ export type GetAccountRequest = Message<"bank.v1.GetAccountRequest"> & {
  * Use `create(GetAccountRequestSchema)` to create a new message.
  */
 export const GetAccountRequestSchema: GenMessage<GetAccountRequest> = /*@__PURE__*/
-  messageDesc(file_bank_v1_account_service, 2);
+  messageDesc(file_bank_v1_account_service, 13);
 
 /**
  * One account.
@@ -152,7 +628,7 @@ export type GetAccountResponse = Message<"bank.v1.GetAccountResponse"> & {
  * Use `create(GetAccountResponseSchema)` to create a new message.
  */
 export const GetAccountResponseSchema: GenMessage<GetAccountResponse> = /*@__PURE__*/
-  messageDesc(file_bank_v1_account_service, 3);
+  messageDesc(file_bank_v1_account_service, 14);
 
 /**
  * Asks for a page of accounts.
@@ -187,7 +663,7 @@ export type ListAccountsRequest = Message<"bank.v1.ListAccountsRequest"> & {
  * Use `create(ListAccountsRequestSchema)` to create a new message.
  */
 export const ListAccountsRequestSchema: GenMessage<ListAccountsRequest> = /*@__PURE__*/
-  messageDesc(file_bank_v1_account_service, 4);
+  messageDesc(file_bank_v1_account_service, 15);
 
 /**
  * A page of accounts.
@@ -222,20 +698,43 @@ export type ListAccountsResponse = Message<"bank.v1.ListAccountsResponse"> & {
  * Use `create(ListAccountsResponseSchema)` to create a new message.
  */
 export const ListAccountsResponseSchema: GenMessage<ListAccountsResponse> = /*@__PURE__*/
-  messageDesc(file_bank_v1_account_service, 5);
+  messageDesc(file_bank_v1_account_service, 16);
 
 /**
- * Asks for a balance.
+ * Asks for a balance, now or in the past.
  *
  * @generated from message bank.v1.GetBalanceRequest
  */
 export type GetBalanceRequest = Message<"bank.v1.GetBalanceRequest"> & {
   /**
-   * Account number, or the name of an internal account.
+   * Account number or alias, or the name of an internal account.
    *
    * @generated from field: string account = 1;
    */
   account: string;
+
+  /**
+   * Of which moment; left out: of the state that the consistency of the call asks for.
+   *
+   * @generated from oneof bank.v1.GetBalanceRequest.as_of
+   */
+  asOf: {
+    /**
+     * As it stood at this position.
+     *
+     * @generated from field: uint64 position = 2;
+     */
+    value: bigint;
+    case: "position";
+  } | {
+    /**
+     * As it stood at the end of this moment.
+     *
+     * @generated from field: google.protobuf.Timestamp time = 3;
+     */
+    value: Timestamp;
+    case: "time";
+  } | { case: undefined; value?: undefined };
 };
 
 /**
@@ -243,7 +742,7 @@ export type GetBalanceRequest = Message<"bank.v1.GetBalanceRequest"> & {
  * Use `create(GetBalanceRequestSchema)` to create a new message.
  */
 export const GetBalanceRequestSchema: GenMessage<GetBalanceRequest> = /*@__PURE__*/
-  messageDesc(file_bank_v1_account_service, 6);
+  messageDesc(file_bank_v1_account_service, 17);
 
 /**
  * A balance.
@@ -259,11 +758,39 @@ export type GetBalanceResponse = Message<"bank.v1.GetBalanceResponse"> & {
   posted?: Money | undefined;
 
   /**
-   * The account's version at that state.
+   * The account's version at that state; absent for a balance of the past.
    *
-   * @generated from field: uint64 version = 2;
+   * @generated from field: optional uint64 version = 2;
    */
-  version: bigint;
+  version?: bigint | undefined;
+
+  /**
+   * What open holds keep back.
+   *
+   * @generated from field: bank.v1.Money held = 3;
+   */
+  held?: Money | undefined;
+
+  /**
+   * Posted minus held.
+   *
+   * @generated from field: bank.v1.Money available = 4;
+   */
+  available?: Money | undefined;
+
+  /**
+   * The position that the balance is of: of the past if that was asked for, else that of `read_info`.
+   *
+   * @generated from field: uint64 position = 5;
+   */
+  position: bigint;
+
+  /**
+   * Journal time of that position.
+   *
+   * @generated from field: google.protobuf.Timestamp time = 6;
+   */
+  time?: Timestamp | undefined;
 
   /**
    * The state it was read from.
@@ -278,7 +805,7 @@ export type GetBalanceResponse = Message<"bank.v1.GetBalanceResponse"> & {
  * Use `create(GetBalanceResponseSchema)` to create a new message.
  */
 export const GetBalanceResponseSchema: GenMessage<GetBalanceResponse> = /*@__PURE__*/
-  messageDesc(file_bank_v1_account_service, 7);
+  messageDesc(file_bank_v1_account_service, 18);
 
 /**
  * Opens accounts and reads them. Served by the bank and by every branch alike.
@@ -295,6 +822,46 @@ export const AccountService: GenService<{
     methodKind: "unary";
     input: typeof OpenAccountRequestSchema;
     output: typeof OpenAccountResponseSchema;
+  },
+  /**
+   * Changes display name, metadata, floor or ceiling. Idempotent by `request_id`.
+   *
+   * @generated from rpc bank.v1.AccountService.UpdateAccount
+   */
+  updateAccount: {
+    methodKind: "unary";
+    input: typeof UpdateAccountRequestSchema;
+    output: typeof UpdateAccountResponseSchema;
+  },
+  /**
+   * Freezes an open account: no money moves on it until it is unfrozen. Idempotent by `request_id`.
+   *
+   * @generated from rpc bank.v1.AccountService.FreezeAccount
+   */
+  freezeAccount: {
+    methodKind: "unary";
+    input: typeof FreezeAccountRequestSchema;
+    output: typeof FreezeAccountResponseSchema;
+  },
+  /**
+   * Opens a frozen account again. Idempotent by `request_id`.
+   *
+   * @generated from rpc bank.v1.AccountService.UnfreezeAccount
+   */
+  unfreezeAccount: {
+    methodKind: "unary";
+    input: typeof UnfreezeAccountRequestSchema;
+    output: typeof UnfreezeAccountResponseSchema;
+  },
+  /**
+   * Closes an open account for good: only at zero and without open holds. Idempotent by `request_id`.
+   *
+   * @generated from rpc bank.v1.AccountService.CloseAccount
+   */
+  closeAccount: {
+    methodKind: "unary";
+    input: typeof CloseAccountRequestSchema;
+    output: typeof CloseAccountResponseSchema;
   },
   /**
    * One account with its balances.

@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file bank/v1/transaction.proto.
  */
 export const file_bank_v1_transaction: GenFile = /*@__PURE__*/
-  fileDesc("ChliYW5rL3YxL3RyYW5zYWN0aW9uLnByb3RvEgdiYW5rLnYxIuQBCgtUcmFuc2FjdGlvbhIQCghwb3NpdGlvbhgBIAEoBBImCgRraW5kGAIgASgOMhguYmFuay52MS5UcmFuc2FjdGlvbktpbmQSFQoNZGViaXRfYWNjb3VudBgDIAEoCRIWCg5jcmVkaXRfYWNjb3VudBgEIAEoCRIeCgZhbW91bnQYBSABKAsyDi5iYW5rLnYxLk1vbmV5Eg4KBmJyYW5jaBgGIAEoDRIoCgR0aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpyZXF1ZXN0X2lkGAggASgJKpEBCg9UcmFuc2FjdGlvbktpbmQSIAocVFJBTlNBQ1RJT05fS0lORF9VTlNQRUNJRklFRBAAEhwKGFRSQU5TQUNUSU9OX0tJTkRfREVQT1NJVBABEh8KG1RSQU5TQUNUSU9OX0tJTkRfV0lUSERSQVdBTBACEh0KGVRSQU5TQUNUSU9OX0tJTkRfVFJBTlNGRVIQA2IGcHJvdG8z", [file_bank_v1_money, file_google_protobuf_timestamp]);
+  fileDesc("ChliYW5rL3YxL3RyYW5zYWN0aW9uLnByb3RvEgdiYW5rLnYxIpkCCgtUcmFuc2FjdGlvbhIQCghwb3NpdGlvbhgBIAEoBBImCgRraW5kGAIgASgOMhguYmFuay52MS5UcmFuc2FjdGlvbktpbmQSFQoNZGViaXRfYWNjb3VudBgDIAEoCRIWCg5jcmVkaXRfYWNjb3VudBgEIAEoCRIeCgZhbW91bnQYBSABKAsyDi5iYW5rLnYxLk1vbmV5Eg4KBmJyYW5jaBgGIAEoDRIoCgR0aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpyZXF1ZXN0X2lkGAggASgJEhAKCHJldmVyc2VzGAkgASgEEgwKBGhvbGQYCiABKAQSEwoLcmV2ZXJzZWRfYnkYCyABKAQq7QEKD1RyYW5zYWN0aW9uS2luZBIgChxUUkFOU0FDVElPTl9LSU5EX1VOU1BFQ0lGSUVEEAASHAoYVFJBTlNBQ1RJT05fS0lORF9ERVBPU0lUEAESHwobVFJBTlNBQ1RJT05fS0lORF9XSVRIRFJBV0FMEAISHQoZVFJBTlNBQ1RJT05fS0lORF9UUkFOU0ZFUhADEh0KGVRSQU5TQUNUSU9OX0tJTkRfUkVWRVJTQUwQBBIdChlUUkFOU0FDVElPTl9LSU5EX0lOVEVSRVNUEAUSHAoYVFJBTlNBQ1RJT05fS0lORF9DQVBUVVJFEAZiBnByb3RvMw", [file_bank_v1_money, file_google_protobuf_timestamp]);
 
 /**
  * One committed movement: `amount` left `debit_account` and reached `credit_account`.
@@ -74,11 +74,32 @@ export type Transaction = Message<"bank.v1.Transaction"> & {
   time?: Timestamp | undefined;
 
   /**
-   * The request that it answers.
+   * The request that it answers; of an item of a group, the group's.
    *
    * @generated from field: string request_id = 8;
    */
   requestId: string;
+
+  /**
+   * Of a reversal: the position of the transaction that it takes back.
+   *
+   * @generated from field: uint64 reverses = 9;
+   */
+  reverses: bigint;
+
+  /**
+   * Of a capture: the hold.
+   *
+   * @generated from field: uint64 hold = 10;
+   */
+  hold: bigint;
+
+  /**
+   * The transaction that took this one back; 0 while there is none. Only where it is read from the history.
+   *
+   * @generated from field: uint64 reversed_by = 11;
+   */
+  reversedBy: bigint;
 };
 
 /**
@@ -116,11 +137,32 @@ export const TransactionKind = {
   WITHDRAWAL: 2,
 
   /**
-   * From one customer account to another.
+   * From one customer account to another, or to an account for fees.
    *
    * @generated from enum value: TRANSACTION_KIND_TRANSFER = 3;
    */
   TRANSFER: 3,
+
+  /**
+   * An earlier movement taken back.
+   *
+   * @generated from enum value: TRANSACTION_KIND_REVERSAL = 4;
+   */
+  REVERSAL: 4,
+
+  /**
+   * Interest, paid by a branch.
+   *
+   * @generated from enum value: TRANSACTION_KIND_INTEREST = 5;
+   */
+  INTEREST: 5,
+
+  /**
+   * Money that a hold had kept back.
+   *
+   * @generated from enum value: TRANSACTION_KIND_CAPTURE = 6;
+   */
+  CAPTURE: 6,
 } as const;
 
 /**

@@ -6,20 +6,30 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Account } from "./account_pb.ts";
+import { file_bank_v1_account } from "./account_pb.ts";
+import type { AccountStateChange, AccountUpdate, CloseAccountRequest, FreezeAccountRequest, OpenAccountRequest, UnfreezeAccountRequest, UpdateAccountRequest } from "./account_service_pb.ts";
+import { file_bank_v1_account_service } from "./account_service_pb.ts";
+import type { Capture, Hold } from "./hold_pb.ts";
+import { file_bank_v1_hold } from "./hold_pb.ts";
+import type { CaptureHoldRequest, ExtendHoldRequest, PlaceHoldRequest, ReleaseHoldRequest } from "./hold_service_pb.ts";
+import { file_bank_v1_hold_service } from "./hold_service_pb.ts";
 import type { Money } from "./money_pb.ts";
 import { file_bank_v1_money } from "./money_pb.ts";
 import type { ReadInfo } from "./read_info_pb.ts";
 import { file_bank_v1_read_info } from "./read_info_pb.ts";
-import type { Transaction } from "./transaction_pb.ts";
+import type { Transaction, TransactionKind } from "./transaction_pb.ts";
 import { file_bank_v1_transaction } from "./transaction_pb.ts";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file bank/v1/transaction_service.proto.
  */
 export const file_bank_v1_transaction_service: GenFile = /*@__PURE__*/
-  fileDesc("CiFiYW5rL3YxL3RyYW5zYWN0aW9uX3NlcnZpY2UucHJvdG8SB2JhbmsudjEicgoORGVwb3NpdFJlcXVlc3QSHAoKcmVxdWVzdF9pZBgBIAEoCUIIukgFcgOwAQESGgoHYWNjb3VudBgCIAEoCUIJukgGcgQQAShAEiYKBmFtb3VudBgDIAEoCzIOLmJhbmsudjEuTW9uZXlCBrpIA8gBASJ0Cg9EZXBvc2l0UmVzcG9uc2USKQoLdHJhbnNhY3Rpb24YASABKAsyFC5iYW5rLnYxLlRyYW5zYWN0aW9uEhAKCHJlcGxheWVkGAIgASgIEiQKCXJlYWRfaW5mbxgPIAEoCzIRLmJhbmsudjEuUmVhZEluZm8icwoPV2l0aGRyYXdSZXF1ZXN0EhwKCnJlcXVlc3RfaWQYASABKAlCCLpIBXIDsAEBEhoKB2FjY291bnQYAiABKAlCCbpIBnIEEAEoQBImCgZhbW91bnQYAyABKAsyDi5iYW5rLnYxLk1vbmV5Qga6SAPIAQEidQoQV2l0aGRyYXdSZXNwb25zZRIpCgt0cmFuc2FjdGlvbhgBIAEoCzIULmJhbmsudjEuVHJhbnNhY3Rpb24SEAoIcmVwbGF5ZWQYAiABKAgSJAoJcmVhZF9pbmZvGA8gASgLMhEuYmFuay52MS5SZWFkSW5mbyKXAQoPVHJhbnNmZXJSZXF1ZXN0EhwKCnJlcXVlc3RfaWQYASABKAlCCLpIBXIDsAEBEh8KDGZyb21fYWNjb3VudBgCIAEoCUIJukgGcgQQAShAEh0KCnRvX2FjY291bnQYAyABKAlCCbpIBnIEEAEoQBImCgZhbW91bnQYBCABKAsyDi5iYW5rLnYxLk1vbmV5Qga6SAPIAQEidQoQVHJhbnNmZXJSZXNwb25zZRIpCgt0cmFuc2FjdGlvbhgBIAEoCzIULmJhbmsudjEuVHJhbnNhY3Rpb24SEAoIcmVwbGF5ZWQYAiABKAgSJAoJcmVhZF9pbmZvGA8gASgLMhEuYmFuay52MS5SZWFkSW5mbyJFChNFeGVjdXRlQmF0Y2hSZXF1ZXN0Ei4KBWl0ZW1zGAEgAygLMhIuYmFuay52MS5CYXRjaEl0ZW1CC7pICJIBBQgBEJBOIqUBCglCYXRjaEl0ZW0SKgoHZGVwb3NpdBgBIAEoCzIXLmJhbmsudjEuRGVwb3NpdFJlcXVlc3RIABIsCgh3aXRoZHJhdxgCIAEoCzIYLmJhbmsudjEuV2l0aGRyYXdSZXF1ZXN0SAASLAoIdHJhbnNmZXIYAyABKAsyGC5iYW5rLnYxLlRyYW5zZmVyUmVxdWVzdEgAQhAKB2NvbW1hbmQSBbpIAggBImMKFEV4ZWN1dGVCYXRjaFJlc3BvbnNlEiUKB3Jlc3VsdHMYASADKAsyFC5iYW5rLnYxLkJhdGNoUmVzdWx0EiQKCXJlYWRfaW5mbxgPIAEoCzIRLmJhbmsudjEuUmVhZEluZm8iewoLQmF0Y2hSZXN1bHQSKwoLdHJhbnNhY3Rpb24YASABKAsyFC5iYW5rLnYxLlRyYW5zYWN0aW9uSAASIwoHZmFpbHVyZRgCIAEoCzIQLmJhbmsudjEuRmFpbHVyZUgAEhAKCHJlcGxheWVkGAMgASgIQggKBnJlc3VsdCKtAQoHRmFpbHVyZRIMCgRjb2RlGAEgASgNEg4KBnJlYXNvbhgCIAEoCRIPCgdtZXNzYWdlGAMgASgJEjAKCG1ldGFkYXRhGAQgAygLMh4uYmFuay52MS5GYWlsdXJlLk1ldGFkYXRhRW50cnkSEAoIcG9zaXRpb24YBSABKAQaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBMqECChJUcmFuc2FjdGlvblNlcnZpY2USPAoHRGVwb3NpdBIXLmJhbmsudjEuRGVwb3NpdFJlcXVlc3QaGC5iYW5rLnYxLkRlcG9zaXRSZXNwb25zZRI/CghXaXRoZHJhdxIYLmJhbmsudjEuV2l0aGRyYXdSZXF1ZXN0GhkuYmFuay52MS5XaXRoZHJhd1Jlc3BvbnNlEj8KCFRyYW5zZmVyEhguYmFuay52MS5UcmFuc2ZlclJlcXVlc3QaGS5iYW5rLnYxLlRyYW5zZmVyUmVzcG9uc2USSwoMRXhlY3V0ZUJhdGNoEhwuYmFuay52MS5FeGVjdXRlQmF0Y2hSZXF1ZXN0Gh0uYmFuay52MS5FeGVjdXRlQmF0Y2hSZXNwb25zZWIGcHJvdG8z", [file_bank_v1_money, file_bank_v1_read_info, file_bank_v1_transaction, file_buf_validate_validate]);
+  fileDesc("CiFiYW5rL3YxL3RyYW5zYWN0aW9uX3NlcnZpY2UucHJvdG8SB2JhbmsudjEiyQEKDkRlcG9zaXRSZXF1ZXN0Eh8KCnJlcXVlc3RfaWQYASABKAlCC7pICNgBAXIDsAEBEhoKB2FjY291bnQYAiABKAlCCbpIBnIEEAEoQBImCgZhbW91bnQYAyABKAsyDi5iYW5rLnYxLk1vbmV5Qga6SAPIAQESJgoQZXhwZWN0ZWRfdmVyc2lvbhgNIAEoBEIHukgEMgIoAUgAiAEBEhUKDXZhbGlkYXRlX29ubHkYDiABKAhCEwoRX2V4cGVjdGVkX3ZlcnNpb24idAoPRGVwb3NpdFJlc3BvbnNlEikKC3RyYW5zYWN0aW9uGAEgASgLMhQuYmFuay52MS5UcmFuc2FjdGlvbhIQCghyZXBsYXllZBgCIAEoCBIkCglyZWFkX2luZm8YDyABKAsyES5iYW5rLnYxLlJlYWRJbmZvIsoBCg9XaXRoZHJhd1JlcXVlc3QSHwoKcmVxdWVzdF9pZBgBIAEoCUILukgI2AEBcgOwAQESGgoHYWNjb3VudBgCIAEoCUIJukgGcgQQAShAEiYKBmFtb3VudBgDIAEoCzIOLmJhbmsudjEuTW9uZXlCBrpIA8gBARImChBleHBlY3RlZF92ZXJzaW9uGA0gASgEQge6SAQyAigBSACIAQESFQoNdmFsaWRhdGVfb25seRgOIAEoCEITChFfZXhwZWN0ZWRfdmVyc2lvbiJ1ChBXaXRoZHJhd1Jlc3BvbnNlEikKC3RyYW5zYWN0aW9uGAEgASgLMhQuYmFuay52MS5UcmFuc2FjdGlvbhIQCghyZXBsYXllZBgCIAEoCBIkCglyZWFkX2luZm8YDyABKAsyES5iYW5rLnYxLlJlYWRJbmZvIu4BCg9UcmFuc2ZlclJlcXVlc3QSHwoKcmVxdWVzdF9pZBgBIAEoCUILukgI2AEBcgOwAQESHwoMZnJvbV9hY2NvdW50GAIgASgJQgm6SAZyBBABKEASHQoKdG9fYWNjb3VudBgDIAEoCUIJukgGcgQQAShAEiYKBmFtb3VudBgEIAEoCzIOLmJhbmsudjEuTW9uZXlCBrpIA8gBARImChBleHBlY3RlZF92ZXJzaW9uGA0gASgEQge6SAQyAigBSACIAQESFQoNdmFsaWRhdGVfb25seRgOIAEoCEITChFfZXhwZWN0ZWRfdmVyc2lvbiJ1ChBUcmFuc2ZlclJlc3BvbnNlEikKC3RyYW5zYWN0aW9uGAEgASgLMhQuYmFuay52MS5UcmFuc2FjdGlvbhIQCghyZXBsYXllZBgCIAEoCBIkCglyZWFkX2luZm8YDyABKAsyES5iYW5rLnYxLlJlYWRJbmZvIrcBChlSZXZlcnNlVHJhbnNhY3Rpb25SZXF1ZXN0Eh8KCnJlcXVlc3RfaWQYASABKAlCC7pICNgBAXIDsAEBEiUKC3RyYW5zYWN0aW9uGAIgASgEQhC6SA0yCxj/////////DygBEiYKEGV4cGVjdGVkX3ZlcnNpb24YDSABKARCB7pIBDICKAFIAIgBARIVCg12YWxpZGF0ZV9vbmx5GA4gASgIQhMKEV9leHBlY3RlZF92ZXJzaW9uIn8KGlJldmVyc2VUcmFuc2FjdGlvblJlc3BvbnNlEikKC3RyYW5zYWN0aW9uGAEgASgLMhQuYmFuay52MS5UcmFuc2FjdGlvbhIQCghyZXBsYXllZBgCIAEoCBIkCglyZWFkX2luZm8YDyABKAsyES5iYW5rLnYxLlJlYWRJbmZvIsgBChRBcHBseUludGVyZXN0UmVxdWVzdBIfCgpyZXF1ZXN0X2lkGAEgASgJQgu6SAjYAQFyA7ABARIaCgdhY2NvdW50GAIgASgJQgm6SAZyBBABKEASHwoMcmF0ZV9wZXJjZW50GAMgASgJQgm6SAZyBBABKBASJgoQZXhwZWN0ZWRfdmVyc2lvbhgNIAEoBEIHukgEMgIoAUgAiAEBEhUKDXZhbGlkYXRlX29ubHkYDiABKAhCEwoRX2V4cGVjdGVkX3ZlcnNpb24inQEKCEludGVyZXN0Eg8KB2FjY291bnQYASABKAkSFAoMcmF0ZV9wZXJjZW50GAIgASgJEh8KB2JhbGFuY2UYAyABKAsyDi5iYW5rLnYxLk1vbmV5Eh4KBmFtb3VudBgEIAEoCzIOLmJhbmsudjEuTW9uZXkSKQoLdHJhbnNhY3Rpb24YBSABKAsyFC5iYW5rLnYxLlRyYW5zYWN0aW9uInQKFUFwcGx5SW50ZXJlc3RSZXNwb25zZRIjCghpbnRlcmVzdBgBIAEoCzIRLmJhbmsudjEuSW50ZXJlc3QSEAoIcmVwbGF5ZWQYAiABKAgSJAoJcmVhZF9pbmZvGA8gASgLMhEuYmFuay52MS5SZWFkSW5mbyJ8ChNFeGVjdXRlR3JvdXBSZXF1ZXN0Eh8KCnJlcXVlc3RfaWQYASABKAlCC7pICNgBAXIDsAEBEi0KBWl0ZW1zGAIgAygLMhIuYmFuay52MS5CYXRjaEl0ZW1CCrpIB5IBBAgBEGQSFQoNdmFsaWRhdGVfb25seRgOIAEoCCJGCgtHcm91cFJlc3VsdBIQCghwb3NpdGlvbhgBIAEoBBIlCgdyZXN1bHRzGAIgAygLMhQuYmFuay52MS5CYXRjaFJlc3VsdCJzChRFeGVjdXRlR3JvdXBSZXNwb25zZRIjCgVncm91cBgBIAEoCzIULmJhbmsudjEuR3JvdXBSZXN1bHQSEAoIcmVwbGF5ZWQYAiABKAgSJAoJcmVhZF9pbmZvGA8gASgLMhEuYmFuay52MS5SZWFkSW5mbyIyCgxHcm91cEZhaWx1cmUSIgoIZmFpbHVyZXMYASADKAsyEC5iYW5rLnYxLkZhaWx1cmUiRQoTRXhlY3V0ZUJhdGNoUmVxdWVzdBIuCgVpdGVtcxgBIAMoCzISLmJhbmsudjEuQmF0Y2hJdGVtQgu6SAiSAQUIARCQTiKtBgoJQmF0Y2hJdGVtEioKB2RlcG9zaXQYASABKAsyFy5iYW5rLnYxLkRlcG9zaXRSZXF1ZXN0SAASLAoId2l0aGRyYXcYAiABKAsyGC5iYW5rLnYxLldpdGhkcmF3UmVxdWVzdEgAEiwKCHRyYW5zZmVyGAMgASgLMhguYmFuay52MS5UcmFuc2ZlclJlcXVlc3RIABI1CgdyZXZlcnNlGAQgASgLMiIuYmFuay52MS5SZXZlcnNlVHJhbnNhY3Rpb25SZXF1ZXN0SAASNwoOYXBwbHlfaW50ZXJlc3QYBSABKAsyHS5iYW5rLnYxLkFwcGx5SW50ZXJlc3RSZXF1ZXN0SAASMwoMb3Blbl9hY2NvdW50GAYgASgLMhsuYmFuay52MS5PcGVuQWNjb3VudFJlcXVlc3RIABI3Cg51cGRhdGVfYWNjb3VudBgHIAEoCzIdLmJhbmsudjEuVXBkYXRlQWNjb3VudFJlcXVlc3RIABI3Cg5mcmVlemVfYWNjb3VudBgIIAEoCzIdLmJhbmsudjEuRnJlZXplQWNjb3VudFJlcXVlc3RIABI7ChB1bmZyZWV6ZV9hY2NvdW50GAkgASgLMh8uYmFuay52MS5VbmZyZWV6ZUFjY291bnRSZXF1ZXN0SAASNQoNY2xvc2VfYWNjb3VudBgKIAEoCzIcLmJhbmsudjEuQ2xvc2VBY2NvdW50UmVxdWVzdEgAEi8KCnBsYWNlX2hvbGQYCyABKAsyGS5iYW5rLnYxLlBsYWNlSG9sZFJlcXVlc3RIABIzCgxjYXB0dXJlX2hvbGQYDCABKAsyGy5iYW5rLnYxLkNhcHR1cmVIb2xkUmVxdWVzdEgAEjMKDHJlbGVhc2VfaG9sZBgNIAEoCzIbLmJhbmsudjEuUmVsZWFzZUhvbGRSZXF1ZXN0SAASMQoLZXh0ZW5kX2hvbGQYDiABKAsyGi5iYW5rLnYxLkV4dGVuZEhvbGRSZXF1ZXN0SAASLQoFZ3JvdXAYDyABKAsyHC5iYW5rLnYxLkV4ZWN1dGVHcm91cFJlcXVlc3RIAEIQCgdjb21tYW5kEgW6SAIIASJjChRFeGVjdXRlQmF0Y2hSZXNwb25zZRIlCgdyZXN1bHRzGAEgAygLMhQuYmFuay52MS5CYXRjaFJlc3VsdBIkCglyZWFkX2luZm8YDyABKAsyES5iYW5rLnYxLlJlYWRJbmZvIpkDCgtCYXRjaFJlc3VsdBIrCgt0cmFuc2FjdGlvbhgBIAEoCzIULmJhbmsudjEuVHJhbnNhY3Rpb25IABIjCgdmYWlsdXJlGAIgASgLMhAuYmFuay52MS5GYWlsdXJlSAASIwoHYWNjb3VudBgEIAEoCzIQLmJhbmsudjEuQWNjb3VudEgAEjAKDmFjY291bnRfdXBkYXRlGAUgASgLMhYuYmFuay52MS5BY2NvdW50VXBkYXRlSAASMwoMc3RhdGVfY2hhbmdlGAYgASgLMhsuYmFuay52MS5BY2NvdW50U3RhdGVDaGFuZ2VIABIlCghpbnRlcmVzdBgHIAEoCzIRLmJhbmsudjEuSW50ZXJlc3RIABIdCgRob2xkGAggASgLMg0uYmFuay52MS5Ib2xkSAASIwoHY2FwdHVyZRgJIAEoCzIQLmJhbmsudjEuQ2FwdHVyZUgAEiUKBWdyb3VwGAogASgLMhQuYmFuay52MS5Hcm91cFJlc3VsdEgAEhAKCHJlcGxheWVkGAMgASgIQggKBnJlc3VsdCLoAQoHRmFpbHVyZRIMCgRjb2RlGAEgASgNEg4KBnJlYXNvbhgCIAEoCRIPCgdtZXNzYWdlGAMgASgJEjAKCG1ldGFkYXRhGAQgAygLMh4uYmFuay52MS5GYWlsdXJlLk1ldGFkYXRhRW50cnkSEAoIcG9zaXRpb24YBSABKAQSDAoEaXRlbRgGIAEoDRIrCgp2aW9sYXRpb25zGAcgAygLMhcuYmFuay52MS5GaWVsZFZpb2xhdGlvbhovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiNAoORmllbGRWaW9sYXRpb24SDQoFZmllbGQYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkiPgoVR2V0VHJhbnNhY3Rpb25SZXF1ZXN0EiUKC3RyYW5zYWN0aW9uGAEgASgEQhC6SA0yCxj/////////DygBImkKFkdldFRyYW5zYWN0aW9uUmVzcG9uc2USKQoLdHJhbnNhY3Rpb24YASABKAsyFC5iYW5rLnYxLlRyYW5zYWN0aW9uEiQKCXJlYWRfaW5mbxgPIAEoCzIRLmJhbmsudjEuUmVhZEluZm8isQEKF0xpc3RUcmFuc2FjdGlvbnNSZXF1ZXN0EhoKB2FjY291bnQYASABKAlCCbpIBnIEEAEoQBIaCglwYWdlX3NpemUYAiABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMogAQSFAoMb2xkZXN0X2ZpcnN0GAQgASgIEioKBmZpbHRlchgFIAEoCzIaLmJhbmsudjEuVHJhbnNhY3Rpb25GaWx0ZXIiiAIKEVRyYW5zYWN0aW9uRmlsdGVyEi0KCWZyb21fdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLYmVmb3JlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjoKBWtpbmRzGAMgAygOMhguYmFuay52MS5UcmFuc2FjdGlvbktpbmRCEbpIDpIBCxAIIgeCAQQQASAAEhsKCmFtb3VudF9taW4YBCABKANCB7pIBCICKAASGwoKYW1vdW50X21heBgFIAEoA0IHukgEIgIoABIdCgxjb3VudGVycGFydHkYBiABKAlCB7pIBHICKEAihQEKEkFjY291bnRUcmFuc2FjdGlvbhIpCgt0cmFuc2FjdGlvbhgBIAEoCzIULmJhbmsudjEuVHJhbnNhY3Rpb24SHgoGY2hhbmdlGAIgASgLMg4uYmFuay52MS5Nb25leRIkCgxwb3N0ZWRfYWZ0ZXIYAyABKAsyDi5iYW5rLnYxLk1vbmV5IowBChhMaXN0VHJhbnNhY3Rpb25zUmVzcG9uc2USMQoMdHJhbnNhY3Rpb25zGAEgAygLMhsuYmFuay52MS5BY2NvdW50VHJhbnNhY3Rpb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEiQKCXJlYWRfaW5mbxgPIAEoCzIRLmJhbmsudjEuUmVhZEluZm8y0wUKElRyYW5zYWN0aW9uU2VydmljZRI8CgdEZXBvc2l0EhcuYmFuay52MS5EZXBvc2l0UmVxdWVzdBoYLmJhbmsudjEuRGVwb3NpdFJlc3BvbnNlEj8KCFdpdGhkcmF3EhguYmFuay52MS5XaXRoZHJhd1JlcXVlc3QaGS5iYW5rLnYxLldpdGhkcmF3UmVzcG9uc2USPwoIVHJhbnNmZXISGC5iYW5rLnYxLlRyYW5zZmVyUmVxdWVzdBoZLmJhbmsudjEuVHJhbnNmZXJSZXNwb25zZRJdChJSZXZlcnNlVHJhbnNhY3Rpb24SIi5iYW5rLnYxLlJldmVyc2VUcmFuc2FjdGlvblJlcXVlc3QaIy5iYW5rLnYxLlJldmVyc2VUcmFuc2FjdGlvblJlc3BvbnNlEk4KDUFwcGx5SW50ZXJlc3QSHS5iYW5rLnYxLkFwcGx5SW50ZXJlc3RSZXF1ZXN0Gh4uYmFuay52MS5BcHBseUludGVyZXN0UmVzcG9uc2USSwoMRXhlY3V0ZUdyb3VwEhwuYmFuay52MS5FeGVjdXRlR3JvdXBSZXF1ZXN0Gh0uYmFuay52MS5FeGVjdXRlR3JvdXBSZXNwb25zZRJLCgxFeGVjdXRlQmF0Y2gSHC5iYW5rLnYxLkV4ZWN1dGVCYXRjaFJlcXVlc3QaHS5iYW5rLnYxLkV4ZWN1dGVCYXRjaFJlc3BvbnNlElYKDkdldFRyYW5zYWN0aW9uEh4uYmFuay52MS5HZXRUcmFuc2FjdGlvblJlcXVlc3QaHy5iYW5rLnYxLkdldFRyYW5zYWN0aW9uUmVzcG9uc2UiA5ACARJcChBMaXN0VHJhbnNhY3Rpb25zEiAuYmFuay52MS5MaXN0VHJhbnNhY3Rpb25zUmVxdWVzdBohLmJhbmsudjEuTGlzdFRyYW5zYWN0aW9uc1Jlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_bank_v1_account, file_bank_v1_account_service, file_bank_v1_hold, file_bank_v1_hold_service, file_bank_v1_money, file_bank_v1_read_info, file_bank_v1_transaction, file_buf_validate_validate, file_google_protobuf_timestamp]);
 
 /**
  * Asks for a deposit.
@@ -28,7 +38,7 @@ export const file_bank_v1_transaction_service: GenFile = /*@__PURE__*/
  */
 export type DepositRequest = Message<"bank.v1.DepositRequest"> & {
   /**
-   * A UUID that the caller made before its first try and keeps over all retries.
+   * A UUID that the caller made before its first try and keeps over all retries. Inside a group: empty.
    *
    * @generated from field: string request_id = 1;
    */
@@ -47,6 +57,21 @@ export type DepositRequest = Message<"bank.v1.DepositRequest"> & {
    * @generated from field: bank.v1.Money amount = 3;
    */
   amount?: Money | undefined;
+
+  /**
+   * Refuse, with STALE_VERSION, unless the account is at this version. Left out: at any. No part of what is
+   * asked: a retry may name another.
+   *
+   * @generated from field: optional uint64 expected_version = 13;
+   */
+  expectedVersion?: bigint | undefined;
+
+  /**
+   * Only tell what would happen, and change nothing.
+   *
+   * @generated from field: bool validate_only = 14;
+   */
+  validateOnly: boolean;
 };
 
 /**
@@ -98,7 +123,7 @@ export const DepositResponseSchema: GenMessage<DepositResponse> = /*@__PURE__*/
  */
 export type WithdrawRequest = Message<"bank.v1.WithdrawRequest"> & {
   /**
-   * A UUID that the caller made before its first try and keeps over all retries.
+   * A UUID that the caller made before its first try and keeps over all retries. Inside a group: empty.
    *
    * @generated from field: string request_id = 1;
    */
@@ -117,6 +142,21 @@ export type WithdrawRequest = Message<"bank.v1.WithdrawRequest"> & {
    * @generated from field: bank.v1.Money amount = 3;
    */
   amount?: Money | undefined;
+
+  /**
+   * Refuse, with STALE_VERSION, unless the account is at this version. Left out: at any. No part of what is
+   * asked: a retry may name another.
+   *
+   * @generated from field: optional uint64 expected_version = 13;
+   */
+  expectedVersion?: bigint | undefined;
+
+  /**
+   * Only tell what would happen, and change nothing.
+   *
+   * @generated from field: bool validate_only = 14;
+   */
+  validateOnly: boolean;
 };
 
 /**
@@ -168,7 +208,7 @@ export const WithdrawResponseSchema: GenMessage<WithdrawResponse> = /*@__PURE__*
  */
 export type TransferRequest = Message<"bank.v1.TransferRequest"> & {
   /**
-   * A UUID that the caller made before its first try and keeps over all retries.
+   * A UUID that the caller made before its first try and keeps over all retries. Inside a group: empty.
    *
    * @generated from field: string request_id = 1;
    */
@@ -182,7 +222,7 @@ export type TransferRequest = Message<"bank.v1.TransferRequest"> & {
   fromAccount: string;
 
   /**
-   * The account that receives.
+   * The account that receives: a customer's, or an account for fees, such as "fees/1/USD".
    *
    * @generated from field: string to_account = 3;
    */
@@ -194,6 +234,21 @@ export type TransferRequest = Message<"bank.v1.TransferRequest"> & {
    * @generated from field: bank.v1.Money amount = 4;
    */
   amount?: Money | undefined;
+
+  /**
+   * Refuse, with STALE_VERSION, unless the account that pays is at this version. Left out: at any. No part of what is
+   * asked: a retry may name another.
+   *
+   * @generated from field: optional uint64 expected_version = 13;
+   */
+  expectedVersion?: bigint | undefined;
+
+  /**
+   * Only tell what would happen, and change nothing.
+   *
+   * @generated from field: bool validate_only = 14;
+   */
+  validateOnly: boolean;
 };
 
 /**
@@ -239,6 +294,337 @@ export const TransferResponseSchema: GenMessage<TransferResponse> = /*@__PURE__*
   messageDesc(file_bank_v1_transaction_service, 5);
 
 /**
+ * Asks for a reversal.
+ *
+ * @generated from message bank.v1.ReverseTransactionRequest
+ */
+export type ReverseTransactionRequest = Message<"bank.v1.ReverseTransactionRequest"> & {
+  /**
+   * A UUID that the caller made before its first try and keeps over all retries. Inside a group: empty.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * Position of the transaction that is to be taken back.
+   *
+   * @generated from field: uint64 transaction = 2;
+   */
+  transaction: bigint;
+
+  /**
+   * Refuse, with STALE_VERSION, unless the customer's account (of a transfer, the one that paid) is at this version. Left out: at any. No part of what is
+   * asked: a retry may name another.
+   *
+   * @generated from field: optional uint64 expected_version = 13;
+   */
+  expectedVersion?: bigint | undefined;
+
+  /**
+   * Only tell what would happen, and change nothing.
+   *
+   * @generated from field: bool validate_only = 14;
+   */
+  validateOnly: boolean;
+};
+
+/**
+ * Describes the message bank.v1.ReverseTransactionRequest.
+ * Use `create(ReverseTransactionRequestSchema)` to create a new message.
+ */
+export const ReverseTransactionRequestSchema: GenMessage<ReverseTransactionRequest> = /*@__PURE__*/
+  messageDesc(file_bank_v1_transaction_service, 6);
+
+/**
+ * The reversal as booked.
+ *
+ * @generated from message bank.v1.ReverseTransactionResponse
+ */
+export type ReverseTransactionResponse = Message<"bank.v1.ReverseTransactionResponse"> & {
+  /**
+   * The movement back.
+   *
+   * @generated from field: bank.v1.Transaction transaction = 1;
+   */
+  transaction?: Transaction | undefined;
+
+  /**
+   * True when this answers a repeated `request_id`: nothing was done again.
+   *
+   * @generated from field: bool replayed = 2;
+   */
+  replayed: boolean;
+
+  /**
+   * A state that contains it.
+   *
+   * @generated from field: bank.v1.ReadInfo read_info = 15;
+   */
+  readInfo?: ReadInfo | undefined;
+};
+
+/**
+ * Describes the message bank.v1.ReverseTransactionResponse.
+ * Use `create(ReverseTransactionResponseSchema)` to create a new message.
+ */
+export const ReverseTransactionResponseSchema: GenMessage<ReverseTransactionResponse> = /*@__PURE__*/
+  messageDesc(file_bank_v1_transaction_service, 7);
+
+/**
+ * Asks for interest.
+ *
+ * @generated from message bank.v1.ApplyInterestRequest
+ */
+export type ApplyInterestRequest = Message<"bank.v1.ApplyInterestRequest"> & {
+  /**
+   * A UUID that the caller made before its first try and keeps over all retries. Inside a group: empty.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * The account that receives.
+   *
+   * @generated from field: string account = 2;
+   */
+  account: string;
+
+  /**
+   * A percentage from 0 to 100 with at most six decimals: "2.5".
+   *
+   * @generated from field: string rate_percent = 3;
+   */
+  ratePercent: string;
+
+  /**
+   * Refuse, with STALE_VERSION, unless the account is at this version. Left out: at any. No part of what is
+   * asked: a retry may name another.
+   *
+   * @generated from field: optional uint64 expected_version = 13;
+   */
+  expectedVersion?: bigint | undefined;
+
+  /**
+   * Only tell what would happen, and change nothing.
+   *
+   * @generated from field: bool validate_only = 14;
+   */
+  validateOnly: boolean;
+};
+
+/**
+ * Describes the message bank.v1.ApplyInterestRequest.
+ * Use `create(ApplyInterestRequestSchema)` to create a new message.
+ */
+export const ApplyInterestRequestSchema: GenMessage<ApplyInterestRequest> = /*@__PURE__*/
+  messageDesc(file_bank_v1_transaction_service, 8);
+
+/**
+ * Interest as it was applied.
+ *
+ * @generated from message bank.v1.Interest
+ */
+export type Interest = Message<"bank.v1.Interest"> & {
+  /**
+   * Number of the account.
+   *
+   * @generated from field: string account = 1;
+   */
+  account: string;
+
+  /**
+   * The percentage.
+   *
+   * @generated from field: string rate_percent = 2;
+   */
+  ratePercent: string;
+
+  /**
+   * The posted balance that it is a percentage of.
+   *
+   * @generated from field: bank.v1.Money balance = 3;
+   */
+  balance?: Money | undefined;
+
+  /**
+   * The interest, rounded half to even; may be zero.
+   *
+   * @generated from field: bank.v1.Money amount = 4;
+   */
+  amount?: Money | undefined;
+
+  /**
+   * The movement; absent when the interest rounds to zero.
+   *
+   * @generated from field: bank.v1.Transaction transaction = 5;
+   */
+  transaction?: Transaction | undefined;
+};
+
+/**
+ * Describes the message bank.v1.Interest.
+ * Use `create(InterestSchema)` to create a new message.
+ */
+export const InterestSchema: GenMessage<Interest> = /*@__PURE__*/
+  messageDesc(file_bank_v1_transaction_service, 9);
+
+/**
+ * The interest as booked.
+ *
+ * @generated from message bank.v1.ApplyInterestResponse
+ */
+export type ApplyInterestResponse = Message<"bank.v1.ApplyInterestResponse"> & {
+  /**
+   * The interest.
+   *
+   * @generated from field: bank.v1.Interest interest = 1;
+   */
+  interest?: Interest | undefined;
+
+  /**
+   * True when this answers a repeated `request_id`: nothing was done again.
+   *
+   * @generated from field: bool replayed = 2;
+   */
+  replayed: boolean;
+
+  /**
+   * A state that contains it.
+   *
+   * @generated from field: bank.v1.ReadInfo read_info = 15;
+   */
+  readInfo?: ReadInfo | undefined;
+};
+
+/**
+ * Describes the message bank.v1.ApplyInterestResponse.
+ * Use `create(ApplyInterestResponseSchema)` to create a new message.
+ */
+export const ApplyInterestResponseSchema: GenMessage<ApplyInterestResponse> = /*@__PURE__*/
+  messageDesc(file_bank_v1_transaction_service, 10);
+
+/**
+ * Asks for a group.
+ *
+ * @generated from message bank.v1.ExecuteGroupRequest
+ */
+export type ExecuteGroupRequest = Message<"bank.v1.ExecuteGroupRequest"> & {
+  /**
+   * A UUID that the caller made before its first try and keeps over all retries. Inside a group: empty.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * What is to happen, in this order, without request ids and without groups in it.
+   *
+   * @generated from field: repeated bank.v1.BatchItem items = 2;
+   */
+  items: BatchItem[];
+
+  /**
+   * Only tell what would happen, and change nothing.
+   *
+   * @generated from field: bool validate_only = 14;
+   */
+  validateOnly: boolean;
+};
+
+/**
+ * Describes the message bank.v1.ExecuteGroupRequest.
+ * Use `create(ExecuteGroupRequestSchema)` to create a new message.
+ */
+export const ExecuteGroupRequestSchema: GenMessage<ExecuteGroupRequest> = /*@__PURE__*/
+  messageDesc(file_bank_v1_transaction_service, 11);
+
+/**
+ * A group that was carried out.
+ *
+ * @generated from message bank.v1.GroupResult
+ */
+export type GroupResult = Message<"bank.v1.GroupResult"> & {
+  /**
+   * The position that answers the group: behind all of its items.
+   *
+   * @generated from field: uint64 position = 1;
+   */
+  position: bigint;
+
+  /**
+   * One for each item, in their order; none is a failure.
+   *
+   * @generated from field: repeated bank.v1.BatchResult results = 2;
+   */
+  results: BatchResult[];
+};
+
+/**
+ * Describes the message bank.v1.GroupResult.
+ * Use `create(GroupResultSchema)` to create a new message.
+ */
+export const GroupResultSchema: GenMessage<GroupResult> = /*@__PURE__*/
+  messageDesc(file_bank_v1_transaction_service, 12);
+
+/**
+ * The group was carried out.
+ *
+ * @generated from message bank.v1.ExecuteGroupResponse
+ */
+export type ExecuteGroupResponse = Message<"bank.v1.ExecuteGroupResponse"> & {
+  /**
+   * What its items did.
+   *
+   * @generated from field: bank.v1.GroupResult group = 1;
+   */
+  group?: GroupResult | undefined;
+
+  /**
+   * True when this answers a repeated `request_id`: nothing was done again.
+   *
+   * @generated from field: bool replayed = 2;
+   */
+  replayed: boolean;
+
+  /**
+   * A state that contains it.
+   *
+   * @generated from field: bank.v1.ReadInfo read_info = 15;
+   */
+  readInfo?: ReadInfo | undefined;
+};
+
+/**
+ * Describes the message bank.v1.ExecuteGroupResponse.
+ * Use `create(ExecuteGroupResponseSchema)` to create a new message.
+ */
+export const ExecuteGroupResponseSchema: GenMessage<ExecuteGroupResponse> = /*@__PURE__*/
+  messageDesc(file_bank_v1_transaction_service, 13);
+
+/**
+ * Details of the error of a group that was not carried out.
+ *
+ * @generated from message bank.v1.GroupFailure
+ */
+export type GroupFailure = Message<"bank.v1.GroupFailure"> & {
+  /**
+   * One for each item, in their order. One has a reason of its own; the others were not done because of it.
+   *
+   * @generated from field: repeated bank.v1.Failure failures = 1;
+   */
+  failures: Failure[];
+};
+
+/**
+ * Describes the message bank.v1.GroupFailure.
+ * Use `create(GroupFailureSchema)` to create a new message.
+ */
+export const GroupFailureSchema: GenMessage<GroupFailure> = /*@__PURE__*/
+  messageDesc(file_bank_v1_transaction_service, 14);
+
+/**
  * Many commands, each with its own `request_id`.
  *
  * @generated from message bank.v1.ExecuteBatchRequest
@@ -257,10 +643,10 @@ export type ExecuteBatchRequest = Message<"bank.v1.ExecuteBatchRequest"> & {
  * Use `create(ExecuteBatchRequestSchema)` to create a new message.
  */
 export const ExecuteBatchRequestSchema: GenMessage<ExecuteBatchRequest> = /*@__PURE__*/
-  messageDesc(file_bank_v1_transaction_service, 6);
+  messageDesc(file_bank_v1_transaction_service, 15);
 
 /**
- * One command of a batch.
+ * One command of a batch or of a group.
  *
  * @generated from message bank.v1.BatchItem
  */
@@ -294,6 +680,102 @@ export type BatchItem = Message<"bank.v1.BatchItem"> & {
      */
     value: TransferRequest;
     case: "transfer";
+  } | {
+    /**
+     * A reversal.
+     *
+     * @generated from field: bank.v1.ReverseTransactionRequest reverse = 4;
+     */
+    value: ReverseTransactionRequest;
+    case: "reverse";
+  } | {
+    /**
+     * Interest.
+     *
+     * @generated from field: bank.v1.ApplyInterestRequest apply_interest = 5;
+     */
+    value: ApplyInterestRequest;
+    case: "applyInterest";
+  } | {
+    /**
+     * A new account.
+     *
+     * @generated from field: bank.v1.OpenAccountRequest open_account = 6;
+     */
+    value: OpenAccountRequest;
+    case: "openAccount";
+  } | {
+    /**
+     * A change of an account.
+     *
+     * @generated from field: bank.v1.UpdateAccountRequest update_account = 7;
+     */
+    value: UpdateAccountRequest;
+    case: "updateAccount";
+  } | {
+    /**
+     * A freeze.
+     *
+     * @generated from field: bank.v1.FreezeAccountRequest freeze_account = 8;
+     */
+    value: FreezeAccountRequest;
+    case: "freezeAccount";
+  } | {
+    /**
+     * Its end.
+     *
+     * @generated from field: bank.v1.UnfreezeAccountRequest unfreeze_account = 9;
+     */
+    value: UnfreezeAccountRequest;
+    case: "unfreezeAccount";
+  } | {
+    /**
+     * The end of an account.
+     *
+     * @generated from field: bank.v1.CloseAccountRequest close_account = 10;
+     */
+    value: CloseAccountRequest;
+    case: "closeAccount";
+  } | {
+    /**
+     * A hold.
+     *
+     * @generated from field: bank.v1.PlaceHoldRequest place_hold = 11;
+     */
+    value: PlaceHoldRequest;
+    case: "placeHold";
+  } | {
+    /**
+     * A capture.
+     *
+     * @generated from field: bank.v1.CaptureHoldRequest capture_hold = 12;
+     */
+    value: CaptureHoldRequest;
+    case: "captureHold";
+  } | {
+    /**
+     * A release.
+     *
+     * @generated from field: bank.v1.ReleaseHoldRequest release_hold = 13;
+     */
+    value: ReleaseHoldRequest;
+    case: "releaseHold";
+  } | {
+    /**
+     * An extension.
+     *
+     * @generated from field: bank.v1.ExtendHoldRequest extend_hold = 14;
+     */
+    value: ExtendHoldRequest;
+    case: "extendHold";
+  } | {
+    /**
+     * A group; not inside a group.
+     *
+     * @generated from field: bank.v1.ExecuteGroupRequest group = 15;
+     */
+    value: ExecuteGroupRequest;
+    case: "group";
   } | { case: undefined; value?: undefined };
 };
 
@@ -302,7 +784,7 @@ export type BatchItem = Message<"bank.v1.BatchItem"> & {
  * Use `create(BatchItemSchema)` to create a new message.
  */
 export const BatchItemSchema: GenMessage<BatchItem> = /*@__PURE__*/
-  messageDesc(file_bank_v1_transaction_service, 7);
+  messageDesc(file_bank_v1_transaction_service, 16);
 
 /**
  * One result for each item, in the same order.
@@ -330,7 +812,7 @@ export type ExecuteBatchResponse = Message<"bank.v1.ExecuteBatchResponse"> & {
  * Use `create(ExecuteBatchResponseSchema)` to create a new message.
  */
 export const ExecuteBatchResponseSchema: GenMessage<ExecuteBatchResponse> = /*@__PURE__*/
-  messageDesc(file_bank_v1_transaction_service, 8);
+  messageDesc(file_bank_v1_transaction_service, 17);
 
 /**
  * What became of one item.
@@ -359,6 +841,62 @@ export type BatchResult = Message<"bank.v1.BatchResult"> & {
      */
     value: Failure;
     case: "failure";
+  } | {
+    /**
+     * An account was opened.
+     *
+     * @generated from field: bank.v1.Account account = 4;
+     */
+    value: Account;
+    case: "account";
+  } | {
+    /**
+     * An account was changed.
+     *
+     * @generated from field: bank.v1.AccountUpdate account_update = 5;
+     */
+    value: AccountUpdate;
+    case: "accountUpdate";
+  } | {
+    /**
+     * An account was frozen, unfrozen or closed.
+     *
+     * @generated from field: bank.v1.AccountStateChange state_change = 6;
+     */
+    value: AccountStateChange;
+    case: "stateChange";
+  } | {
+    /**
+     * Interest was applied.
+     *
+     * @generated from field: bank.v1.Interest interest = 7;
+     */
+    value: Interest;
+    case: "interest";
+  } | {
+    /**
+     * A hold was placed, released or extended.
+     *
+     * @generated from field: bank.v1.Hold hold = 8;
+     */
+    value: Hold;
+    case: "hold";
+  } | {
+    /**
+     * A hold was captured.
+     *
+     * @generated from field: bank.v1.Capture capture = 9;
+     */
+    value: Capture;
+    case: "capture";
+  } | {
+    /**
+     * A group was carried out.
+     *
+     * @generated from field: bank.v1.GroupResult group = 10;
+     */
+    value: GroupResult;
+    case: "group";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -374,7 +912,7 @@ export type BatchResult = Message<"bank.v1.BatchResult"> & {
  * Use `create(BatchResultSchema)` to create a new message.
  */
 export const BatchResultSchema: GenMessage<BatchResult> = /*@__PURE__*/
-  messageDesc(file_bank_v1_transaction_service, 9);
+  messageDesc(file_bank_v1_transaction_service, 18);
 
 /**
  * Why a command was not done: what a call by itself would have said in its status.
@@ -416,6 +954,20 @@ export type Failure = Message<"bank.v1.Failure"> & {
    * @generated from field: uint64 position = 5;
    */
   position: bigint;
+
+  /**
+   * Of a group: which item it is about, counted from 1; else 0.
+   *
+   * @generated from field: uint32 item = 6;
+   */
+  item: number;
+
+  /**
+   * Of a malformed request: what is wrong with which field.
+   *
+   * @generated from field: repeated bank.v1.FieldViolation violations = 7;
+   */
+  violations: FieldViolation[];
 };
 
 /**
@@ -423,7 +975,259 @@ export type Failure = Message<"bank.v1.Failure"> & {
  * Use `create(FailureSchema)` to create a new message.
  */
 export const FailureSchema: GenMessage<Failure> = /*@__PURE__*/
-  messageDesc(file_bank_v1_transaction_service, 10);
+  messageDesc(file_bank_v1_transaction_service, 19);
+
+/**
+ * What is wrong with a field.
+ *
+ * @generated from message bank.v1.FieldViolation
+ */
+export type FieldViolation = Message<"bank.v1.FieldViolation"> & {
+  /**
+   * Path of the field: "amount.currency_code".
+   *
+   * @generated from field: string field = 1;
+   */
+  field: string;
+
+  /**
+   * What it should be.
+   *
+   * @generated from field: string description = 2;
+   */
+  description: string;
+};
+
+/**
+ * Describes the message bank.v1.FieldViolation.
+ * Use `create(FieldViolationSchema)` to create a new message.
+ */
+export const FieldViolationSchema: GenMessage<FieldViolation> = /*@__PURE__*/
+  messageDesc(file_bank_v1_transaction_service, 20);
+
+/**
+ * Asks for one transaction.
+ *
+ * @generated from message bank.v1.GetTransactionRequest
+ */
+export type GetTransactionRequest = Message<"bank.v1.GetTransactionRequest"> & {
+  /**
+   * Its position.
+   *
+   * @generated from field: uint64 transaction = 1;
+   */
+  transaction: bigint;
+};
+
+/**
+ * Describes the message bank.v1.GetTransactionRequest.
+ * Use `create(GetTransactionRequestSchema)` to create a new message.
+ */
+export const GetTransactionRequestSchema: GenMessage<GetTransactionRequest> = /*@__PURE__*/
+  messageDesc(file_bank_v1_transaction_service, 21);
+
+/**
+ * One transaction.
+ *
+ * @generated from message bank.v1.GetTransactionResponse
+ */
+export type GetTransactionResponse = Message<"bank.v1.GetTransactionResponse"> & {
+  /**
+   * The transaction.
+   *
+   * @generated from field: bank.v1.Transaction transaction = 1;
+   */
+  transaction?: Transaction | undefined;
+
+  /**
+   * The state it was read from.
+   *
+   * @generated from field: bank.v1.ReadInfo read_info = 15;
+   */
+  readInfo?: ReadInfo | undefined;
+};
+
+/**
+ * Describes the message bank.v1.GetTransactionResponse.
+ * Use `create(GetTransactionResponseSchema)` to create a new message.
+ */
+export const GetTransactionResponseSchema: GenMessage<GetTransactionResponse> = /*@__PURE__*/
+  messageDesc(file_bank_v1_transaction_service, 22);
+
+/**
+ * Asks for a page of an account's transactions.
+ *
+ * @generated from message bank.v1.ListTransactionsRequest
+ */
+export type ListTransactionsRequest = Message<"bank.v1.ListTransactionsRequest"> & {
+  /**
+   * Account number or alias, or the name of an internal account.
+   *
+   * @generated from field: string account = 1;
+   */
+  account: string;
+
+  /**
+   * How many at the most; 0 means 100, more than 1,000 means 1,000.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * From the page before, with the same filter; empty for the first.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+
+  /**
+   * The oldest first; else the newest.
+   *
+   * @generated from field: bool oldest_first = 4;
+   */
+  oldestFirst: boolean;
+
+  /**
+   * Only those that pass; left out: all.
+   *
+   * @generated from field: bank.v1.TransactionFilter filter = 5;
+   */
+  filter?: TransactionFilter | undefined;
+};
+
+/**
+ * Describes the message bank.v1.ListTransactionsRequest.
+ * Use `create(ListTransactionsRequestSchema)` to create a new message.
+ */
+export const ListTransactionsRequestSchema: GenMessage<ListTransactionsRequest> = /*@__PURE__*/
+  messageDesc(file_bank_v1_transaction_service, 23);
+
+/**
+ * Which transactions of an account to list: those that fulfil all that is said.
+ *
+ * @generated from message bank.v1.TransactionFilter
+ */
+export type TransactionFilter = Message<"bank.v1.TransactionFilter"> & {
+  /**
+   * Not before this moment.
+   *
+   * @generated from field: google.protobuf.Timestamp from_time = 1;
+   */
+  fromTime?: Timestamp | undefined;
+
+  /**
+   * Before this moment.
+   *
+   * @generated from field: google.protobuf.Timestamp before_time = 2;
+   */
+  beforeTime?: Timestamp | undefined;
+
+  /**
+   * Of one of these kinds; empty for all.
+   *
+   * @generated from field: repeated bank.v1.TransactionKind kinds = 3;
+   */
+  kinds: TransactionKind[];
+
+  /**
+   * At least so many minor units; 0 for all.
+   *
+   * @generated from field: int64 amount_min = 4;
+   */
+  amountMin: bigint;
+
+  /**
+   * At most so many minor units; 0 for all.
+   *
+   * @generated from field: int64 amount_max = 5;
+   */
+  amountMax: bigint;
+
+  /**
+   * With this account on the other side; empty for any.
+   *
+   * @generated from field: string counterparty = 6;
+   */
+  counterparty: string;
+};
+
+/**
+ * Describes the message bank.v1.TransactionFilter.
+ * Use `create(TransactionFilterSchema)` to create a new message.
+ */
+export const TransactionFilterSchema: GenMessage<TransactionFilter> = /*@__PURE__*/
+  messageDesc(file_bank_v1_transaction_service, 24);
+
+/**
+ * A transaction in the history of one account.
+ *
+ * @generated from message bank.v1.AccountTransaction
+ */
+export type AccountTransaction = Message<"bank.v1.AccountTransaction"> & {
+  /**
+   * The transaction.
+   *
+   * @generated from field: bank.v1.Transaction transaction = 1;
+   */
+  transaction?: Transaction | undefined;
+
+  /**
+   * What it added to the account's posted balance; negative where the account paid.
+   *
+   * @generated from field: bank.v1.Money change = 2;
+   */
+  change?: Money | undefined;
+
+  /**
+   * The posted balance after it.
+   *
+   * @generated from field: bank.v1.Money posted_after = 3;
+   */
+  postedAfter?: Money | undefined;
+};
+
+/**
+ * Describes the message bank.v1.AccountTransaction.
+ * Use `create(AccountTransactionSchema)` to create a new message.
+ */
+export const AccountTransactionSchema: GenMessage<AccountTransaction> = /*@__PURE__*/
+  messageDesc(file_bank_v1_transaction_service, 25);
+
+/**
+ * A page of an account's transactions.
+ *
+ * @generated from message bank.v1.ListTransactionsResponse
+ */
+export type ListTransactionsResponse = Message<"bank.v1.ListTransactionsResponse"> & {
+  /**
+   * In the order that was asked for.
+   *
+   * @generated from field: repeated bank.v1.AccountTransaction transactions = 1;
+   */
+  transactions: AccountTransaction[];
+
+  /**
+   * Asks for the next page; empty on the last. Transactions behind the state of the first page are in none.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+
+  /**
+   * The state this page was read from.
+   *
+   * @generated from field: bank.v1.ReadInfo read_info = 15;
+   */
+  readInfo?: ReadInfo | undefined;
+};
+
+/**
+ * Describes the message bank.v1.ListTransactionsResponse.
+ * Use `create(ListTransactionsResponseSchema)` to create a new message.
+ */
+export const ListTransactionsResponseSchema: GenMessage<ListTransactionsResponse> = /*@__PURE__*/
+  messageDesc(file_bank_v1_transaction_service, 26);
 
 /**
  * Moves money. Served by the bank (booked at branch 0, the head office) and by every branch (booked there).
@@ -462,7 +1266,37 @@ export const TransactionService: GenService<{
     output: typeof TransferResponseSchema;
   },
   /**
-   * Many independent commands in one call: each is done or rejected by itself, in the order given.
+   * Moves the money of an earlier transaction back, once. Idempotent by `request_id`.
+   *
+   * @generated from rpc bank.v1.TransactionService.ReverseTransaction
+   */
+  reverseTransaction: {
+    methodKind: "unary";
+    input: typeof ReverseTransactionRequestSchema;
+    output: typeof ReverseTransactionResponseSchema;
+  },
+  /**
+   * Adds a percentage of an account's balance to it, paid by the branch. Idempotent by `request_id`.
+   *
+   * @generated from rpc bank.v1.TransactionService.ApplyInterest
+   */
+  applyInterest: {
+    methodKind: "unary";
+    input: typeof ApplyInterestRequestSchema;
+    output: typeof ApplyInterestResponseSchema;
+  },
+  /**
+   * Several commands that all happen, in order, or none. Idempotent by `request_id`.
+   *
+   * @generated from rpc bank.v1.TransactionService.ExecuteGroup
+   */
+  executeGroup: {
+    methodKind: "unary";
+    input: typeof ExecuteGroupRequestSchema;
+    output: typeof ExecuteGroupResponseSchema;
+  },
+  /**
+   * Many independent commands and groups in one call: each is done or rejected by itself, in the order given.
    *
    * @generated from rpc bank.v1.TransactionService.ExecuteBatch
    */
@@ -470,6 +1304,26 @@ export const TransactionService: GenService<{
     methodKind: "unary";
     input: typeof ExecuteBatchRequestSchema;
     output: typeof ExecuteBatchResponseSchema;
+  },
+  /**
+   * One transaction by its position.
+   *
+   * @generated from rpc bank.v1.TransactionService.GetTransaction
+   */
+  getTransaction: {
+    methodKind: "unary";
+    input: typeof GetTransactionRequestSchema;
+    output: typeof GetTransactionResponseSchema;
+  },
+  /**
+   * The transactions of an account, a page at a time.
+   *
+   * @generated from rpc bank.v1.TransactionService.ListTransactions
+   */
+  listTransactions: {
+    methodKind: "unary";
+    input: typeof ListTransactionsRequestSchema;
+    output: typeof ListTransactionsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_bank_v1_transaction_service, 0);

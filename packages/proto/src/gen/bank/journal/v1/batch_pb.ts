@@ -22,7 +22,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file bank/journal/v1/batch.proto.
  */
 export const file_bank_journal_v1_batch: GenFile = /*@__PURE__*/
-  fileDesc("ChtiYW5rL2pvdXJuYWwvdjEvYmF0Y2gucHJvdG8SD2Jhbmsuam91cm5hbC52MSKZAQoLQmF0Y2hIZWFkZXISDgoGZm9ybWF0GAEgASgNEhAKCGVwb2NoX2lkGAIgASgMEhYKDmZpcnN0X3Bvc2l0aW9uGAMgASgEEg0KBWNvdW50GAQgASgNEg8KB3RpbWVfbXMYBSABKAQSFAoMZGlnZXN0X2FmdGVyGAYgASgMEhoKEmNvbW1pdHRlZF9wb3NpdGlvbhgHIAEoBCL6AwoMQmF0Y2hQYXlsb2FkEg0KBWtpbmRzGAEgASgMEiYKBmFjdG9ycxgCIAMoCzIWLmJhbmsuam91cm5hbC52MS5BY3RvchINCgVhY3RvchgDIAMoDRITCgtyZXF1ZXN0X2lkcxgEIAEoDBIWCg5yZXF1ZXN0X2hhc2hlcxgFIAEoDBINCgVkZWJpdBgGIAMoBxIOCgZjcmVkaXQYByADKAcSDgoGYW1vdW50GAggAygGEjcKD2FjY291bnRzX29wZW5lZBgJIAMoCzIeLmJhbmsuam91cm5hbC52MS5BY2NvdW50T3BlbmVkEi0KCnJlamVjdGlvbnMYCiADKAsyGS5iYW5rLmpvdXJuYWwudjEuUmVqZWN0ZWQSMQoMZXBvY2hzX2JlZ3VuGAsgAygLMhsuYmFuay5qb3VybmFsLnYxLkVwb2NoQmVndW4SPAoSY3VycmVuY2llc19kZWZpbmVkGAwgAygLMiAuYmFuay5qb3VybmFsLnYxLkN1cnJlbmN5RGVmaW5lZBI+ChNicmFuY2hlc19yZWdpc3RlcmVkGA0gAygLMiEuYmFuay5qb3VybmFsLnYxLkJyYW5jaFJlZ2lzdGVyZWQSLwoLc3RhdGVfcm9vdHMYDiADKAsyGi5iYW5rLmpvdXJuYWwudjEuU3RhdGVSb290IioKBUFjdG9yEhEKCXByaW5jaXBhbBgBIAEoCRIOCgZicmFuY2gYAiABKA0ipwEKDUFjY291bnRPcGVuZWQSDwoHYWNjb3VudBgBIAEoDRIMCgR0eXBlGAIgASgNEg4KBm51bWJlchgDIAEoBBIMCgRuYW1lGAQgASgJEhAKCGN1cnJlbmN5GAUgASgNEhMKC2hvbWVfYnJhbmNoGAYgASgNEg0KBW93bmVyGAcgASgJEhQKDGRpc3BsYXlfbmFtZRgIIAEoCRINCgVmbG9vchgJIAEoECI4CghSZWplY3RlZBIOCgZyZWFzb24YASABKA0SDAoEa2V5cxgCIAMoCRIOCgZ2YWx1ZXMYAyADKAkiUAoKRXBvY2hCZWd1bhIOCgZudW1iZXIYASABKAQSCgoCaWQYAiABKAwSDwoHYmFua19pZBgDIAEoDBIVCg1sb3NzX2FjY2VwdGVkGAQgASgIIkMKD0N1cnJlbmN5RGVmaW5lZBIQCghjdXJyZW5jeRgBIAEoDRIMCgRjb2RlGAIgASgJEhAKCGRlY2ltYWxzGAMgASgNIkEKEEJyYW5jaFJlZ2lzdGVyZWQSDgoGYnJhbmNoGAEgASgNEgwKBG5hbWUYAiABKAkSDwoHYWRkcmVzcxgDIAEoCSIrCglTdGF0ZVJvb3QSEAoIcG9zaXRpb24YASABKAQSDAoEcm9vdBgCIAEoDGIGcHJvdG8z");
+  fileDesc("ChtiYW5rL2pvdXJuYWwvdjEvYmF0Y2gucHJvdG8SD2Jhbmsuam91cm5hbC52MSKZAQoLQmF0Y2hIZWFkZXISDgoGZm9ybWF0GAEgASgNEhAKCGVwb2NoX2lkGAIgASgMEhYKDmZpcnN0X3Bvc2l0aW9uGAMgASgEEg0KBWNvdW50GAQgASgNEg8KB3RpbWVfbXMYBSABKAQSFAoMZGlnZXN0X2FmdGVyGAYgASgMEhoKEmNvbW1pdHRlZF9wb3NpdGlvbhgHIAEoBCKtBwoMQmF0Y2hQYXlsb2FkEg0KBWtpbmRzGAEgASgMEiYKBmFjdG9ycxgCIAMoCzIWLmJhbmsuam91cm5hbC52MS5BY3RvchINCgVhY3RvchgDIAMoDRITCgtyZXF1ZXN0X2lkcxgEIAEoDBIWCg5yZXF1ZXN0X2hhc2hlcxgFIAEoDBINCgVkZWJpdBgGIAMoBxIOCgZjcmVkaXQYByADKAcSDgoGYW1vdW50GAggAygGEjcKD2FjY291bnRzX29wZW5lZBgJIAMoCzIeLmJhbmsuam91cm5hbC52MS5BY2NvdW50T3BlbmVkEi0KCnJlamVjdGlvbnMYCiADKAsyGS5iYW5rLmpvdXJuYWwudjEuUmVqZWN0ZWQSMQoMZXBvY2hzX2JlZ3VuGAsgAygLMhsuYmFuay5qb3VybmFsLnYxLkVwb2NoQmVndW4SPAoSY3VycmVuY2llc19kZWZpbmVkGAwgAygLMiAuYmFuay5qb3VybmFsLnYxLkN1cnJlbmN5RGVmaW5lZBI+ChNicmFuY2hlc19yZWdpc3RlcmVkGA0gAygLMiEuYmFuay5qb3VybmFsLnYxLkJyYW5jaFJlZ2lzdGVyZWQSLwoLc3RhdGVfcm9vdHMYDiADKAsyGi5iYW5rLmpvdXJuYWwudjEuU3RhdGVSb290EkAKFGZvcm1hdF9sZXZlbHNfcmFpc2VkGA8gAygLMiIuYmFuay5qb3VybmFsLnYxLkZvcm1hdExldmVsUmFpc2VkEjkKEGFjY291bnRzX3VwZGF0ZWQYECADKAsyHy5iYW5rLmpvdXJuYWwudjEuQWNjb3VudFVwZGF0ZWQSRAoWYWNjb3VudF9zdGF0ZXNfY2hhbmdlZBgRIAMoCzIkLmJhbmsuam91cm5hbC52MS5BY2NvdW50U3RhdGVDaGFuZ2VkEiwKCXJldmVyc2FscxgSIAMoCzIZLmJhbmsuam91cm5hbC52MS5SZXZlcnNhbBI7ChFpbnRlcmVzdHNfYXBwbGllZBgTIAMoCzIgLmJhbmsuam91cm5hbC52MS5JbnRlcmVzdEFwcGxpZWQSMwoNaG9sZHNfY2hhbmdlZBgUIAMoCzIcLmJhbmsuam91cm5hbC52MS5Ib2xkQ2hhbmdlZBI0Cg1ob2xkc19leHBpcmVkGBUgAygLMh0uYmFuay5qb3VybmFsLnYxLkhvbGRzRXhwaXJlZBIYChBncm91cHNfY29tbWl0dGVkGBYgAygNIioKBUFjdG9yEhEKCXByaW5jaXBhbBgBIAEoCRIOCgZicmFuY2gYAiABKA0i9wEKDUFjY291bnRPcGVuZWQSDwoHYWNjb3VudBgBIAEoDRIMCgR0eXBlGAIgASgNEg4KBm51bWJlchgDIAEoBBIMCgRuYW1lGAQgASgJEhAKCGN1cnJlbmN5GAUgASgNEhMKC2hvbWVfYnJhbmNoGAYgASgNEg0KBW93bmVyGAcgASgJEhQKDGRpc3BsYXlfbmFtZRgIIAEoCRINCgVmbG9vchgJIAEoEBIPCgdjZWlsaW5nGAogASgGEg0KBWFsaWFzGAsgASgJEhUKDW1ldGFkYXRhX2tleXMYDCADKAkSFwoPbWV0YWRhdGFfdmFsdWVzGA0gAygJIkYKCFJlamVjdGVkEg4KBnJlYXNvbhgBIAEoDRIMCgRrZXlzGAIgAygJEg4KBnZhbHVlcxgDIAMoCRIMCgRpdGVtGAQgASgNIlAKCkVwb2NoQmVndW4SDgoGbnVtYmVyGAEgASgEEgoKAmlkGAIgASgMEg8KB2JhbmtfaWQYAyABKAwSFQoNbG9zc19hY2NlcHRlZBgEIAEoCCJDCg9DdXJyZW5jeURlZmluZWQSEAoIY3VycmVuY3kYASABKA0SDAoEY29kZRgCIAEoCRIQCghkZWNpbWFscxgDIAEoDSJBChBCcmFuY2hSZWdpc3RlcmVkEg4KBmJyYW5jaBgBIAEoDRIMCgRuYW1lGAIgASgJEg8KB2FkZHJlc3MYAyABKAkiKwoJU3RhdGVSb290EhAKCHBvc2l0aW9uGAEgASgEEgwKBHJvb3QYAiABKAwiIgoRRm9ybWF0TGV2ZWxSYWlzZWQSDQoFbGV2ZWwYASABKA0ihwEKDkFjY291bnRVcGRhdGVkEg8KB2FjY291bnQYASABKA0SFAoMZGlzcGxheV9uYW1lGAIgASgJEg0KBWZsb29yGAMgASgQEg8KB2NlaWxpbmcYBCABKAYSFQoNbWV0YWRhdGFfa2V5cxgFIAMoCRIXCg9tZXRhZGF0YV92YWx1ZXMYBiADKAkiNQoTQWNjb3VudFN0YXRlQ2hhbmdlZBIPCgdhY2NvdW50GAEgASgNEg0KBXN0YXRlGAIgASgNIksKCFJldmVyc2FsEhAKCG9yaWdpbmFsGAEgASgEEg0KBWRlYml0GAIgASgNEg4KBmNyZWRpdBgDIAEoDRIOCgZhbW91bnQYBCABKAYiZAoPSW50ZXJlc3RBcHBsaWVkEg8KB2FjY291bnQYASABKA0SDAoEcmF0ZRgCIAEoDRIPCgdiYWxhbmNlGAMgASgGEhEKCXBhaWRfZnJvbRgEIAEoDRIOCgZhbW91bnQYBSABKAYigAEKC0hvbGRDaGFuZ2VkEgwKBGhvbGQYASABKAQSDwoHYWNjb3VudBgCIAEoDRIMCgRoZWxkGAMgASgGEhAKCGNhcHR1cmVkGAQgASgGEhIKCmV4cGlyZXNfbXMYBSABKAQSDgoGY3JlZGl0GAYgASgNEg4KBmFtb3VudBgHIAEoBiIdCgxIb2xkc0V4cGlyZWQSDQoFaG9sZHMYASADKARiBnByb3RvMw");
 
 /**
  * What a batch says about itself and about the state after it.
@@ -190,6 +190,62 @@ export type BatchPayload = Message<"bank.journal.v1.BatchPayload"> & {
    * @generated from field: repeated bank.journal.v1.StateRoot state_roots = 14;
    */
   stateRoots: StateRoot[];
+
+  /**
+   * Per raised level.
+   *
+   * @generated from field: repeated bank.journal.v1.FormatLevelRaised format_levels_raised = 15;
+   */
+  formatLevelsRaised: FormatLevelRaised[];
+
+  /**
+   * Per updated account.
+   *
+   * @generated from field: repeated bank.journal.v1.AccountUpdated accounts_updated = 16;
+   */
+  accountsUpdated: AccountUpdated[];
+
+  /**
+   * Per changed state of an account.
+   *
+   * @generated from field: repeated bank.journal.v1.AccountStateChanged account_states_changed = 17;
+   */
+  accountStatesChanged: AccountStateChanged[];
+
+  /**
+   * Per reversal.
+   *
+   * @generated from field: repeated bank.journal.v1.Reversal reversals = 18;
+   */
+  reversals: Reversal[];
+
+  /**
+   * Per application of interest.
+   *
+   * @generated from field: repeated bank.journal.v1.InterestApplied interests_applied = 19;
+   */
+  interestsApplied: InterestApplied[];
+
+  /**
+   * Per record of a single hold: placed, captured, released, extended.
+   *
+   * @generated from field: repeated bank.journal.v1.HoldChanged holds_changed = 20;
+   */
+  holdsChanged: HoldChanged[];
+
+  /**
+   * Per list of expired holds.
+   *
+   * @generated from field: repeated bank.journal.v1.HoldsExpired holds_expired = 21;
+   */
+  holdsExpired: HoldsExpired[];
+
+  /**
+   * Per committed group: how many records directly before it belong to it.
+   *
+   * @generated from field: repeated uint32 groups_committed = 22;
+   */
+  groupsCommitted: number[];
 };
 
 /**
@@ -290,11 +346,39 @@ export type AccountOpened = Message<"bank.journal.v1.AccountOpened"> & {
   displayName: string;
 
   /**
-   * The posted balance never goes below this.
+   * The posted balance, less what is held, never goes below this.
    *
    * @generated from field: sfixed64 floor = 9;
    */
   floor: bigint;
+
+  /**
+   * Level 2. The posted balance never goes above this; 0 for none.
+   *
+   * @generated from field: fixed64 ceiling = 10;
+   */
+  ceiling: bigint;
+
+  /**
+   * Level 2. A name that its opener chose; empty for none.
+   *
+   * @generated from field: string alias = 11;
+   */
+  alias: string;
+
+  /**
+   * Level 2. Names of the metadata, ascending.
+   *
+   * @generated from field: repeated string metadata_keys = 12;
+   */
+  metadataKeys: string[];
+
+  /**
+   * Level 2. Their values.
+   *
+   * @generated from field: repeated string metadata_values = 13;
+   */
+  metadataValues: string[];
 };
 
 /**
@@ -330,6 +414,13 @@ export type Rejected = Message<"bank.journal.v1.Rejected"> & {
    * @generated from field: repeated string values = 3;
    */
   values: string[];
+
+  /**
+   * Level 2. Which item of a group was rejected, from 1; 0 where the command is no group.
+   *
+   * @generated from field: uint32 item = 4;
+   */
+  item: number;
 };
 
 /**
@@ -478,4 +569,284 @@ export type StateRoot = Message<"bank.journal.v1.StateRoot"> & {
  */
 export const StateRootSchema: GenMessage<StateRoot> = /*@__PURE__*/
   messageDesc(file_bank_journal_v1_batch, 8);
+
+/**
+ * Level 2. From here on records of this level may be written.
+ *
+ * @generated from message bank.journal.v1.FormatLevelRaised
+ */
+export type FormatLevelRaised = Message<"bank.journal.v1.FormatLevelRaised"> & {
+  /**
+   * The level.
+   *
+   * @generated from field: uint32 level = 1;
+   */
+  level: number;
+};
+
+/**
+ * Describes the message bank.journal.v1.FormatLevelRaised.
+ * Use `create(FormatLevelRaisedSchema)` to create a new message.
+ */
+export const FormatLevelRaisedSchema: GenMessage<FormatLevelRaised> = /*@__PURE__*/
+  messageDesc(file_bank_journal_v1_batch, 9);
+
+/**
+ * Level 2. What can be changed of an account, as it is from here on.
+ *
+ * @generated from message bank.journal.v1.AccountUpdated
+ */
+export type AccountUpdated = Message<"bank.journal.v1.AccountUpdated"> & {
+  /**
+   * Index of the account.
+   *
+   * @generated from field: uint32 account = 1;
+   */
+  account: number;
+
+  /**
+   * What the owner calls it.
+   *
+   * @generated from field: string display_name = 2;
+   */
+  displayName: string;
+
+  /**
+   * The posted balance, less what is held, never goes below this.
+   *
+   * @generated from field: sfixed64 floor = 3;
+   */
+  floor: bigint;
+
+  /**
+   * The posted balance never goes above this; 0 for none.
+   *
+   * @generated from field: fixed64 ceiling = 4;
+   */
+  ceiling: bigint;
+
+  /**
+   * Names of the metadata, ascending.
+   *
+   * @generated from field: repeated string metadata_keys = 5;
+   */
+  metadataKeys: string[];
+
+  /**
+   * Their values.
+   *
+   * @generated from field: repeated string metadata_values = 6;
+   */
+  metadataValues: string[];
+};
+
+/**
+ * Describes the message bank.journal.v1.AccountUpdated.
+ * Use `create(AccountUpdatedSchema)` to create a new message.
+ */
+export const AccountUpdatedSchema: GenMessage<AccountUpdated> = /*@__PURE__*/
+  messageDesc(file_bank_journal_v1_batch, 10);
+
+/**
+ * Level 2. An account came to another state of its life.
+ *
+ * @generated from message bank.journal.v1.AccountStateChanged
+ */
+export type AccountStateChanged = Message<"bank.journal.v1.AccountStateChanged"> & {
+  /**
+   * Index of the account.
+   *
+   * @generated from field: uint32 account = 1;
+   */
+  account: number;
+
+  /**
+   * The state, as in the API.
+   *
+   * @generated from field: uint32 state = 2;
+   */
+  state: number;
+};
+
+/**
+ * Describes the message bank.journal.v1.AccountStateChanged.
+ * Use `create(AccountStateChangedSchema)` to create a new message.
+ */
+export const AccountStateChangedSchema: GenMessage<AccountStateChanged> = /*@__PURE__*/
+  messageDesc(file_bank_journal_v1_batch, 11);
+
+/**
+ * Level 2. The money of an earlier movement goes back.
+ *
+ * @generated from message bank.journal.v1.Reversal
+ */
+export type Reversal = Message<"bank.journal.v1.Reversal"> & {
+  /**
+   * Position of that movement.
+   *
+   * @generated from field: uint64 original = 1;
+   */
+  original: bigint;
+
+  /**
+   * Index of the account that pays.
+   *
+   * @generated from field: uint32 debit = 2;
+   */
+  debit: number;
+
+  /**
+   * Index of the account that receives.
+   *
+   * @generated from field: uint32 credit = 3;
+   */
+  credit: number;
+
+  /**
+   * Minor units.
+   *
+   * @generated from field: fixed64 amount = 4;
+   */
+  amount: bigint;
+};
+
+/**
+ * Describes the message bank.journal.v1.Reversal.
+ * Use `create(ReversalSchema)` to create a new message.
+ */
+export const ReversalSchema: GenMessage<Reversal> = /*@__PURE__*/
+  messageDesc(file_bank_journal_v1_batch, 12);
+
+/**
+ * Level 2. A percentage of a balance was added to it.
+ *
+ * @generated from message bank.journal.v1.InterestApplied
+ */
+export type InterestApplied = Message<"bank.journal.v1.InterestApplied"> & {
+  /**
+   * Index of the account.
+   *
+   * @generated from field: uint32 account = 1;
+   */
+  account: number;
+
+  /**
+   * Millionths of a percent.
+   *
+   * @generated from field: uint32 rate = 2;
+   */
+  rate: number;
+
+  /**
+   * The posted balance that it is a percentage of, in minor units.
+   *
+   * @generated from field: fixed64 balance = 3;
+   */
+  balance: bigint;
+
+  /**
+   * One more than the index of the account that pays; 0 when nothing is posted.
+   *
+   * @generated from field: uint32 paid_from = 4;
+   */
+  paidFrom: number;
+
+  /**
+   * Minor units; 0 when nothing is posted.
+   *
+   * @generated from field: fixed64 amount = 5;
+   */
+  amount: bigint;
+};
+
+/**
+ * Describes the message bank.journal.v1.InterestApplied.
+ * Use `create(InterestAppliedSchema)` to create a new message.
+ */
+export const InterestAppliedSchema: GenMessage<InterestApplied> = /*@__PURE__*/
+  messageDesc(file_bank_journal_v1_batch, 13);
+
+/**
+ * Level 2. A hold as it stands behind the record.
+ *
+ * @generated from message bank.journal.v1.HoldChanged
+ */
+export type HoldChanged = Message<"bank.journal.v1.HoldChanged"> & {
+  /**
+   * Position of its placing; 0 in the record that places it.
+   *
+   * @generated from field: uint64 hold = 1;
+   */
+  hold: bigint;
+
+  /**
+   * Index of the account that it is on.
+   *
+   * @generated from field: uint32 account = 2;
+   */
+  account: number;
+
+  /**
+   * What it was placed for, in minor units.
+   *
+   * @generated from field: fixed64 held = 3;
+   */
+  held: bigint;
+
+  /**
+   * What has been captured so far, in minor units.
+   *
+   * @generated from field: fixed64 captured = 4;
+   */
+  captured: bigint;
+
+  /**
+   * Journal time at which it ends by itself, Unix milliseconds; 0 for never.
+   *
+   * @generated from field: uint64 expires_ms = 5;
+   */
+  expiresMs: bigint;
+
+  /**
+   * Of a capture: index of the account that receives. Else 0.
+   *
+   * @generated from field: uint32 credit = 6;
+   */
+  credit: number;
+
+  /**
+   * Of a capture: minor units. Else 0.
+   *
+   * @generated from field: fixed64 amount = 7;
+   */
+  amount: bigint;
+};
+
+/**
+ * Describes the message bank.journal.v1.HoldChanged.
+ * Use `create(HoldChangedSchema)` to create a new message.
+ */
+export const HoldChangedSchema: GenMessage<HoldChanged> = /*@__PURE__*/
+  messageDesc(file_bank_journal_v1_batch, 14);
+
+/**
+ * Level 2. Holds whose time has come.
+ *
+ * @generated from message bank.journal.v1.HoldsExpired
+ */
+export type HoldsExpired = Message<"bank.journal.v1.HoldsExpired"> & {
+  /**
+   * Positions of their placing, in the order of their expiry, then of their position.
+   *
+   * @generated from field: repeated uint64 holds = 1;
+   */
+  holds: bigint[];
+};
+
+/**
+ * Describes the message bank.journal.v1.HoldsExpired.
+ * Use `create(HoldsExpiredSchema)` to create a new message.
+ */
+export const HoldsExpiredSchema: GenMessage<HoldsExpired> = /*@__PURE__*/
+  messageDesc(file_bank_journal_v1_batch, 15);
 

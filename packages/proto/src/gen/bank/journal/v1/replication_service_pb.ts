@@ -6,13 +6,9 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Account } from "../../v1/account_pb.ts";
-import { file_bank_v1_account } from "../../v1/account_pb.ts";
-import type { OpenAccountRequest } from "../../v1/account_service_pb.ts";
-import { file_bank_v1_account_service } from "../../v1/account_service_pb.ts";
-import type { Transaction } from "../../v1/transaction_pb.ts";
-import { file_bank_v1_transaction } from "../../v1/transaction_pb.ts";
-import type { DepositRequest, Failure, TransferRequest, WithdrawRequest } from "../../v1/transaction_service_pb.ts";
+import type { CancelRequestRequest } from "../../v1/request_service_pb.ts";
+import { file_bank_v1_request_service } from "../../v1/request_service_pb.ts";
+import type { BatchItem, BatchResult } from "../../v1/transaction_service_pb.ts";
 import { file_bank_v1_transaction_service } from "../../v1/transaction_service_pb.ts";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import type { Message } from "@bufbuild/protobuf";
@@ -21,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file bank/journal/v1/replication_service.proto.
  */
 export const file_bank_journal_v1_replication_service: GenFile = /*@__PURE__*/
-  fileDesc("CiliYW5rL2pvdXJuYWwvdjEvcmVwbGljYXRpb25fc2VydmljZS5wcm90bxIPYmFuay5qb3VybmFsLnYxImcKFVJlZ2lzdGVyQnJhbmNoUmVxdWVzdBIbCgZicmFuY2gYASABKA1CC7pICCoGGP//AygBEhYKBG5hbWUYAiABKAlCCLpIBXIDKIABEhkKB2FkZHJlc3MYAyABKAlCCLpIBXIDKIACIioKFlJlZ2lzdGVyQnJhbmNoUmVzcG9uc2USEAoIcG9zaXRpb24YASABKAQiUQoNU3VibWl0UmVxdWVzdBJACghjb21tYW5kcxgBIAMoCzIhLmJhbmsuam91cm5hbC52MS5Gb3J3YXJkZWRDb21tYW5kQgu6SAiSAQUIARCQTiKNAgoQRm9yd2FyZGVkQ29tbWFuZBIZCgZicmFuY2gYASABKA1CCbpIBioEGP//AxIzCgxvcGVuX2FjY291bnQYAiABKAsyGy5iYW5rLnYxLk9wZW5BY2NvdW50UmVxdWVzdEgAEioKB2RlcG9zaXQYAyABKAsyFy5iYW5rLnYxLkRlcG9zaXRSZXF1ZXN0SAASLAoId2l0aGRyYXcYBCABKAsyGC5iYW5rLnYxLldpdGhkcmF3UmVxdWVzdEgAEiwKCHRyYW5zZmVyGAUgASgLMhguYmFuay52MS5UcmFuc2ZlclJlcXVlc3RIABIPCgdzZXNzaW9uGAYgASgJQhAKB2NvbW1hbmQSBbpIAggBIkMKDlN1Ym1pdFJlc3BvbnNlEjEKCG91dGNvbWVzGAEgAygLMh8uYmFuay5qb3VybmFsLnYxLkNvbW1hbmRPdXRjb21lIrUBCg5Db21tYW5kT3V0Y29tZRIrCgt0cmFuc2FjdGlvbhgBIAEoCzIULmJhbmsudjEuVHJhbnNhY3Rpb25IABIjCgdhY2NvdW50GAIgASgLMhAuYmFuay52MS5BY2NvdW50SAASIwoHZmFpbHVyZRgDIAEoCzIQLmJhbmsudjEuRmFpbHVyZUgAEhAKCHBvc2l0aW9uGAQgASgEEhAKCHJlcGxheWVkGAUgASgIQggKBnJlc3VsdDLCAQoSUmVwbGljYXRpb25TZXJ2aWNlEmEKDlJlZ2lzdGVyQnJhbmNoEiYuYmFuay5qb3VybmFsLnYxLlJlZ2lzdGVyQnJhbmNoUmVxdWVzdBonLmJhbmsuam91cm5hbC52MS5SZWdpc3RlckJyYW5jaFJlc3BvbnNlEkkKBlN1Ym1pdBIeLmJhbmsuam91cm5hbC52MS5TdWJtaXRSZXF1ZXN0Gh8uYmFuay5qb3VybmFsLnYxLlN1Ym1pdFJlc3BvbnNlYgZwcm90bzM", [file_bank_v1_account, file_bank_v1_account_service, file_bank_v1_transaction, file_bank_v1_transaction_service, file_buf_validate_validate]);
+  fileDesc("CiliYW5rL2pvdXJuYWwvdjEvcmVwbGljYXRpb25fc2VydmljZS5wcm90bxIPYmFuay5qb3VybmFsLnYxImcKFVJlZ2lzdGVyQnJhbmNoUmVxdWVzdBIbCgZicmFuY2gYASABKA1CC7pICCoGGP//AygBEhYKBG5hbWUYAiABKAlCCLpIBXIDKIABEhkKB2FkZHJlc3MYAyABKAlCCLpIBXIDKIACIioKFlJlZ2lzdGVyQnJhbmNoUmVzcG9uc2USEAoIcG9zaXRpb24YASABKAQiUQoNU3VibWl0UmVxdWVzdBJACghjb21tYW5kcxgBIAMoCzIhLmJhbmsuam91cm5hbC52MS5Gb3J3YXJkZWRDb21tYW5kQgu6SAiSAQUIARCQTiKzAQoQRm9yd2FyZGVkQ29tbWFuZBIZCgZicmFuY2gYASABKA1CCbpIBioEGP//AxIPCgdzZXNzaW9uGAYgASgJEiIKBGl0ZW0YByABKAsyEi5iYW5rLnYxLkJhdGNoSXRlbUgAEjcKDmNhbmNlbF9yZXF1ZXN0GAggASgLMh0uYmFuay52MS5DYW5jZWxSZXF1ZXN0UmVxdWVzdEgAQhAKB2NvbW1hbmQSBbpIAggBSgQIAhAGIkMKDlN1Ym1pdFJlc3BvbnNlEjEKCG91dGNvbWVzGAEgAygLMh8uYmFuay5qb3VybmFsLnYxLkNvbW1hbmRPdXRjb21lIlQKDkNvbW1hbmRPdXRjb21lEiQKBnJlc3VsdBgGIAEoCzIULmJhbmsudjEuQmF0Y2hSZXN1bHQSEAoIcG9zaXRpb24YBCABKARKBAgBEARKBAgFEAYiMQoPUGFzc1RpbWVSZXF1ZXN0Eh4KB3RpbWVfbXMYASABKARCDbpICjIIGP+3/5D9zjkiJAoQUGFzc1RpbWVSZXNwb25zZRIQCghwb3NpdGlvbhgBIAEoBDKTAgoSUmVwbGljYXRpb25TZXJ2aWNlEmEKDlJlZ2lzdGVyQnJhbmNoEiYuYmFuay5qb3VybmFsLnYxLlJlZ2lzdGVyQnJhbmNoUmVxdWVzdBonLmJhbmsuam91cm5hbC52MS5SZWdpc3RlckJyYW5jaFJlc3BvbnNlEkkKBlN1Ym1pdBIeLmJhbmsuam91cm5hbC52MS5TdWJtaXRSZXF1ZXN0Gh8uYmFuay5qb3VybmFsLnYxLlN1Ym1pdFJlc3BvbnNlEk8KCFBhc3NUaW1lEiAuYmFuay5qb3VybmFsLnYxLlBhc3NUaW1lUmVxdWVzdBohLmJhbmsuam91cm5hbC52MS5QYXNzVGltZVJlc3BvbnNlYgZwcm90bzM", [file_bank_v1_request_service, file_bank_v1_transaction_service, file_buf_validate_validate]);
 
 /**
  * A branch announces itself.
@@ -114,50 +110,34 @@ export type ForwardedCommand = Message<"bank.journal.v1.ForwardedCommand"> & {
   branch: number;
 
   /**
+   * The caller's session token; empty for none. A bank that lost what the session saw refuses.
+   *
+   * @generated from field: string session = 6;
+   */
+  session: string;
+
+  /**
    * What to do.
    *
    * @generated from oneof bank.journal.v1.ForwardedCommand.command
    */
   command: {
     /**
-     * Open an account.
+     * A command or a group.
      *
-     * @generated from field: bank.v1.OpenAccountRequest open_account = 2;
+     * @generated from field: bank.v1.BatchItem item = 7;
      */
-    value: OpenAccountRequest;
-    case: "openAccount";
+    value: BatchItem;
+    case: "item";
   } | {
     /**
-     * Deposit.
+     * Rule out a request.
      *
-     * @generated from field: bank.v1.DepositRequest deposit = 3;
+     * @generated from field: bank.v1.CancelRequestRequest cancel_request = 8;
      */
-    value: DepositRequest;
-    case: "deposit";
-  } | {
-    /**
-     * Withdraw.
-     *
-     * @generated from field: bank.v1.WithdrawRequest withdraw = 4;
-     */
-    value: WithdrawRequest;
-    case: "withdraw";
-  } | {
-    /**
-     * Transfer.
-     *
-     * @generated from field: bank.v1.TransferRequest transfer = 5;
-     */
-    value: TransferRequest;
-    case: "transfer";
+    value: CancelRequestRequest;
+    case: "cancelRequest";
   } | { case: undefined; value?: undefined };
-
-  /**
-   * The caller's session token; empty for none. A bank that lost what the session saw refuses.
-   *
-   * @generated from field: string session = 6;
-   */
-  session: string;
 };
 
 /**
@@ -197,33 +177,9 @@ export type CommandOutcome = Message<"bank.journal.v1.CommandOutcome"> & {
   /**
    * How it ended.
    *
-   * @generated from oneof bank.journal.v1.CommandOutcome.result
+   * @generated from field: bank.v1.BatchResult result = 6;
    */
-  result: {
-    /**
-     * Money moved.
-     *
-     * @generated from field: bank.v1.Transaction transaction = 1;
-     */
-    value: Transaction;
-    case: "transaction";
-  } | {
-    /**
-     * An account was opened.
-     *
-     * @generated from field: bank.v1.Account account = 2;
-     */
-    value: Account;
-    case: "account";
-  } | {
-    /**
-     * Nothing was done.
-     *
-     * @generated from field: bank.v1.Failure failure = 3;
-     */
-    value: Failure;
-    case: "failure";
-  } | { case: undefined; value?: undefined };
+  result?: BatchResult | undefined;
 
   /**
    * The position that this answer was computed from: the branch answers once it has applied it.
@@ -231,13 +187,6 @@ export type CommandOutcome = Message<"bank.journal.v1.CommandOutcome"> & {
    * @generated from field: uint64 position = 4;
    */
   position: bigint;
-
-  /**
-   * True when this answers a repeated `request_id`.
-   *
-   * @generated from field: bool replayed = 5;
-   */
-  replayed: boolean;
 };
 
 /**
@@ -246,6 +195,48 @@ export type CommandOutcome = Message<"bank.journal.v1.CommandOutcome"> & {
  */
 export const CommandOutcomeSchema: GenMessage<CommandOutcome> = /*@__PURE__*/
   messageDesc(file_bank_journal_v1_replication_service, 5);
+
+/**
+ * Names a moment.
+ *
+ * @generated from message bank.journal.v1.PassTimeRequest
+ */
+export type PassTimeRequest = Message<"bank.journal.v1.PassTimeRequest"> & {
+  /**
+   * Unix milliseconds.
+   *
+   * @generated from field: uint64 time_ms = 1;
+   */
+  timeMs: bigint;
+};
+
+/**
+ * Describes the message bank.journal.v1.PassTimeRequest.
+ * Use `create(PassTimeRequestSchema)` to create a new message.
+ */
+export const PassTimeRequestSchema: GenMessage<PassTimeRequest> = /*@__PURE__*/
+  messageDesc(file_bank_journal_v1_replication_service, 6);
+
+/**
+ * Journal time is beyond the moment from this position on.
+ *
+ * @generated from message bank.journal.v1.PassTimeResponse
+ */
+export type PassTimeResponse = Message<"bank.journal.v1.PassTimeResponse"> & {
+  /**
+   * A position whose journal time is later.
+   *
+   * @generated from field: uint64 position = 1;
+   */
+  position: bigint;
+};
+
+/**
+ * Describes the message bank.journal.v1.PassTimeResponse.
+ * Use `create(PassTimeResponseSchema)` to create a new message.
+ */
+export const PassTimeResponseSchema: GenMessage<PassTimeResponse> = /*@__PURE__*/
+  messageDesc(file_bank_journal_v1_replication_service, 7);
 
 /**
  * Served by the bank for its branches.
@@ -272,6 +263,16 @@ export const ReplicationService: GenService<{
     methodKind: "unary";
     input: typeof SubmitRequestSchema;
     output: typeof SubmitResponseSchema;
+  },
+  /**
+   * Lets journal time pass a moment, if it is past, so that the state as of that moment is final.
+   *
+   * @generated from rpc bank.journal.v1.ReplicationService.PassTime
+   */
+  passTime: {
+    methodKind: "unary";
+    input: typeof PassTimeRequestSchema;
+    output: typeof PassTimeResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_bank_journal_v1_replication_service, 0);

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file bank/journal/v1/snapshot.proto.
  */
 export const file_bank_journal_v1_snapshot: GenFile = /*@__PURE__*/
-  fileDesc("Ch5iYW5rL2pvdXJuYWwvdjEvc25hcHNob3QucHJvdG8SD2Jhbmsuam91cm5hbC52MSKbAQoOU25hcHNob3RIZWFkZXISDgoGZm9ybWF0GAEgASgNEg8KB2JhbmtfaWQYAiABKAwSEAoIZXBvY2hfaWQYAyABKAwSEAoIcG9zaXRpb24YBCABKAQSEgoKY2hhaW5faGFzaBgFIAEoDBIOCgZkaWdlc3QYBiABKAwSDAoEcm9vdBgHIAEoDBISCgpwYWdlX2NvdW50GAggASgNIq4BCgxTbmFwc2hvdFBhZ2USLQoGdGFibGVzGAEgASgLMhsuYmFuay5qb3VybmFsLnYxLlRhYmxlc1BhZ2VIABIxCghhY2NvdW50cxgCIAEoCzIdLmJhbmsuam91cm5hbC52MS5BY2NvdW50c1BhZ2VIABIxCghyZXF1ZXN0cxgDIAEoCzIdLmJhbmsuam91cm5hbC52MS5SZXF1ZXN0c1BhZ2VIAEIJCgdjb250ZW50IoQCCgpUYWJsZXNQYWdlEg8KB3RpbWVfbXMYASABKAQSGwoTbmV4dF9hY2NvdW50X251bWJlchgCIAEoBBISCgpwcmluY2lwYWxzGAMgAygJEjIKCmN1cnJlbmNpZXMYBCADKAsyHi5iYW5rLmpvdXJuYWwudjEuQ3VycmVuY3lFbnRyeRIuCghicmFuY2hlcxgFIAMoCzIcLmJhbmsuam91cm5hbC52MS5CcmFuY2hFbnRyeRIrCgZlcG9jaHMYBiADKAsyGy5iYW5rLmpvdXJuYWwudjEuRXBvY2hFbnRyeRIVCg1yb290X3Bvc2l0aW9uGAcgASgEEgwKBHJvb3QYCCABKAwiLwoNQ3VycmVuY3lFbnRyeRIMCgRjb2RlGAEgASgJEhAKCGRlY2ltYWxzGAIgASgNIjwKC0JyYW5jaEVudHJ5Eg4KBmJyYW5jaBgBIAEoDRIMCgRuYW1lGAIgASgJEg8KB2FkZHJlc3MYAyABKAkiVwoKRXBvY2hFbnRyeRIOCgZudW1iZXIYASABKAQSCgoCaWQYAiABKAwSFgoOZmlyc3RfcG9zaXRpb24YAyABKAQSFQoNbG9zc19hY2NlcHRlZBgEIAEoCCKLAgoMQWNjb3VudHNQYWdlEhUKDWZpcnN0X2FjY291bnQYASABKA0SDQoFdHlwZXMYAiABKAwSEgoKY3VycmVuY2llcxgDIAEoDBIVCg1ob21lX2JyYW5jaGVzGAQgASgMEg8KB251bWJlcnMYBSABKAwSDgoGcG9zdGVkGAYgASgMEg4KBmZsb29ycxgHIAEoDBIQCgh2ZXJzaW9ucxgIIAEoDBIYChBvcGVuZWRfcG9zaXRpb25zGAkgASgMEhcKD29wZW5lZF90aW1lc19tcxgKIAEoDBINCgVuYW1lcxgLIAMoCRIOCgZvd25lcnMYDCADKAkSFQoNZGlzcGxheV9uYW1lcxgNIAMoCSJSCgxSZXF1ZXN0c1BhZ2USCwoDaWRzGAEgASgMEhIKCnByaW5jaXBhbHMYAiABKAwSEQoJcG9zaXRpb25zGAMgASgMEg4KBmhhc2hlcxgEIAEoDGIGcHJvdG8z");
+  fileDesc("Ch5iYW5rL2pvdXJuYWwvdjEvc25hcHNob3QucHJvdG8SD2Jhbmsuam91cm5hbC52MSKbAQoOU25hcHNob3RIZWFkZXISDgoGZm9ybWF0GAEgASgNEg8KB2JhbmtfaWQYAiABKAwSEAoIZXBvY2hfaWQYAyABKAwSEAoIcG9zaXRpb24YBCABKAQSEgoKY2hhaW5faGFzaBgFIAEoDBIOCgZkaWdlc3QYBiABKAwSDAoEcm9vdBgHIAEoDBISCgpwYWdlX2NvdW50GAggASgNIpACCgxTbmFwc2hvdFBhZ2USLQoGdGFibGVzGAEgASgLMhsuYmFuay5qb3VybmFsLnYxLlRhYmxlc1BhZ2VIABIxCghhY2NvdW50cxgCIAEoCzIdLmJhbmsuam91cm5hbC52MS5BY2NvdW50c1BhZ2VIABIxCghyZXF1ZXN0cxgDIAEoCzIdLmJhbmsuam91cm5hbC52MS5SZXF1ZXN0c1BhZ2VIABIrCgVob2xkcxgEIAEoCzIaLmJhbmsuam91cm5hbC52MS5Ib2xkc1BhZ2VIABIzCglyZXZlcnNhbHMYBSABKAsyHi5iYW5rLmpvdXJuYWwudjEuUmV2ZXJzYWxzUGFnZUgAQgkKB2NvbnRlbnQimgIKClRhYmxlc1BhZ2USDwoHdGltZV9tcxgBIAEoBBIbChNuZXh0X2FjY291bnRfbnVtYmVyGAIgASgEEhIKCnByaW5jaXBhbHMYAyADKAkSMgoKY3VycmVuY2llcxgEIAMoCzIeLmJhbmsuam91cm5hbC52MS5DdXJyZW5jeUVudHJ5Ei4KCGJyYW5jaGVzGAUgAygLMhwuYmFuay5qb3VybmFsLnYxLkJyYW5jaEVudHJ5EisKBmVwb2NocxgGIAMoCzIbLmJhbmsuam91cm5hbC52MS5FcG9jaEVudHJ5EhUKDXJvb3RfcG9zaXRpb24YByABKAQSDAoEcm9vdBgIIAEoDBIUCgxmb3JtYXRfbGV2ZWwYCSABKA0iLwoNQ3VycmVuY3lFbnRyeRIMCgRjb2RlGAEgASgJEhAKCGRlY2ltYWxzGAIgASgNIjwKC0JyYW5jaEVudHJ5Eg4KBmJyYW5jaBgBIAEoDRIMCgRuYW1lGAIgASgJEg8KB2FkZHJlc3MYAyABKAkiVwoKRXBvY2hFbnRyeRIOCgZudW1iZXIYASABKAQSCgoCaWQYAiABKAwSFgoOZmlyc3RfcG9zaXRpb24YAyABKAQSFQoNbG9zc19hY2NlcHRlZBgEIAEoCCKbAwoMQWNjb3VudHNQYWdlEhUKDWZpcnN0X2FjY291bnQYASABKA0SDQoFdHlwZXMYAiABKAwSEgoKY3VycmVuY2llcxgDIAEoDBIVCg1ob21lX2JyYW5jaGVzGAQgASgMEg8KB251bWJlcnMYBSABKAwSDgoGcG9zdGVkGAYgASgMEg4KBmZsb29ycxgHIAEoDBIQCgh2ZXJzaW9ucxgIIAEoDBIYChBvcGVuZWRfcG9zaXRpb25zGAkgASgMEhcKD29wZW5lZF90aW1lc19tcxgKIAEoDBINCgVuYW1lcxgLIAMoCRIOCgZvd25lcnMYDCADKAkSFQoNZGlzcGxheV9uYW1lcxgNIAMoCRIOCgZzdGF0ZXMYDiABKAwSDAoEaGVsZBgPIAEoDBIQCghjZWlsaW5ncxgQIAEoDBIsCgdhbGlhc2VzGBEgAygLMhsuYmFuay5qb3VybmFsLnYxLkFsaWFzRW50cnkSMAoIbWV0YWRhdGEYEiADKAsyHi5iYW5rLmpvdXJuYWwudjEuTWV0YWRhdGFFbnRyeSIsCgpBbGlhc0VudHJ5Eg8KB2FjY291bnQYASABKA0SDQoFYWxpYXMYAiABKAkiPgoNTWV0YWRhdGFFbnRyeRIPCgdhY2NvdW50GAEgASgNEgwKBGtleXMYAiADKAkSDgoGdmFsdWVzGAMgAygJIlIKDFJlcXVlc3RzUGFnZRILCgNpZHMYASABKAwSEgoKcHJpbmNpcGFscxgCIAEoDBIRCglwb3NpdGlvbnMYAyABKAwSDgoGaGFzaGVzGAQgASgMInQKCUhvbGRzUGFnZRIRCglwb3NpdGlvbnMYASABKAwSEAoIYWNjb3VudHMYAiABKAwSDAoEaGVsZBgDIAEoDBIQCghjYXB0dXJlZBgEIAEoDBISCgpleHBpcmVzX21zGAUgASgMEg4KBnN0YXRlcxgGIAEoDCI1Cg1SZXZlcnNhbHNQYWdlEhEKCW9yaWdpbmFscxgBIAEoDBIRCglyZXZlcnNhbHMYAiABKAxiBnByb3RvMw");
 
 /**
  * What a snapshot says about itself.
@@ -89,7 +89,7 @@ export const SnapshotHeaderSchema: GenMessage<SnapshotHeader> = /*@__PURE__*/
   messageDesc(file_bank_journal_v1_snapshot, 0);
 
 /**
- * One page. Pages come in this order: one of tables, then accounts, then requests.
+ * One page. Pages come in this order: one of tables, then accounts, requests, holds, reversals.
  *
  * @generated from message bank.journal.v1.SnapshotPage
  */
@@ -123,6 +123,22 @@ export type SnapshotPage = Message<"bank.journal.v1.SnapshotPage"> & {
      */
     value: RequestsPage;
     case: "requests";
+  } | {
+    /**
+     * Up to 4,096 holds.
+     *
+     * @generated from field: bank.journal.v1.HoldsPage holds = 4;
+     */
+    value: HoldsPage;
+    case: "holds";
+  } | {
+    /**
+     * Up to 4,096 reversals.
+     *
+     * @generated from field: bank.journal.v1.ReversalsPage reversals = 5;
+     */
+    value: ReversalsPage;
+    case: "reversals";
   } | { case: undefined; value?: undefined };
 };
 
@@ -194,6 +210,13 @@ export type TablesPage = Message<"bank.journal.v1.TablesPage"> & {
    * @generated from field: bytes root = 8;
    */
   root: Uint8Array;
+
+  /**
+   * The format level, if it is above 1; else 0.
+   *
+   * @generated from field: uint32 format_level = 9;
+   */
+  formatLevel: number;
 };
 
 /**
@@ -404,6 +427,41 @@ export type AccountsPage = Message<"bank.journal.v1.AccountsPage"> & {
    * @generated from field: repeated string display_names = 13;
    */
   displayNames: string[];
+
+  /**
+   * One byte each: state. Empty when all are open.
+   *
+   * @generated from field: bytes states = 14;
+   */
+  states: Uint8Array;
+
+  /**
+   * 8 bytes each, signed: what open holds keep back. Empty when all are 0.
+   *
+   * @generated from field: bytes held = 15;
+   */
+  held: Uint8Array;
+
+  /**
+   * 8 bytes each, signed: 0 for none. Empty when all are 0.
+   *
+   * @generated from field: bytes ceilings = 16;
+   */
+  ceilings: Uint8Array;
+
+  /**
+   * Those that have one, by ascending account.
+   *
+   * @generated from field: repeated bank.journal.v1.AliasEntry aliases = 17;
+   */
+  aliases: AliasEntry[];
+
+  /**
+   * Those that have any, by ascending account.
+   *
+   * @generated from field: repeated bank.journal.v1.MetadataEntry metadata = 18;
+   */
+  metadata: MetadataEntry[];
 };
 
 /**
@@ -412,6 +470,69 @@ export type AccountsPage = Message<"bank.journal.v1.AccountsPage"> & {
  */
 export const AccountsPageSchema: GenMessage<AccountsPage> = /*@__PURE__*/
   messageDesc(file_bank_journal_v1_snapshot, 6);
+
+/**
+ * An account's alias.
+ *
+ * @generated from message bank.journal.v1.AliasEntry
+ */
+export type AliasEntry = Message<"bank.journal.v1.AliasEntry"> & {
+  /**
+   * Index of the account.
+   *
+   * @generated from field: uint32 account = 1;
+   */
+  account: number;
+
+  /**
+   * The alias.
+   *
+   * @generated from field: string alias = 2;
+   */
+  alias: string;
+};
+
+/**
+ * Describes the message bank.journal.v1.AliasEntry.
+ * Use `create(AliasEntrySchema)` to create a new message.
+ */
+export const AliasEntrySchema: GenMessage<AliasEntry> = /*@__PURE__*/
+  messageDesc(file_bank_journal_v1_snapshot, 7);
+
+/**
+ * An account's metadata.
+ *
+ * @generated from message bank.journal.v1.MetadataEntry
+ */
+export type MetadataEntry = Message<"bank.journal.v1.MetadataEntry"> & {
+  /**
+   * Index of the account.
+   *
+   * @generated from field: uint32 account = 1;
+   */
+  account: number;
+
+  /**
+   * Names, ascending.
+   *
+   * @generated from field: repeated string keys = 2;
+   */
+  keys: string[];
+
+  /**
+   * Their values.
+   *
+   * @generated from field: repeated string values = 3;
+   */
+  values: string[];
+};
+
+/**
+ * Describes the message bank.journal.v1.MetadataEntry.
+ * Use `create(MetadataEntrySchema)` to create a new message.
+ */
+export const MetadataEntrySchema: GenMessage<MetadataEntry> = /*@__PURE__*/
+  messageDesc(file_bank_journal_v1_snapshot, 8);
 
 /**
  * A run of remembered requests by ascending position.
@@ -453,5 +574,89 @@ export type RequestsPage = Message<"bank.journal.v1.RequestsPage"> & {
  * Use `create(RequestsPageSchema)` to create a new message.
  */
 export const RequestsPageSchema: GenMessage<RequestsPage> = /*@__PURE__*/
-  messageDesc(file_bank_journal_v1_snapshot, 7);
+  messageDesc(file_bank_journal_v1_snapshot, 9);
+
+/**
+ * A run of holds by ascending position.
+ *
+ * @generated from message bank.journal.v1.HoldsPage
+ */
+export type HoldsPage = Message<"bank.journal.v1.HoldsPage"> & {
+  /**
+   * 8 bytes each: position of the placing.
+   *
+   * @generated from field: bytes positions = 1;
+   */
+  positions: Uint8Array;
+
+  /**
+   * 4 bytes each: index of the account.
+   *
+   * @generated from field: bytes accounts = 2;
+   */
+  accounts: Uint8Array;
+
+  /**
+   * 8 bytes each: what it was placed for.
+   *
+   * @generated from field: bytes held = 3;
+   */
+  held: Uint8Array;
+
+  /**
+   * 8 bytes each: what has been captured.
+   *
+   * @generated from field: bytes captured = 4;
+   */
+  captured: Uint8Array;
+
+  /**
+   * 8 bytes each: journal time at which it ends by itself, Unix milliseconds; 0 for never.
+   *
+   * @generated from field: bytes expires_ms = 5;
+   */
+  expiresMs: Uint8Array;
+
+  /**
+   * One byte each: state, as in the API.
+   *
+   * @generated from field: bytes states = 6;
+   */
+  states: Uint8Array;
+};
+
+/**
+ * Describes the message bank.journal.v1.HoldsPage.
+ * Use `create(HoldsPageSchema)` to create a new message.
+ */
+export const HoldsPageSchema: GenMessage<HoldsPage> = /*@__PURE__*/
+  messageDesc(file_bank_journal_v1_snapshot, 10);
+
+/**
+ * A run of reversals by ascending position of the original.
+ *
+ * @generated from message bank.journal.v1.ReversalsPage
+ */
+export type ReversalsPage = Message<"bank.journal.v1.ReversalsPage"> & {
+  /**
+   * 8 bytes each: position of the reversed movement.
+   *
+   * @generated from field: bytes originals = 1;
+   */
+  originals: Uint8Array;
+
+  /**
+   * 8 bytes each: position of the reversal.
+   *
+   * @generated from field: bytes reversals = 2;
+   */
+  reversals: Uint8Array;
+};
+
+/**
+ * Describes the message bank.journal.v1.ReversalsPage.
+ * Use `create(ReversalsPageSchema)` to create a new message.
+ */
+export const ReversalsPageSchema: GenMessage<ReversalsPage> = /*@__PURE__*/
+  messageDesc(file_bank_journal_v1_snapshot, 11);
 
