@@ -42,15 +42,18 @@ export { type BranchEntry, type CurrencyEntry, type EpochEntry, Ledger, type Sta
 export type { RequestEntry } from "./ledger/request-table.ts";
 export * from "./limits.ts";
 export { type AmountProblem, fitsBalance, formatAmount, type Money, parseAmount } from "./money.ts";
+export { formatRate, parseRate } from "./rate.ts";
 export {
   describe,
   type FailureOutcome,
+  type FieldViolation,
   isRejectionReason,
   REFUSALS,
   REJECTIONS,
   type Reason,
   type Refusal,
   RefusalError,
+  type RefusalOptions,
   type RefusalReason,
   type RejectionReason,
   rejectionByNumber,

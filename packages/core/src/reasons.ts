@@ -362,6 +362,22 @@ export interface Refusal {
   readonly outcome: FailureOutcome;
   /** Which item of a group it is about, from 1. */
   readonly item?: number | undefined;
+  /** Of a malformed request: what is wrong with which field. */
+  readonly violations?: readonly FieldViolation[] | undefined;
+}
+
+/** What is wrong with a field of a request. */
+export interface FieldViolation {
+  /** Path of the field, by its names in the `.proto` file: `amount.currency_code`. */
+  readonly field: string;
+  /** What it should be. */
+  readonly description: string;
+}
+
+/** What a `RefusalError` can say besides. */
+export interface RefusalOptions extends ErrorOptions {
+  readonly item?: number | undefined;
+  readonly violations?: readonly FieldViolation[] | undefined;
 }
 
 /**
@@ -376,10 +392,11 @@ export class RefusalError extends Error {
     reason: RefusalReason,
     metadata: Readonly<Record<string, string>>,
     outcome: FailureOutcome = reason === "OUTCOME_UNKNOWN" ? "OUTCOME_UNKNOWN" : "NOT_APPLIED",
-    options?: ErrorOptions,
+    options: RefusalOptions = {},
   ) {
-    super(describe(reason, metadata), options);
-    this.refusal = { reason, metadata, outcome };
+    const { item, violations, ...errorOptions } = options;
+    super(describe(reason, metadata), errorOptions);
+    this.refusal = { reason, metadata, outcome, item, violations };
   }
 }
 
