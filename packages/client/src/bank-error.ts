@@ -22,6 +22,25 @@ export type ClientReason =
 /** The reasons of this version's bank and of the SDK; a newer bank may say others. */
 export type ErrorReason = Reason | ClientReason | (string & {});
 
+/** What is wrong with a field of a malformed request. */
+export interface FieldViolation {
+  /** Path of the field in the request's message: `amount.currency_code`. */
+  readonly field: string;
+  /** What it should be. */
+  readonly description: string;
+}
+
+/** Why one item of a group was not done. */
+export interface GroupItemFailure {
+  /** gRPC status. */
+  readonly code: ErrorCode;
+  /** GROUP_NOT_APPLIED of those that were not done because of another item; that one has a reason of its own. */
+  readonly reason: ErrorReason;
+  readonly message: string;
+  /** Every variable part of the message. */
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
 export interface BankErrorParts {
   readonly code: ErrorCode;
   readonly reason: ErrorReason;
@@ -30,6 +49,9 @@ export interface BankErrorParts {
   readonly outcome: FailureOutcome;
   readonly requestId?: string | undefined;
   readonly attempts: number;
+  readonly item?: number | undefined;
+  readonly violations?: readonly FieldViolation[] | undefined;
+  readonly failures?: readonly GroupItemFailure[] | undefined;
   readonly cause?: unknown;
 }
 
@@ -46,15 +68,21 @@ export class BankError extends Error {
    * What is known about the effect of this call's tries:
    *
    * - `REJECTED`: the bank said no, and that is the answer to this request id for ever.
-   * - `NOT_APPLIED`: no try of this call had or will have an effect. A read is always this.
+   * - `NOT_APPLIED`: no try of this call had or will have an effect. A read and a preview are always this.
    * - `OUTCOME_UNKNOWN`: it may have been done, or may still be. The same call with the same request id finds out, and
-   *   is carried out once at the most.
+   *   is carried out once at the most; `cancelRequest` finds out too, and sees to it that it is never carried out later.
    */
   readonly outcome: FailureOutcome;
-  /** Of a mutation; undefined for reads. */
+  /** Of a mutation or its preview; undefined for reads. */
   readonly requestId: string | undefined;
-  /** How often the request was sent, or tried to be. */
+  /** How often this call sent the request, or tried to; 0 where it only tells what an earlier call was answered. */
   readonly attempts: number;
+  /** Of a group: which item it is about, counted from 1; undefined where it is about no single item. */
+  readonly item: number | undefined;
+  /** Of a malformed request: what is wrong with which field. Else empty. */
+  readonly violations: readonly FieldViolation[];
+  /** Of `executeGroup`, where an item was decided against: one for each item, in their order. Else empty. */
+  readonly failures: readonly GroupItemFailure[];
 
   constructor(parts: BankErrorParts) {
     super(parts.message, parts.cause === undefined ? undefined : { cause: parts.cause });
@@ -64,5 +92,8 @@ export class BankError extends Error {
     this.outcome = parts.outcome;
     this.requestId = parts.requestId;
     this.attempts = parts.attempts;
+    this.item = parts.item;
+    this.violations = parts.violations ?? [];
+    this.failures = parts.failures ?? [];
   }
 }

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { beforeEach, describe, expect, it } from "vitest";
 import { clientOf, lossDetected, storeRefused, usd } from "./clients.test-util.ts";
 import { FakeServer } from "./fake-bank.test-util.ts";
-import type { BatchCommand } from "./types.ts";
+import type { BatchCommand } from "./types/index.ts";
 
 let server: FakeServer;
 beforeEach(() => {

@@ -13,7 +13,7 @@ import { type AttemptFailure, attemptFailure, FailedAttempt, UnexpectedReplyErro
 import { BankError } from "./bank-error.ts";
 import { type Caller, checkRequestId } from "./caller.ts";
 import { moneyMessage, transactionOf } from "./messages.ts";
-import type { BatchCommand, BatchResult, CallOptions } from "./types.ts";
+import type { BatchCommand, BatchResult, CallOptions } from "./types/index.ts";
 
 /**
  * Sends many commands in one call, and again those that were not answered, each with its own request id.

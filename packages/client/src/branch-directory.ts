@@ -1,7 +1,7 @@
 import { describe } from "@bank/core";
 import { serverUrl } from "@bank/rpc";
 import { BankError } from "./bank-error.ts";
-import type { Branch, BranchList, BranchReading } from "./types.ts";
+import type { Branch, BranchList, BranchReading } from "./types/index.ts";
 
 export interface BranchQuestions {
   /** What it says, `learn` is told too. */

@@ -6,7 +6,7 @@ import { ConnectError } from "@connectrpc/connect";
 import type { ClientSession } from "./client-session.ts";
 import type { Server } from "./connections.ts";
 import { type Attempt, type RetryPolicy, withRetries } from "./retry.ts";
-import type { CallOptions, MutationOptions, ReadOptions } from "./types.ts";
+import type { CallOptions, MutationOptions, ReadOptions } from "./types/index.ts";
 
 /** The longest deadline that a server takes. */
 export const TIMEOUT_MAX_MS = 300_000;

@@ -2,34 +2,18 @@
  * `@bank/client`: the SDK. `connectBank` gives a client of a bank or a branch. Everything exported here is public; other
  * files are internal.
  */
-export type { Money } from "@bank/core";
+export type { FailureOutcome, Money } from "@bank/core";
 export type { ConsistencyMode } from "@bank/rpc";
 export type { BankClient } from "./bank-client.ts";
-export { BankError, type ClientReason, type ErrorReason } from "./bank-error.ts";
+export {
+  BankError,
+  type ClientReason,
+  type ErrorReason,
+  type FieldViolation,
+  type GroupItemFailure,
+} from "./bank-error.ts";
 export { TIMEOUT_MAX_MS } from "./caller.ts";
 export { type ConnectOptions, connectBank } from "./connect-bank.ts";
 export type { RetryNotice } from "./retry.ts";
 export type { ErrorCode } from "./status.ts";
-export type {
-  Account,
-  AccountOpened,
-  AccountPage,
-  AccountReading,
-  AccountType,
-  BalanceReading,
-  BatchCommand,
-  BatchResult,
-  Booked,
-  Branch,
-  BranchList,
-  BranchReading,
-  BranchStatus,
-  CallOptions,
-  Done,
-  ListAccountsOptions,
-  MutationOptions,
-  NewAccount,
-  ReadInfo,
-  ReadOptions,
-  Transaction,
-} from "./types.ts";
+export type * from "./types/index.ts";

@@ -3,7 +3,7 @@ import * as wire from "@bank/proto";
 import { create } from "@bufbuild/protobuf";
 import { type Timestamp, timestampMs } from "@bufbuild/protobuf/wkt";
 import { UnexpectedReplyError } from "./attempt-failure.ts";
-import type { Account, AccountType, Branch, NewAccount, ReadInfo, Transaction } from "./types.ts";
+import type { Account, AccountType, Branch, NewAccount, ReadInfo, Transaction } from "./types/index.ts";
 
 const WIRE_ACCOUNT_TYPES = {
   savings: wire.AccountType.SAVINGS,

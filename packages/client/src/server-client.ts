@@ -17,7 +17,7 @@ import {
 } from "./messages.ts";
 import { newSession } from "./new-session.ts";
 import { EndedCall } from "./retry.ts";
-import type * as sdk from "./types.ts";
+import type * as sdk from "./types/index.ts";
 
 /** What all clients of one `connectBank` share. */
 export interface Family {
