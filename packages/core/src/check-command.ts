@@ -1,14 +1,21 @@
-import { isCustomerType } from "./account.ts";
-import type { Command } from "./command.ts";
+import { AccountType, isCustomerType, type Metadata } from "./account.ts";
+import type { Command, Group, GroupItem, OpenAccount, RegisterBranch, UpdateAccount } from "./command.ts";
 import { currencyDecimals } from "./currency.ts";
 import {
   ACCOUNT_REFERENCE_LENGTH_MAX,
   ADDRESS_LENGTH_MAX,
   AMOUNT_MAX,
+  BALANCE_MIN,
   BRANCH_NUMBER_MAX,
+  GROUP_ITEMS_MAX,
+  METADATA_ENTRIES_MAX,
+  METADATA_KEY_LENGTH_MAX,
+  METADATA_LENGTH_MAX,
+  RATE_MAX,
   TEXT_LENGTH_MAX,
+  TIME_MS_MAX,
 } from "./limits.ts";
-import type { Money } from "./money.ts";
+import { formatAmount, type Money } from "./money.ts";
 import type { Refusal, RefusalReason } from "./reasons.ts";
 
 /**
@@ -17,13 +24,27 @@ import type { Refusal, RefusalReason } from "./reasons.ts";
  */
 export function checkCommand(command: Command): Refusal | undefined {
   switch (command.kind) {
+    case "registerBranch":
+      return checkRegisterBranch(command);
+    case "cancelRequest":
+      return undefined;
+    case "group":
+      return checkGroup(command);
+    default:
+      return checkExpectedVersion(command) ?? checkItem(command);
+  }
+}
+
+function checkItem(command: GroupItem): Refusal | undefined {
+  switch (command.kind) {
     case "openAccount":
-      if (!isCustomerType(command.type)) return malformed("customers have savings or checking accounts");
-      return (
-        checkText("owner", command.owner, TEXT_LENGTH_MAX) ??
-        checkText("display_name", command.displayName, TEXT_LENGTH_MAX) ??
-        checkCurrency(command.currency)
-      );
+      return checkOpenAccount(command);
+    case "updateAccount":
+      return checkUpdateAccount(command);
+    case "freezeAccount":
+    case "unfreezeAccount":
+    case "closeAccount":
+      return checkReference("account", command.account);
     case "deposit":
     case "withdraw":
       return checkReference("account", command.account) ?? checkAmount(command.amount);
@@ -33,17 +54,116 @@ export function checkCommand(command: Command): Refusal | undefined {
         checkReference("to_account", command.to) ??
         checkAmount(command.amount)
       );
-    case "registerBranch":
-      if (!Number.isInteger(command.branch) || command.branch < 1 || command.branch > BRANCH_NUMBER_MAX)
-        return malformed(`a branch has a number from 1 to ${BRANCH_NUMBER_MAX}`);
+    case "reverse":
+      return checkPosition("transaction", command.transaction);
+    case "applyInterest":
+      return checkReference("account", command.account) ?? checkRate(command.rate);
+    case "placeHold":
       return (
-        checkText("address", command.address, ADDRESS_LENGTH_MAX) ?? checkText("name", command.name, TEXT_LENGTH_MAX)
+        checkReference("account", command.account) ??
+        (command.expiresMs === 0 ? undefined : checkTime("expires_at", command.expiresMs)) ??
+        checkAmount(command.amount)
       );
+    case "captureHold":
+      return (
+        checkPosition("hold", command.hold) ??
+        checkText("to_account", command.to, ACCOUNT_REFERENCE_LENGTH_MAX) ??
+        (command.amount === undefined ? undefined : checkAmount(command.amount))
+      );
+    case "releaseHold":
+      return checkPosition("hold", command.hold);
+    case "extendHold":
+      return checkPosition("hold", command.hold) ?? checkTime("expires_at", command.expiresMs);
   }
+}
+
+function checkGroup({ items }: Group): Refusal | undefined {
+  if (items.length < 1 || items.length > GROUP_ITEMS_MAX)
+    return malformed(`a group has 1 to ${GROUP_ITEMS_MAX} items, not ${items.length}`);
+  for (const [i, item] of items.entries()) {
+    const refusal = checkExpectedVersion(item) ?? checkItem(item);
+    if (refusal !== undefined) return { ...refusal, item: i + 1 };
+  }
+  return undefined;
+}
+
+function checkOpenAccount(command: OpenAccount): Refusal | undefined {
+  const { type, owner, displayName, currency, alias = "", metadata = {}, floor = 0n, ceiling } = command;
+  if (!isCustomerType(type)) return malformed("customers have savings or checking accounts");
+  if (floor > 0n || floor < BALANCE_MIN)
+    return malformed("floor_minor is zero at the opening, or an overdraft as a negative number");
+  if (floor < 0n && type !== AccountType.CHECKING) return malformed("only a checking account can have an overdraft");
+  if (ceiling !== undefined && !isCeiling(ceiling)) return malformed("ceiling_minor is at least 1, or left out");
+  return (
+    checkText("owner", owner, TEXT_LENGTH_MAX) ??
+    checkText("display_name", displayName, TEXT_LENGTH_MAX) ??
+    checkAlias(alias) ??
+    checkMetadata(metadata) ??
+    checkCurrency(currency)
+  );
+}
+
+function checkUpdateAccount({ account, displayName, metadata, floor, ceiling }: UpdateAccount): Refusal | undefined {
+  const changes = [displayName, metadata, floor, ceiling];
+  if (changes.every((change) => change === undefined)) return malformed("an update names nothing to change");
+  if (floor !== undefined && (floor < BALANCE_MIN || floor > AMOUNT_MAX)) return malformed("floor_minor has 64 bits");
+  if (ceiling !== undefined && ceiling !== null && !isCeiling(ceiling))
+    return malformed("ceiling_minor is at least 1, or 0 for none");
+  return (
+    checkReference("account", account) ??
+    checkText("display_name", displayName ?? "", TEXT_LENGTH_MAX) ??
+    checkMetadata(metadata ?? {})
+  );
+}
+
+/** The largest amount of all says nothing as a ceiling, and stands for none in the tables. */
+function isCeiling(ceiling: bigint): boolean {
+  return ceiling >= 1n && ceiling < AMOUNT_MAX;
+}
+
+function checkRegisterBranch({ branch, name, address }: RegisterBranch): Refusal | undefined {
+  if (!Number.isInteger(branch) || branch < 1 || branch > BRANCH_NUMBER_MAX)
+    return malformed(`a branch has a number from 1 to ${BRANCH_NUMBER_MAX}`);
+  return checkText("address", address, ADDRESS_LENGTH_MAX) ?? checkText("name", name, TEXT_LENGTH_MAX);
+}
+
+function checkExpectedVersion(command: GroupItem): Refusal | undefined {
+  if (command.kind === "openAccount" || command.expectedVersion === undefined) return undefined;
+  const { expectedVersion } = command;
+  if (Number.isSafeInteger(expectedVersion) && expectedVersion >= 1) return undefined;
+  return malformed("expected_version is a whole number from 1");
 }
 
 function checkReference(field: string, reference: string): Refusal | undefined {
   return reference === "" ? malformed(`${field} is empty`) : checkText(field, reference, ACCOUNT_REFERENCE_LENGTH_MAX);
+}
+
+/** Plain characters, so that two aliases that look alike are alike, and no slash: that is for the bank's own accounts. */
+function checkAlias(alias: string): Refusal | undefined {
+  if (alias === "") return undefined;
+  if (alias.length <= ACCOUNT_REFERENCE_LENGTH_MAX && /^[A-Za-z0-9][A-Za-z0-9._:@+-]*$/.test(alias)) return undefined;
+  return malformed(
+    `alias has 1 to ${ACCOUNT_REFERENCE_LENGTH_MAX} letters, digits and . _ : @ + - and begins with a letter or digit`,
+  );
+}
+
+function checkMetadata(metadata: Metadata): Refusal | undefined {
+  const entries = Object.entries(metadata);
+  if (entries.length > METADATA_ENTRIES_MAX)
+    return malformed(`metadata has at most ${METADATA_ENTRIES_MAX} entries, not ${entries.length}`);
+  let length = 0;
+  for (const [key, value] of entries) {
+    // The one name that objects take for something else.
+    if (key === "" || key === "__proto__")
+      return malformed(`metadata has an entry with the name ${JSON.stringify(key)}`);
+    const problem =
+      checkText("a name in metadata", key, METADATA_KEY_LENGTH_MAX) ??
+      checkText(`metadata[${JSON.stringify(key)}]`, value, METADATA_LENGTH_MAX);
+    if (problem !== undefined) return problem;
+    length += key.length + value.length;
+  }
+  if (length <= METADATA_LENGTH_MAX) return undefined;
+  return malformed(`metadata has at most ${METADATA_LENGTH_MAX} characters in all, not ${length}`);
 }
 
 /**
@@ -55,6 +175,15 @@ function checkText(field: string, text: string, lengthMax: number): Refusal | un
   return text.isWellFormed() ? undefined : malformed(`${field} is not well-formed Unicode`);
 }
 
+function checkPosition(field: string, position: number): Refusal | undefined {
+  return Number.isSafeInteger(position) && position >= 1 ? undefined : malformed(`${field} is a position from 1`);
+}
+
+function checkTime(field: string, timeMs: number): Refusal | undefined {
+  if (Number.isSafeInteger(timeMs) && timeMs >= 1 && timeMs <= TIME_MS_MAX) return undefined;
+  return malformed(`${field} is a time from 1970 to 9999 in whole milliseconds`);
+}
+
 function checkCurrency(currency: string): Refusal | undefined {
   return currencyDecimals(currency) === undefined ? refuse("UNKNOWN_CURRENCY", { currency }) : undefined;
 }
@@ -63,6 +192,11 @@ function checkAmount(amount: Money): Refusal | undefined {
   if (amount.minor <= 0n || amount.minor > AMOUNT_MAX)
     return refuse("INVALID_AMOUNT", { amount: amount.minor.toString() });
   return checkCurrency(amount.currency);
+}
+
+function checkRate(rate: number): Refusal | undefined {
+  if (Number.isSafeInteger(rate) && rate >= 0 && rate <= RATE_MAX) return undefined;
+  return refuse("INVALID_RATE", { rate: Number.isSafeInteger(rate) ? formatAmount(BigInt(rate), 6) : String(rate) });
 }
 
 function malformed(problem: string): Refusal {

@@ -3,27 +3,24 @@
  * are internal. No I/O, no clock, no randomness: they come in as arguments.
  */
 export {
+  AccountState,
   AccountType,
   type AccountView,
   type CustomerAccountType,
-  cashAccountName,
+  type InternalAccountType,
+  internalAccountName,
+  isAccountState,
   isAccountType,
   isCustomerType,
+  type Metadata,
+  parseFeesAccountName,
 } from "./account.ts";
 export { assert, InvariantError } from "./assert.ts";
 export { checkCommand } from "./check-command.ts";
-export {
-  ANONYMOUS_PRINCIPAL,
-  type Command,
-  type Deposit,
-  type OpenAccount,
-  type RegisterBranch,
-  type Request,
-  type Transfer,
-  type Withdraw,
-} from "./command.ts";
-export { type CommandHash, hashCommand } from "./command-hash.ts";
+export * from "./command.ts";
+export { CANCELLED_HASH, type CommandHash, hashCommand } from "./command-hash.ts";
 export { currencyCodes, currencyDecimals } from "./currency.ts";
+export { HoldState, type HoldView, isHoldState, remainingOf } from "./hold.ts";
 export {
   type AccountIndex,
   type BranchNumber,
@@ -37,11 +34,21 @@ export {
   toHex,
 } from "./identifiers.ts";
 export { apply, beginBatch, type Mark, mark, rollback, totals, unapply } from "./ledger/apply.ts";
-export { decide } from "./ledger/decide.ts";
-export { type BranchEntry, type CurrencyEntry, type EpochEntry, Ledger, type StateRootEntry } from "./ledger/ledger.ts";
+export { decide, dueHolds, originalsOf, recordsMax } from "./ledger/decide.ts";
+export type { RecordLookup } from "./ledger/decision.ts";
+export {
+  type AccountDetails,
+  type BranchEntry,
+  type CurrencyEntry,
+  type EpochEntry,
+  Ledger,
+  type StateRootEntry,
+} from "./ledger/ledger.ts";
+export { preview } from "./ledger/preview.ts";
 export type { RequestEntry } from "./ledger/request-table.ts";
 export * from "./limits.ts";
 export { type AmountProblem, fitsBalance, formatAmount, type Money, parseAmount } from "./money.ts";
+export { OPERATIONS } from "./operations.ts";
 export { formatRate, parseRate } from "./rate.ts";
 export {
   describe,
@@ -61,21 +68,7 @@ export {
   type StatusName,
   statusOf,
 } from "./reasons.ts";
-export {
-  type AccountOpenedRecord,
-  type BranchRegisteredRecord,
-  type CurrencyDefinedRecord,
-  type EpochBegunRecord,
-  isMovement,
-  type LedgerRecord,
-  type MovementRecord,
-  RecordKind,
-  type RejectedRecord,
-  type Rejection,
-  type RequestKey,
-  type StateRootRecord,
-  SYSTEM_PRINCIPAL,
-} from "./record.ts";
+export * from "./record.ts";
 export {
   checkSession,
   invalidSession,
@@ -85,3 +78,4 @@ export {
   type SessionCheck,
   sessionAt,
 } from "./session.ts";
+export { formatTime } from "./time-text.ts";

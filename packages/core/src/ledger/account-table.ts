@@ -1,8 +1,10 @@
-import type { AccountType } from "../account.ts";
+import { AccountState, type AccountType, type Metadata } from "../account.ts";
 import { assert } from "../assert.ts";
 import type { AccountIndex, BranchNumber, CurrencyIndex, Position } from "../identifiers.ts";
+import { AMOUNT_MAX } from "../limits.ts";
+import { grown } from "./grown.ts";
 
-/** The fixed part of an account: what its opening said. */
+/** What an account's opening says. */
 export interface AccountEntry {
   readonly type: AccountType;
   readonly number: number;
@@ -12,9 +14,19 @@ export interface AccountEntry {
   readonly owner: string;
   readonly displayName: string;
   readonly floor: bigint;
+  /** Undefined for none. */
+  readonly ceiling?: bigint | undefined;
+  /** Undefined for none. */
+  readonly alias?: string | undefined;
+  /** Undefined for none. */
+  readonly metadata?: Metadata | undefined;
   readonly openedPosition: Position;
   readonly openedTimeMs: number;
 }
+
+/** No index of an account: there are at most 100 million. */
+const NO_ACCOUNT = 0xffff_ffff;
+const NO_METADATA: Metadata = Object.freeze({});
 
 /**
  * Accounts by index, in columns: numbers in typed arrays, so that a million of them are a few dozen megabytes and a
@@ -27,7 +39,11 @@ export class AccountTable {
   homeBranches = new Uint32Array(64);
   numbers = new Float64Array(64);
   posted = new BigInt64Array(64);
+  held = new BigInt64Array(64);
   floors = new BigInt64Array(64);
+  /** `AMOUNT_MAX` for none. */
+  ceilings = new BigInt64Array(64);
+  states = new Uint8Array(64);
   versions = new Float64Array(64);
   openedPositions = new Float64Array(64);
   openedTimesMs = new Float64Array(64);
@@ -35,9 +51,13 @@ export class AccountTable {
   readonly owners: string[] = [];
   readonly displayNames: string[] = [];
   /** Index of the account with number n at n − 1: a `Map` ends at 16.7 million entries, and takes ten times the memory. */
-  private indexesByNumber = new Uint32Array(64);
-  private customers = 0;
+  private indexesByNumber = new Uint32Array(64).fill(NO_ACCOUNT);
+  private highestNumber = 0;
   private readonly byName = new Map<string, AccountIndex>();
+  private readonly byAlias = new Map<string, AccountIndex>();
+  /** Only of the accounts that have one. */
+  private readonly aliases = new Map<AccountIndex, string>();
+  private readonly metadata = new Map<AccountIndex, Metadata>();
 
   get count(): number {
     return this.length;
@@ -45,27 +65,37 @@ export class AccountTable {
 
   /**
    * Adds an account with balance zero and version 1.
-   * Throws: `InvariantError`, with nothing changed, unless its number is the next one or its name is new.
+   * Throws: `InvariantError`, with nothing changed, unless its number is above all others, or its name is new, and its
+   * alias too.
    */
   push(entry: AccountEntry): AccountIndex {
     const index = this.length as AccountIndex;
-    if (entry.number !== 0)
-      assert(entry.number === this.customers + 1, `account number ${entry.number} is the next one`);
+    if (entry.number !== 0) assert(entry.number > this.highestNumber, `account number ${entry.number} comes next`);
     else assert(!this.byName.has(entry.name), `internal account ${entry.name} is new`);
+    const { alias, metadata } = entry;
+    assert(alias === undefined || !this.byAlias.has(alias), `alias ${alias} is new`);
     if (this.length === this.types.length) this.grow();
     this.types[index] = entry.type;
     this.currencies[index] = entry.currency;
     this.homeBranches[index] = entry.homeBranch;
     this.numbers[index] = entry.number;
     this.posted[index] = 0n;
+    this.held[index] = 0n;
     this.floors[index] = entry.floor;
+    this.ceilings[index] = entry.ceiling ?? AMOUNT_MAX;
+    this.states[index] = AccountState.OPEN;
     this.versions[index] = 1;
     this.openedPositions[index] = entry.openedPosition;
     this.openedTimesMs[index] = entry.openedTimeMs;
     this.names.push(entry.name);
     this.owners.push(entry.owner);
     this.displayNames.push(entry.displayName);
-    if (entry.number !== 0) this.indexesByNumber[this.customers++] = index;
+    if (alias !== undefined) {
+      this.byAlias.set(alias, index);
+      this.aliases.set(index, alias);
+    }
+    if (metadata !== undefined) this.setMetadata(index, metadata);
+    if (entry.number !== 0) this.setNumber(entry.number, index);
     else this.byName.set(entry.name, index);
     this.length++;
     return index;
@@ -74,9 +104,13 @@ export class AccountTable {
   /** Takes the newest account away again. */
   pop(): void {
     assert(this.length > 0, "there is an account to take away");
-    const index = --this.length;
-    if (this.numbers[index] !== 0) this.customers--;
+    const index = --this.length as AccountIndex;
+    const number = this.numbers[index] as number;
+    if (number !== 0) this.forgetNumber(number);
     else this.byName.delete(this.names[index] as string);
+    this.byAlias.delete(this.aliasOf(index));
+    this.aliases.delete(index);
+    this.metadata.delete(index);
     this.names.pop();
     this.owners.pop();
     this.displayNames.pop();
@@ -84,29 +118,67 @@ export class AccountTable {
 
   /** @param number a positive integer. */
   findByNumber(number: number): AccountIndex | undefined {
-    return number <= this.customers ? (this.indexesByNumber[number - 1] as AccountIndex) : undefined;
+    if (number > this.highestNumber) return undefined;
+    const index = this.indexesByNumber[number - 1] as number;
+    return index === NO_ACCOUNT ? undefined : (index as AccountIndex);
+  }
+
+  findByAlias(alias: string): AccountIndex | undefined {
+    return this.byAlias.get(alias);
+  }
+
+  /** Empty for none. */
+  aliasOf(account: AccountIndex): string {
+    return this.aliases.get(account) ?? "";
+  }
+
+  /** How many accounts have one. */
+  get aliasCount(): number {
+    return this.aliases.size;
+  }
+
+  metadataOf(account: AccountIndex): Metadata {
+    return this.metadata.get(account) ?? NO_METADATA;
+  }
+
+  setMetadata(account: AccountIndex, metadata: Metadata): void {
+    if (Object.keys(metadata).length === 0) this.metadata.delete(account);
+    else this.metadata.set(account, Object.freeze({ ...metadata }));
   }
 
   findByName(name: string): AccountIndex | undefined {
     return this.byName.get(name);
   }
 
+  private setNumber(number: number, index: AccountIndex): void {
+    // Numbers that are aliases are left out of the sequence, so there may be more numbers than accounts.
+    let capacity = this.indexesByNumber.length;
+    while (capacity < number) capacity *= 2;
+    if (capacity > this.indexesByNumber.length)
+      this.indexesByNumber = grown(new Uint32Array(capacity).fill(NO_ACCOUNT), this.indexesByNumber);
+    this.indexesByNumber[number - 1] = index;
+    this.highestNumber = number;
+  }
+
+  private forgetNumber(number: number): void {
+    this.indexesByNumber[number - 1] = NO_ACCOUNT;
+    do this.highestNumber--;
+    while (this.highestNumber > 0 && this.indexesByNumber[this.highestNumber - 1] === NO_ACCOUNT);
+  }
+
   private grow(): void {
     const capacity = this.types.length * 2;
-    this.indexesByNumber = grown(new Uint32Array(capacity), this.indexesByNumber);
     this.types = grown(new Uint8Array(capacity), this.types);
     this.currencies = grown(new Uint32Array(capacity), this.currencies);
     this.homeBranches = grown(new Uint32Array(capacity), this.homeBranches);
     this.numbers = grown(new Float64Array(capacity), this.numbers);
     this.posted = grown(new BigInt64Array(capacity), this.posted);
+    this.held = grown(new BigInt64Array(capacity), this.held);
     this.floors = grown(new BigInt64Array(capacity), this.floors);
+    this.ceilings = grown(new BigInt64Array(capacity), this.ceilings);
+    this.states = grown(new Uint8Array(capacity), this.states);
     this.versions = grown(new Float64Array(capacity), this.versions);
     this.openedPositions = grown(new Float64Array(capacity), this.openedPositions);
     this.openedTimesMs = grown(new Float64Array(capacity), this.openedTimesMs);
   }
-}
-
-function grown<T extends { set(source: T): void }>(larger: T, smaller: T): T {
-  larger.set(smaller);
-  return larger;
 }

@@ -1,11 +1,14 @@
-import type { AccountView } from "../account.ts";
-import { AccountType, isCustomerType } from "../account.ts";
+import type { AccountView, InternalAccountType, Metadata } from "../account.ts";
+import { AccountState, AccountType, isCustomerType } from "../account.ts";
 import { assert } from "../assert.ts";
+import type { HoldView } from "../hold.ts";
 import type { AccountIndex, BranchNumber, CurrencyIndex, Position, RequestId } from "../identifiers.ts";
-import { BRANCH_NUMBER_MAX } from "../limits.ts";
-import { AccountTable } from "./account-table.ts";
+import { AMOUNT_MAX, BRANCH_NUMBER_MAX } from "../limits.ts";
+import { type AccountEntry, AccountTable } from "./account-table.ts";
+import { HoldTable } from "./hold-table.ts";
 import { RequestTable } from "./request-table.ts";
-import { Digest, TermHasher } from "./term-hasher.ts";
+import { Digest } from "./term-hasher.ts";
+import { Terms } from "./terms.ts";
 
 export interface CurrencyEntry {
   readonly code: string;
@@ -27,23 +30,20 @@ export interface EpochEntry {
   readonly lossAccepted: boolean;
 }
 
+/** What can be changed of an account. */
+export interface AccountDetails {
+  readonly displayName: string;
+  readonly metadata: Metadata;
+  readonly floor: bigint;
+  /** Undefined for none. */
+  readonly ceiling: bigint | undefined;
+}
+
 export interface StateRootEntry {
   readonly position: Position;
   /** 32 bytes. */
   readonly root: Uint8Array;
 }
-
-/** Kinds of entries in the digest. Their numbers are for ever. */
-const Term = {
-  ACCOUNT: 1,
-  BALANCE: 2,
-  REQUEST: 3,
-  PRINCIPAL: 4,
-  CURRENCY: 5,
-  BRANCH: 6,
-  EPOCH: 7,
-  COUNTERS: 8,
-} as const;
 
 /**
  * The state of the bank at one position. Everything that decides a future answer is in here, and in its digest.
@@ -56,10 +56,15 @@ export class Ledger {
   position: Position = 0;
   /** Journal time of the last batch, Unix milliseconds. */
   timeMs = 0;
-  /** The number that the next customer account gets. */
+  /** The number that the next customer account gets: no account has it, and no alias is it. */
   nextAccountNumber = 1;
+  /** What may stand in the journal: see `FORMAT_LEVEL_MAX`. */
+  formatLevel = 1;
   readonly accounts = new AccountTable();
   readonly requests: RequestTable;
+  readonly holds = new HoldTable();
+  /** Position of the reversal by that of the movement that it takes back. */
+  readonly reversals = new Map<Position, Position>();
   readonly currencies: CurrencyEntry[] = [];
   readonly branches = new Map<BranchNumber, BranchEntry>();
   readonly epochs: EpochEntry[] = [];
@@ -67,10 +72,10 @@ export class Ledger {
   root: StateRootEntry | undefined;
   private readonly principalIndexes = new Map<string, number>();
   private readonly currencyIndexes = new Map<string, CurrencyIndex>();
-  /** Cash accounts by branch and currency. */
-  private readonly cashAccounts = new Map<number, AccountIndex>();
+  /** The bank's own accounts by type, branch and currency. */
+  private readonly internalAccounts = new Map<number, AccountIndex>();
   private readonly digest = new Digest();
-  private readonly term = new TermHasher();
+  private readonly terms = new Terms();
   /** As far as `forgetUndo` was told. No state: it decides no answer. */
   private committedPosition: Position = 0;
   private readonly undoSteps: { readonly position: Position; readonly revert: () => void }[] = [];
@@ -84,16 +89,15 @@ export class Ledger {
 
   /** 16 bytes: the additive checksum of everything in this ledger. */
   digestBytes(): Uint8Array {
-    const term = this.term.begin(Term.COUNTERS).integer(this.position).integer(this.timeMs);
-    term.integer(this.nextAccountNumber).integer(this.root?.position ?? 0);
-    if (this.root !== undefined) term.bytes(this.root.root);
-    return this.digest.bytesWith(term.finish());
+    const { position, timeMs, nextAccountNumber, formatLevel, root } = this;
+    const counters = { position, timeMs, nextAccountNumber, formatLevel, root: root?.root };
+    return this.digest.bytesWith(this.terms.counters({ ...counters, rootPosition: root?.position ?? 0 }));
   }
 
-  /** The customer account that a caller names by its number; undefined when there is none. */
+  /** The customer account that a caller names by its number or alias; undefined when there is none. */
   findCustomerAccount(reference: string): AccountIndex | undefined {
-    if (!/^[1-9][0-9]{0,14}$/.test(reference)) return undefined;
-    return this.accounts.findByNumber(Number(reference));
+    const number = /^[1-9][0-9]{0,14}$/.test(reference) ? this.accounts.findByNumber(Number(reference)) : undefined;
+    return number ?? this.accounts.findByAlias(reference);
   }
 
   /** Any account that a reader names: by number, or an internal one by name. */
@@ -117,15 +121,20 @@ export class Ledger {
       index: account,
       number: table.numbers[account] as number,
       reference: this.referenceOf(account),
+      alias: table.aliasOf(account),
+      state: table.states[account] as AccountView["state"],
       type: table.types[account] as AccountView["type"],
       owner: table.owners[account] as string,
       displayName: table.displayNames[account] as string,
+      metadata: table.metadataOf(account),
       currency: code,
       currencyIndex,
       decimals,
       homeBranch: table.homeBranches[account] as number,
       posted: table.posted[account] as bigint,
+      held: table.held[account] as bigint,
       floor: table.floors[account] as bigint,
+      ceiling: table.ceilings[account] === AMOUNT_MAX ? undefined : (table.ceilings[account] as bigint),
       version: table.versions[account] as number,
       openedPosition: table.openedPositions[account] as number,
       openedTimeMs: table.openedTimesMs[account] as number,
@@ -136,9 +145,34 @@ export class Ledger {
     return isCustomerType(this.accounts.types[account] as AccountView["type"]);
   }
 
-  /** The account in which a branch's cash of one currency is booked; undefined before its first movement. */
-  findCashAccount(branch: BranchNumber, currency: CurrencyIndex): AccountIndex | undefined {
-    return this.cashAccounts.get(cashKey(branch, currency));
+  /** A branch's own account of this type and currency; undefined before its first use. */
+  findInternalAccount(
+    type: InternalAccountType,
+    branch: BranchNumber,
+    currency: CurrencyIndex,
+  ): AccountIndex | undefined {
+    return this.internalAccounts.get(internalKey(type, branch, currency));
+  }
+
+  /** The hold that was placed at this position; undefined when none was. */
+  viewHold(hold: Position): HoldView | undefined {
+    const index = this.holds.find(hold);
+    return index === -1 ? undefined : this.holds.viewAt(index);
+  }
+
+  /** Identities of the open holds of an account, ascending. */
+  openHoldsOf(account: AccountIndex): readonly Position[] {
+    return this.holds.openOf(account);
+  }
+
+  /** Journal time at which the next open hold ends by itself; undefined when none does. */
+  nextExpiryMs(): number | undefined {
+    return this.holds.nextExpiryMs();
+  }
+
+  /** Position of the reversal of a movement; undefined when it was not reversed. */
+  reversalOf(original: Position): Position | undefined {
+    return this.reversals.get(original);
   }
 
   currencyIndex(code: string): CurrencyIndex | undefined {
@@ -171,47 +205,115 @@ export class Ledger {
   /** Adds to a posted balance and counts the change. */
   post(account: AccountIndex, delta: bigint, versionStep: 1 | -1): void {
     const { posted, versions } = this.accounts;
-    this.digest.subtract(this.balanceTerm(account));
+    this.digest.subtract(this.terms.balance(account, posted[account] as bigint, versions[account] as number));
     posted[account] = (posted[account] as bigint) + delta;
     versions[account] = (versions[account] as number) + versionStep;
-    this.digest.add(this.balanceTerm(account));
+    this.digest.add(this.terms.balance(account, posted[account] as bigint, versions[account] as number));
   }
 
-  addAccount(entry: Parameters<AccountTable["push"]>[0]): AccountIndex {
+  /** Adds to what open holds keep back; counts no change. */
+  keepBack(account: AccountIndex, delta: bigint): void {
+    const { held } = this.accounts;
+    this.subtractHeld(account);
+    held[account] = (held[account] as bigint) + delta;
+    this.addHeld(account);
+  }
+
+  addAccount(entry: AccountEntry): AccountIndex {
     const index = this.accounts.push(entry);
-    if (entry.type === AccountType.CASH) this.cashAccounts.set(cashKey(entry.homeBranch, entry.currency), index);
-    this.digest.add(this.accountTerm(index));
-    this.digest.add(this.balanceTerm(index));
+    const { type, homeBranch, currency } = entry;
+    if (!isCustomerType(type)) this.internalAccounts.set(internalKey(type, homeBranch, currency), index);
+    this.addAccountTerms(index);
+    this.digest.add(this.terms.balance(index, 0n, 1));
     return index;
   }
 
+  /** Takes the newest account away, as it was when it was opened. */
   removeNewestAccount(): void {
-    const index = (this.accounts.count - 1) as AccountIndex;
-    this.digest.subtract(this.balanceTerm(index));
-    this.digest.subtract(this.accountTerm(index));
-    if (this.accounts.types[index] === AccountType.CASH) {
-      const branch = this.accounts.homeBranches[index] as number;
-      this.cashAccounts.delete(cashKey(branch, this.accounts.currencies[index] as CurrencyIndex));
-    }
-    this.accounts.pop();
+    const { accounts } = this;
+    const index = (accounts.count - 1) as AccountIndex;
+    const { posted, versions } = accounts;
+    this.digest.subtract(this.terms.balance(index, posted[index] as bigint, versions[index] as number));
+    this.subtractAccountTerms(index);
+    const type = accounts.types[index] as AccountType;
+    const branch = accounts.homeBranches[index] as number;
+    if (!isCustomerType(type))
+      this.internalAccounts.delete(internalKey(type, branch, accounts.currencies[index] as CurrencyIndex));
+    accounts.pop();
   }
 
   /** Sets balance and version as a snapshot has them. */
   restoreBalance(account: AccountIndex, posted: bigint, version: number): void {
-    this.digest.subtract(this.balanceTerm(account));
-    this.accounts.posted[account] = posted;
-    this.accounts.versions[account] = version;
-    this.digest.add(this.balanceTerm(account));
+    const { accounts } = this;
+    const was = accounts.posted[account] as bigint;
+    this.digest.subtract(this.terms.balance(account, was, accounts.versions[account] as number));
+    accounts.posted[account] = posted;
+    accounts.versions[account] = version;
+    this.digest.add(this.terms.balance(account, posted, version));
+  }
+
+  /** Sets state and holding as a snapshot has them. */
+  restoreState(account: AccountIndex, state: AccountState, held: bigint): void {
+    this.setState(account, state);
+    this.subtractHeld(account);
+    this.accounts.held[account] = held;
+    this.addHeld(account);
+  }
+
+  /** Counts no change. */
+  setState(account: AccountIndex, state: AccountState): void {
+    this.subtractAccountTerms(account);
+    this.accounts.states[account] = state;
+    this.addAccountTerms(account);
+  }
+
+  /** Changes what can be changed of an account; counts no change. */
+  setDetails(account: AccountIndex, details: AccountDetails): void {
+    const { accounts } = this;
+    this.subtractAccountTerms(account);
+    accounts.displayNames[account] = details.displayName;
+    accounts.floors[account] = details.floor;
+    accounts.ceilings[account] = details.ceiling ?? AMOUNT_MAX;
+    accounts.setMetadata(account, details.metadata);
+    this.addAccountTerms(account);
+  }
+
+  addHold(view: HoldView): void {
+    this.holds.push(view);
+    this.digest.add(this.terms.hold(view));
+  }
+
+  removeNewestHold(): void {
+    this.digest.subtract(this.terms.hold(this.holds.viewAt(this.holds.count - 1)));
+    this.holds.pop();
+  }
+
+  changeHold(index: number, to: Pick<HoldView, "captured" | "expiresMs" | "state">): void {
+    this.digest.subtract(this.terms.hold(this.holds.viewAt(index)));
+    this.holds.change(index, to);
+    this.digest.add(this.terms.hold(this.holds.viewAt(index)));
+  }
+
+  addReversal(original: Position, reversal: Position): void {
+    this.reversals.set(original, reversal);
+    this.digest.add(this.terms.reversal(original, reversal));
+  }
+
+  removeReversal(original: Position): void {
+    const reversal = this.reversals.get(original);
+    assert(reversal !== undefined, "there is a reversal to take away");
+    this.reversals.delete(original);
+    this.digest.subtract(this.terms.reversal(original, reversal));
   }
 
   addRequest(principal: number, id: RequestId, position: Position, hashLow: number, hashHigh: number): void {
     this.requests.push(principal, id, position, hashLow, hashHigh);
-    this.digest.add(this.requestTerm(principal, id, position, hashLow, hashHigh));
+    this.digest.add(this.terms.request(principal, id, position, hashLow, hashHigh));
   }
 
   removeNewestRequest(): void {
     const { principal, id, position, hashLow, hashHigh } = this.requests.entryAt(this.requests.count - 1);
-    this.digest.subtract(this.requestTerm(principal, id, position, hashLow, hashHigh));
+    this.digest.subtract(this.terms.request(principal, id, position, hashLow, hashHigh));
     this.requests.pop();
   }
 
@@ -221,11 +323,11 @@ export class Ledger {
     if (known !== undefined) return known;
     const index = this.principals.push(name) - 1;
     this.principalIndexes.set(name, index);
-    this.digest.add(this.term.begin(Term.PRINCIPAL).word(index).text(name).finish());
+    this.digest.add(this.terms.principal(index, name));
     this.undo(() => {
       this.principals.pop();
       this.principalIndexes.delete(name);
-      this.digest.subtract(this.term.begin(Term.PRINCIPAL).word(index).text(name).finish());
+      this.digest.subtract(this.terms.principal(index, name));
     });
     return index;
   }
@@ -233,37 +335,37 @@ export class Ledger {
   addCurrency(entry: CurrencyEntry): void {
     const index = (this.currencies.push(entry) - 1) as CurrencyIndex;
     this.currencyIndexes.set(entry.code, index);
-    this.digest.add(this.currencyTerm(index, entry));
+    this.digest.add(this.terms.currency(index, entry));
   }
 
   removeNewestCurrency(): void {
     const entry = this.currencies.pop();
     assert(entry !== undefined, "there is a currency to take away");
     this.currencyIndexes.delete(entry.code);
-    this.digest.subtract(this.currencyTerm(this.currencies.length as CurrencyIndex, entry));
+    this.digest.subtract(this.terms.currency(this.currencies.length as CurrencyIndex, entry));
   }
 
   /** Sets or, with undefined, removes a branch. */
   setBranch(branch: BranchNumber, entry: BranchEntry | undefined): void {
     const previous = this.branches.get(branch);
-    if (previous !== undefined) this.digest.subtract(this.branchTerm(branch, previous));
+    if (previous !== undefined) this.digest.subtract(this.terms.branch(branch, previous));
     if (entry === undefined) {
       this.branches.delete(branch);
     } else {
       this.branches.set(branch, entry);
-      this.digest.add(this.branchTerm(branch, entry));
+      this.digest.add(this.terms.branch(branch, entry));
     }
   }
 
   addEpoch(entry: EpochEntry): void {
     this.epochs.push(entry);
-    this.digest.add(this.epochTerm(entry));
+    this.digest.add(this.terms.epoch(entry));
   }
 
   removeNewestEpoch(): void {
     const entry = this.epochs.pop();
     assert(entry !== undefined, "there is an epoch to take away");
-    this.digest.subtract(this.epochTerm(entry));
+    this.digest.subtract(this.terms.epoch(entry));
   }
 
   /** Remembers how to take back a change of the record that is being applied. */
@@ -293,54 +395,37 @@ export class Ledger {
 
   // Entries of the digest
 
-  private balanceTerm(account: AccountIndex): TermHasher {
-    return this.term
-      .begin(Term.BALANCE)
-      .word(account)
-      .int64(this.accounts.posted[account] as bigint)
-      .integer(this.accounts.versions[account] as number)
-      .finish();
+  private addAccountTerms(account: AccountIndex): void {
+    this.digest.add(this.terms.account(this.accounts, account));
+    if (this.hasExtras(account)) this.digest.add(this.terms.accountExtras(this.accounts, account));
   }
 
-  private accountTerm(account: AccountIndex): TermHasher {
-    const table = this.accounts;
-    return this.term
-      .begin(Term.ACCOUNT)
-      .word(account)
-      .word(table.types[account] as number)
-      .word(table.currencies[account] as number)
-      .word(table.homeBranches[account] as number)
-      .integer(table.numbers[account] as number)
-      .int64(table.floors[account] as bigint)
-      .integer(table.openedPositions[account] as number)
-      .integer(table.openedTimesMs[account] as number)
-      .text(table.names[account] as string)
-      .text(table.owners[account] as string)
-      .text(table.displayNames[account] as string)
-      .finish();
+  private subtractAccountTerms(account: AccountIndex): void {
+    this.digest.subtract(this.terms.account(this.accounts, account));
+    if (this.hasExtras(account)) this.digest.subtract(this.terms.accountExtras(this.accounts, account));
   }
 
-  private requestTerm(principal: number, id: RequestId, position: Position, low: number, high: number): TermHasher {
-    return this.term.begin(Term.REQUEST).word(principal).bytes(id).integer(position).word(low).word(high).finish();
+  private hasExtras(account: AccountIndex): boolean {
+    const { accounts } = this;
+    return (
+      accounts.states[account] !== AccountState.OPEN ||
+      accounts.ceilings[account] !== AMOUNT_MAX ||
+      accounts.aliasOf(account) !== "" ||
+      Object.keys(accounts.metadataOf(account)).length > 0
+    );
   }
 
-  private currencyTerm(index: CurrencyIndex, entry: CurrencyEntry): TermHasher {
-    return this.term.begin(Term.CURRENCY).word(index).text(entry.code).word(entry.decimals).finish();
+  private addHeld(account: AccountIndex): void {
+    const held = this.accounts.held[account] as bigint;
+    if (held !== 0n) this.digest.add(this.terms.held(account, held));
   }
 
-  private branchTerm(branch: BranchNumber, entry: BranchEntry): TermHasher {
-    return this.term.begin(Term.BRANCH).word(branch).text(entry.name).text(entry.address).finish();
-  }
-
-  private epochTerm(entry: EpochEntry): TermHasher {
-    const term = this.term.begin(Term.EPOCH).integer(entry.number).bytes(entry.id);
-    return term
-      .integer(entry.firstPosition)
-      .word(entry.lossAccepted ? 1 : 0)
-      .finish();
+  private subtractHeld(account: AccountIndex): void {
+    const held = this.accounts.held[account] as bigint;
+    if (held !== 0n) this.digest.subtract(this.terms.held(account, held));
   }
 }
 
-function cashKey(branch: BranchNumber, currency: CurrencyIndex): number {
-  return currency * (BRANCH_NUMBER_MAX + 1) + branch;
+function internalKey(type: InternalAccountType, branch: BranchNumber, currency: CurrencyIndex): number {
+  return (currency * (AccountType.FEES + 1) + type) * (BRANCH_NUMBER_MAX + 1) + branch;
 }

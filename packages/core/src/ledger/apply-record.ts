@@ -1,0 +1,163 @@
+import type { AccountState } from "../account.ts";
+import { HoldState } from "../hold.ts";
+import type { AccountIndex, Position } from "../identifiers.ts";
+import type { AccountOpenedRecord, AccountUpdatedRecord, Posting } from "../record.ts";
+import { postingOf, RecordKind } from "../record.ts";
+import type { OtherRecord } from "./check-record.ts";
+import type { AccountDetails, Ledger } from "./ledger.ts";
+
+/** Carries out a record that was checked, and remembers how to take it back. */
+export function applyRecord(ledger: Ledger, record: OtherRecord): void {
+  switch (record.kind) {
+    case RecordKind.REJECTED:
+    case RecordKind.GROUP_COMMITTED:
+    case RecordKind.TIME_TICKED:
+      return;
+    case RecordKind.ACCOUNT_OPENED:
+      openAccount(ledger, record);
+      return;
+    case RecordKind.EPOCH_BEGUN: {
+      const { number, id, lossAccepted } = record;
+      ledger.addEpoch({ number, id, firstPosition: ledger.position, lossAccepted });
+      ledger.undo(() => ledger.removeNewestEpoch());
+      return;
+    }
+    case RecordKind.CURRENCY_DEFINED:
+      ledger.addCurrency({ code: record.code, decimals: record.decimals });
+      ledger.undo(() => ledger.removeNewestCurrency());
+      return;
+    case RecordKind.BRANCH_REGISTERED: {
+      const previous = ledger.branches.get(record.number);
+      ledger.setBranch(record.number, { name: record.name, address: record.address });
+      ledger.undo(() => ledger.setBranch(record.number, previous));
+      return;
+    }
+    case RecordKind.STATE_ROOT: {
+      const previous = ledger.root;
+      ledger.root = { position: record.position, root: record.root };
+      ledger.undo(() => {
+        ledger.root = previous;
+      });
+      return;
+    }
+    case RecordKind.FORMAT_LEVEL_RAISED: {
+      const previous = ledger.formatLevel;
+      ledger.formatLevel = record.level;
+      ledger.undo(() => {
+        ledger.formatLevel = previous;
+      });
+      return;
+    }
+    case RecordKind.ACCOUNT_UPDATED:
+      updateAccount(ledger, record);
+      return;
+    case RecordKind.ACCOUNT_STATE_CHANGED:
+      changeState(ledger, record.account, record.state);
+      return;
+    case RecordKind.REVERSAL: {
+      const { original } = record;
+      post(ledger, record);
+      ledger.addReversal(original, ledger.position);
+      ledger.undo(() => ledger.removeReversal(original));
+      return;
+    }
+    case RecordKind.INTEREST_APPLIED: {
+      const posting = postingOf(record);
+      if (posting !== undefined) post(ledger, posting);
+      return;
+    }
+    case RecordKind.HOLD_PLACED: {
+      const { account, held, captured, expiresMs } = record;
+      ledger.addHold({ hold: ledger.position, account, held, captured, expiresMs, state: HoldState.OPEN });
+      ledger.undo(() => ledger.removeNewestHold());
+      keepBack(ledger, account, held);
+      return;
+    }
+    case RecordKind.HOLD_CAPTURED: {
+      const { hold, account: debit, credit, amount, captured, expiresMs, held } = record;
+      const state = captured === held ? HoldState.CAPTURED : HoldState.OPEN;
+      changeHold(ledger, hold, { captured, expiresMs, state });
+      ledger.keepBack(debit, -amount);
+      ledger.undo(() => ledger.keepBack(debit, amount));
+      post(ledger, { debit, credit, amount });
+      return;
+    }
+    case RecordKind.HOLD_RELEASED: {
+      const { hold, account, captured, expiresMs, held } = record;
+      changeHold(ledger, hold, { captured, expiresMs, state: HoldState.RELEASED });
+      keepBack(ledger, account, captured - held);
+      return;
+    }
+    case RecordKind.HOLD_EXTENDED: {
+      const { hold, account, captured, expiresMs } = record;
+      changeHold(ledger, hold, { captured, expiresMs, state: HoldState.OPEN });
+      keepBack(ledger, account, 0n);
+      return;
+    }
+    case RecordKind.HOLDS_EXPIRED:
+      for (const hold of record.holds) expire(ledger, hold);
+      return;
+  }
+}
+
+function openAccount(ledger: Ledger, record: AccountOpenedRecord): void {
+  ledger.addAccount({ ...record, openedPosition: ledger.position, openedTimeMs: ledger.timeMs });
+  const previous = ledger.nextAccountNumber;
+  if (record.number !== 0) {
+    let next = record.number + 1;
+    while (ledger.accounts.findByAlias(String(next)) !== undefined) next++;
+    ledger.nextAccountNumber = next;
+  }
+  ledger.undo(() => {
+    ledger.nextAccountNumber = previous;
+    ledger.removeNewestAccount();
+  });
+}
+
+function updateAccount(ledger: Ledger, record: AccountUpdatedRecord): void {
+  const { account } = record;
+  const { displayName, metadata, floor, ceiling } = ledger.viewAccount(account);
+  const previous: AccountDetails = { displayName, metadata, floor, ceiling };
+  ledger.setDetails(account, record);
+  ledger.undo(() => ledger.setDetails(account, previous));
+  keepBack(ledger, account, 0n);
+}
+
+function changeState(ledger: Ledger, account: AccountIndex, state: AccountState): void {
+  const previous = ledger.accounts.states[account] as AccountState;
+  ledger.setState(account, state);
+  ledger.undo(() => ledger.setState(account, previous));
+  keepBack(ledger, account, 0n);
+}
+
+function expire(ledger: Ledger, position: Position): void {
+  const hold = ledger.holds.viewAt(ledger.holds.find(position));
+  changeHold(ledger, position, { ...hold, state: HoldState.EXPIRED });
+  keepBack(ledger, hold.account, hold.captured - hold.held);
+}
+
+function changeHold(ledger: Ledger, hold: Position, to: Parameters<Ledger["changeHold"]>[1]): void {
+  const index = ledger.holds.find(hold);
+  const previous = ledger.holds.viewAt(index);
+  ledger.changeHold(index, to);
+  ledger.undo(() => ledger.changeHold(index, previous));
+}
+
+/** Adds to what is held on an account, which counts as a change of it even when it adds nothing. */
+function keepBack(ledger: Ledger, account: AccountIndex, delta: bigint): void {
+  ledger.keepBack(account, delta);
+  ledger.post(account, 0n, 1);
+  ledger.undo(() => {
+    ledger.post(account, 0n, -1);
+    ledger.keepBack(account, -delta);
+  });
+}
+
+function post(ledger: Ledger, { debit, credit, amount }: Posting): void {
+  ledger.post(debit, -amount, 1);
+  ledger.post(credit, amount, 1);
+  ledger.undo(() => {
+    ledger.post(credit, -amount, -1);
+    ledger.post(debit, amount, -1);
+  });
+}

@@ -1,0 +1,116 @@
+import type { Command } from "../command.ts";
+import type { Money } from "../money.ts";
+
+const MAX = 2n ** 63n - 1n;
+const MIN = -(2n ** 63n);
+const LAST_MS = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
+const HIGHEST_RATE = 100_000_000;
+const LARGEST_GROUP = 100;
+
+export interface Malformed {
+  readonly reason: "INVALID_REQUEST" | "INVALID_AMOUNT" | "INVALID_RATE" | "UNKNOWN_CURRENCY";
+  readonly item?: number;
+}
+
+/** What is wrong with a command by itself, as its rules read: its form first, then the amount, then the currency. */
+export function malformedIn(command: Command): Malformed | undefined {
+  if (command.kind !== "group") {
+    const reason = formProblem(command) ? "INVALID_REQUEST" : valueProblem(command);
+    return reason && { reason };
+  }
+  if (command.items.length < 1 || command.items.length > LARGEST_GROUP) return { reason: "INVALID_REQUEST" };
+  for (const [before, item] of command.items.entries()) {
+    const problem = malformedIn(item);
+    if (problem !== undefined) return { ...problem, item: before + 1 };
+  }
+  return undefined;
+}
+
+function formProblem(command: Exclude<Command, { kind: "group" }>): boolean {
+  switch (command.kind) {
+    case "cancelRequest":
+      return false;
+    case "registerBranch":
+      return (
+        !(command.branch >= 1 && command.branch <= 65_535) ||
+        badText(command.name, 128) ||
+        badText(command.address, 256)
+      );
+    case "openAccount": {
+      const { type, alias = "", floor = 0n, ceiling = 1n } = command;
+      if (badText(command.owner, 128) || badText(command.displayName, 128) || badMetadata(command.metadata)) return true;
+      if (badText(alias, 64) || alias.includes("/")) return true;
+      return floor > 0n || floor < (type === 1 ? 0n : MIN) || ceiling < 1n || ceiling > MAX;
+    }
+    case "updateAccount": {
+      const { displayName = "", floor = 0n, ceiling = null } = command;
+      if (badReference(command.account) || badText(displayName, 128) || badMetadata(command.metadata)) return true;
+      return floor < MIN || floor > MAX || (ceiling !== null && (ceiling < 1n || ceiling > MAX));
+    }
+    case "transfer":
+      return badReference(command.from) || badReference(command.to);
+    case "reverse":
+      return badPosition(command.transaction);
+    case "placeHold":
+      return badReference(command.account) || command.expiresMs < 0 || command.expiresMs > LAST_MS;
+    case "captureHold":
+      return badPosition(command.hold) || (command.to !== "" && badReference(command.to));
+    case "releaseHold":
+      return badPosition(command.hold);
+    case "extendHold":
+      return badPosition(command.hold) || command.expiresMs < 1 || command.expiresMs > LAST_MS;
+    default:
+      return badReference(command.account);
+  }
+}
+
+function valueProblem(command: Exclude<Command, { kind: "group" }>): Malformed["reason"] | undefined {
+  switch (command.kind) {
+    case "openAccount":
+      return badCurrency(command.currency) ? "UNKNOWN_CURRENCY" : undefined;
+    case "applyInterest":
+      return command.rate >= 0 && command.rate <= HIGHEST_RATE && Math.floor(command.rate) === command.rate
+        ? undefined
+        : "INVALID_RATE";
+    case "deposit":
+    case "withdraw":
+    case "transfer":
+    case "placeHold":
+      return badMoney(command.amount);
+    case "captureHold":
+      return command.amount === undefined ? undefined : badMoney(command.amount);
+    default:
+      return undefined;
+  }
+}
+
+function badMoney({ minor, currency }: Money): "INVALID_AMOUNT" | "UNKNOWN_CURRENCY" | undefined {
+  if (minor < 1n || minor > MAX) return "INVALID_AMOUNT";
+  return badCurrency(currency) ? "UNKNOWN_CURRENCY" : undefined;
+}
+
+/** Of what the tests send, everything is a currency but these. */
+function badCurrency(currency: string): boolean {
+  return currency === "XXX" || !/^[A-Z]{3}$/.test(currency);
+}
+
+function badReference(reference: string): boolean {
+  return reference === "" || badText(reference, 64);
+}
+
+function badPosition(position: number): boolean {
+  return position < 1 || Math.floor(position) !== position;
+}
+
+function badText(text: string, longest: number): boolean {
+  return text.length > longest || /\p{Surrogate}/u.test(text);
+}
+
+function badMetadata(metadata: Readonly<Record<string, string>> = {}): boolean {
+  const entries = Object.entries(metadata);
+  return (
+    entries.length > 16 ||
+    entries.some(([key, value]) => key === "" || badText(key, 64) || badText(value, 1024)) ||
+    entries.flat().join("").length > 1024
+  );
+}
