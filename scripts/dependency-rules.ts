@@ -18,7 +18,7 @@ export interface Rule {
   readonly testOnly?: boolean;
 }
 
-const EVERY_LIBRARY = ["client", "core", "journal", "node", "proto", "replica", "rpc", "store"];
+const EVERY_LIBRARY = ["client", "core", "history", "journal", "node", "proto", "replica", "rpc", "store"];
 
 /** By path, relative to the root. */
 export const RULES: Readonly<Record<string, Rule>> = {
@@ -28,9 +28,10 @@ export const RULES: Readonly<Record<string, Rule>> = {
   "packages/store": { bank: ["journal"] },
   // It drives a store through its port and never picks an engine, so it loads none.
   "packages/replica": { bank: ["journal", "core", "proto", "store/errors"] },
+  "packages/history": { bank: ["core", "journal", "replica"], npm: [] },
   "packages/rpc": { bank: ["proto", "core"] },
   "packages/client": { bank: ["rpc", "proto", "core"] },
-  "packages/node": { bank: ["client", "core", "journal", "proto", "replica", "rpc", "store"] },
+  "packages/node": { bank: ["client", "core", "history", "journal", "proto", "replica", "rpc", "store"] },
   "packages/testkit": { bank: EVERY_LIBRARY, testOnly: true },
   "packages/bench": { bank: [...EVERY_LIBRARY, "testkit"], testOnly: true },
   "apps/bank-server": { bank: EVERY_LIBRARY },

@@ -13,6 +13,7 @@ export type { JournalHead } from "./journal-head.ts";
 export { lostSession } from "./lost-session.ts";
 export { type Answered, isRejected, type Outcome, type Refused } from "./outcome.ts";
 export { errorText, type Log, type Platform } from "./platform.ts";
+export { PositionWatch } from "./position-watch.ts";
 export type { ReadIndex } from "./read-gate.ts";
 export { type Recovered, recover } from "./recover.ts";
 export { findLosses, type Loss, LossDetectedError, type Witness } from "./witness.ts";
