@@ -2,13 +2,22 @@
  * `@bank/rpc`: the seam between the wire and the ledger: codecs, error mapping, headers, serving and connecting.
  * Everything exported here is public; other files are internal.
  */
-export { type CommandCase, commandOfBatchItem, forwardedCommand, requestFromForwarded } from "./command-codec.ts";
+export {
+  type Asked,
+  type CommandCase,
+  commandCount,
+  commandOfBatchItem,
+  forwardedCommand,
+  type ItemCase,
+  requestFromForwarded,
+} from "./command-codec.ts";
 export {
   connectErrorFromFailure,
   connectErrorFromRefusal,
   ERROR_DOMAIN,
   failureFromConnectError,
   failureFromRefusal,
+  groupFailureFromConnectError,
   OUTCOME_KEY,
   outcomeOf,
 } from "./failure.ts";
@@ -22,9 +31,19 @@ export {
   SESSION_HEADER,
 } from "./headers.ts";
 export type { ReportIncident } from "./interceptors.ts";
-export { accountMessage, outcomeFromFailure, outcomeFromRecord } from "./outcome-codec.ts";
+export { type ItemOptions, itemFromCommand } from "./item-messages.ts";
+export { malformed } from "./malformed.ts";
+export { accountMessage, holdMessage, moneyMessage } from "./messages.ts";
 export {
-  MESSAGE_BYTES_MAX,
+  type AnsweringRecord,
+  outcomeFromFailure,
+  outcomeFromRecord,
+  resultFromPreview,
+  resultFromRecord,
+  transactionFromRecord,
+} from "./outcome-codec.ts";
+export {
+  REPLY_BYTES_MAX,
   REQUEST_BYTES_MAX,
   type ServeOptions,
   type Serving,
@@ -32,4 +51,6 @@ export {
   serve,
 } from "./serve.ts";
 export { decodeSession, encodeSession } from "./session-token.ts";
+export { submitCalls } from "./submit-calls.ts";
+export { timestampMessage, unixMs } from "./time.ts";
 export { connectToServer, type ServerConnection, serverUrl } from "./transport.ts";

@@ -5,6 +5,7 @@ import { pathToString } from "@bufbuild/protobuf/reflect";
 import { createValidator } from "@bufbuild/protovalidate";
 import { ConnectError, type Interceptor } from "@connectrpc/connect";
 import { connectErrorFromRefusal } from "./failure.ts";
+import { malformed } from "./malformed.ts";
 
 /** Told of every failure that is nobody's request's fault. */
 export type ReportIncident = (incident: {
@@ -47,8 +48,9 @@ export function validationInterceptor(): Interceptor {
     const result = validator.validate(type, message);
     if (result.kind === "error") throw result.error;
     if (result.kind !== "invalid") return;
-    const problem = result.violations.map(({ field, message: text }) => `${pathToString(field)}: ${text}`).join("; ");
-    throw new RefusalError("INVALID_REQUEST", { problem });
+    throw malformed(
+      result.violations.map(({ field, message: description }) => ({ field: pathToString(field), description })),
+    );
   };
   return (next) => async (request) => {
     const { input } = request.method;

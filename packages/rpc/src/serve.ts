@@ -9,15 +9,20 @@ import { errorInterceptor, type ReportIncident, validationInterceptor } from "./
 /** Requests larger than this are refused before they are decoded. */
 export const REQUEST_BYTES_MAX = 4 * 1024 * 1024;
 /**
- * What a branch gathers into one call may be larger: as many commands as a call can have, each with the longest texts
- * and session token.
+ * What a branch gathers into one call may be larger: as many small commands as a call can have, each with the longest
+ * texts and session token, or several customers' calls as they are.
  */
 export const SUBMIT_BYTES_MAX = 16 * 1024 * 1024;
-/** A forwarded command with three texts, a UUID and a token of 16 epochs. */
-const FORWARDED_COMMAND_BYTES_MAX = 1_200;
-assert(COMMANDS_PER_CALL_MAX * FORWARDED_COMMAND_BYTES_MAX < SUBMIT_BYTES_MAX, "a full call of a branch is taken");
-/** A stream's message holds one frame and little else; both sides can carry the largest. */
-export const MESSAGE_BYTES_MAX = FRAME_BYTES_MAX + 64 * 1024;
+/** A forwarded deposit, withdrawal or transfer, with three texts, a UUID and a token of 16 epochs. */
+export const SMALL_COMMAND_BYTES_MAX = 1_200;
+assert(COMMANDS_PER_CALL_MAX * SMALL_COMMAND_BYTES_MAX < SUBMIT_BYTES_MAX, "a full call of a branch is taken");
+assert(REQUEST_BYTES_MAX + SMALL_COMMAND_BYTES_MAX < SUBMIT_BYTES_MAX, "a customer's call is taken as a whole");
+/** Longer replies, and longer messages of streams, are refused by those who asked. */
+export const REPLY_BYTES_MAX = 64 * 1024 * 1024;
+/** The longest result of a command: an account with all its texts. */
+const RESULT_BYTES_MAX = 4_800;
+assert(COMMANDS_PER_CALL_MAX * RESULT_BYTES_MAX < REPLY_BYTES_MAX, "the results of a full call are taken");
+assert(2 * FRAME_BYTES_MAX < REPLY_BYTES_MAX, "a frame is taken, with the little that comes along");
 /** No call may ask for a longer deadline; streams have none. */
 const TIMEOUT_MAX_MS = 5 * 60_000;
 /** A connection that has not said which protocol it speaks by then is closed. */

@@ -1,6 +1,6 @@
 import type { Transport } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
-import { MESSAGE_BYTES_MAX } from "./serve.ts";
+import { REPLY_BYTES_MAX } from "./serve.ts";
 
 /** Between two pings on a connection with open calls. One that was idle for longer is pinged before its next call. */
 const PING_INTERVAL_MS = 10_000;
@@ -26,7 +26,7 @@ export function connectToServer(url: string): ServerConnection {
     transport: createGrpcTransport({
       baseUrl: url,
       sessionManager,
-      readMaxBytes: 2 * MESSAGE_BYTES_MAX,
+      readMaxBytes: REPLY_BYTES_MAX,
       acceptCompression: [],
     }),
     close: () => sessionManager.abort(),
