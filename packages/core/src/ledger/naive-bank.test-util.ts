@@ -1,120 +1,183 @@
-import type { Command, Request } from "../command.ts";
-import { toHex } from "../identifiers.ts";
+import type { Command, GroupItem, Request } from "../command.ts";
+import { changeState, openAccount, updateAccount } from "./naive-accounts.test-util.ts";
+import { NaiveBooks } from "./naive-books.test-util.ts";
+import { checkBranch, NaiveNo } from "./naive-checks.test-util.ts";
+import { captureHold, expireHolds, extendHold, placeHold, releaseHold } from "./naive-holds.test-util.ts";
+import { malformedIn } from "./naive-malformed.test-util.ts";
+import { applyInterest, deposit, reverse, transfer, withdraw } from "./naive-movements.test-util.ts";
+import { sortedJson, told } from "./told.test-util.ts";
 
-const MAX = 2n ** 63n - 1n;
-const MIN = -(2n ** 63n);
+/** What became of a request. */
+export interface NaiveOutcome {
+  /** Refused: without a trace; again: what it was answered before. */
+  readonly kind: "done" | "rejected" | "refused" | "again";
+  /** Why not; empty for yes. */
+  readonly reason: string;
+  /** What could not be done, or was done: of a group that was not, the kind of its item. */
+  readonly of: Command["kind"];
+  /** What the bank says: its new records, or, of a refusal or an answer given before, one line. */
+  readonly lines: readonly string[];
+}
 
-/** Decimals of the currencies that the twin knows. */
-const DECIMALS: ReadonlyMap<string, number> = new Map([
-  ["USD", 2],
-  ["EUR", 2],
-  ["JPY", 0],
-  ["KWD", 3],
-  ["CHF", 2],
-]);
-
-interface NaiveAccount {
-  readonly currency: string;
-  readonly balance: bigint;
-  /** Movements, and its opening. */
-  readonly changes: number;
+interface Answered {
+  readonly body: string;
+  readonly cancelled: boolean;
+  readonly position: number;
 }
 
 /**
- * The bank once more, as its rules read: maps of balances and a list of answers, without a journal, indexes, records or
- * undo. Nothing in here is taken from the ledger that it is compared with.
+ * The bank once more, as its rules read: maps and lists, no journal, no indexes, nothing that is kept up to date which
+ * can be added up. Whatever is decided here follows from the texts of the commands, the records and the rejections;
+ * nothing in here is taken from the ledger that it is compared with.
  */
 export class NaiveBank {
-  /** By number, as a text. */
-  readonly customers = new Map<string, NaiveAccount>();
-  /** By `<branch>/<currency>`. */
-  readonly cash = new Map<string, NaiveAccount>();
-  readonly branches = new Set([0]);
-  private readonly answers = new Map<string, { readonly body: string; readonly answer: string }>();
+  readonly books = new NaiveBooks();
+  private readonly answers = new Map<string, Answered>();
 
-  /** What the caller is told, in one line. */
-  submit(request: Request): string {
+  /** Time passes, and holds with it. Gives the lines. */
+  passTime(timeMs: number): readonly string[] {
+    const before = this.books.position;
+    this.books.setTime(timeMs);
+    expireHolds(this.books);
+    return this.books.lines.slice(before);
+  }
+
+  submit(request: Request): NaiveOutcome {
     const { command } = request;
-    const malformed = problemOf(command);
-    if (malformed !== undefined) return `refused ${malformed}`;
-    const key = `${request.principal} ${toHex(request.id)}`;
-    const body = JSON.stringify(command, (_, value) => (typeof value === "bigint" ? `${value}` : value));
+    const malformed = malformedIn(command);
+    if (malformed !== undefined) {
+      const of = itemOf(command, malformed.item).kind;
+      const line = told.refused(malformed.reason, {}, malformed.item);
+      return { kind: "refused", reason: malformed.reason, of, lines: [line] };
+    }
+    const key = `${request.principal} ${uuidOf(request)}`;
+    const body = bodyOf(command);
     const earlier = this.answers.get(key);
-    if (earlier !== undefined) return earlier.body === body ? `again: ${earlier.answer}` : "refused REQUEST_ID_REUSED";
-    const answer = this.run(request.branch, command);
-    this.answers.set(key, { body, answer });
-    return answer;
+    if (earlier === undefined) return this.answer(request, key, body);
+    if (earlier.body === body || earlier.cancelled || command.kind === "cancelRequest") {
+      const line = `again: ${this.books.lines[earlier.position - 1]}`;
+      return { kind: "again", reason: "", of: command.kind, lines: [line] };
+    }
+    const metadata = { position: `${earlier.position}`, request_id: uuidOf(request) };
+    const line = told.refused("REQUEST_ID_REUSED", metadata, undefined);
+    return { kind: "refused", reason: "REQUEST_ID_REUSED", of: command.kind, lines: [line] };
   }
 
-  copy(): NaiveBank {
-    const copy = new NaiveBank();
-    for (const [number, account] of this.customers) copy.customers.set(number, account);
-    for (const [name, account] of this.cash) copy.cash.set(name, account);
-    for (const branch of this.branches) copy.branches.add(branch);
-    for (const [key, answer] of this.answers) copy.answers.set(key, answer);
-    return copy;
+  /** What `submit` would say at a time, of a request whose id is new. Nothing changes. */
+  preview(timeMs: number, request: Request): NaiveOutcome {
+    const mark = this.mark();
+    this.passTime(timeMs);
+    const outcome = this.submit(request);
+    this.takeBack(mark);
+    return outcome;
   }
 
-  private run(branch: number, command: Command): string {
-    if (command.kind === "registerBranch") {
-      this.branches.add(command.branch);
-      return `branch ${command.branch}`;
-    }
-    if (!this.branches.has(branch)) return "rejected BRANCH_NOT_FOUND";
-    if (command.kind === "openAccount") {
-      const number = String(this.customers.size + 1);
-      this.customers.set(number, { currency: command.currency, balance: 0n, changes: 1 });
-      return `account ${number}`;
-    }
-    const { currency, minor } = command.amount;
-    const named = command.kind === "transfer" ? [command.from, command.to] : [command.account];
-    for (const number of named) if (!this.customers.has(number)) return `rejected ACCOUNT_NOT_FOUND ${number}`;
-    if (command.kind === "transfer" && command.from === command.to) return "rejected SAME_ACCOUNT";
-    for (const number of named)
-      if (this.customers.get(number)?.currency !== currency) return `rejected CURRENCY_MISMATCH ${number}`;
+  mark(): number {
+    return this.books.mark();
+  }
 
-    const till = `${branch}/${currency}`;
-    const inTill = this.cash.get(till) ?? { currency, balance: 0n, changes: 1 };
-    const first = this.customers.get(named[0] as string) as NaiveAccount;
-    if (command.kind === "deposit") {
-      if (!fits(first.balance + minor) || !fits(inTill.balance - minor)) return "rejected BALANCE_LIMIT_EXCEEDED";
-      this.cash.set(till, changed(inTill, -minor));
-      this.customers.set(command.account, changed(first, minor));
-      return `moved ${minor}`;
+  takeBack(mark: number): void {
+    this.books.takeBack(mark);
+  }
+
+  private answer(request: Request, key: string, body: string): NaiveOutcome {
+    const { books } = this;
+    const { command } = request;
+    const mark = books.mark();
+    const before = books.position;
+    let item: number | undefined;
+    let no: NaiveNo | undefined;
+    try {
+      if (command.kind === "cancelRequest") throw new NaiveNo("REQUEST_CANCELLED", { request_id: uuidOf(request) });
+      if (command.kind !== "registerBranch") checkBranch(books, request.branch);
+      if (command.kind === "group") {
+        for (const [done, each] of command.items.entries()) {
+          item = done + 1;
+          carryOut(books, request.branch, each);
+        }
+        item = undefined;
+        books.say(told.group(books.position - before));
+      } else if (command.kind === "registerBranch") {
+        const { branch, name, address } = command;
+        books.say(told.branch(branch, name, address));
+        books.putBranch(branch, name, address);
+      } else carryOut(books, request.branch, command);
+    } catch (error) {
+      if (!(error instanceof NaiveNo)) throw error;
+      no = error;
+      books.takeBack(mark);
     }
-    if (first.balance < minor) return `rejected INSUFFICIENT_FUNDS ${decimal(first.balance, currency)}`;
-    if (command.kind === "withdraw") {
-      if (!fits(inTill.balance + minor)) return "rejected BALANCE_LIMIT_EXCEEDED";
-      this.customers.set(command.account, changed(first, -minor));
-      this.cash.set(till, changed(inTill, minor));
-      return `moved ${minor}`;
-    }
-    const second = this.customers.get(command.to) as NaiveAccount;
-    if (!fits(second.balance + minor)) return "rejected BALANCE_LIMIT_EXCEEDED";
-    this.customers.set(command.from, changed(first, -minor));
-    this.customers.set(command.to, changed(second, minor));
-    return `moved ${minor}`;
+    const of = no === undefined ? command.kind : itemOf(command, item).kind;
+    const reason = no?.reason ?? "";
+    if (no?.reason === "STALE_VERSION")
+      return { kind: "refused", reason, of, lines: [told.refused(no.reason, no.metadata, item)] };
+    if (no !== undefined) books.say(told.rejected(no.reason, no.metadata, item));
+    const cancelled = command.kind === "cancelRequest";
+    books.put(this.answers, key, { body, cancelled, position: books.position });
+    return { kind: no === undefined ? "done" : "rejected", reason, of, lines: books.lines.slice(before) };
   }
 }
 
-function changed(account: NaiveAccount, by: bigint): NaiveAccount {
-  return { currency: account.currency, balance: account.balance + by, changes: account.changes + 1 };
+function carryOut(books: NaiveBooks, branch: number, command: GroupItem): void {
+  switch (command.kind) {
+    case "openAccount":
+      openAccount(books, branch, command);
+      break;
+    case "updateAccount":
+      updateAccount(books, command);
+      break;
+    case "freezeAccount":
+    case "unfreezeAccount":
+    case "closeAccount":
+      changeState(books, command);
+      break;
+    case "deposit":
+      deposit(books, branch, command);
+      break;
+    case "withdraw":
+      withdraw(books, branch, command);
+      break;
+    case "transfer":
+      transfer(books, command);
+      break;
+    case "reverse":
+      reverse(books, command);
+      break;
+    case "applyInterest":
+      applyInterest(books, branch, command);
+      break;
+    case "placeHold":
+      placeHold(books, command);
+      break;
+    case "captureHold":
+      captureHold(books, branch, command);
+      break;
+    case "releaseHold":
+      releaseHold(books, command);
+      break;
+    case "extendHold":
+      extendHold(books, command);
+      break;
+  }
 }
 
-function fits(balance: bigint): boolean {
-  return balance >= MIN && balance <= MAX;
+function itemOf(command: Command, item: number | undefined): Command {
+  return command.kind === "group" && item !== undefined ? (command.items[item - 1] as GroupItem) : command;
 }
 
-/** `12.34`, by division and remainder. */
-function decimal(minor: bigint, currency: string): string {
-  const decimals = DECIMALS.get(currency) as number;
-  const unit = 10n ** BigInt(decimals);
-  return decimals === 0 ? `${minor}` : `${minor / unit}.${(minor % unit).toString().padStart(decimals, "0")}`;
+/** What is asked, without the conditions under which it is asked; what is left out is the same as its default. */
+function bodyOf(command: Command): string {
+  return sortedJson(command.kind === "group" ? { kind: "group", items: command.items.map(plain) } : plain(command));
 }
 
-function problemOf(command: Command): string | undefined {
-  if (command.kind === "registerBranch") return undefined;
-  if (command.kind === "openAccount") return DECIMALS.has(command.currency) ? undefined : "UNKNOWN_CURRENCY";
-  if (command.amount.minor < 1n || command.amount.minor > MAX) return "INVALID_AMOUNT";
-  return DECIMALS.has(command.amount.currency) ? undefined : "UNKNOWN_CURRENCY";
+function plain(command: Command): unknown {
+  const body: Record<string, unknown> = { ...command, expectedVersion: undefined };
+  if (command.kind !== "openAccount") return body;
+  const { alias = "", floor = 0n, metadata = {} } = command;
+  return { ...body, alias, floor, metadata };
+}
+
+function uuidOf({ id }: Request): string {
+  const hex = [...id].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
 }

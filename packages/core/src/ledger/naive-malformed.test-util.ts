@@ -38,7 +38,8 @@ function formProblem(command: Exclude<Command, { kind: "group" }>): boolean {
       );
     case "openAccount": {
       const { type, alias = "", floor = 0n, ceiling = 1n } = command;
-      if (badText(command.owner, 128) || badText(command.displayName, 128) || badMetadata(command.metadata)) return true;
+      if (badText(command.owner, 128) || badText(command.displayName, 128) || badMetadata(command.metadata))
+        return true;
       if (badText(alias, 64) || alias.includes("/")) return true;
       return floor > 0n || floor < (type === 1 ? 0n : MIN) || ceiling < 1n || ceiling > MAX;
     }

@@ -1,39 +1,37 @@
-import { AccountType } from "../account.ts";
-import type { Command, Request } from "../command.ts";
+import type { Command, Group, GroupItem, OpenAccount, Request } from "../command.ts";
 import type { Random } from "../random.test-util.ts";
+import type { NaiveBooks } from "./naive-books.test-util.ts";
+import { BRANCHES, type CommandOptions, NO_BRANCH, RandomCommands } from "./random-commands.test-util.ts";
 
+/** Currencies for one bank: one without decimals, two with two, one with three. */
 export const CURRENCIES = ["USD", "EUR", "JPY", "KWD"] as const;
-export const BRANCHES = [0, 1, 2, 3, 4] as const;
 
 /**
- * Requests as customers, clumsy programs and bad networks send them: most of them sensible, some to what is not there,
- * some again, some again with another body.
+ * Requests as they come over bad networks: new ones, groups of commands, the same again through another branch or in
+ * other words, an id again for something else, and ids that are ruled out before or after they were used.
  */
 export class RandomRequests {
   private readonly random: Random;
+  private readonly books: NaiveBooks;
+  private readonly commands: RandomCommands;
   private readonly sent: Request[] = [];
-  private opened = 0;
-  private readonly accountsMax: number;
 
-  constructor(random: Random, options: { readonly accountsMax: number }) {
+  constructor(
+    random: Random,
+    books: NaiveBooks,
+    options: Omit<CommandOptions, "edges"> & { readonly edges?: boolean },
+  ) {
     this.random = random;
-    this.accountsMax = options.accountsMax;
+    this.books = books;
+    this.commands = new RandomCommands(random, books, { edges: false, ...options });
   }
 
   next(): Request {
     const { random } = this;
-    if (this.sent.length > 0 && random.chance(8)) {
-      const earlier = this.sent[
-        Math.max(0, this.sent.length - 1 - random.below(random.chance(70) ? 20 : 5000))
-      ] as Request;
-      // A retry through another branch is the same request; under another principal it is another.
-      if (random.chance(60)) return { ...earlier, branch: random.pick(BRANCHES) };
-      if (random.chance(30)) return { ...earlier, principal: random.pick(["dev", "ada", "bob"]) };
-      return { ...earlier, command: this.command() };
-    }
+    if (this.sent.length > 0 && random.chance(8)) return this.again();
     const request: Request = {
       principal: random.chance(90) ? "dev" : "ada",
-      branch: random.chance(99) ? random.pick(BRANCHES) : 9,
+      branch: random.chance(98) ? random.pick(BRANCHES) : NO_BRANCH,
       id: random.requestId(),
       command: this.command(),
     };
@@ -41,48 +39,139 @@ export class RandomRequests {
     return request;
   }
 
+  private again(): Request {
+    const { random } = this;
+    const back = random.below(random.chance(70) ? 20 : 5000);
+    const earlier = this.sent[Math.max(0, this.sent.length - 1 - back)] as Request;
+    // A retry through another branch is the same request; under another principal it is another.
+    if (random.chance(55)) return { ...earlier, branch: random.pick(BRANCHES), command: inOtherWords(earlier.command) };
+    if (random.chance(20)) return { ...earlier, principal: random.pick(["dev", "ada", "bob"]) };
+    if (random.chance(20)) return { ...earlier, command: { kind: "cancelRequest" } };
+    return { ...earlier, command: random.chance(50) ? slightlyDifferent(earlier.command) : this.command() };
+  }
+
   private command(): Command {
     const { random } = this;
-    if (this.opened < 4 || (this.opened < this.accountsMax && random.chance(1))) return this.openAccount();
-    if (random.chance(0.5)) {
-      const name = random.pick(["North", "South"]);
-      return { kind: "registerBranch", branch: 1 + random.below(4), name, address: "http://127.0.0.1:50061" };
+    if (random.chance(0.7)) return { kind: "cancelRequest" };
+    if (this.books.lastNumber >= 6 && random.chance(6)) return this.group();
+    const command = this.commands.next();
+    return random.chance(1.5) ? spoiled(command, random) : command;
+  }
+
+  private group(): Group {
+    const { random } = this;
+    const length = random.chance(2) ? random.pick([0, 101]) : 1 + random.below(random.chance(90) ? 5 : 100);
+    const sure = random.chance(length > 8 ? 97 : 60) ? 99.9 : 60;
+    const items: GroupItem[] = [];
+    while (items.length < length) {
+      if (random.chance(3) && length - items.length >= 4) items.push(...this.shortLife(items.length));
+      else if (random.chance(sure)) items.push(this.commands.sureItem());
+      else {
+        const command = this.commands.next();
+        if (command.kind !== "registerBranch")
+          items.push(random.chance(1) ? (spoiled(command, random) as GroupItem) : command);
+      }
     }
-    // Few currencies, so that most pairs of accounts fit each other.
-    const currency = random.chance(97) ? this.currencyOf(random.below(this.opened)) : random.pick(["CHF", "XXX", ""]);
-    const amount = { currency, minor: this.minor() };
-    const account = this.account(currency);
-    const kind = random.pick(["deposit", "withdraw", "transfer", "transfer"] as const);
-    if (kind === "transfer") return { kind, from: account, to: this.account(currency), amount };
-    return { kind, account, amount };
+    return { kind: "group", items };
   }
 
-  private openAccount(): Command {
-    const { random } = this;
-    const currency = random.chance(95) ? this.currencyOf(this.opened) : "XXX";
-    if (currency !== "XXX") this.opened++;
-    const type = random.pick([AccountType.SAVINGS, AccountType.CHECKING]);
-    return { kind: "openAccount", type, owner: random.pick(["", "Ada", "Zoë"]), displayName: "", currency };
+  /** An account that is opened, used and perhaps closed within a group; its hold is named by where it is likely to stand. */
+  private shortLife(before: number): GroupItem[] {
+    const { books, random } = this;
+    const alias = `g-${books.position}-${before}`;
+    const amount = { currency: "USD", minor: 100n };
+    const opening = { kind: "openAccount", type: 2, owner: "", displayName: "", currency: "USD", alias } as const;
+    const hold = books.position + before + 3;
+    const held: GroupItem[] = [
+      { kind: "placeHold", account: alias, amount, expiresMs: 0 },
+      random.chance(50) ? { kind: "captureHold", hold, to: "" } : { kind: "releaseHold", hold },
+    ];
+    return [opening, { kind: "deposit", account: alias, amount }, ...held];
   }
+}
 
-  /** Accounts take turns; where an opening was rejected, this is only a guess. */
-  private currencyOf(account: number): string {
-    return CURRENCIES[account % CURRENCIES.length] as string;
+/** The same command as another program would write it. */
+function inOtherWords(command: Command): Command {
+  if (command.kind === "group")
+    return { ...command, items: command.items.map((item) => inOtherWords(item) as GroupItem) };
+  if (command.kind === "openAccount") {
+    const { alias, floor, metadata } = command;
+    const turned = metadata && Object.fromEntries(Object.entries(metadata).reverse());
+    return { ...command, alias: alias || undefined, floor: floor ?? 0n, metadata: turned ?? {} };
   }
+  // The version that is expected is a condition of an attempt.
+  return command.kind === "registerBranch" || command.kind === "cancelRequest"
+    ? command
+    : { ...command, expectedVersion: 1 };
+}
 
-  private account(currency: string): string {
-    const { random } = this;
-    if (random.chance(2)) return random.pick(["0", "007", "9999", "cash/0/USD", "1.0", "x"]);
-    const turn = CURRENCIES.indexOf(currency as (typeof CURRENCIES)[number]);
-    if (turn === -1 || random.chance(5)) return String(1 + random.below(this.opened));
-    return String(1 + turn + CURRENCIES.length * random.below(Math.ceil(this.opened / CURRENCIES.length)));
+/** Another command, by very little. */
+function slightlyDifferent(command: Command): Command {
+  switch (command.kind) {
+    case "openAccount":
+      return { ...command, ceiling: command.ceiling === undefined ? 77n : undefined };
+    case "updateAccount":
+      return {
+        ...command,
+        ceiling: command.ceiling === null ? undefined : null,
+        displayName: command.displayName ?? "",
+      };
+    case "deposit":
+      return { ...command, kind: "withdraw" };
+    case "withdraw":
+    case "transfer":
+    case "placeHold":
+      return { ...command, amount: { ...command.amount, minor: (command.amount.minor % 1000n) + 1n } };
+    case "captureHold":
+      return { ...command, amount: command.amount === undefined ? { currency: "USD", minor: 1n } : undefined };
+    case "freezeAccount":
+      return { ...command, kind: "unfreezeAccount" };
+    case "unfreezeAccount":
+      return { ...command, kind: "closeAccount" };
+    case "closeAccount":
+      return { ...command, account: `${command.account}0` };
+    case "reverse":
+      return { ...command, transaction: command.transaction + 1 };
+    case "applyInterest":
+      return { ...command, rate: command.rate === 0 ? 1 : 0 };
+    case "releaseHold":
+      return { ...command, hold: command.hold + 1 };
+    case "extendHold":
+      return { ...command, expiresMs: command.expiresMs + 1 };
+    case "group":
+      return { ...command, items: [...command.items].reverse() };
+    case "registerBranch":
+      return { ...command, name: `${command.name}.` };
+    case "cancelRequest":
+      return command;
   }
+}
 
-  private minor(): bigint {
-    const { random } = this;
-    if (random.chance(1)) return random.pick([0n, -1n, 2n ** 63n, -(2n ** 63n)]);
-    if (random.chance(3)) return 2n ** 63n - 1n - BigInt(random.below(3));
-    if (random.chance(3)) return 2n ** 62n - BigInt(random.below(1000));
-    return BigInt(1 + random.below(random.chance(50) ? 100 : 100_000));
+/** A command that is malformed, whatever the state is. */
+function spoiled(command: Command, random: Random): Command {
+  switch (command.kind) {
+    case "openAccount":
+      return {
+        ...command,
+        ...random.pick<Partial<OpenAccount>>([{ owner: "a".repeat(129) }, { type: 1, floor: -1n }, { floor: 1n }]),
+      };
+    case "registerBranch":
+      return { ...command, name: "\ud83c" };
+    case "reverse":
+      return { ...command, transaction: 0 };
+    case "captureHold":
+    case "releaseHold":
+    case "extendHold":
+      return { ...command, hold: 0 };
+    case "transfer":
+      return { ...command, to: "" };
+    case "placeHold":
+      return { ...command, expiresMs: -1 };
+    case "group":
+      return { ...command, items: [] };
+    case "cancelRequest":
+      return command;
+    default:
+      return { ...command, account: random.pick(["", "1".repeat(65)]) };
   }
 }
