@@ -22,10 +22,15 @@ export class Backoff {
     this.nextMs = this.minMs;
   }
 
-  /** Rejects with the signal's reason. */
-  wait(signal: AbortSignal): Promise<void> {
+  /** How long to wait this time, in milliseconds. */
+  next(): number {
     const ms = this.nextMs * (1 - this.platform.random() / 2);
     this.nextMs = Math.min(this.nextMs * 2, this.maxMs);
-    return this.platform.delay(ms, signal);
+    return ms;
+  }
+
+  /** Rejects with the signal's reason. */
+  wait(signal: AbortSignal): Promise<void> {
+    return this.platform.delay(this.next(), signal);
   }
 }

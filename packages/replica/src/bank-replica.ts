@@ -6,25 +6,30 @@ import {
   type Position,
   RefusalError,
   type Request,
+  type RequestId,
   type Session,
   sessionAt,
 } from "@bank/core";
 import type { Replay } from "@bank/journal";
 import type { JournalStore } from "@bank/store";
 import { AppendRefusedError } from "@bank/store/errors";
+import { abortable } from "./abortable.ts";
 import { Backoff } from "./backoff.ts";
 import { closeStore } from "./close-store.ts";
 import type { Consistency, ReadResult } from "./consistency.ts";
 import { type FollowerHead, JournalFeed } from "./journal-feed.ts";
 import { epochAt, type JournalHead } from "./journal-head.ts";
 import { lostSession } from "./lost-session.ts";
-import type { Outcome } from "./outcome.ts";
+import type { CommittedRecord, Outcome, Preview, RequestStatus } from "./outcome.ts";
 import { errorText, type Platform } from "./platform.ts";
 import { PositionWatch } from "./position-watch.ts";
+import { Previewer, type RenderPreview } from "./preview.ts";
 import type { ReadIndex } from "./read-gate.ts";
 import { type Recovered, recover } from "./recover.ts";
+import { deadlineExceeded } from "./refusals.ts";
 import { Sequencer } from "./sequencer.ts";
 import { Snapshotter } from "./snapshotter.ts";
+import { forReader, readRecordAt } from "./stored-records.ts";
 import { findLosses, LossDetectedError, type Witness } from "./witness.ts";
 
 export interface BankOptions {
@@ -37,11 +42,15 @@ export interface BankOptions {
   readonly askWitnesses: (ledger: Ledger) => Promise<readonly Witness[]>;
   /** An operator has said that what witnesses have and the journal lacks is given up. */
   readonly acceptLoss: boolean;
+  /** An operator has said that all who read the journal know the newest level of its format. A new journal begins at it. */
+  readonly raiseFormatLevel: boolean;
   /** Called once if the bank cannot go on; the process should stop. */
   readonly onFatal: (error: unknown) => void;
   /** Called after each commit. */
   readonly onCommitted: (head: FollowerHead) => void;
 }
+
+type BeginOptions = Parameters<Sequencer["beginEpoch"]>[0];
 
 const BEGIN_RETRY_MIN_MS = 500;
 const BEGIN_RETRY_MAX_MS = 10_000;
@@ -52,6 +61,7 @@ export class BankReplica {
   readonly recovered: Recovered;
   private readonly options: BankOptions;
   private readonly sequencer: Sequencer;
+  private readonly previewer: Previewer;
   private readonly snapshotter: Snapshotter;
   private readonly shown: PositionWatch;
   private readonly closing = new AbortController();
@@ -73,7 +83,7 @@ export class BankReplica {
       if (losses.length > 0 && !options.acceptLoss) throw new LossDetectedError(losses);
       if (state.bankId === undefined) await store.initialize(bankId);
       const bank = new BankReplica(options, recovered);
-      await bank.begin({ lossAccepted: losses.length > 0 });
+      await bank.begin({ lossAccepted: losses.length > 0, raiseFormatLevel: options.raiseFormatLevel });
       return bank;
     } catch (error) {
       await closeStore(options);
@@ -100,6 +110,7 @@ export class BankReplica {
       },
       onFatal: options.onFatal,
     });
+    this.previewer = new Previewer({ sequencer: this.sequencer, store, platform });
     this.snapshotter = new Snapshotter(
       {
         replay,
@@ -145,6 +156,55 @@ export class BankReplica {
     // Before its epoch a bank does not know whether it is the newest, nor whether the end of its journal will last.
     if (this.suspension !== undefined) return { value, position, stalenessMs: undefined, session: undefined };
     return { value, position, stalenessMs: 0, session: this.sessionAt(position) };
+  }
+
+  /**
+   * Says what would become of a request now, and changes nothing. An id that was answered before gets that answer, or is
+   * refused as another request's, as `submit` does it. The answer leaves only once what it was computed from is durable.
+   * Rejects with `RefusalError`: NOT_READY, DEADLINE_EXCEEDED.
+   */
+  async preview<T>(request: Request, render: RenderPreview<T>, signal?: AbortSignal): Promise<Preview<T>> {
+    if (this.suspension !== undefined) throw this.suspension;
+    return this.previewer.preview(request, render, signal);
+  }
+
+  /**
+   * What became of a request. Rejects with `RefusalError`: NOT_READY, DEADLINE_EXCEEDED.
+   *
+   * @param principal who made it.
+   */
+  async outcomeOf(principal: string, id: RequestId, signal?: AbortSignal): Promise<ReadResult<RequestStatus>> {
+    if (this.suspension !== undefined) throw this.suspension;
+    if (this.sequencer.failed !== undefined) throw this.sequencer.failed;
+    const { committedPosition: position, sequencer } = this;
+    const at = { position, stalenessMs: 0, session: this.sessionAt(position) };
+    if (sequencer.isInProgress(principal, id)) return { ...at, value: { kind: "inProgress" } };
+    const entry = this.ledger.findRequest(principal, id);
+    if (entry < 0) return { ...at, value: { kind: "notSeen" } };
+    const record = await this.readRecord(this.ledger.requests.positionOf(entry), signal);
+    return { ...at, value: { ...record, kind: "answered", replayed: true } };
+  }
+
+  /**
+   * One committed record; undefined where nothing is committed at the position.
+   * Rejects with `RefusalError`: NOT_READY, DEADLINE_EXCEEDED.
+   */
+  async recordAt(position: Position, signal?: AbortSignal): Promise<CommittedRecord | undefined> {
+    if (this.sequencer.failed !== undefined) throw this.sequencer.failed;
+    return position < 1 || position > this.committedPosition ? undefined : this.readRecord(position, signal);
+  }
+
+  /**
+   * Resolves with a committed position whose journal time is later than this moment, so that what is before it can
+   * never change. Where nothing else is written meanwhile, a record of the passing time is; many who ask share it.
+   * Rejects with `RefusalError`: TIME_IN_FUTURE, FORMAT_LEVEL_TOO_LOW, NOT_READY, LOSS_DETECTED, STORE_REFUSED,
+   * DEADLINE_EXCEEDED.
+   *
+   * @param timeMs Unix milliseconds.
+   */
+  async passTime(timeMs: number, signal?: AbortSignal): Promise<Position> {
+    if (this.suspension !== undefined) throw this.suspension;
+    return this.sequencer.passTime(timeMs, signal);
   }
 
   /**
@@ -205,7 +265,7 @@ export class BankReplica {
    * Begins the epoch. Where the store refuses its record because there is no room, a bank that has lived before serves
    * local reads alone, and tries again until there is room.
    */
-  private async begin(options: { readonly lossAccepted: boolean }): Promise<void> {
+  private async begin(options: BeginOptions): Promise<void> {
     try {
       await this.sequencer.beginEpoch(options);
     } catch (error) {
@@ -213,6 +273,10 @@ export class BankReplica {
       this.suspend(error);
       void this.beginLater(options);
     }
+  }
+
+  private readRecord(position: Position, signal: AbortSignal | undefined): Promise<CommittedRecord> {
+    return abortable(forReader(readRecordAt(this.options.store, position)), signal, deadlineExceeded);
   }
 
   private suspend(error: unknown): void {
@@ -223,7 +287,7 @@ export class BankReplica {
     });
   }
 
-  private async beginLater(options: { readonly lossAccepted: boolean }): Promise<void> {
+  private async beginLater(options: BeginOptions): Promise<void> {
     const { platform, onFatal } = this.options;
     const { signal } = this.closing;
     const backoff = new Backoff(platform, { minMs: BEGIN_RETRY_MIN_MS, maxMs: BEGIN_RETRY_MAX_MS });

@@ -7,11 +7,13 @@ import {
   type Ledger,
   type Position,
   RefusalError,
+  type RequestId,
   type Session,
   sessionAt,
 } from "@bank/core";
 import type { Replay } from "@bank/journal";
 import type { JournalStore } from "@bank/store";
+import { abortable } from "./abortable.ts";
 import { closeStore } from "./close-store.ts";
 import { Coalescer } from "./coalescer.ts";
 import type { Consistency, ReadResult } from "./consistency.ts";
@@ -20,10 +22,12 @@ import { elapsedMs, Freshness, momentOf } from "./freshness.ts";
 import { JournalFeed } from "./journal-feed.ts";
 import { epochAt, type JournalHead } from "./journal-head.ts";
 import { lostSession } from "./lost-session.ts";
+import type { CommittedRecord, RequestStatus } from "./outcome.ts";
 import type { Platform } from "./platform.ts";
 import { ReadGate, type ReadIndex } from "./read-gate.ts";
 import { type Recovered, recover } from "./recover.ts";
 import { Snapshotter } from "./snapshotter.ts";
+import { forReader, readRecordAt } from "./stored-records.ts";
 
 /** How a branch reaches its bank. Every call rejects when the bank cannot be reached. */
 export interface BankLink<Command, CommandResult extends { readonly position: Position }> {
@@ -32,6 +36,8 @@ export interface BankLink<Command, CommandResult extends { readonly position: Po
   readIndex(signal: AbortSignal): Promise<ReadIndex>;
   /** One result for each command, in order. */
   submit(commands: readonly Command[]): Promise<readonly CommandResult[]>;
+  /** A committed position whose journal time is later than this moment, Unix milliseconds. */
+  passTime(timeMs: number, signal: AbortSignal): Promise<Position>;
 }
 
 export interface BranchOptions<Command, CommandResult extends { readonly position: Position }> {
@@ -49,6 +55,8 @@ export interface BranchOptions<Command, CommandResult extends { readonly positio
 
 /** A question to the bank that takes longer than this has failed. */
 const READ_INDEX_TIMEOUT_MS = 1_000;
+/** Letting time pass takes a write. */
+const PASS_TIME_TIMEOUT_MS = 5_000;
 /** How long a committed write waits for this branch to show it, before it is answered anyway. */
 const SHOW_WRITE_TIMEOUT_MS = 5_000;
 
@@ -180,6 +188,56 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
     };
   }
 
+  /**
+   * What became of a request, as far as this branch knows: nothing of those that are in progress at the bank.
+   * Rejects with `RefusalError`.
+   *
+   * @param principal who made it.
+   */
+  async outcomeOf(
+    consistency: Consistency,
+    principal: string,
+    id: RequestId,
+    signal?: AbortSignal,
+  ): Promise<ReadResult<RequestStatus>> {
+    const found = await this.read(
+      consistency,
+      (ledger) => {
+        const entry = ledger.findRequest(principal, id);
+        return entry < 0 ? undefined : ledger.requests.positionOf(entry);
+      },
+      signal,
+    );
+    if (found.value === undefined) return { ...found, value: { kind: "notSeen" } };
+    const record = await this.savedRecord(found.value, signal);
+    return { ...found, value: { ...record, kind: "answered", replayed: true } };
+  }
+
+  /**
+   * One record that this branch shows; undefined where it shows none at the position.
+   * Rejects with `RefusalError`: NOT_READY, DEADLINE_EXCEEDED.
+   */
+  async recordAt(position: Position, signal?: AbortSignal): Promise<CommittedRecord | undefined> {
+    return position < 1 || position > this.appliedPosition ? undefined : this.savedRecord(position, signal);
+  }
+
+  /**
+   * Resolves once this branch shows a position whose journal time is later than this moment, and gives it. Only a branch
+   * that does not show one yet asks the bank.
+   * Rejects with `RefusalError`: TIME_IN_FUTURE, FORMAT_LEVEL_TOO_LOW, NOT_READY, BANK_UNREACHABLE, DEADLINE_EXCEEDED, and
+   * whatever else the bank refuses with.
+   *
+   * @param timeMs Unix milliseconds.
+   */
+  async passTime(timeMs: number, signal?: AbortSignal): Promise<Position> {
+    const { ledger } = this.ready();
+    if (ledger.timeMs > timeMs) return ledger.position;
+    if (this.state !== "following") throw this.unreachable("NOT_APPLIED");
+    const position = await abortable(this.askToPassTime(timeMs), signal, () => deadlineExceeded("the bank's time"));
+    await this.waitFor(position, signal);
+    return position;
+  }
+
   /** The ledger for what never changes once it is there. Throws: `RefusalError` NOT_READY. */
   get ledger(): Ledger {
     return this.ready().ledger;
@@ -257,6 +315,27 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
     }
   }
 
+  private async askToPassTime(timeMs: number): Promise<Position> {
+    const { link, platform } = this.options;
+    try {
+      return await link.passTime(timeMs, platform.timeout(PASS_TIME_TIMEOUT_MS));
+    } catch (cause) {
+      if (cause instanceof RefusalError) throw cause;
+      throw this.unreachable("NOT_APPLIED", cause);
+    }
+  }
+
+  /** A record that is shown, once it is on this replica's disk: a branch shows what it has not saved yet. */
+  private async savedRecord(position: Position, signal: AbortSignal | undefined): Promise<CommittedRecord> {
+    const late = () => deadlineExceeded("this branch's disk");
+    try {
+      await this.follower.saved.reached(position, signal);
+    } catch (error) {
+      throw error instanceof RefusalError ? error : late();
+    }
+    return abortable(forReader(readRecordAt(this.options.store, position)), signal, late);
+  }
+
   private async forward(commands: readonly Command[]): Promise<readonly CommandResult[]> {
     try {
       return await this.forwarder.submit(commands);
@@ -314,17 +393,6 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
     const branch = this.options.branchNumbers.join(", ");
     return new RefusalError("BANK_UNREACHABLE", { branch }, outcome, cause === undefined ? undefined : { cause });
   }
-}
-
-/** The promise, or the error once the signal aborts. */
-function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined, error: () => RefusalError): Promise<T> {
-  if (signal === undefined) return promise;
-  return new Promise<T>((resolve, reject) => {
-    const onAbort = () => reject(error());
-    if (signal.aborted) onAbort();
-    signal.addEventListener("abort", onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
-  });
 }
 
 function deadlineExceeded(waitingFor: string): RefusalError {

@@ -6,132 +6,20 @@ import {
   beginBatch,
   type CommandHash,
   decide,
-  formatRequestId,
+  dueHolds,
   type Ledger,
   type LedgerRecord,
-  type Mark,
-  mark,
+  originalsOf,
   type Position,
-  RECORDS_PER_COMMAND_MAX,
-  type Refusal,
   RefusalError,
   type Request,
-  rollback,
-  toHex,
+  recordsMax,
 } from "@bank/core";
 import { estimateBytes } from "@bank/journal";
-import type { Outcome } from "./outcome.ts";
-import { errorText, type Log } from "./platform.ts";
-
-/** One call's requests on their way through the sequencer. */
-export interface Job {
-  readonly requests: readonly Request[];
-  readonly hashes: readonly CommandHash[];
-  /** Index of the first request that is not executed yet. */
-  next: number;
-  /** The caller gave up before any request was executed: none will be. */
-  cancelled: boolean;
-  /** Refused whatever the state is, before any look at it. */
-  readonly refusals: readonly (Refusal | undefined)[];
-  answer(index: number, outcome: Outcome): void;
-  /** Tells the caller all outcomes. */
-  settle(): void;
-  reject(error: RefusalError): void;
-  /** Called once, when the caller has its answer. */
-  onSettled: () => void;
-}
-
-/** Makes a job whose caller is told through the two functions, once. */
-export function newJob(options: {
-  readonly requests: readonly Request[];
-  readonly hashes: readonly CommandHash[];
-  readonly refusals: readonly (Refusal | undefined)[];
-  readonly resolve: (outcomes: Outcome[]) => void;
-  readonly reject: (error: RefusalError) => void;
-}): Job {
-  const outcomes: Outcome[] = new Array(options.requests.length);
-  const job: Job = {
-    requests: options.requests,
-    hashes: options.hashes,
-    refusals: options.refusals,
-    next: 0,
-    cancelled: false,
-    onSettled: () => undefined,
-    answer: (index, outcome) => {
-      outcomes[index] = outcome;
-    },
-    settle: () => {
-      job.onSettled();
-      options.resolve(outcomes);
-    },
-    reject: (error) => {
-      job.onSettled();
-      options.reject(error);
-    },
-  };
-  return job;
-}
-
-/** A request whose answer is a record of this batch. */
-interface FromRecord {
-  readonly job: Job;
-  readonly index: number;
-  readonly position: Position;
-  /** undefined where the record itself is the answer. */
-  readonly error: RefusalError | undefined;
-  readonly replayed: boolean;
-}
-
-/** A request whose answer is a record of an earlier batch. */
-export interface Replay {
-  readonly job: Job;
-  readonly index: number;
-  readonly position: Position;
-}
-
-/** A batch that was executed on the ledger, and is not durable yet. */
-export class ExecutedBatch {
-  readonly mark: Mark;
-  readonly timeMs: number;
-  readonly records: LedgerRecord[] = [];
-  /** How many of the first records are the bank's own. */
-  systemRecords = 0;
-  /** Requests taken from the queue. */
-  taken = 0;
-  readonly replays: Replay[] = [];
-  /** Jobs of which no request is left in the queue. */
-  readonly finished: Job[] = [];
-  /** Jobs of which a request was executed here. */
-  readonly jobs = new Set<Job>();
-  private readonly fromRecords: FromRecord[] = [];
-
-  constructor(ledger: Ledger, timeMs: number) {
-    this.mark = mark(ledger);
-    this.timeMs = timeMs;
-  }
-
-  addFromRecord(entry: FromRecord): void {
-    this.fromRecords.push(entry);
-  }
-
-  /** The batch is durable: its records are answers. */
-  answerFromRecords(): void {
-    for (const { job, index, position, error, replayed } of this.fromRecords) {
-      if (error !== undefined) {
-        job.answer(index, { kind: "refused", error });
-        continue;
-      }
-      const record = this.records[position - this.mark.position - 1];
-      assert(record !== undefined, "an answer is a record of its batch");
-      job.answer(index, { kind: "answered", record, position, timeMs: this.timeMs, replayed });
-    }
-  }
-
-  /** The batch was not stored: nothing that was computed from it leaves, whatever it was. */
-  refuseFromRecords(error: RefusalError): void {
-    for (const { job, index } of this.fromRecords) job.answer(index, { kind: "refused", error });
-  }
-}
+import { ExecutedBatch, rollbackBatch } from "./executed-batch.ts";
+import type { Job } from "./job.ts";
+import type { Log } from "./platform.ts";
+import { internalError, isAnsweredBy, refusalError, reused } from "./refusals.ts";
 
 export interface ExecuteOptions {
   readonly ledger: Ledger;
@@ -140,12 +28,15 @@ export interface ExecuteOptions {
   readonly systemRecords: readonly LedgerRecord[];
   /** Taken from the front. */
   readonly queue: Job[];
+  /** Earlier records that were fetched for the requests at the front. */
+  readonly originals: ReadonlyMap<Position, LedgerRecord>;
   readonly log: Log;
 }
 
 /**
- * Executes as much of the queue as one batch holds. A command on which the ledger throws fails alone: the batch is
- * taken back and executed again without it.
+ * Executes as much of the queue as one batch holds: behind the bank's own records, and behind the end of the holds whose
+ * time has come. A command on which the ledger throws fails alone: the batch is taken back and executed again without
+ * it.
  * Throws: `InvariantError` when the ledger cannot be brought back.
  */
 export function executeBatch(options: ExecuteOptions): ExecutedBatch {
@@ -162,21 +53,14 @@ export function executeBatch(options: ExecuteOptions): ExecutedBatch {
       for (const [job, next] of starts) job.next = next;
       const culprit = attempt.current;
       if (culprit === undefined || failed.has(culprit)) throw cause;
-      const incident = toHex(culprit.id.subarray(0, 8));
-      log.error("a command failed inside the ledger", { incident, problem: errorText(cause) });
-      failed.set(culprit, new RefusalError("INTERNAL", { incident }, "NOT_APPLIED", { cause }));
+      failed.set(culprit, internalError(log, culprit, cause));
       continue;
     }
     queue.splice(0, attempt.jobsDone);
-    // Without a record the batch leaves no trace in the journal: its time must not stay in the state either.
+    // Nothing to write: the time of this batch is no journal time either.
     if (batch.records.length === 0) rollbackBatch(ledger, batch);
     return batch;
   }
-}
-
-/** Takes an executed batch back from the ledger. */
-export function rollbackBatch(ledger: Ledger, batch: ExecutedBatch): void {
-  rollback(ledger, batch.mark, batch.records);
 }
 
 /** One try at executing a batch. */
@@ -200,14 +84,32 @@ class Attempt {
     const { ledger, timeMs, systemRecords, queue } = this.options;
     beginBatch(ledger, timeMs);
     for (const record of systemRecords) this.apply(record);
-    this.batch.systemRecords = systemRecords.length;
+    // No command sees a hold whose time has come as open.
+    if (!this.endDueHolds()) return;
     for (const job of queue) {
       if (!this.runJob(job)) return;
       this.jobsDone++;
     }
   }
 
-  /** False when the batch is full before the job is done. */
+  /** False when more holds are due than the batch has room for. */
+  private endDueHolds(): boolean {
+    const { ledger, timeMs } = this.options;
+    const { records } = this.batch;
+    for (let record = dueHolds(ledger); record !== undefined; record = dueHolds(ledger)) {
+      const fits = records.length < BATCH_RECORDS_MAX && this.bytes + estimateBytes(record) <= BATCH_BYTES_TARGET;
+      if (!fits) {
+        assert(records.length > 0, "the end of some holds fits into a batch of its own");
+        return false;
+      }
+      this.apply(record);
+    }
+    const nextMs = ledger.nextExpiryMs();
+    assert(nextMs === undefined || nextMs > timeMs, "behind the end of all due holds none is due");
+    return true;
+  }
+
+  /** False when the batch is closed before the job is done. */
   private runJob(job: Job): boolean {
     const { batch } = this;
     if (job.cancelled) {
@@ -216,8 +118,17 @@ class Attempt {
     }
     batch.jobs.add(job);
     while (job.next < job.requests.length) {
-      if (this.isFull()) return false;
-      this.runRequest(job, job.next);
+      const index = job.next;
+      const request = job.requests[index] as Request;
+      const refusal = job.refusals[index];
+      const error = this.failed.get(request) ?? (refusal && refusalError(refusal));
+      if (error !== undefined) {
+        // First of all: what is malformed may be of any size.
+        job.answer(index, { kind: "refused", error, position: 0 });
+      } else {
+        if (this.isFull(request) || (job.needsOriginals && this.lacksOriginals(request))) return false;
+        this.runRequest(job, index, request);
+      }
       job.next++;
       batch.taken++;
     }
@@ -225,39 +136,67 @@ class Attempt {
     return true;
   }
 
-  private isFull(): boolean {
-    return this.batch.records.length + RECORDS_PER_COMMAND_MAX > BATCH_RECORDS_MAX || this.bytes > BATCH_BYTES_TARGET;
+  /** However many bytes the next command takes, a batch that is not over its target still fits into a frame. */
+  private isFull({ command }: Request): boolean {
+    return this.batch.records.length + recordsMax(command) > BATCH_RECORDS_MAX || this.bytes > BATCH_BYTES_TARGET;
   }
 
-  private runRequest(job: Job, index: number): void {
+  /** Whether an earlier record is needed that was not fetched yet: then the request waits for the next batch. */
+  private lacksOriginals({ principal, id, command }: Request): boolean {
+    const { ledger, originals } = this.options;
+    const isLacking = (position: Position) =>
+      position > 0 && position <= this.batch.mark.position && !originals.has(position);
+    return originalsOf(command).some(isLacking) && ledger.findRequest(principal, id) < 0;
+  }
+
+  private runRequest(job: Job, index: number, request: Request): void {
     const { ledger } = this.options;
-    const request = job.requests[index] as Request;
     const hash = job.hashes[index] as CommandHash;
-    const refusal = job.refusals[index];
-    const failure = this.failed.get(request);
-    if (failure !== undefined || refusal !== undefined) {
-      const error = failure ?? new RefusalError((refusal as Refusal).reason, (refusal as Refusal).metadata);
-      job.answer(index, { kind: "refused", error });
-      return;
-    }
     this.current = request;
     const entry = ledger.findRequest(request.principal, request.id);
     if (entry >= 0) {
       const position = ledger.requests.positionOf(entry);
-      const isSame = ledger.requests.hasHash(entry, hash.low, hash.high);
+      const isSame = isAnsweredBy(ledger, entry, request, hash);
       this.answerAgain(job, index, position, isSame ? undefined : reused(request, position));
     } else {
-      for (const record of decide(ledger, request, hash)) this.apply(record);
-      this.batch.addFromRecord({ job, index, position: ledger.position, error: undefined, replayed: false });
+      const decided = this.decide(request, hash);
+      if (decided instanceof RefusalError) {
+        this.refuse(job, index, decided);
+      } else {
+        for (const record of decided) this.apply(record);
+        this.batch.addFromBatch({ job, index, position: ledger.position, error: undefined, replayed: false });
+      }
     }
     this.current = undefined;
   }
 
+  /** The records, or the refusal of what must not use up its id. */
+  private decide(request: Request, hash: CommandHash): readonly LedgerRecord[] | RefusalError {
+    try {
+      return decide(this.options.ledger, request, hash, (position) => this.recordAt(position));
+    } catch (error) {
+      if (error instanceof RefusalError) return error;
+      throw error;
+    }
+  }
+
+  private recordAt(position: Position): LedgerRecord | undefined {
+    const { firstPosition, records } = this.batch;
+    return position < firstPosition ? this.options.originals.get(position) : records[position - firstPosition];
+  }
+
   /** The request id was used before: in this batch, whose commit its answer then waits for, or earlier. */
   private answerAgain(job: Job, index: number, position: Position, error: RefusalError | undefined): void {
-    if (position > this.batch.mark.position) this.batch.addFromRecord({ job, index, position, error, replayed: true });
+    if (position >= this.batch.firstPosition) this.batch.addFromBatch({ job, index, position, error, replayed: true });
     else if (error === undefined) this.batch.replays.push({ job, index, position });
-    else job.answer(index, { kind: "refused", error });
+    else job.answer(index, { kind: "refused", error, position });
+  }
+
+  /** Computed from all that was executed so far: where that is not committed yet, neither leaves the refusal. */
+  private refuse(job: Job, index: number, error: RefusalError): void {
+    const { position } = this.options.ledger;
+    if (position < this.batch.firstPosition) job.answer(index, { kind: "refused", error, position });
+    else this.batch.addFromBatch({ job, index, position, error, replayed: false });
   }
 
   private apply(record: LedgerRecord): void {
@@ -265,11 +204,4 @@ class Attempt {
     this.batch.records.push(record);
     this.bytes += estimateBytes(record);
   }
-}
-
-function reused(request: Request, position: Position): RefusalError {
-  return new RefusalError("REQUEST_ID_REUSED", {
-    position: String(position),
-    request_id: formatRequestId(request.id),
-  });
 }

@@ -218,7 +218,9 @@ export class Follower {
   /** Stops following. What is shown stays as it is, for as long as the process lives. */
   private fail(error: unknown): void {
     this.stop.abort(error);
-    this.applied.fail(new RefusalError("NOT_READY", { problem: `the replica failed: ${errorText(error)}` }));
+    const failure = new RefusalError("NOT_READY", { problem: `the replica failed: ${errorText(error)}` });
+    this.applied.fail(failure);
+    this.saved.fail(failure);
     this.options.onFatal(error);
   }
 

@@ -11,9 +11,19 @@ export type { FollowedBatch, FollowerState, OpenJournal } from "./follower.ts";
 export type { FollowerHead, JournalFeed } from "./journal-feed.ts";
 export type { JournalHead } from "./journal-head.ts";
 export { lostSession } from "./lost-session.ts";
-export { type Answered, isRejected, type Outcome, type Refused } from "./outcome.ts";
+export {
+  type Answered,
+  type CommittedRecord,
+  isRejected,
+  type Outcome,
+  type Preview,
+  type Previewed,
+  type Refused,
+  type RequestStatus,
+} from "./outcome.ts";
 export { errorText, type Log, type Platform } from "./platform.ts";
 export { PositionWatch } from "./position-watch.ts";
+export type { RenderPreview } from "./preview.ts";
 export type { ReadIndex } from "./read-gate.ts";
 export { type Recovered, recover } from "./recover.ts";
 export { findLosses, type Loss, LossDetectedError, type Witness } from "./witness.ts";

@@ -6,7 +6,7 @@ interface Waiter {
   readonly reject: (reason: unknown) => void;
 }
 
-/** A position that only grows, and those who wait for it to reach theirs. */
+/** A position, or a journal time, that only grows, and those who wait for it to reach theirs. */
 export class PositionWatch {
   private position: Position;
   private readonly waiters = new Set<Waiter>();

@@ -1,31 +1,50 @@
 import {
   assert,
+  bytesEqual,
   type CommandHash,
   type EpochEntry,
   type FailureOutcome,
+  FORMAT_LEVEL_MAX,
+  formatTime,
   hashCommand,
   type Ledger,
   type LedgerRecord,
+  originalsOf,
   type Position,
   RecordKind,
   RefusalError,
   type Request,
+  type RequestId,
   SYSTEM_PRINCIPAL,
+  TIME_MS_MAX,
 } from "@bank/core";
 import { encodeFrame, nextHash, type Replay } from "@bank/journal";
 import type { JournalStore, StoredBatch } from "@bank/store";
 import { AppendRefusedError } from "@bank/store/errors";
+import { Alarm } from "./alarm.ts";
 import { answerReplays } from "./answer-replays.ts";
 import { Appender } from "./appender.ts";
+import { Backoff } from "./backoff.ts";
 import { checkRequest } from "./check-request.ts";
-import { type ExecutedBatch, executeBatch, type Job, newJob, rollbackBatch } from "./execute-batch.ts";
+import { executeBatch } from "./execute-batch.ts";
+import { type ExecutedBatch, rollbackBatch } from "./executed-batch.ts";
+import { type Job, newJob } from "./job.ts";
 import { JournalClock } from "./journal-clock.ts";
+import { Originals } from "./originals.ts";
 import type { Outcome } from "./outcome.ts";
 import { errorText, type Platform } from "./platform.ts";
 import { PositionWatch } from "./position-watch.ts";
+import { deadlineExceeded } from "./refusals.ts";
 
 /** Requests that may wait for the sequencer; beyond it callers are told to come back. */
 export const QUEUED_REQUESTS_MAX = 100_000;
+/** Holds are ended again after so long when the store refused to take their end. */
+const EXPIRY_RETRY_MIN_MS = 500;
+const EXPIRY_RETRY_MAX_MS = 10_000;
+/** At this level of the format time can be written down by itself. */
+const TICK_LEVEL = 2;
+/** Of requests that were refused whatever the state is: nobody looks at theirs. */
+const NO_HASH: CommandHash = { low: 0, high: 0 };
 
 export interface SequencerOptions {
   readonly replay: Replay;
@@ -52,6 +71,16 @@ export class Sequencer {
   private readonly queue: Job[] = [];
   private readonly systemRecords: LedgerRecord[] = [];
   private readonly committed: PositionWatch;
+  /** Journal time of the committed position. */
+  private readonly committedTime: PositionWatch;
+  private readonly originals: Originals;
+  /** Wakes an idle bank when the next open hold has to end. */
+  private readonly expiryAlarm: Alarm;
+  private readonly expiryBackoff: Backoff;
+  /** The store did not take the newest batch: only the alarm, or a caller, tries to end holds again. */
+  private expiriesRefused = false;
+  /** Where the journal ended that this sequencer goes on with. */
+  private readonly startPosition: Position;
   private queuedRequests = 0;
   private running: Promise<void> | undefined;
   /** Jobs with requests in the batch that is in flight. */
@@ -70,7 +99,15 @@ export class Sequencer {
     this.ledger = options.replay.ledger;
     this.clock = new JournalClock(options.platform, this.ledger.timeMs);
     this.appender = new Appender(options);
+    this.startPosition = this.ledger.position;
     this.committed = new PositionWatch(this.ledger.position);
+    this.committedTime = new PositionWatch(this.ledger.timeMs);
+    this.originals = new Originals(options.store);
+    this.expiryBackoff = new Backoff(options.platform, { minMs: EXPIRY_RETRY_MIN_MS, maxMs: EXPIRY_RETRY_MAX_MS });
+    this.expiryAlarm = new Alarm(options.platform, () => {
+      this.expiriesRefused = false;
+      this.pump();
+    });
   }
 
   /** Everything up to here is durable; nothing behind it is shown to anybody. */
@@ -83,16 +120,26 @@ export class Sequencer {
     return this.failure;
   }
 
+  /** Journal time now, Unix milliseconds: what a batch that is executed at once would have. */
+  nowMs(): number {
+    return this.clock.now(this.ledger.timeMs);
+  }
+
   /** Resolves once the position is committed. Rejects when the signal aborts or the sequencer stops for good. */
   whenCommitted(position: Position, signal?: AbortSignal): Promise<void> {
     return this.committed.reached(position, signal);
   }
 
   /**
-   * Begins a new epoch and commits its record. Comes first: before it nobody is answered.
+   * Begins a new epoch and commits its record. Comes first: before it nobody is answered. A new journal is raised to the
+   * newest level of the format right behind it; an older one only if it is asked for.
    * Rejects with what the store rejects with, and with what it was told to stop with.
    */
-  async beginEpoch(options: { readonly lossAccepted: boolean }): Promise<EpochEntry> {
+  async beginEpoch(options: {
+    readonly lossAccepted: boolean;
+    readonly raiseFormatLevel: boolean;
+  }): Promise<EpochEntry> {
+    const { lossAccepted } = options;
     const number = (this.ledger.currentEpoch()?.number ?? 0) + 1;
     const id = this.options.platform.randomBytes(16);
     const { bankId } = this.options.replay;
@@ -100,7 +147,11 @@ export class Sequencer {
     // Told meanwhile, or before a later try: by a close, or for a follower that holds what is missing here.
     if (this.stopped !== undefined) throw this.stopped;
     const position = this.ledger.position + 1;
-    this.pushSystem({ ...system, kind: RecordKind.EPOCH_BEGUN, number, id, bankId, ...options });
+    const raises = (options.raiseFormatLevel || position === 1) && this.ledger.formatLevel < FORMAT_LEVEL_MAX;
+    this.pushSystem(
+      { ...system, kind: RecordKind.EPOCH_BEGUN, number, id, bankId, lossAccepted },
+      ...(raises ? [{ ...system, kind: RecordKind.FORMAT_LEVEL_RAISED, level: FORMAT_LEVEL_MAX } as const] : []),
+    );
     await this.committed.reached(position);
     const epoch = this.ledger.currentEpoch();
     assert(epoch?.number === number, "the new epoch is the current one");
@@ -128,9 +179,11 @@ export class Sequencer {
       return Promise.reject(this.refusalOf(requests, overloaded));
     }
     const refusals = requests.map(checkRequest);
-    const hashes: CommandHash[] = requests.map(({ command }) => hashCommand(command));
+    const isWellFormed = (index: number) => refusals[index] === undefined;
+    const hashes = requests.map(({ command }, i) => (isWellFormed(i) ? hashCommand(command) : NO_HASH));
+    const needsOriginals = requests.some(({ command }, i) => isWellFormed(i) && originalsOf(command).length > 0);
     return new Promise<Outcome[]>((resolve, reject) => {
-      const job = newJob({ requests, hashes, refusals, resolve, reject });
+      const job = newJob({ requests, hashes, refusals, needsOriginals, resolve, reject });
       if (signal !== undefined) this.abortWith(signal, job);
       this.queue.push(job);
       this.queuedRequests += requests.length;
@@ -158,12 +211,49 @@ export class Sequencer {
     }
   }
 
+  /** Whether a request with this key waits its turn, or was executed and is not committed yet. */
+  isInProgress(principal: string, id: RequestId): boolean {
+    const entry = this.ledger.findRequest(principal, id);
+    if (entry >= 0) return this.ledger.requests.positionOf(entry) > this.committed.current;
+    const isIt = (job: Job, request: Request, index: number) =>
+      index >= job.next &&
+      job.refusals[index] === undefined &&
+      request.principal === principal &&
+      bytesEqual(request.id, id);
+    return this.queue.some((job) => !job.cancelled && job.requests.some((request, i) => isIt(job, request, i)));
+  }
+
+  /**
+   * Resolves with a committed position whose journal time is later than this moment, so that what is before it can
+   * never change. Where nothing else is written meanwhile, a record of the passing time is; many who ask share it.
+   * Rejects with `RefusalError`: TIME_IN_FUTURE, FORMAT_LEVEL_TOO_LOW, NOT_READY, LOSS_DETECTED, STORE_REFUSED,
+   * DEADLINE_EXCEEDED.
+   *
+   * @param timeMs Unix milliseconds.
+   */
+  async passTime(timeMs: number, signal?: AbortSignal): Promise<Position> {
+    if (this.failure !== undefined) throw this.failure;
+    if (this.committedTime.current <= timeMs) {
+      const nowMs = this.nowMs();
+      if (timeMs >= nowMs) throw timeInFuture(timeMs, nowMs);
+      // A batch that is in flight may be late enough.
+      if (this.ledger.timeMs <= timeMs) this.wantTick();
+      try {
+        await this.committedTime.reached(timeMs + 1, signal);
+      } catch (error) {
+        throw error instanceof RefusalError ? error : deadlineExceeded();
+      }
+    }
+    return this.committed.current;
+  }
+
   /**
    * Stops taking requests, answers those that wait, and resolves when the last append is done. An append in doubt is
    * tried once more; what then is still in doubt is for the next start to settle. Idempotent.
    */
   async drain(): Promise<void> {
     this.stopped ??= new RefusalError("NOT_READY", { problem: "it is shutting down" });
+    this.expiryAlarm.cancel();
     this.draining.abort();
     while (this.running !== undefined) await this.running;
   }
@@ -171,12 +261,30 @@ export class Sequencer {
   /** Refuses all writes from now on, with this error, also those that wait. Reads go on. */
   stopWriting(error: RefusalError): void {
     this.stopped ??= error;
+    this.expiryAlarm.cancel();
     this.refuseQueue(error);
   }
 
-  private pushSystem(record: LedgerRecord): void {
-    this.systemRecords.push(record);
+  /** Memory cannot be trusted any more: nobody is answered from it. Calls `onFatal`. */
+  fail(error: unknown): RefusalError {
+    const failure = this.failAll(error);
+    this.options.onFatal(error);
+    return failure;
+  }
+
+  private pushSystem(...records: readonly LedgerRecord[]): void {
+    this.systemRecords.push(...records);
     this.pump();
+  }
+
+  /** Has the next batch say that time passes, if nobody has asked for it yet. */
+  private wantTick(): void {
+    if (this.stopped !== undefined) throw this.stopped;
+    const { formatLevel: level } = this.ledger;
+    if (level < TICK_LEVEL)
+      throw new RefusalError("FORMAT_LEVEL_TOO_LOW", { level: String(level), needed: String(TICK_LEVEL) });
+    if (!this.systemRecords.some(({ kind }) => kind === RecordKind.TIME_TICKED))
+      this.pushSystem({ ...system, kind: RecordKind.TIME_TICKED });
   }
 
   private abortWith(signal: AbortSignal, job: Job): void {
@@ -191,31 +299,55 @@ export class Sequencer {
 
   private pump(): void {
     if (this.running !== undefined) return;
-    const { platform, onFatal } = this.options;
+    const { platform } = this.options;
     // What else is ready now joins the batch; with nothing else ready the batch goes at once.
     this.running = new Promise<void>((resolve) => platform.defer(resolve))
       .then(() => this.run())
       .catch((error: unknown) => {
-        this.failAll(error);
-        onFatal(error);
+        this.fail(error);
       })
       .finally(() => {
         this.running = undefined;
         if (this.hasWork()) this.pump();
+        else this.setAlarm();
       });
   }
 
   private hasWork(): boolean {
-    return this.queue.length > 0 || this.systemRecords.length > 0;
+    return this.queue.length > 0 || this.systemRecords.length > 0 || this.hasDueHolds();
+  }
+
+  private hasDueHolds(): boolean {
+    const nextMs = this.nextExpiryMs();
+    return nextMs !== undefined && !this.expiriesRefused && nextMs <= this.nowMs();
+  }
+
+  /** When this bank has to end a hold by itself; undefined for never, and as long as it may not write by itself. */
+  private nextExpiryMs(): number | undefined {
+    const hasBegun = (this.ledger.currentEpoch()?.firstPosition ?? 0) > this.startPosition;
+    return hasBegun && this.stopped === undefined ? this.ledger.nextExpiryMs() : undefined;
+  }
+
+  private setAlarm(): void {
+    const nextMs = this.nextExpiryMs();
+    if (nextMs === undefined || this.expiriesRefused) this.expiryAlarm.cancel();
+    if (nextMs === undefined) return;
+    this.expiryAlarm.ringWithin(this.expiriesRefused ? this.expiryBackoff.next() : nextMs - this.nowMs());
   }
 
   private async run(): Promise<void> {
     while (this.hasWork()) {
+      if (this.queue.some(({ needsOriginals }) => needsOriginals)) {
+        await this.originals.fetch(this.queue, this.ledger);
+        // Told to stop meanwhile.
+        if (!this.hasWork()) break;
+      }
       const batch = executeBatch({
         ledger: this.ledger,
-        timeMs: this.clock.now(this.ledger.timeMs),
-        systemRecords: this.systemRecords,
+        timeMs: this.nowMs(),
+        systemRecords: this.systemRecords.splice(0),
         queue: this.queue,
+        originals: this.originals.records,
         log: this.options.platform.log,
       });
       this.queuedRequests -= batch.taken;
@@ -225,6 +357,7 @@ export class Sequencer {
       this.inFlight = new Set();
       for (const job of batch.finished) job.settle();
     }
+    this.originals.forget();
   }
 
   private async commit(batch: ExecutedBatch): Promise<void> {
@@ -240,10 +373,12 @@ export class Sequencer {
     }
     replay.chainHash = stored.chainHash;
     this.ledger.forgetUndo(stored.lastPosition);
-    this.systemRecords.splice(0, batch.systemRecords);
     this.committed.advance(stored.lastPosition);
+    this.committedTime.advance(batch.timeMs);
+    this.expiriesRefused = false;
+    this.expiryBackoff.reset();
     onCommitted(stored);
-    batch.answerFromRecords();
+    batch.answerFromBatch();
   }
 
   private encode(batch: ExecutedBatch): StoredBatch {
@@ -275,38 +410,43 @@ export class Sequencer {
     this.options.platform.log.error("journal append refused", { problem: error.message });
     rollbackBatch(this.ledger, batch);
     this.rollbacks++;
+    this.expiriesRefused = true;
+    // Whoever wanted one of the bank's own records learns it by these, or can do without.
     this.committed.rejectWaiters(new RefusalError("STORE_REFUSED", { problem: error.message }));
-    batch.refuseFromRecords(
+    this.committedTime.rejectWaiters(new RefusalError("STORE_REFUSED", { problem: error.message }));
+    batch.refuseFromBatch(
       new RefusalError("STORE_REFUSED", { problem: error.message }, "NOT_APPLIED", { cause: error }),
     );
-    // Whoever wanted one of the bank's own records learned it by the rejection above, or can do without.
-    this.systemRecords.splice(0, batch.systemRecords);
   }
 
-  private failAll(error: unknown): void {
+  private failAll(error: unknown): RefusalError {
     const failure = new RefusalError("NOT_READY", { problem: `the journal failed: ${errorText(error)}` });
     this.failure = failure;
     this.stopped = failure;
+    this.expiryAlarm.cancel();
     this.committed.fail(failure);
+    this.committedTime.fail(failure);
     for (const job of this.inFlight) job.reject(this.refusalOf(job, failure));
     this.refuseQueue(failure);
+    return failure;
   }
 
   private refuseQueue(error: RefusalError): void {
     for (const job of this.queue.splice(0)) job.reject(this.refusalOf(job, error));
     this.systemRecords.length = 0;
+    this.committedTime.rejectWaiters(error);
     this.queuedRequests = 0;
   }
 
   /** The error for a caller whose requests, or the rest of them, will not be executed. */
   private refusalOf(target: Job | readonly Request[], error: RefusalError): RefusalError {
     const { reason, metadata } = error.refusal;
-    return new RefusalError(reason, metadata, this.outcomeOf(target), { cause: error });
+    return new RefusalError(reason, metadata, this.failureOutcomeOf(target), { cause: error });
   }
 
   /** An id that the ledger knows was begun by an earlier try: then nobody may say that nothing was applied. */
-  private outcomeOf(target: Job | readonly Request[]): FailureOutcome {
-    if ("next" in target) return target.next > 0 ? "OUTCOME_UNKNOWN" : this.outcomeOf(target.requests);
+  private failureOutcomeOf(target: Job | readonly Request[]): FailureOutcome {
+    if ("next" in target) return target.next > 0 ? "OUTCOME_UNKNOWN" : this.failureOutcomeOf(target.requests);
     const isKnown = target.some(({ principal, id }) => this.ledger.findRequest(principal, id) >= 0);
     return isKnown ? "OUTCOME_UNKNOWN" : "NOT_APPLIED";
   }
@@ -315,6 +455,7 @@ export class Sequencer {
 /** Who acts in the bank's own records. */
 const system = { principal: SYSTEM_PRINCIPAL, branch: 0, request: undefined } as const;
 
-function deadlineExceeded(): RefusalError {
-  return new RefusalError("DEADLINE_EXCEEDED", { waiting_for: "the journal" });
+function timeInFuture(askedMs: number, nowMs: number): RefusalError {
+  const asked = formatTime(Math.min(askedMs, TIME_MS_MAX));
+  return new RefusalError("TIME_IN_FUTURE", { asked, now: formatTime(nowMs) });
 }

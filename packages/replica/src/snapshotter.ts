@@ -46,8 +46,9 @@ export class Snapshotter {
    * replays no more records than the snapshot before them holds.
    */
   private spacing(): number {
-    const { requests, accounts } = this.options.replay.ledger;
-    return Math.max(this.options.everyRecords, requests.count + accounts.count - SMALL_STATE_ENTRIES);
+    const { requests, accounts, holds, reversals } = this.options.replay.ledger;
+    const entries = requests.count + accounts.count + holds.count + reversals.size;
+    return Math.max(this.options.everyRecords, entries - SMALL_STATE_ENTRIES);
   }
 
   private start(): void {

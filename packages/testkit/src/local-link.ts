@@ -63,8 +63,12 @@ export class LocalLink implements BankLink<Request, LocalResult> {
     this.calls++;
     return this.call(undefined, async (bank) => {
       const outcomes = await bank.submit(requests);
-      return outcomes.map((outcome) => ({ position: outcome.kind === "answered" ? outcome.position : 0, outcome }));
+      return outcomes.map((outcome) => ({ position: outcome.position, outcome }));
     });
+  }
+
+  async passTime(timeMs: number, signal: AbortSignal): Promise<Position> {
+    return this.call(signal, async (bank) => bank.passTime(timeMs));
   }
 
   private async call<T>(signal: AbortSignal | undefined, ask: (bank: BankReplica) => Promise<T>): Promise<T> {
