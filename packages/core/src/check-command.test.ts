@@ -72,7 +72,11 @@ describe("checkCommand refuses", () => {
   ];
 
   it.each(cases)("%s", (_, command, problem) => {
-    expect(checkCommand(command)).toEqual({ reason: "INVALID_REQUEST", metadata: { problem }, outcome: "NOT_APPLIED" });
+    const refusal = checkCommand(command);
+    expect(refusal).toMatchObject({ reason: "INVALID_REQUEST", metadata: { problem }, outcome: "NOT_APPLIED" });
+    expect(refusal?.violations).toEqual([{ field: expect.stringMatching(/^[a-z_]+$/), description: problem }]);
+    const [field] = problem.split(" ");
+    if (problem.startsWith(`${field} is `)) expect(refusal?.violations?.[0]?.field).toBe(field);
   });
 
   it.each<[string, bigint]>([
@@ -80,18 +84,25 @@ describe("checkCommand refuses", () => {
     ["a negative amount", -1n],
     ["an amount beyond 64 bits", AMOUNT_MAX + 1n],
   ])("%s", (_, minor) => {
-    const expected = { reason: "INVALID_AMOUNT", metadata: { amount: String(minor) }, outcome: "NOT_APPLIED" };
+    const violations = [{ field: "amount.amount_minor", description: `must be from 1 to ${AMOUNT_MAX}` }];
+    const metadata = { amount: String(minor) };
+    const expected = { reason: "INVALID_AMOUNT", metadata, outcome: "NOT_APPLIED", violations };
     expect(checkCommand({ ...deposit, amount: { currency: "USD", minor } })).toEqual(expected);
     expect(checkCommand({ ...deposit, kind: "withdraw", amount: { currency: "USD", minor } })).toEqual(expected);
     expect(checkCommand({ ...transfer, amount: { currency: "USD", minor } })).toEqual(expected);
   });
 
   it("a currency that is in no table", () => {
-    const expected = { reason: "UNKNOWN_CURRENCY", metadata: { currency: "usd" }, outcome: "NOT_APPLIED" };
+    const expected = (field: string) => ({
+      reason: "UNKNOWN_CURRENCY",
+      metadata: { currency: "usd" },
+      outcome: "NOT_APPLIED",
+      violations: [{ field, description: "must be the code of a known currency" }],
+    });
     const amount = { currency: "usd", minor: 1n };
-    expect(checkCommand({ ...deposit, amount })).toEqual(expected);
-    expect(checkCommand({ ...transfer, amount })).toEqual(expected);
-    expect(checkCommand({ ...open, currency: "usd" })).toEqual(expected);
+    expect(checkCommand({ ...deposit, amount })).toEqual(expected("amount.currency_code"));
+    expect(checkCommand({ ...transfer, amount })).toEqual(expected("amount.currency_code"));
+    expect(checkCommand({ ...open, currency: "usd" })).toEqual(expected("currency_code"));
   });
 
   it("the first problem first: accounts, then the amount, then its currency", () => {

@@ -16,7 +16,7 @@ import {
   TIME_MS_MAX,
 } from "./limits.ts";
 import { formatAmount, type Money } from "./money.ts";
-import type { Refusal, RefusalReason } from "./reasons.ts";
+import type { FieldViolation, Refusal, RefusalReason } from "./reasons.ts";
 
 /**
  * Everything that is wrong with a command whatever the state is: the first problem found, or undefined. A refusal is
@@ -79,7 +79,7 @@ function checkItem(command: GroupItem): Refusal | undefined {
 
 function checkGroup({ items }: Group): Refusal | undefined {
   if (items.length < 1 || items.length > GROUP_ITEMS_MAX)
-    return malformed(`a group has 1 to ${GROUP_ITEMS_MAX} items, not ${items.length}`);
+    return malformed("items", `a group has 1 to ${GROUP_ITEMS_MAX} items, not ${items.length}`);
   for (const [i, item] of items.entries()) {
     const refusal = checkExpectedVersion(item) ?? checkItem(item);
     if (refusal !== undefined) return { ...refusal, item: i + 1 };
@@ -89,26 +89,29 @@ function checkGroup({ items }: Group): Refusal | undefined {
 
 function checkOpenAccount(command: OpenAccount): Refusal | undefined {
   const { type, owner, displayName, currency, alias = "", metadata = {}, floor = 0n, ceiling } = command;
-  if (!isCustomerType(type)) return malformed("customers have savings or checking accounts");
+  if (!isCustomerType(type)) return malformed("type", "customers have savings or checking accounts");
   if (floor > 0n || floor < BALANCE_MIN)
-    return malformed("floor_minor is zero at the opening, or an overdraft as a negative number");
-  if (floor < 0n && type !== AccountType.CHECKING) return malformed("only a checking account can have an overdraft");
-  if (ceiling !== undefined && !isCeiling(ceiling)) return malformed("ceiling_minor is at least 1, or left out");
+    return malformed("floor_minor", "floor_minor is zero at the opening, or an overdraft as a negative number");
+  if (floor < 0n && type !== AccountType.CHECKING)
+    return malformed("floor_minor", "only a checking account can have an overdraft");
+  if (ceiling !== undefined && !isCeiling(ceiling))
+    return malformed("ceiling_minor", "ceiling_minor is at least 1, or left out");
   return (
     checkText("owner", owner, TEXT_LENGTH_MAX) ??
     checkText("display_name", displayName, TEXT_LENGTH_MAX) ??
     checkAlias(alias) ??
     checkMetadata(metadata) ??
-    checkCurrency(currency)
+    checkCurrency("currency_code", currency)
   );
 }
 
 function checkUpdateAccount({ account, displayName, metadata, floor, ceiling }: UpdateAccount): Refusal | undefined {
   const changes = [displayName, metadata, floor, ceiling];
-  if (changes.every((change) => change === undefined)) return malformed("an update names nothing to change");
-  if (floor !== undefined && (floor < BALANCE_MIN || floor > AMOUNT_MAX)) return malformed("floor_minor has 64 bits");
+  if (changes.every((change) => change === undefined)) return malformed("", "an update names nothing to change");
+  if (floor !== undefined && (floor < BALANCE_MIN || floor > AMOUNT_MAX))
+    return malformed("floor_minor", "floor_minor has 64 bits");
   if (ceiling !== undefined && ceiling !== null && !isCeiling(ceiling))
-    return malformed("ceiling_minor is at least 1, or 0 for none");
+    return malformed("ceiling_minor", "ceiling_minor is at least 1, or 0 for none");
   return (
     checkReference("account", account) ??
     checkText("display_name", displayName ?? "", TEXT_LENGTH_MAX) ??
@@ -123,7 +126,7 @@ function isCeiling(ceiling: bigint): boolean {
 
 function checkRegisterBranch({ branch, name, address }: RegisterBranch): Refusal | undefined {
   if (!Number.isInteger(branch) || branch < 1 || branch > BRANCH_NUMBER_MAX)
-    return malformed(`a branch has a number from 1 to ${BRANCH_NUMBER_MAX}`);
+    return malformed("branch", `a branch has a number from 1 to ${BRANCH_NUMBER_MAX}`);
   return checkText("address", address, ADDRESS_LENGTH_MAX) ?? checkText("name", name, TEXT_LENGTH_MAX);
 }
 
@@ -131,11 +134,12 @@ function checkExpectedVersion(command: GroupItem): Refusal | undefined {
   if (command.kind === "openAccount" || command.expectedVersion === undefined) return undefined;
   const { expectedVersion } = command;
   if (Number.isSafeInteger(expectedVersion) && expectedVersion >= 1) return undefined;
-  return malformed("expected_version is a whole number from 1");
+  return malformed("expected_version", "expected_version is a whole number from 1");
 }
 
 function checkReference(field: string, reference: string): Refusal | undefined {
-  return reference === "" ? malformed(`${field} is empty`) : checkText(field, reference, ACCOUNT_REFERENCE_LENGTH_MAX);
+  if (reference === "") return malformed(field, `${field} is empty`);
+  return checkText(field, reference, ACCOUNT_REFERENCE_LENGTH_MAX);
 }
 
 /** Plain characters, so that two aliases that look alike are alike, and no slash: that is for the bank's own accounts. */
@@ -143,6 +147,7 @@ function checkAlias(alias: string): Refusal | undefined {
   if (alias === "") return undefined;
   if (alias.length <= ACCOUNT_REFERENCE_LENGTH_MAX && /^[A-Za-z0-9][A-Za-z0-9._:@+-]*$/.test(alias)) return undefined;
   return malformed(
+    "alias",
     `alias has 1 to ${ACCOUNT_REFERENCE_LENGTH_MAX} letters, digits and . _ : @ + - and begins with a letter or digit`,
   );
 }
@@ -150,59 +155,63 @@ function checkAlias(alias: string): Refusal | undefined {
 function checkMetadata(metadata: Metadata): Refusal | undefined {
   const entries = Object.entries(metadata);
   if (entries.length > METADATA_ENTRIES_MAX)
-    return malformed(`metadata has at most ${METADATA_ENTRIES_MAX} entries, not ${entries.length}`);
+    return malformed("metadata", `metadata has at most ${METADATA_ENTRIES_MAX} entries, not ${entries.length}`);
   let length = 0;
   for (const [key, value] of entries) {
     // The one name that objects take for something else.
     if (key === "" || key === "__proto__")
-      return malformed(`metadata has an entry with the name ${JSON.stringify(key)}`);
+      return malformed("metadata", `metadata has an entry with the name ${JSON.stringify(key)}`);
     const problem =
-      checkText("a name in metadata", key, METADATA_KEY_LENGTH_MAX) ??
-      checkText(`metadata[${JSON.stringify(key)}]`, value, METADATA_LENGTH_MAX);
+      checkText("metadata", key, METADATA_KEY_LENGTH_MAX, "a name in metadata") ??
+      checkText("metadata", value, METADATA_LENGTH_MAX, `metadata[${JSON.stringify(key)}]`);
     if (problem !== undefined) return problem;
     length += key.length + value.length;
   }
   if (length <= METADATA_LENGTH_MAX) return undefined;
-  return malformed(`metadata has at most ${METADATA_LENGTH_MAX} characters in all, not ${length}`);
+  return malformed("metadata", `metadata has at most ${METADATA_LENGTH_MAX} characters in all, not ${length}`);
 }
 
 /**
  * Half of a surrogate pair has no UTF-8: the journal would hold another text than the ledger that decided it, and every
  * replica would come to another digest.
  */
-function checkText(field: string, text: string, lengthMax: number): Refusal | undefined {
-  if (text.length > lengthMax) return malformed(`${field} is longer than ${lengthMax} characters`);
-  return text.isWellFormed() ? undefined : malformed(`${field} is not well-formed Unicode`);
+function checkText(field: string, text: string, lengthMax: number, name = field): Refusal | undefined {
+  if (text.length > lengthMax) return malformed(field, `${name} is longer than ${lengthMax} characters`);
+  return text.isWellFormed() ? undefined : malformed(field, `${name} is not well-formed Unicode`);
 }
 
 function checkPosition(field: string, position: number): Refusal | undefined {
-  return Number.isSafeInteger(position) && position >= 1 ? undefined : malformed(`${field} is a position from 1`);
+  return Number.isSafeInteger(position) && position >= 1
+    ? undefined
+    : malformed(field, `${field} is a position from 1`);
 }
 
 function checkTime(field: string, timeMs: number): Refusal | undefined {
   if (Number.isSafeInteger(timeMs) && timeMs >= 1 && timeMs <= TIME_MS_MAX) return undefined;
-  return malformed(`${field} is a time from 1970 to 9999 in whole milliseconds`);
+  return malformed(field, `${field} is a time from 1970 to 9999 in whole milliseconds`);
 }
 
-function checkCurrency(currency: string): Refusal | undefined {
-  return currencyDecimals(currency) === undefined ? refuse("UNKNOWN_CURRENCY", { currency }) : undefined;
+function checkCurrency(field: string, currency: string): Refusal | undefined {
+  if (currencyDecimals(currency) !== undefined) return undefined;
+  return refuse("UNKNOWN_CURRENCY", { currency }, { field, description: "must be the code of a known currency" });
 }
 
-function checkAmount(amount: Money): Refusal | undefined {
-  if (amount.minor <= 0n || amount.minor > AMOUNT_MAX)
-    return refuse("INVALID_AMOUNT", { amount: amount.minor.toString() });
-  return checkCurrency(amount.currency);
+function checkAmount({ currency, minor }: Money): Refusal | undefined {
+  if (minor >= 1n && minor <= AMOUNT_MAX) return checkCurrency("amount.currency_code", currency);
+  const description = `must be from 1 to ${AMOUNT_MAX}`;
+  return refuse("INVALID_AMOUNT", { amount: minor.toString() }, { field: "amount.amount_minor", description });
 }
 
 function checkRate(rate: number): Refusal | undefined {
   if (Number.isSafeInteger(rate) && rate >= 0 && rate <= RATE_MAX) return undefined;
-  return refuse("INVALID_RATE", { rate: Number.isSafeInteger(rate) ? formatAmount(BigInt(rate), 6) : String(rate) });
+  const text = Number.isSafeInteger(rate) ? formatAmount(BigInt(rate), 6) : String(rate);
+  return refuse("INVALID_RATE", { rate: text }, { field: "rate_percent", description: "must be from 0 to 100" });
 }
 
-function malformed(problem: string): Refusal {
-  return refuse("INVALID_REQUEST", { problem });
+function malformed(field: string, problem: string): Refusal {
+  return refuse("INVALID_REQUEST", { problem }, { field, description: problem });
 }
 
-function refuse(reason: RefusalReason, metadata: Record<string, string>): Refusal {
-  return { reason, metadata, outcome: "NOT_APPLIED" };
+function refuse(reason: RefusalReason, metadata: Record<string, string>, violation: FieldViolation): Refusal {
+  return { reason, metadata, outcome: "NOT_APPLIED", violations: [violation] };
 }
