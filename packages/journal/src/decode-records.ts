@@ -1,7 +1,21 @@
-import type { AccountIndex, CurrencyIndex, LedgerRecord, RequestKey } from "@bank/core";
-import { isAccountType, RecordKind, rejectionByNumber, requestIdFromBytes } from "@bank/core";
+import type { AccountIndex, LedgerRecord, RequestKey } from "@bank/core";
+import { RecordKind, requestIdFromBytes } from "@bank/core";
 import type { BatchPayload } from "@bank/proto";
 import { copyBytes, safeInteger } from "./decode.ts";
+import {
+  accountOpened,
+  accountStateChanged,
+  accountUpdated,
+  currencyDefined,
+  epochBegun,
+  holdCaptured,
+  holdKept,
+  holdPlaced,
+  interestApplied,
+  rejected,
+  reversal,
+  stateRoot,
+} from "./decode-entries.ts";
 import { JournalFormatError } from "./errors.ts";
 import { ANSWERS_REQUEST, KIND_MASK } from "./record-kinds.ts";
 
@@ -53,6 +67,14 @@ class RecordColumns {
     currenciesDefined: 0,
     branchesRegistered: 0,
     stateRoots: 0,
+    formatLevelsRaised: 0,
+    accountsUpdated: 0,
+    accountStatesChanged: 0,
+    reversals: 0,
+    interestsApplied: 0,
+    holdsChanged: 0,
+    holdsExpired: 0,
+    groupsCommitted: 0,
   };
 
   constructor(payload: BatchPayload) {
@@ -83,45 +105,45 @@ class RecordColumns {
           throw new JournalFormatError("a column of movements ends too early");
         return { kind, principal, branch, request, debit, credit, amount };
       }
-      case RecordKind.ACCOUNT_OPENED: {
-        const { type, name, homeBranch, owner, displayName, floor, ...numbers } = this.take("accountsOpened");
-        if (!isAccountType(type)) throw new JournalFormatError(`account type ${type} is unknown: use a newer program`);
-        const account = numbers.account as AccountIndex;
-        const number = safeInteger(numbers.number, "account number");
-        const currency = numbers.currency as CurrencyIndex;
-        const opened = { account, type, number, name, currency, homeBranch, owner, displayName, floor };
-        return { kind, principal, branch, request, ...opened };
-      }
-      case RecordKind.REJECTED: {
-        const { reason: number, keys, values } = this.take("rejections");
-        const reason = rejectionByNumber(number);
-        if (reason === undefined) throw new JournalFormatError(`rejection ${number} is unknown: use a newer program`);
-        if (keys.length !== values.length) throw new JournalFormatError("a rejection has keys without values");
-        if (keys.some((key, i) => i > 0 && key <= (keys[i - 1] as string)))
-          throw new JournalFormatError("the keys of a rejection do not ascend");
-        const metadata = Object.fromEntries(keys.map((key, i) => [key, values[i] as string]));
-        return { kind, principal, branch, request, rejection: { reason, metadata } };
-      }
-      case RecordKind.EPOCH_BEGUN: {
-        const { number: unsafe, lossAccepted, ...ids } = this.take("epochsBegun");
-        const number = safeInteger(unsafe, "epoch");
-        const id = copyBytes(ids.id);
-        const bankId = copyBytes(ids.bankId);
-        return { kind, principal, branch, request, number, id, bankId, lossAccepted };
-      }
-      case RecordKind.CURRENCY_DEFINED: {
-        const { currency, code, decimals } = this.take("currenciesDefined");
-        return { kind, principal, branch, request, currency: currency as CurrencyIndex, code, decimals };
-      }
+      case RecordKind.ACCOUNT_OPENED:
+        return { kind, principal, branch, request, ...accountOpened(this.take("accountsOpened")) };
+      case RecordKind.REJECTED:
+        return { kind, principal, branch, request, ...rejected(this.take("rejections")) };
+      case RecordKind.EPOCH_BEGUN:
+        return { kind, principal, branch, request, ...epochBegun(this.take("epochsBegun")) };
+      case RecordKind.CURRENCY_DEFINED:
+        return { kind, principal, branch, request, ...currencyDefined(this.take("currenciesDefined")) };
       case RecordKind.BRANCH_REGISTERED: {
         const { branch: number, name, address } = this.take("branchesRegistered");
         return { kind, principal, branch, request, number, name, address };
       }
-      case RecordKind.STATE_ROOT: {
-        const { position, root } = this.take("stateRoots");
-        const at = safeInteger(position, "root position");
-        return { kind, principal, branch, request, position: at, root: copyBytes(root) };
+      case RecordKind.STATE_ROOT:
+        return { kind, principal, branch, request, ...stateRoot(this.take("stateRoots")) };
+      case RecordKind.FORMAT_LEVEL_RAISED:
+        return { kind, principal, branch, request, level: this.take("formatLevelsRaised").level };
+      case RecordKind.ACCOUNT_UPDATED:
+        return { kind, principal, branch, request, ...accountUpdated(this.take("accountsUpdated")) };
+      case RecordKind.ACCOUNT_STATE_CHANGED:
+        return { kind, principal, branch, request, ...accountStateChanged(this.take("accountStatesChanged")) };
+      case RecordKind.REVERSAL:
+        return { kind, principal, branch, request, ...reversal(this.take("reversals")) };
+      case RecordKind.INTEREST_APPLIED:
+        return { kind, principal, branch, request, ...interestApplied(this.take("interestsApplied")) };
+      case RecordKind.HOLD_PLACED:
+        return { kind, principal, branch, request, ...holdPlaced(this.take("holdsChanged")) };
+      case RecordKind.HOLD_CAPTURED:
+        return { kind, principal, branch, request, ...holdCaptured(this.take("holdsChanged")) };
+      case RecordKind.HOLD_RELEASED:
+      case RecordKind.HOLD_EXTENDED:
+        return { kind, principal, branch, request, ...holdKept(this.take("holdsChanged")) };
+      case RecordKind.HOLDS_EXPIRED: {
+        const holds = this.take("holdsExpired").holds.map((hold) => safeInteger(hold, "position of a hold"));
+        return { kind, principal, branch, request, holds };
       }
+      case RecordKind.GROUP_COMMITTED:
+        return { kind, principal, branch, request, records: this.take("groupsCommitted") };
+      case RecordKind.TIME_TICKED:
+        return { kind, principal, branch, request };
       default:
         throw new JournalFormatError(`record kind ${kind} is unknown: use a newer program`);
     }

@@ -1,20 +1,13 @@
 import type { LedgerRecord, MovementRecord, RequestKey } from "@bank/core";
-import { isMovement, REJECTIONS, RecordKind } from "@bank/core";
+import { isMovement } from "@bank/core";
 import type { BatchPayload } from "@bank/proto";
-import {
-  AccountOpenedSchema,
-  ActorSchema,
-  BatchPayloadSchema,
-  BranchRegisteredSchema,
-  CurrencyDefinedSchema,
-  EpochBegunSchema,
-  RejectedSchema,
-  StateRootSchema,
-} from "@bank/proto";
+import { ActorSchema, BatchPayloadSchema } from "@bank/proto";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import { encodeEntry } from "./encode-entries.ts";
 import { JournalFormatError } from "./errors.ts";
 import { ANSWERS_REQUEST } from "./record-kinds.ts";
+import { wellFormed } from "./texts.ts";
 
 /**
  * Puts records into columns: the bytes of a `BatchPayload`.
@@ -34,7 +27,7 @@ export function encodeRecords(records: readonly LedgerRecord[]): Uint8Array {
     front.kinds[i] = record.request === undefined ? record.kind : record.kind | ANSWERS_REQUEST;
     if (record.request !== undefined) requests.push(record.request);
     if (isMovement(record)) movements.push(record);
-    else encodeOther(back, record);
+    else encodeEntry(back, record);
   }
   front.requestIds = requests.ids;
   front.requestHashes = requests.hashes;
@@ -132,55 +125,4 @@ class MovementColumns {
     writer.tag(credit.number, WireType.LengthDelimited).bytes(new Uint8Array(this.credit.buffer));
     writer.tag(amount.number, WireType.LengthDelimited).bytes(new Uint8Array(this.amount.buffer));
   }
-}
-
-function encodeOther(payload: BatchPayload, record: Exclude<LedgerRecord, MovementRecord>): void {
-  switch (record.kind) {
-    case RecordKind.ACCOUNT_OPENED: {
-      const { account, type, currency, homeBranch, floor } = record;
-      const number = BigInt(record.number);
-      const name = wellFormed(record.name);
-      const owner = wellFormed(record.owner);
-      const displayName = wellFormed(record.displayName);
-      payload.accountsOpened.push(
-        create(AccountOpenedSchema, { account, type, number, name, currency, homeBranch, owner, displayName, floor }),
-      );
-      return;
-    }
-    case RecordKind.REJECTED: {
-      const { reason, metadata } = record.rejection;
-      const keys = Object.keys(metadata).sort().map(wellFormed);
-      const values = keys.map((key) => wellFormed(metadata[key] as string));
-      payload.rejections.push(create(RejectedSchema, { reason: REJECTIONS[reason].number, keys, values }));
-      return;
-    }
-    case RecordKind.EPOCH_BEGUN: {
-      const { id, bankId, lossAccepted } = record;
-      payload.epochsBegun.push(create(EpochBegunSchema, { number: BigInt(record.number), id, bankId, lossAccepted }));
-      return;
-    }
-    case RecordKind.CURRENCY_DEFINED: {
-      const { currency, decimals } = record;
-      payload.currenciesDefined.push(
-        create(CurrencyDefinedSchema, { currency, code: wellFormed(record.code), decimals }),
-      );
-      return;
-    }
-    case RecordKind.BRANCH_REGISTERED: {
-      const { number: branch, name, address } = record;
-      payload.branchesRegistered.push(
-        create(BranchRegisteredSchema, { branch, name: wellFormed(name), address: wellFormed(address) }),
-      );
-      return;
-    }
-    case RecordKind.STATE_ROOT:
-      payload.stateRoots.push(create(StateRootSchema, { position: BigInt(record.position), root: record.root }));
-      return;
-  }
-}
-
-/** Half of a surrogate pair would silently become U+FFFD, and every reader would come to another digest. */
-function wellFormed(text: string): string {
-  if (!text.isWellFormed()) throw new JournalFormatError("a text has half of a surrogate pair, which has no UTF-8");
-  return text;
 }

@@ -1,12 +1,12 @@
-import type { AccountIndex, CurrencyIndex, LedgerRecord } from "@bank/core";
+import type { LedgerRecord } from "@bank/core";
 import {
-  ACCOUNT_REFERENCE_LENGTH_MAX,
-  ADDRESS_LENGTH_MAX,
   BATCH_BYTES_TARGET,
   BATCH_RECORDS_MAX,
-  COMMAND_BYTES_MAX,
+  EXPIRIES_PER_RECORD_MAX,
   FRAME_BYTES_MAX,
-  RECORDS_PER_COMMAND_MAX,
+  GROUP_ITEMS_MAX,
+  METADATA_KEY_LENGTH_MAX,
+  METADATA_LENGTH_MAX,
   TEXT_LENGTH_MAX,
 } from "@bank/core";
 import fc from "fast-check";
@@ -15,7 +15,7 @@ import { JournalFormatError } from "./errors.ts";
 import { estimateBytes } from "./estimate.ts";
 import { decodeFrame, encodeFrame } from "./frame.ts";
 import { anyBatch } from "./random-records.test-util.ts";
-import { answering, HEADER, requestKey, SAMPLES, transfer } from "./sample-records.test-util.ts";
+import { answering, groupCommitted, HEADER, requestKey, SAMPLES, transfer } from "./sample-records.test-util.ts";
 
 // A failure prints seed and path: `fc.assert(…, { seed, path })` repeats it.
 
@@ -67,93 +67,6 @@ describe("any batch", () => {
   });
 });
 
-describe("the estimate of one record", () => {
-  test("holds for a record alone, with all of its texts as long as they get in UTF-8", () => {
-    const wide = "€".repeat(TEXT_LENGTH_MAX);
-    const { accountOpened, branchRegistered, rejected } = SAMPLES;
-    const records: LedgerRecord[] = [
-      transfer(requestKey(1), { principal: wide, branch: 65_535 }),
-      { ...accountOpened, principal: wide, name: wide, owner: wide, displayName: wide, request: requestKey(1) },
-      { ...branchRegistered, principal: wide, name: wide, address: wide + wide, request: requestKey(1) },
-      {
-        ...rejected,
-        principal: wide,
-        request: requestKey(1),
-        rejection: { reason: "ACCOUNT_NOT_FOUND", metadata: { [wide]: wide, a: wide, b: wide } },
-      },
-    ];
-    const empty = encodeFrame(HEADER, [transfer(undefined, { principal: "", branch: 0 })]).length;
-    for (const record of records) {
-      const twice = [record, { ...record, branch: 65_534 }];
-      const added = encodeFrame(HEADER, twice).length - encodeFrame(HEADER, [record]).length;
-      expect(added).toBeLessThanOrEqual(estimateBytes(record));
-      expect(encodeFrame(HEADER, [record]).length - empty).toBeLessThanOrEqual(estimateBytes(record));
-    }
-  });
-
-  test("holds for every kind where it is tightest: nobody acted so before, and all numbers are large", () => {
-    const principal = "€".repeat(TEXT_LENGTH_MAX);
-    const most = { principal, branch: 65_535, request: requestKey(1) };
-    const { accountOpened, currencyDefined, rejected, stateRoot } = SAMPLES;
-    const records: LedgerRecord[] = [
-      transfer(most.request, most),
-      { ...accountOpened, ...most, account: 0xffff_ffff as AccountIndex, name: "", owner: "", displayName: "" },
-      { ...SAMPLES.branchRegistered, ...most, name: "", address: "" },
-      { ...currencyDefined, ...most, currency: 0xffff_ffff as CurrencyIndex, code: "" },
-      { ...rejected, ...most, rejection: { ...rejected.rejection, metadata: {} } },
-      { ...rejected, ...most, rejection: { ...rejected.rejection, metadata: { [principal]: principal } } },
-      { ...stateRoot, ...most, position: Number.MAX_SAFE_INTEGER },
-    ];
-    // Two actors before it, so that each record has an index, and every column is there already.
-    const before = [...records.map((record) => ({ ...record, principal: "a" })), transfer(undefined)];
-    const { length } = encodeFrame(HEADER, before);
-    for (const record of records)
-      expect(encodeFrame(HEADER, [...before, record]).length - length).toBeLessThanOrEqual(estimateBytes(record));
-    const epoch: LedgerRecord = { ...SAMPLES.epochBegun, ...most, number: Number.MAX_SAFE_INTEGER };
-    expect(encodeFrame(HEADER, [epoch, ...before]).length - length).toBeLessThanOrEqual(estimateBytes(epoch));
-  });
-
-  test("stays within what one command may take, whatever the command", () => {
-    const principal = "€".repeat(TEXT_LENGTH_MAX);
-    const wide = principal;
-    const support: LedgerRecord[] = [
-      { ...SAMPLES.currencyDefined, principal },
-      { ...SAMPLES.accountOpened, principal },
-    ];
-    const answers: LedgerRecord[] = [
-      transfer(requestKey(1), { principal }),
-      { ...SAMPLES.accountOpened, principal, owner: wide, displayName: wide },
-      { ...SAMPLES.branchRegistered, principal, name: wide, address: "€".repeat(ADDRESS_LENGTH_MAX) },
-      {
-        ...SAMPLES.rejected,
-        principal,
-        rejection: {
-          reason: "INSUFFICIENT_FUNDS",
-          metadata: {
-            account: wide.slice(ACCOUNT_REFERENCE_LENGTH_MAX),
-            available: wide,
-            currency: "EUR",
-            requested: wide,
-          },
-        },
-      },
-    ];
-    for (const answer of answers) {
-      const command = [...support, answer];
-      expect(command.length).toBeLessThan(RECORDS_PER_COMMAND_MAX);
-      const bytes = command.reduce((sum, record) => sum + estimateBytes(record), 0);
-      expect(bytes).toBeLessThanOrEqual(COMMAND_BYTES_MAX);
-    }
-  });
-
-  test("is not far above what a transfer takes", () => {
-    const record = answering(SAMPLES.transfer, 1);
-    const added = encodeFrame(HEADER, [record, record]).length - encodeFrame(HEADER, [record]).length;
-    expect(added).toBe(41);
-    expect(estimateBytes(record)).toBeLessThanOrEqual(BATCH_BYTES_TARGET / BATCH_RECORDS_MAX);
-  });
-});
-
 describe("the largest batch", () => {
   /** What a sequencer gathers at most: one more command while there is room for its records, and bytes are not over. */
   function gather(command: (number: number) => LedgerRecord[]): LedgerRecord[] {
@@ -192,5 +105,28 @@ describe("the largest batch", () => {
     expect(frame.length).toBeGreaterThan(BATCH_BYTES_TARGET * 0.8);
     expect(frame.length).toBeLessThan(FRAME_BYTES_MAX);
     expect(decodeFrame(frame).records).toEqual(records);
+  });
+
+  test("fits into a frame, by bytes, when all holds end at once", () => {
+    const holds = Array.from({ length: EXPIRIES_PER_RECORD_MAX }, (_, i) => Number.MAX_SAFE_INTEGER - i);
+    const records = gather(() => [{ ...SAMPLES.holdsExpired, holds }]);
+    const frame = encodeFrame(HEADER, records);
+    expect(frame.length).toBeGreaterThan(BATCH_BYTES_TARGET * 0.9);
+    expect(frame.length).toBeLessThan(FRAME_BYTES_MAX);
+    expect(decodeFrame(frame).records).toEqual(records);
+  });
+
+  test("fits into a frame with the largest group on top", () => {
+    const name = "€".repeat(TEXT_LENGTH_MAX);
+    const metadata = {
+      ["€".repeat(METADATA_KEY_LENGTH_MAX)]: "€".repeat(METADATA_LENGTH_MAX - METADATA_KEY_LENGTH_MAX),
+    };
+    const opened = { ...SAMPLES.accountOpened, owner: name, displayName: name, metadata };
+    const records = gather(() => [opened]);
+    const group = Array.from({ length: GROUP_ITEMS_MAX }, () => opened);
+    const whole = [...records, ...group, groupCommitted(GROUP_ITEMS_MAX, requestKey(1))];
+    const frame = encodeFrame(HEADER, whole);
+    expect(frame.length).toBeLessThan(FRAME_BYTES_MAX);
+    expect(decodeFrame(frame).records).toEqual(whole);
   });
 });

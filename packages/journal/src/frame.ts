@@ -3,6 +3,7 @@ import { BATCH_RECORDS_MAX, bytesEqual, FRAME_BYTES_MAX, RecordKind } from "@ban
 import { BatchHeaderSchema, BatchPayloadSchema } from "@bank/proto";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { JOURNAL_FORMAT } from "./chain.ts";
+import { checkGroup, checkRecord } from "./check-record.ts";
 import { copyBytes, decodeStrictly, safeInteger } from "./decode.ts";
 import { decodeRecords } from "./decode-records.ts";
 import { encodeRecords } from "./encode-records.ts";
@@ -103,9 +104,9 @@ function checkBatch({ header, records }: Batch): void {
   checkHeader(header);
   for (let i = 0; i < records.length; i++) {
     const record = records[i] as LedgerRecord;
-    if (record.kind === RecordKind.STATE_ROOT) {
-      if (record.root.length !== 32) throw new JournalFormatError("a root has 32 bytes");
-    } else if (record.kind === RecordKind.EPOCH_BEGUN) {
+    checkRecord(record);
+    if (record.kind === RecordKind.GROUP_COMMITTED) checkGroup(records, i);
+    if (record.kind === RecordKind.EPOCH_BEGUN) {
       if (record.bankId.length !== 16) throw new JournalFormatError("a bank id has 16 bytes");
       // Each batch belongs to one epoch, and an epoch to whole batches.
       if (i > 0) throw new JournalFormatError("an epoch begins with the first record of a batch");

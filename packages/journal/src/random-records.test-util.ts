@@ -1,5 +1,16 @@
 import type { AccountIndex, CurrencyIndex, LedgerRecord, RequestId, RequestKey } from "@bank/core";
-import { AccountType, AMOUNT_MAX, BALANCE_MIN, REJECTIONS, RecordKind, type RejectionReason } from "@bank/core";
+import {
+  AccountState,
+  AccountType,
+  AMOUNT_MAX,
+  BALANCE_MIN,
+  FORMAT_LEVEL_MAX,
+  RATE_MAX,
+  REJECTIONS,
+  RecordKind,
+  type RejectionReason,
+  TIME_MS_MAX,
+} from "@bank/core";
 import fc from "fast-check";
 import type { BatchHeader } from "./frame.ts";
 
@@ -19,6 +30,15 @@ const int32 = fc.integer();
 const int64 = fc.oneof(fc.bigInt(-3n, 3n), fc.bigInt(BALANCE_MIN, AMOUNT_MAX));
 const accountIndex = uint32 as fc.Arbitrary<AccountIndex>;
 const currencyIndex = uint32 as fc.Arbitrary<CurrencyIndex>;
+const position = fc.oneof(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }));
+const amount = fc.oneof(fc.bigInt(1n, 3n), fc.bigInt(1n, AMOUNT_MAX));
+const ceiling = fc.option(amount, { nil: undefined });
+const expiresMs = fc.oneof(fc.nat(1), fc.integer({ min: 1, max: TIME_MS_MAX }));
+/** Texts by name, under names that an object treats in a way of its own too. */
+function texts(minKeys: number): fc.Arbitrary<Record<string, string>> {
+  const key = fc.oneof(fc.constantFrom("__proto__", "1", "0", "account"), text(20));
+  return fc.dictionary(key, text(64), { minKeys, maxKeys: 5, noNullPrototype: true });
+}
 const reason = fc.constantFrom(...(Object.keys(REJECTIONS) as RejectionReason[]));
 
 const request: fc.Arbitrary<RequestKey> = fc.record({
@@ -52,6 +72,12 @@ const opened = fc.record({
   owner: text(64),
   displayName: text(64),
   floor: int64,
+  ceiling,
+  alias: fc.option(
+    text(32).map((alias) => `a${alias}`),
+    { nil: undefined },
+  ),
+  metadata: fc.option(texts(1), { nil: undefined }),
 });
 
 const rejected = fc.record({
@@ -59,10 +85,8 @@ const rejected = fc.record({
   kind: fc.constant(RecordKind.REJECTED),
   rejection: fc.record({
     reason,
-    metadata: fc.dictionary(fc.oneof(fc.constantFrom("__proto__", "1", "0", "account"), text(20)), text(64), {
-      maxKeys: 5,
-      noNullPrototype: true,
-    }),
+    metadata: texts(0),
+    item: fc.option(fc.integer({ min: 1, max: 0xffff_ffff }), { nil: undefined }),
   }),
 });
 
@@ -93,14 +117,128 @@ const epochBegun = fc.record({
   lossAccepted: fc.boolean(),
 });
 
-/** Any record of any kind but the beginning of an epoch, whether or not a ledger would ever decide it. */
-const anyRecord: fc.Arbitrary<LedgerRecord> = fc.oneof(
+const formatLevelRaised = fc.record({
+  ...acted,
+  kind: fc.constant(RecordKind.FORMAT_LEVEL_RAISED),
+  level: fc.integer({ min: 2, max: FORMAT_LEVEL_MAX }),
+});
+
+const accountUpdated = fc.record({
+  ...acted,
+  kind: fc.constant(RecordKind.ACCOUNT_UPDATED),
+  account: accountIndex,
+  displayName: text(64),
+  floor: int64,
+  ceiling,
+  metadata: texts(0),
+});
+
+const accountStateChanged = fc.record({
+  ...acted,
+  kind: fc.constant(RecordKind.ACCOUNT_STATE_CHANGED),
+  account: accountIndex,
+  state: fc.constantFrom(...Object.values(AccountState)),
+});
+
+const reversal = fc.record({
+  ...acted,
+  kind: fc.constant(RecordKind.REVERSAL),
+  original: position,
+  debit: accountIndex,
+  credit: accountIndex,
+  amount,
+});
+
+const interestApplied = fc
+  .record({
+    ...acted,
+    kind: fc.constant(RecordKind.INTEREST_APPLIED),
+    account: accountIndex,
+    rate: fc.nat(RATE_MAX),
+    balance: fc.oneof(fc.constant(0n), amount),
+    paidFrom: fc.integer({ min: 0, max: 0xffff_fffe }) as fc.Arbitrary<AccountIndex>,
+    amount: fc.oneof(fc.constant(0n), amount),
+  })
+  .map(({ paidFrom, ...record }) => ({ ...record, paidFrom: record.amount === 0n ? undefined : paidFrom }));
+
+/** A hold as it may stand behind a record, whichever. */
+const hold = fc
+  .record({ ...acted, account: accountIndex, parts: fc.tuple(amount, amount), expiresMs, hold: position })
+  .map(({ parts: [a, b], ...record }) => ({ ...record, held: a > b ? a : b, captured: a > b ? b : a }));
+
+const holdPlaced = hold.map(({ hold: _, ...record }) => ({
+  ...record,
+  kind: RecordKind.HOLD_PLACED,
+  captured: 0n,
+}));
+const holdCaptured = fc.tuple(hold, accountIndex, amount).map(([record, credit, part]) => ({
+  ...record,
+  kind: RecordKind.HOLD_CAPTURED,
+  credit,
+  amount: min(record.captured, part),
+}));
+const holdReleased = hold.map((record) => ({
+  ...record,
+  kind: RecordKind.HOLD_RELEASED,
+  captured: record.captured - 1n,
+}));
+const holdExtended = hold.map((record) => ({
+  ...record,
+  kind: RecordKind.HOLD_EXTENDED,
+  captured: record.captured - 1n,
+  expiresMs: Math.max(1, record.expiresMs),
+}));
+
+const holdsExpired = fc.record({
+  ...acted,
+  kind: fc.constant(RecordKind.HOLDS_EXPIRED),
+  holds: fc.array(position, { minLength: 1, maxLength: 300 }),
+});
+
+const timeTicked = fc.record({ ...acted, kind: fc.constant(RecordKind.TIME_TICKED) });
+
+function min(a: bigint, b: bigint): bigint {
+  return a < b ? a : b;
+}
+
+/** Any record that can be part of a group. */
+const item: fc.Arbitrary<LedgerRecord> = fc.oneof(
   { weight: 4, arbitrary: movement },
   opened,
-  rejected,
   currencyDefined,
+  accountUpdated,
+  accountStateChanged,
+  reversal,
+  interestApplied,
+  holdPlaced,
+  holdCaptured,
+  holdReleased,
+  holdExtended,
+);
+
+/** Any other record of any kind but the beginning of an epoch, whether or not a ledger would ever decide it. */
+const other: fc.Arbitrary<LedgerRecord> = fc.oneof(
+  rejected,
   branchRegistered,
   stateRoot,
+  formatLevelRaised,
+  holdsExpired,
+  timeTicked,
+);
+
+/** Records that answer nobody by themselves, and the one that commits them. */
+const group: fc.Arbitrary<LedgerRecord[]> = fc
+  .record({ ...acted, items: fc.array(item, { minLength: 1, maxLength: 8 }) })
+  .map(({ items, ...committed }) => [
+    ...items.map((record) => ({ ...record, request: undefined })),
+    { ...committed, kind: RecordKind.GROUP_COMMITTED, records: items.length },
+  ]);
+
+/** What stands together. */
+const some: fc.Arbitrary<LedgerRecord[]> = fc.oneof(
+  { weight: 8, arbitrary: item.map((record) => [record]) },
+  { weight: 3, arbitrary: other.map((record) => [record]) },
+  { weight: 1, arbitrary: group },
 );
 
 /** A batch that can be written: some records, the first perhaps the beginning of an epoch, and a header that fits. */
@@ -114,7 +252,7 @@ export const anyBatch: fc.Arbitrary<{ header: Omit<BatchHeader, "count">; record
       behind: fc.nat(300),
     }),
     epoch: fc.option(epochBegun, { nil: undefined, freq: 4 }),
-    records: fc.array(anyRecord, { minLength: 1, maxLength: 30 }),
+    records: fc.array(some, { minLength: 1, maxLength: 30 }).map((all) => all.flat()),
   })
   .map(({ header: { behind, ...header }, epoch, records }) => ({
     header: { ...header, committedPosition: Math.max(0, header.firstPosition - 1 - behind) },

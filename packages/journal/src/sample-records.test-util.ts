@@ -5,13 +5,22 @@ import type {
   CurrencyDefinedRecord,
   CurrencyIndex,
   EpochBegunRecord,
+  GroupCommittedRecord,
   LedgerRecord,
   MovementRecord,
   RejectedRecord,
   RequestKey,
   StateRootRecord,
 } from "@bank/core";
-import { AccountType, AMOUNT_MAX, BALANCE_MIN, RecordKind, requestIdFromBytes, SYSTEM_PRINCIPAL } from "@bank/core";
+import {
+  AccountState,
+  AccountType,
+  AMOUNT_MAX,
+  BALANCE_MIN,
+  RecordKind,
+  requestIdFromBytes,
+  SYSTEM_PRINCIPAL,
+} from "@bank/core";
 import type { BatchHeader } from "./frame.ts";
 
 /** `length` bytes that count up from `first`. */
@@ -53,7 +62,9 @@ export const epochBegun: EpochBegunRecord = {
   lossAccepted: true,
 };
 
-/** One record of every kind, each with all of its fields away from their defaults. */
+const held = { account: 7 as AccountIndex, held: 9_530n, captured: 30n, expiresMs: 1_790_000_000_124 };
+
+/** One record of every kind but a group's, each with all of its fields away from their defaults. */
 export const SAMPLES = {
   deposit: { ...transfer(undefined), kind: RecordKind.DEPOSIT, amount: 1n } satisfies MovementRecord,
   withdrawal: { ...transfer(undefined), kind: RecordKind.WITHDRAWAL, amount: 0x0102_0304_0506_0708n },
@@ -71,6 +82,9 @@ export const SAMPLES = {
     owner: "Žofie 🏦",
     displayName: "\uFEFFhousehold\0",
     floor: BALANCE_MIN,
+    ceiling: AMOUNT_MAX - 1n,
+    alias: "Sparstrumpf-№1",
+    metadata: { branch: "3", "": "none", "\u{1f3e6}": "" },
   } satisfies AccountOpenedRecord,
   rejected: {
     ...acted,
@@ -79,6 +93,7 @@ export const SAMPLES = {
     rejection: {
       reason: "INSUFFICIENT_FUNDS",
       metadata: { account: "17", available: "0.00", currency: "EUR", requested: "" },
+      item: 100,
     },
   } satisfies RejectedRecord,
   epochBegun,
@@ -105,16 +120,86 @@ export const SAMPLES = {
     position: 1_000,
     root: countingBytes(1, 32),
   } satisfies StateRootRecord,
+  formatLevelRaised: { ...acted, kind: RecordKind.FORMAT_LEVEL_RAISED, request: undefined, level: 2 },
+  accountUpdated: {
+    ...acted,
+    kind: RecordKind.ACCOUNT_UPDATED,
+    request: undefined,
+    account: 70_000 as AccountIndex,
+    displayName: "été",
+    floor: -1n,
+    ceiling: 1n,
+    metadata: { a: "", b: "\u{1f3e6}" },
+  },
+  accountStateChanged: {
+    ...acted,
+    kind: RecordKind.ACCOUNT_STATE_CHANGED,
+    request: undefined,
+    account: 4_294_967_295 as AccountIndex,
+    state: AccountState.CLOSED,
+  },
+  reversal: {
+    ...acted,
+    kind: RecordKind.REVERSAL,
+    request: undefined,
+    original: 999,
+    debit: 4_294_967_295 as AccountIndex,
+    credit: 7 as AccountIndex,
+    amount: AMOUNT_MAX,
+  },
+  interestApplied: {
+    ...acted,
+    kind: RecordKind.INTEREST_APPLIED,
+    request: undefined,
+    account: 7 as AccountIndex,
+    rate: 100_000_000,
+    balance: AMOUNT_MAX,
+    // One more stands in the column, which has 32 bits.
+    paidFrom: 4_294_967_294 as AccountIndex,
+    amount: AMOUNT_MAX,
+  },
+  holdPlaced: { ...acted, kind: RecordKind.HOLD_PLACED, request: undefined, ...held, captured: 0n },
+  holdCaptured: {
+    ...acted,
+    kind: RecordKind.HOLD_CAPTURED,
+    request: undefined,
+    hold: 998,
+    ...held,
+    captured: 9_530n,
+    credit: 8 as AccountIndex,
+    amount: 30n,
+  },
+  holdReleased: { ...acted, kind: RecordKind.HOLD_RELEASED, request: undefined, hold: 998, ...held },
+  holdExtended: { ...acted, kind: RecordKind.HOLD_EXTENDED, request: undefined, hold: 998, ...held },
+  holdsExpired: {
+    ...acted,
+    kind: RecordKind.HOLDS_EXPIRED,
+    request: undefined,
+    holds: [998, 127, 9_007_199_254_740_991],
+  },
+  timeTicked: { ...acted, kind: RecordKind.TIME_TICKED, request: undefined },
 } as const satisfies Record<string, LedgerRecord>;
+
+/** Commits the records before it as a group; alone it can stand in no batch. */
+export function groupCommitted(records: number, request?: RequestKey): GroupCommittedRecord {
+  return { ...acted, kind: RecordKind.GROUP_COMMITTED, request, records };
+}
 
 /** The same record, answering a request. */
 export function answering(record: LedgerRecord, number: number): LedgerRecord {
   return { ...record, request: requestKey(number) };
 }
 
-/** Every kind, without a request and with one, under two actors. The epoch comes first. */
+/** Every kind, without a request and with one, under two actors. The epoch comes first, groups come last. */
 export function everyKind(): LedgerRecord[] {
   const { epochBegun: epoch, ...others } = SAMPLES;
   const plain: LedgerRecord[] = Object.values(others);
-  return [epoch, ...plain, ...plain.map((record, i) => ({ ...answering(record, i), principal: "ops" }))];
+  const asked = plain.map((record, i) => ({ ...answering(record, i), principal: "ops" }));
+  return [epoch, ...plain, ...asked, ...group(3), ...group(1, requestKey(101))];
+}
+
+/** A group of that many records. */
+export function group(records: number, request?: RequestKey): LedgerRecord[] {
+  const items = [SAMPLES.currencyDefined, SAMPLES.transfer, SAMPLES.holdPlaced];
+  return [...items.slice(-records), groupCommitted(records, request)];
 }

@@ -1,4 +1,4 @@
-import { InvariantError } from "@bank/core";
+import { AccountType, InvariantError } from "@bank/core";
 import { SnapshotHeaderSchema, SnapshotPageSchema } from "@bank/proto";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
@@ -55,7 +55,7 @@ function everythingIn({ ledger, bankId, chainHash }: Replay): unknown {
     principals: ledger.principals,
     root: ledger.root,
     cash: ledger.currencies.flatMap((_, currency) =>
-      [0, 1, 2, 65_535].map((branch) => ledger.findCashAccount(branch, currency as never)),
+      [0, 1, 2, 65_535].map((branch) => ledger.findInternalAccount(AccountType.CASH, branch, currency as never)),
     ),
   };
 }

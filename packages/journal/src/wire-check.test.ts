@@ -88,7 +88,7 @@ describe("fields that this program does not know", () => {
     expect(problem(BatchHeaderSchema, 0x43, 0x44)).toBe(named("BatchHeader", 8));
     expect(problem(BatchHeaderSchema, 0x44)).toBe(named("BatchHeader", 8));
     expect(problem(SnapshotHeaderSchema, 0x48, 1)).toBe(named("SnapshotHeader", 9));
-    expect(problem(BatchPayloadSchema, 0x7a, 0)).toBe(named("BatchPayload", 15));
+    expect(problem(BatchPayloadSchema, 0xba, 1, 0)).toBe(named("BatchPayload", 23));
   });
 
   test("are refused inside a message, and inside one in there", () => {
@@ -97,7 +97,7 @@ describe("fields that this program does not know", () => {
     expect(problem(BatchPayloadSchema, 0x12, 2, 0x10, 1, 0x12, 2, 0x18, 1)).toBe(named("Actor", 3));
     expect(problem(SnapshotPageSchema, 0x0a, 4, 0x22, 2, 0x18, 1)).toBe(named("CurrencyEntry", 3));
     expect(problem(SnapshotPageSchema, 0x1a, 2, 0x28, 1)).toBe(named("RequestsPage", 5));
-    expect(problem(SnapshotPageSchema, 0x22, 0)).toBe(named("SnapshotPage", 4));
+    expect(problem(SnapshotPageSchema, 0x32, 0)).toBe(named("SnapshotPage", 6));
   });
 
   test("are refused with the smallest and the largest numbers", () => {

@@ -1,0 +1,175 @@
+import type { LedgerRecord } from "@bank/core";
+import {
+  AMOUNT_MAX,
+  BALANCE_MIN,
+  EXPIRIES_PER_RECORD_MAX,
+  FORMAT_LEVEL_MAX,
+  isAccountState,
+  RATE_MAX,
+  RecordKind,
+  TIME_MS_MAX,
+} from "@bank/core";
+import { JournalFormatError } from "./errors.ts";
+import type { HoldRecord } from "./record-kinds.ts";
+
+/**
+ * What a record shows by itself: checked before it is written and again when it is read, so that nothing is written that
+ * no reader takes, and nothing is read that this program would not write. What hangs on the state is checked by `apply`;
+ * so is all of a movement, for which that is enough.
+ * Throws: `JournalFormatError`.
+ */
+export function checkRecord(record: LedgerRecord): void {
+  switch (record.kind) {
+    case RecordKind.ACCOUNT_OPENED:
+      checkFloor(record.floor);
+      checkCeiling(record.ceiling);
+      need(record.alias !== "", "an alias is not empty");
+      need(record.metadata === undefined || Object.keys(record.metadata).length > 0, "no metadata are left out");
+      return;
+    case RecordKind.REJECTED: {
+      const { item } = record.rejection;
+      need(item === undefined || (isUint32(item) && item >= 1), "the items of a group count from 1");
+      return;
+    }
+    case RecordKind.STATE_ROOT:
+      need(record.root.length === 32, "a root has 32 bytes");
+      return;
+    case RecordKind.FORMAT_LEVEL_RAISED:
+      checkLevel(record.level);
+      return;
+    case RecordKind.ACCOUNT_UPDATED:
+      checkIndex(record.account);
+      checkFloor(record.floor);
+      checkCeiling(record.ceiling);
+      return;
+    case RecordKind.ACCOUNT_STATE_CHANGED:
+      checkIndex(record.account);
+      if (!isAccountState(record.state))
+        throw new JournalFormatError(`account state ${record.state} is unknown: use a newer program`);
+      return;
+    case RecordKind.REVERSAL:
+      checkPosition(record.original);
+      checkIndex(record.debit);
+      checkIndex(record.credit);
+      checkAmount(record.amount);
+      return;
+    case RecordKind.INTEREST_APPLIED:
+      checkIndex(record.account);
+      need(isUint32(record.rate) && record.rate <= RATE_MAX, "a rate is from 0 to 100 %");
+      need(record.balance >= 0n && record.balance <= AMOUNT_MAX, "interest is a percentage of a balance from 0 up");
+      if (record.paidFrom === undefined) {
+        need(record.amount === 0n, "interest is paid from an account");
+      } else {
+        // One more stands in the column.
+        checkIndex(record.paidFrom + 1);
+        checkAmount(record.amount);
+      }
+      return;
+    case RecordKind.HOLD_PLACED:
+    case RecordKind.HOLD_CAPTURED:
+    case RecordKind.HOLD_RELEASED:
+    case RecordKind.HOLD_EXTENDED:
+      checkHold(record);
+      return;
+    case RecordKind.HOLDS_EXPIRED:
+      need(
+        record.holds.length >= 1 && record.holds.length <= EXPIRIES_PER_RECORD_MAX,
+        `a record ends 1 to ${EXPIRIES_PER_RECORD_MAX} holds`,
+      );
+      record.holds.forEach(checkPosition);
+      return;
+    case RecordKind.GROUP_COMMITTED:
+      need(isUint32(record.records) && record.records >= 1, "a group has records");
+      return;
+    default:
+      return;
+  }
+}
+
+/** A level that this program does not know may allow anything. */
+export function checkLevel(level: number): void {
+  need(Number.isInteger(level) && level >= 2, "a format level is raised to 2 at least");
+  if (level > FORMAT_LEVEL_MAX) throw new JournalFormatError(`format level ${level} is unknown: use a newer program`);
+}
+
+/**
+ * A group committed by the record at `at`: what belongs to it stands directly before it, in one batch, and answers
+ * nobody by itself.
+ */
+export function checkGroup(records: readonly LedgerRecord[], at: number): void {
+  const group = records[at];
+  if (group?.kind !== RecordKind.GROUP_COMMITTED) return;
+  need(group.records <= at, "the records of a group stand before it in its batch");
+  for (const { kind, request } of records.slice(at - group.records, at))
+    need(request === undefined && GROUP_KINDS.has(kind), "a group is made of records that carry out its items");
+}
+
+const GROUP_KINDS: ReadonlySet<RecordKind> = new Set([
+  RecordKind.DEPOSIT,
+  RecordKind.WITHDRAWAL,
+  RecordKind.TRANSFER,
+  RecordKind.ACCOUNT_OPENED,
+  RecordKind.CURRENCY_DEFINED,
+  RecordKind.ACCOUNT_UPDATED,
+  RecordKind.ACCOUNT_STATE_CHANGED,
+  RecordKind.REVERSAL,
+  RecordKind.INTEREST_APPLIED,
+  RecordKind.HOLD_PLACED,
+  RecordKind.HOLD_CAPTURED,
+  RecordKind.HOLD_RELEASED,
+  RecordKind.HOLD_EXTENDED,
+]);
+
+function checkHold(record: HoldRecord): void {
+  const { kind, account, held, captured, expiresMs } = record;
+  checkIndex(account);
+  checkAmount(held);
+  need(captured >= 0n && captured <= held, "no more is captured than was held");
+  need(isTime(expiresMs), "a hold ends in the years that there are, or never");
+  if (kind === RecordKind.HOLD_PLACED) {
+    need(captured === 0n, "nothing of a new hold is captured");
+    return;
+  }
+  checkPosition(record.hold);
+  if (kind === RecordKind.HOLD_CAPTURED) {
+    checkIndex(record.credit);
+    checkAmount(record.amount);
+    need(record.amount <= captured, "what is captured counts as captured");
+  } else {
+    need(captured < held, "a hold of which all is captured has ended");
+    need(kind === RecordKind.HOLD_RELEASED || expiresMs > 0, "a hold that never ends is not extended");
+  }
+}
+
+/** Unix milliseconds, 0 for never. */
+export function isTime(ms: number): boolean {
+  return Number.isInteger(ms) && ms >= 0 && ms <= TIME_MS_MAX;
+}
+
+function checkFloor(floor: bigint): void {
+  need(floor >= BALANCE_MIN && floor <= AMOUNT_MAX, "a floor has 64 bits");
+}
+
+function checkCeiling(ceiling: bigint | undefined): void {
+  need(ceiling === undefined || (ceiling >= 1n && ceiling <= AMOUNT_MAX), "a ceiling is at least 1 and has 64 bits");
+}
+
+function checkAmount(amount: bigint): void {
+  need(amount >= 1n && amount <= AMOUNT_MAX, "an amount is at least 1 and has 64 bits");
+}
+
+function checkIndex(index: number): void {
+  need(isUint32(index), "the index of an account has 32 bits");
+}
+
+function checkPosition(position: number): void {
+  need(Number.isSafeInteger(position) && position >= 1, "positions begin at 1");
+}
+
+function isUint32(value: number): boolean {
+  return value >>> 0 === value;
+}
+
+function need(condition: boolean, message: string): void {
+  if (!condition) throw new JournalFormatError(message);
+}

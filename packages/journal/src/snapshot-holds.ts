@@ -1,0 +1,136 @@
+import type { AccountIndex, HoldView, Ledger } from "@bank/core";
+import { AMOUNT_MAX, HoldState, isHoldState, remainingOf } from "@bank/core";
+import type { HoldsPage, ReversalsPage } from "@bank/proto";
+import { HoldsPageSchema, ReversalsPageSchema } from "@bank/proto";
+import { create } from "@bufbuild/protobuf";
+import { isTime } from "./check-record.ts";
+import { JournalFormatError } from "./errors.ts";
+import { ColumnReader } from "./fixed-columns.ts";
+
+export const HOLDS_PER_PAGE = 4096;
+export const REVERSALS_PER_PAGE = 4096;
+
+/** Holds `from` to before `to`, the ended ones too. */
+export function encodeHolds(ledger: Ledger, from: number, to: number): HoldsPage {
+  const count = to - from;
+  const page = create(HoldsPageSchema, {
+    positions: new Uint8Array(8 * count),
+    accounts: new Uint8Array(4 * count),
+    held: new Uint8Array(8 * count),
+    captured: new Uint8Array(8 * count),
+    expiresMs: new Uint8Array(8 * count),
+    states: new Uint8Array(count),
+  });
+  const positions = new DataView(page.positions.buffer);
+  const accounts = new DataView(page.accounts.buffer);
+  const held = new DataView(page.held.buffer);
+  const captured = new DataView(page.captured.buffer);
+  const expiresMs = new DataView(page.expiresMs.buffer);
+  for (let i = 0; i < count; i++) {
+    const hold = ledger.holds.viewAt(from + i);
+    positions.setBigUint64(8 * i, BigInt(hold.hold), true);
+    accounts.setUint32(4 * i, hold.account, true);
+    held.setBigInt64(8 * i, hold.held, true);
+    captured.setBigInt64(8 * i, hold.captured, true);
+    expiresMs.setBigUint64(8 * i, BigInt(hold.expiresMs), true);
+    page.states[i] = hold.state;
+  }
+  return page;
+}
+
+/** Gives the number of holds. Throws: `JournalFormatError`. */
+export function loadHolds(ledger: Ledger, page: HoldsPage): number {
+  const count = page.states.length;
+  if (count === 0 || count > HOLDS_PER_PAGE)
+    throw new JournalFormatError(`a page of holds has 1 to ${HOLDS_PER_PAGE}, not ${count}`);
+  const positions = new ColumnReader(page.positions, count, 8);
+  const accounts = new ColumnReader(page.accounts, count, 4);
+  const held = new ColumnReader(page.held, count, 8);
+  const captured = new ColumnReader(page.captured, count, 8);
+  const expiresMs = new ColumnReader(page.expiresMs, count, 8);
+  let last = ledger.holds.count === 0 ? 0 : ledger.holds.viewAt(ledger.holds.count - 1).hold;
+  for (let i = 0; i < count; i++) {
+    const state = page.states[i] as number;
+    if (!isHoldState(state)) throw new JournalFormatError(`hold state ${state} is unknown: use a newer program`);
+    const view: HoldView = {
+      hold: positions.integer(i),
+      account: accounts.word(i) as AccountIndex,
+      held: held.int64(i),
+      captured: captured.int64(i),
+      expiresMs: expiresMs.integer(i),
+      state,
+    };
+    if (view.hold <= last) throw new JournalFormatError("the positions of holds do not ascend");
+    checkHold(ledger, view);
+    ledger.addHold(view);
+    last = view.hold;
+  }
+  return count;
+}
+
+/** What a hold shows by itself. */
+function checkHold(ledger: Ledger, { account, held, captured, expiresMs, state }: HoldView): void {
+  if (account >= ledger.accounts.count || !ledger.isCustomerAccount(account))
+    throw new JournalFormatError("a hold is on no customer's account");
+  if (held < 1n || held > AMOUNT_MAX || captured < 0n || captured > held)
+    throw new JournalFormatError("a hold is of an amount, of which it has captured no more");
+  if ((captured === held) !== (state === HoldState.CAPTURED))
+    throw new JournalFormatError("a hold has ended by captures exactly when all of it is captured");
+  if (!isTime(expiresMs) || (expiresMs === 0 && state === HoldState.EXPIRED))
+    throw new JournalFormatError("a hold expires in the years that there are, or never");
+}
+
+/** Once all is loaded: accounts keep back what their open holds have left. Throws: `JournalFormatError`. */
+export function checkHeld({ accounts, holds }: Ledger): void {
+  const left = new Map<AccountIndex, bigint>();
+  for (let i = 0; i < holds.count; i++) {
+    const hold = holds.viewAt(i);
+    if (hold.state === HoldState.OPEN) left.set(hold.account, (left.get(hold.account) ?? 0n) + remainingOf(hold));
+  }
+  for (let account = 0 as AccountIndex; account < accounts.count; account++)
+    if (accounts.held[account] !== (left.get(account) ?? 0n))
+      throw new JournalFormatError("an account does not keep back what its open holds have left");
+}
+
+/** Positions of the originals of all reversals, ascending. */
+export function reversedPositions(ledger: Ledger): Float64Array {
+  return Float64Array.from(ledger.reversals.keys()).sort();
+}
+
+/** The reversals of these movements. */
+export function encodeReversals(ledger: Ledger, originals: Float64Array): ReversalsPage {
+  const page = create(ReversalsPageSchema, {
+    originals: new Uint8Array(8 * originals.length),
+    reversals: new Uint8Array(8 * originals.length),
+  });
+  const originalColumn = new DataView(page.originals.buffer);
+  const reversalColumn = new DataView(page.reversals.buffer);
+  originals.forEach((original, i) => {
+    originalColumn.setBigUint64(8 * i, BigInt(original), true);
+    reversalColumn.setBigUint64(8 * i, BigInt(ledger.reversalOf(original) ?? 0), true);
+  });
+  return page;
+}
+
+/**
+ * Gives the number of reversals.
+ * @param last the last original of the page before; 0 for none.
+ * Throws: `JournalFormatError`.
+ */
+export function loadReversals(ledger: Ledger, page: ReversalsPage, last: number): { count: number; last: number } {
+  const count = page.originals.length / 8;
+  if (!Number.isInteger(count) || count === 0 || count > REVERSALS_PER_PAGE)
+    throw new JournalFormatError(`a page of reversals has 1 to ${REVERSALS_PER_PAGE}, not ${count}`);
+  const originals = new ColumnReader(page.originals, count, 8);
+  const reversals = new ColumnReader(page.reversals, count, 8);
+  let before = last;
+  for (let i = 0; i < count; i++) {
+    const original = originals.integer(i);
+    const reversal = reversals.integer(i);
+    if (original <= before) throw new JournalFormatError("the positions of reversed movements do not ascend");
+    if (reversal <= original) throw new JournalFormatError("a movement is reversed before it is made");
+    ledger.addReversal(original, reversal);
+    before = original;
+  }
+  return { count, last: before };
+}

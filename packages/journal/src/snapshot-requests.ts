@@ -1,0 +1,53 @@
+import type { Ledger } from "@bank/core";
+import { requestIdFromBytes } from "@bank/core";
+import type { RequestsPage } from "@bank/proto";
+import { RequestsPageSchema } from "@bank/proto";
+import { create } from "@bufbuild/protobuf";
+import { JournalFormatError } from "./errors.ts";
+import { ColumnReader } from "./fixed-columns.ts";
+
+export const REQUESTS_PER_PAGE = 4096;
+
+/** Remembered requests `from` to before `to`. */
+export function encodeRequests(ledger: Ledger, from: number, to: number): RequestsPage {
+  const count = to - from;
+  const page = create(RequestsPageSchema, {
+    ids: new Uint8Array(16 * count),
+    principals: new Uint8Array(4 * count),
+    positions: new Uint8Array(8 * count),
+    hashes: new Uint8Array(8 * count),
+  });
+  const principals = new DataView(page.principals.buffer);
+  const positions = new DataView(page.positions.buffer);
+  const hashes = new DataView(page.hashes.buffer);
+  for (let i = 0; i < count; i++) {
+    const entry = ledger.requests.entryAt(from + i);
+    page.ids.set(entry.id, 16 * i);
+    principals.setUint32(4 * i, entry.principal, true);
+    positions.setBigUint64(8 * i, BigInt(entry.position), true);
+    hashes.setInt32(8 * i, entry.hashLow, true);
+    hashes.setInt32(8 * i + 4, entry.hashHigh, true);
+  }
+  return page;
+}
+
+/** Gives the number of requests. Throws: `JournalFormatError`. */
+export function loadRequests(ledger: Ledger, page: RequestsPage): number {
+  const count = page.ids.length / 16;
+  if (!Number.isInteger(count) || count === 0 || count > REQUESTS_PER_PAGE)
+    throw new JournalFormatError(`a page of requests has 1 to ${REQUESTS_PER_PAGE}, not ${count}`);
+  const principals = new ColumnReader(page.principals, count, 4);
+  const positions = new ColumnReader(page.positions, count, 8);
+  const hashes = new ColumnReader(page.hashes, count, 8);
+  let last = ledger.requests.count === 0 ? 0 : ledger.requests.positionOf(ledger.requests.count - 1);
+  for (let i = 0; i < count; i++) {
+    const principal = principals.word(i);
+    const position = positions.integer(i);
+    if (principal >= ledger.principals.length) throw new JournalFormatError("a request is of an unknown principal");
+    if (position <= last) throw new JournalFormatError("the positions of remembered requests do not ascend");
+    const id = requestIdFromBytes(page.ids.subarray(16 * i, 16 * i + 16));
+    ledger.addRequest(principal, id, position, hashes.int32(2 * i), hashes.int32(2 * i + 1));
+    last = position;
+  }
+  return count;
+}
