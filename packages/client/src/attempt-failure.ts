@@ -1,7 +1,8 @@
-import { type FailureOutcome, RefusalError, statusOf } from "@bank/core";
-import { failureFromConnectError, outcomeOf } from "@bank/rpc";
+import { describe, type FailureOutcome, RefusalError, statusOf } from "@bank/core";
+import type { Failure, GroupFailure } from "@bank/proto";
+import { connectErrorFromFailure, failureFromConnectError, groupFailureFromConnectError, outcomeOf } from "@bank/rpc";
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { ErrorReason } from "./bank-error.ts";
+import type { ErrorReason, FieldViolation, GroupItemFailure } from "./bank-error.ts";
 import { type ErrorCode, errorCodeOf } from "./status.ts";
 
 /** Why one try failed. */
@@ -14,6 +15,10 @@ export interface AttemptFailure {
   readonly outcome: FailureOutcome;
   /** Whether the next try may end differently. */
   readonly retryable: boolean;
+  /** Of a group: which item it is about, from 1. */
+  readonly item?: number | undefined;
+  readonly violations?: readonly FieldViolation[] | undefined;
+  readonly failures?: readonly GroupItemFailure[] | undefined;
   readonly cause: unknown;
 }
 
@@ -51,15 +56,47 @@ export function attemptFailure(error: unknown, server: string): AttemptFailure {
   if (said === undefined) return unsaid(connectError, server);
   const { reason, message, metadata } = said;
   const code = errorCodeOf(said.code);
-  const outcome = outcomeOf(connectError);
-  return { code, reason, message, metadata, outcome, retryable: mayPass({ code, reason }), cause: error };
+  return {
+    code,
+    reason,
+    message,
+    metadata,
+    outcome: outcomeOf(connectError),
+    retryable: mayPass({ code, reason }),
+    item: itemOf(said),
+    violations: said.violations.map(({ field, description }) => ({ field, description })),
+    failures: itemFailures(groupFailureFromConnectError(connectError)),
+    cause: error,
+  };
+}
+
+/**
+ * Puts a failure that stands among results into the words of a call by itself.
+ *
+ * @param groupSize how many items the command has; 0 where it is no group, or nobody knows.
+ */
+export function resultFailure(failure: Failure, server: string, groupSize = 0): AttemptFailure {
+  return { ...attemptFailure(connectErrorFromFailure(failure, groupSize), server), item: itemOf(failure) };
+}
+
+function itemOf({ item }: Failure): number | undefined {
+  return item === 0 ? undefined : item;
+}
+
+function itemFailures(group: GroupFailure | undefined): GroupItemFailure[] | undefined {
+  return group?.failures.map(({ code, reason, message, metadata }) => ({
+    code: errorCodeOf(code),
+    reason,
+    // The bank leaves out what a hundred items would repeat.
+    message: message === "" ? describe("GROUP_NOT_APPLIED", metadata) : message,
+    metadata,
+  }));
 }
 
 /** A token that cannot be used, or an argument that no bank would take. */
 function refused(error: RefusalError): AttemptFailure {
-  const { reason, metadata, outcome } = error.refusal;
   const { message } = error;
-  return { code: statusOf(reason), reason, message, metadata, outcome, retryable: false, cause: error };
+  return { ...error.refusal, code: statusOf(error.refusal.reason), message, retryable: false, cause: error };
 }
 
 /** Errors that no bank made: the network, Connect, or somebody who is no bank. */

@@ -99,8 +99,9 @@ export interface BankClient {
    */
   executeGroup(commands: readonly sdk.GroupCommand[], options?: sdk.MutationOptions): Promise<sdk.GroupExecuted>;
   /**
-   * Up to 10,000 independent commands and groups in one call, each done or rejected by itself, in the order given. Gives
-   * one result for each and rejects only with `RangeError` for too many. Idempotent by the request id of each command.
+   * Up to 10,000 commands, those in groups counted, in one call: each command and each group is done or rejected by
+   * itself, in the order given. Gives one result for each and rejects only with `RangeError` for too many. Idempotent by
+   * the request id of each command and group.
    */
   executeBatch(commands: readonly sdk.BatchCommand[], options?: sdk.CallOptions): Promise<readonly sdk.BatchResult[]>;
 

@@ -1,18 +1,22 @@
 import { randomUUID } from "node:crypto";
-import { COMMANDS_PER_CALL_MAX, RefusalError } from "@bank/core";
+import { COMMANDS_PER_CALL_MAX, type FailureOutcome, RefusalError } from "@bank/core";
 import {
   type BatchItem,
   BatchItemSchema,
   type ExecuteBatchResponse,
-  type Failure,
   type BatchResult as WireBatchResult,
 } from "@bank/proto";
-import { connectErrorFromFailure } from "@bank/rpc";
 import { create } from "@bufbuild/protobuf";
-import { type AttemptFailure, attemptFailure, FailedAttempt, UnexpectedReplyError } from "./attempt-failure.ts";
+import {
+  type AttemptFailure,
+  attemptFailure,
+  FailedAttempt,
+  resultFailure,
+  UnexpectedReplyError,
+} from "./attempt-failure.ts";
 import { BankError } from "./bank-error.ts";
 import { type Caller, checkRequestId } from "./caller.ts";
-import { moneyMessage, transactionOf } from "./messages.ts";
+import { commandMessage, resultOfCommand } from "./messages/index.ts";
 import type { BatchCommand, BatchResult, CallOptions } from "./types/index.ts";
 
 /**
@@ -24,8 +28,11 @@ export async function executeBatch(
   commands: readonly BatchCommand[],
   options: CallOptions,
 ): Promise<BatchResult[]> {
-  if (commands.length > COMMANDS_PER_CALL_MAX)
-    throw new RangeError(`a batch has at most ${COMMANDS_PER_CALL_MAX} commands, not ${commands.length}`);
+  const count = commands.reduce((sum, command) => sum + (command.kind === "group" ? Math.max(command.items.length, 1) : 1), 0);
+  if (count > COMMANDS_PER_CALL_MAX)
+    throw new RangeError(
+      `a batch has at most ${COMMANDS_PER_CALL_MAX} commands, those in groups counted, not ${count}`,
+    );
   const { url } = caller.server;
   const entries = commands.map((command) => new BatchEntry(command, url));
   const pending = () => entries.filter((entry) => !entry.settled);
@@ -56,7 +63,7 @@ export async function executeBatch(
 
 /** What is done now comes after all that the session saw; repeated answers may be older. */
 function hasNewRecord({ results }: ExecuteBatchResponse): boolean {
-  return results.some(({ result, replayed }) => result.case === "transaction" && !replayed);
+  return results.some(({ result, replayed }) => result.case !== "failure" && !replayed);
 }
 
 function settle(entries: readonly BatchEntry[], { results }: ExecuteBatchResponse): void {
@@ -72,7 +79,9 @@ class BatchEntry {
   readonly item: BatchItem;
   /** Why the last try of this command failed; undefined before the first. */
   lastFailure: AttemptFailure | undefined;
+  private readonly command: BatchCommand;
   private readonly requestId: string;
+  private readonly preview: boolean;
   private readonly server: string;
   private attempts = 0;
   /** Once a try may have had an effect, only an answer to the same id can say what became of it. */
@@ -80,12 +89,15 @@ class BatchEntry {
   private final: BatchResult | undefined;
 
   constructor(command: BatchCommand, server: string) {
+    this.command = command;
     this.requestId = command.requestId ?? randomUUID();
+    this.preview = command.validateOnly ?? false;
     this.server = server;
     this.item = create(BatchItemSchema);
     try {
       checkRequestId(this.requestId);
-      this.item = batchItem(command, this.requestId);
+      const { requestId, preview: validateOnly } = this;
+      this.item = create(BatchItemSchema, { command: commandMessage(command, { requestId, validateOnly }) });
     } catch (error) {
       if (!(error instanceof RefusalError)) throw error;
       this.failed(attemptFailure(error, server));
@@ -98,16 +110,11 @@ class BatchEntry {
 
   /** Throws: `UnexpectedReplyError`. */
   answered({ result, replayed }: WireBatchResult): void {
-    const { requestId } = this;
-    switch (result.case) {
-      case "transaction":
-        this.final = { ok: true, requestId, transaction: transactionOf(result.value), replayed };
-        return;
-      case "failure":
-        this.failed(this.failureOf(result.value));
-        return;
-      default:
-        throw new UnexpectedReplyError("it gave an empty result");
+    const { command, requestId, preview, server } = this;
+    if (result.case === "failure") {
+      this.failed(resultFailure(result.value, server, command.kind === "group" ? command.items.length : 0));
+    } else {
+      this.final = { ok: true, requestId, replayed, preview, ...resultOfCommand(command, result) };
     }
   }
 
@@ -129,40 +136,18 @@ class BatchEntry {
     return this.final;
   }
 
-  private end({ code, reason, message, metadata, cause }: BankError | AttemptFailure): void {
+  private end(failure: BankError | AttemptFailure): void {
     const { requestId, attempts } = this;
-    const last = this.lastFailure?.outcome;
-    const outcome = last === "REJECTED" ? last : this.unknown ? "OUTCOME_UNKNOWN" : "NOT_APPLIED";
-    const error = new BankError({
-      code,
-      reason,
-      message,
-      metadata: { ...metadata, outcome, request_id: requestId },
-      outcome,
-      requestId,
-      attempts,
-      cause,
-    });
-    this.final = { ok: false, requestId, error };
+    const { code, reason, message, item, violations, failures, cause } = failure;
+    const outcome = this.outcome();
+    const metadata = { ...failure.metadata, outcome, request_id: requestId };
+    const parts = { code, reason, message, metadata, outcome, requestId, attempts, item, violations, failures, cause };
+    this.final = { ok: false, requestId, error: new BankError(parts) };
   }
 
-  /** A result's failure says what a call by itself would have. */
-  private failureOf(failure: Failure): AttemptFailure {
-    return attemptFailure(connectErrorFromFailure(failure), this.server);
-  }
-}
-
-function batchItem(command: BatchCommand, requestId: string): BatchItem {
-  const amount = moneyMessage(command.amount);
-  switch (command.kind) {
-    case "deposit":
-    case "withdraw": {
-      const { kind, account } = command;
-      return create(BatchItemSchema, { command: { case: kind, value: { requestId, account, amount } } });
-    }
-    case "transfer": {
-      const value = { requestId, fromAccount: command.from, toAccount: command.to, amount };
-      return create(BatchItemSchema, { command: { case: "transfer", value } });
-    }
+  private outcome(): FailureOutcome {
+    if (this.preview) return "NOT_APPLIED";
+    if (this.lastFailure?.outcome === "REJECTED") return "REJECTED";
+    return this.unknown ? "OUTCOME_UNKNOWN" : "NOT_APPLIED";
   }
 }

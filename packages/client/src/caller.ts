@@ -5,8 +5,9 @@ import { CONSISTENCY_HEADER, type ConsistencyMode, SESSION_HEADER } from "@bank/
 import { ConnectError } from "@connectrpc/connect";
 import type { ClientSession } from "./client-session.ts";
 import type { Server } from "./connections.ts";
+import { type Head, readInfoOf } from "./messages/index.ts";
 import { type Attempt, type RetryPolicy, withRetries } from "./retry.ts";
-import type { CallOptions, MutationOptions, ReadOptions } from "./types/index.ts";
+import type { CallOptions, Done, MutationOptions, ReadOptions } from "./types/index.ts";
 
 /** The longest deadline that a server takes. */
 export const TIMEOUT_MAX_MS = 300_000;
@@ -30,6 +31,10 @@ export interface Sending {
 
 interface Reply {
   readonly readInfo?: WireReadInfo | undefined;
+}
+
+interface MutationReply extends Reply {
+  readonly replayed: boolean;
 }
 
 /** Calls one server: carries the session there and back, and tries again where that may help. */
@@ -60,20 +65,27 @@ export class Caller {
     });
   }
 
-  /** Rejects with: `BankError`; `RangeError` for a timeout out of range. */
-  async mutate<R extends Reply & { readonly replayed: boolean }, T>(
+  /**
+   * Sends a mutation, or the preview of one. Gives what `translate` makes of the reply, and what every reply says.
+   * Rejects with: `BankError`; `RangeError` for a timeout out of range.
+   */
+  async mutate<R extends MutationReply, T extends object>(
     options: MutationOptions,
-    send: (requestId: string, sending: Sending) => Promise<R>,
-    translate: (reply: R, requestId: string) => T,
-  ): Promise<T> {
-    const requestId = options.requestId ?? randomUUID();
-    return this.retried({ ...options, mutates: true, requestId }, async (call) => {
+    send: (head: Head, sending: Sending) => Promise<R>,
+    translate: (reply: R) => T,
+  ): Promise<T & Done> {
+    const { requestId = randomUUID(), validateOnly: preview = false } = options;
+    const head: Head = { requestId, validateOnly: preview };
+    return this.retried({ ...options, mutates: !preview, requestId }, async (call) => {
       checkRequestId(requestId);
       return this.once(
         // What is done now comes after all that the session saw; a repeated answer may be older.
         { ...call, isBeyondSession: ({ replayed }: R) => !replayed },
-        (sending) => send(requestId, sending),
-        (reply) => translate(reply, requestId),
+        async (sending) => send(head, sending),
+        (reply) => {
+          const { replayed, readInfo } = reply;
+          return { ...translate(reply), requestId, replayed, preview, ...readInfoOf(readInfo) };
+        },
       );
     });
   }

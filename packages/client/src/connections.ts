@@ -1,4 +1,4 @@
-import { AccountService, BranchService, TransactionService } from "@bank/proto";
+import { AccountService, BranchService, HoldService, RequestService, TransactionService } from "@bank/proto";
 import { connectToServer, type ServerConnection } from "@bank/rpc";
 import { type Client, createClient } from "@connectrpc/connect";
 
@@ -8,6 +8,8 @@ export interface Server {
   readonly url: string;
   readonly accounts: Client<typeof AccountService>;
   readonly transactions: Client<typeof TransactionService>;
+  readonly holds: Client<typeof HoldService>;
+  readonly requests: Client<typeof RequestService>;
   readonly branches: Client<typeof BranchService>;
 }
 
@@ -32,6 +34,8 @@ export class Connections {
       url,
       accounts: createClient(AccountService, transport),
       transactions: createClient(TransactionService, transport),
+      holds: createClient(HoldService, transport),
+      requests: createClient(RequestService, transport),
       branches: createClient(BranchService, transport),
     };
     this.servers.set(url, { server, connection });

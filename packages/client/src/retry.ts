@@ -29,9 +29,9 @@ export interface RetriedCall {
   readonly timeoutMs: number;
   /** Ends the call. Its reason is what becomes of it: `EndedCall`. */
   readonly signal: AbortSignal;
-  /** False for reads, which never leave an effect in doubt. */
+  /** False for reads and previews, which never leave an effect in doubt. */
   readonly mutates: boolean;
-  /** Of a mutation with one; a batch has one for each item. */
+  /** Of a mutation with one, or its preview; a batch has one for each item. */
   readonly requestId?: string | undefined;
 }
 
@@ -147,8 +147,7 @@ export class AttemptHistory {
     const { requestId } = this.call;
     const outcome = this.outcome();
     const metadata = { ...failure.metadata, outcome, ...(requestId === undefined ? {} : { request_id: requestId }) };
-    const { code, reason, message, cause } = failure;
-    return new BankError({ code, reason, message, metadata, outcome, requestId, attempts: this.attempts, cause });
+    return new BankError({ ...failure, metadata, outcome, requestId, attempts: this.attempts });
   }
 
   private outcome(): AttemptFailure["outcome"] {

@@ -1,21 +1,13 @@
 import type { Money } from "@bank/core";
-import type { ReadInfo as WireReadInfo, Transaction as WireTransaction } from "@bank/proto";
 import type { BankClient } from "./bank-client.ts";
 import { executeBatch } from "./batch.ts";
 import type { BranchDirectory } from "./branch-directory.ts";
 import { Caller, type CallerOptions } from "./caller.ts";
-import type { Connections } from "./connections.ts";
-import {
-  accountOf,
-  branchOf,
-  moneyMessage,
-  moneyOf,
-  newAccountMessage,
-  readInfoOf,
-  safeNumber,
-  transactionOf,
-} from "./messages.ts";
+import type { Connections, Server } from "./connections.ts";
+import * as wire from "./messages/index.ts";
 import { newSession } from "./new-session.ts";
+import { entriesOfPages } from "./pages.ts";
+import { cancelRequest, readOutcome } from "./request-outcome.ts";
 import { EndedCall } from "./retry.ts";
 import type * as sdk from "./types/index.ts";
 
@@ -51,83 +43,201 @@ export class ServerClient implements BankClient {
   openAccount(account: sdk.NewAccount, options: sdk.MutationOptions = {}): Promise<sdk.AccountOpened> {
     return this.caller.mutate(
       options,
-      (requestId, sending) => this.accounts.openAccount({ ...newAccountMessage(account), requestId }, sending),
-      (reply, requestId) => ({ account: accountOf(reply.account), ...done(reply, requestId) }),
+      (head, sending) => this.services.accounts.openAccount(wire.openAccountMessage(account, head), sending),
+      ({ account: opened }) => ({ account: wire.accountOf(opened) }),
+    );
+  }
+
+  updateAccount(
+    account: string,
+    changes: sdk.AccountChanges,
+    options: sdk.VersionedOptions = {},
+  ): Promise<sdk.AccountUpdated> {
+    const command = { ...changes, account, expectedVersion: options.expectedVersion };
+    return this.caller.mutate(
+      options,
+      (head, sending) => this.services.accounts.updateAccount(wire.updateAccountMessage(command, head), sending),
+      ({ update }) => ({ update: wire.accountUpdateOf(update) }),
+    );
+  }
+
+  freezeAccount(account: string, options: sdk.VersionedOptions = {}): Promise<sdk.AccountStateChanged> {
+    const command = { account, expectedVersion: options.expectedVersion };
+    return this.caller.mutate(
+      options,
+      (head, sending) => this.services.accounts.freezeAccount(wire.accountFields(command, head), sending),
+      ({ change }) => ({ change: wire.accountStateChangeOf(change) }),
+    );
+  }
+
+  unfreezeAccount(account: string, options: sdk.VersionedOptions = {}): Promise<sdk.AccountStateChanged> {
+    const command = { account, expectedVersion: options.expectedVersion };
+    return this.caller.mutate(
+      options,
+      (head, sending) => this.services.accounts.unfreezeAccount(wire.accountFields(command, head), sending),
+      ({ change }) => ({ change: wire.accountStateChangeOf(change) }),
+    );
+  }
+
+  closeAccount(account: string, options: sdk.VersionedOptions = {}): Promise<sdk.AccountStateChanged> {
+    const command = { account, expectedVersion: options.expectedVersion };
+    return this.caller.mutate(
+      options,
+      (head, sending) => this.services.accounts.closeAccount(wire.accountFields(command, head), sending),
+      ({ change }) => ({ change: wire.accountStateChangeOf(change) }),
     );
   }
 
   getAccount(account: string, options: sdk.ReadOptions = {}): Promise<sdk.AccountReading> {
     return this.caller.read(
       options,
-      (sending) => this.accounts.getAccount({ account }, sending),
-      (reply) => ({ account: accountOf(reply.account), ...readInfoOf(reply.readInfo) }),
+      (sending) => this.services.accounts.getAccount({ account }, sending),
+      (reply) => ({ account: wire.accountOf(reply.account), ...wire.readInfoOf(reply.readInfo) }),
     );
   }
 
-  async *listAccounts(options: sdk.ListAccountsOptions = {}): AsyncIterable<sdk.Account> {
-    let pageToken: string | undefined;
-    do {
-      const page: sdk.AccountPage = await this.listAccountsPage({ ...options, pageToken });
-      yield* page.accounts;
-      pageToken = page.nextPageToken;
-    } while (pageToken !== undefined);
+  listAccounts(options: sdk.ListAccountsOptions = {}): AsyncIterable<sdk.Account> {
+    return entriesOfPages(
+      (pageToken) => this.listAccountsPage({ ...options, pageToken }),
+      ({ accounts }) => accounts,
+    );
   }
 
-  listAccountsPage(
-    options: sdk.ListAccountsOptions & { readonly pageToken?: string | undefined } = {},
-  ): Promise<sdk.AccountPage> {
+  listAccountsPage(options: sdk.ListAccountsOptions & sdk.PageOptions = {}): Promise<sdk.AccountPage> {
     const { pageSize = 0, pageToken = "", includeInternal = false } = options;
     return this.caller.read(
       options,
-      (sending) => this.accounts.listAccounts({ pageSize, pageToken, includeInternal }, sending),
-      (reply) => ({
-        accounts: reply.accounts.map(accountOf),
-        nextPageToken: reply.nextPageToken === "" ? undefined : reply.nextPageToken,
-        ...readInfoOf(reply.readInfo),
-      }),
+      async (sending) => {
+        const request = { pageSize: wire.pageSizeMessage(pageSize), pageToken, includeInternal };
+        return this.services.accounts.listAccounts(request, sending);
+      },
+      (reply) => ({ accounts: reply.accounts.map(wire.accountOf), ...wire.pageOf(reply) }),
     );
   }
 
-  balance(account: string, options: sdk.ReadOptions = {}): Promise<sdk.BalanceReading> {
+  balance(account: string, options: sdk.BalanceOptions = {}): Promise<sdk.BalanceReading> {
     return this.caller.read(
       options,
-      (sending) => this.accounts.getBalance({ account }, sending),
-      ({ posted, version, readInfo }) => ({
-        account,
-        balance: moneyOf(posted),
-        version: safeNumber(version),
-        ...readInfoOf(readInfo),
-      }),
+      async (sending) => this.services.accounts.getBalance(wire.balanceRequest(account, options), sending),
+      (reply) => wire.balanceOf(account, reply),
     );
   }
 
-  deposit(account: string, amount: Money, options: sdk.MutationOptions = {}): Promise<sdk.Booked> {
+  deposit(account: string, amount: Money, options: sdk.VersionedOptions = {}): Promise<sdk.Booked> {
+    const command = { account, amount, expectedVersion: options.expectedVersion };
     return this.caller.mutate(
       options,
-      async (requestId, sending) =>
-        this.transactions.deposit({ requestId, account, amount: moneyMessage(amount) }, sending),
-      booked,
+      (head, sending) => this.services.transactions.deposit(wire.cashFields(command, head), sending),
+      ({ transaction }) => ({ transaction: wire.transactionOf(transaction) }),
     );
   }
 
-  withdraw(account: string, amount: Money, options: sdk.MutationOptions = {}): Promise<sdk.Booked> {
+  withdraw(account: string, amount: Money, options: sdk.VersionedOptions = {}): Promise<sdk.Booked> {
+    const command = { account, amount, expectedVersion: options.expectedVersion };
     return this.caller.mutate(
       options,
-      async (requestId, sending) =>
-        this.transactions.withdraw({ requestId, account, amount: moneyMessage(amount) }, sending),
-      booked,
+      (head, sending) => this.services.transactions.withdraw(wire.cashFields(command, head), sending),
+      ({ transaction }) => ({ transaction: wire.transactionOf(transaction) }),
     );
   }
 
-  transfer(from: string, to: string, amount: Money, options: sdk.MutationOptions = {}): Promise<sdk.Booked> {
+  transfer(from: string, to: string, amount: Money, options: sdk.VersionedOptions = {}): Promise<sdk.Booked> {
+    const command = { from, to, amount, expectedVersion: options.expectedVersion };
     return this.caller.mutate(
       options,
-      async (requestId, sending) =>
-        this.transactions.transfer(
-          { requestId, fromAccount: from, toAccount: to, amount: moneyMessage(amount) },
-          sending,
-        ),
-      booked,
+      (head, sending) => this.services.transactions.transfer(wire.transferMessage(command, head), sending),
+      ({ transaction }) => ({ transaction: wire.transactionOf(transaction) }),
+    );
+  }
+
+  reverse(transaction: number, options: sdk.VersionedOptions = {}): Promise<sdk.Booked> {
+    const command = { transaction, expectedVersion: options.expectedVersion };
+    return this.caller.mutate(
+      options,
+      (head, sending) => this.services.transactions.reverseTransaction(wire.reverseMessage(command, head), sending),
+      ({ transaction }) => ({ transaction: wire.transactionOf(transaction) }),
+    );
+  }
+
+  applyInterest(account: string, rate: string, options: sdk.VersionedOptions = {}): Promise<sdk.InterestApplied> {
+    const command = { account, rate, expectedVersion: options.expectedVersion };
+    return this.caller.mutate(
+      options,
+      (head, sending) => this.services.transactions.applyInterest(wire.applyInterestMessage(command, head), sending),
+      ({ interest }) => ({ interest: wire.interestOf(interest) }),
+    );
+  }
+
+  placeHold(account: string, amount: Money, options: sdk.PlaceHoldOptions = {}): Promise<sdk.HoldChanged> {
+    const { expiresAtMs, expectedVersion } = options;
+    const command = { account, amount, expiresAtMs, expectedVersion };
+    return this.caller.mutate(
+      options,
+      (head, sending) => this.services.holds.placeHold(wire.placeHoldMessage(command, head), sending),
+      ({ hold }) => ({ hold: wire.holdOf(hold) }),
+    );
+  }
+
+  captureHold(hold: number, options: sdk.CaptureHoldOptions = {}): Promise<sdk.HoldCaptured> {
+    const { amount, to, expectedVersion } = options;
+    const command = { hold, amount, to, expectedVersion };
+    return this.caller.mutate(
+      options,
+      (head, sending) => this.services.holds.captureHold(wire.captureHoldMessage(command, head), sending),
+      ({ capture }) => ({ capture: wire.captureOf(capture) }),
+    );
+  }
+
+  releaseHold(hold: number, options: sdk.VersionedOptions = {}): Promise<sdk.HoldChanged> {
+    const command = { hold, expectedVersion: options.expectedVersion };
+    return this.caller.mutate(
+      options,
+      (head, sending) => this.services.holds.releaseHold(wire.releaseHoldMessage(command, head), sending),
+      ({ hold }) => ({ hold: wire.holdOf(hold) }),
+    );
+  }
+
+  extendHold(hold: number, expiresAtMs: number, options: sdk.VersionedOptions = {}): Promise<sdk.HoldChanged> {
+    const command = { hold, expiresAtMs, expectedVersion: options.expectedVersion };
+    return this.caller.mutate(
+      options,
+      (head, sending) => this.services.holds.extendHold(wire.extendHoldMessage(command, head), sending),
+      ({ hold }) => ({ hold: wire.holdOf(hold) }),
+    );
+  }
+
+  getHold(hold: number, options: sdk.ReadOptions = {}): Promise<sdk.HoldReading> {
+    return this.caller.read(
+      options,
+      async (sending) => this.services.holds.getHold({ hold: wire.ordinalMessage("hold", hold) }, sending),
+      (reply) => ({ hold: wire.holdOf(reply.hold), ...wire.readInfoOf(reply.readInfo) }),
+    );
+  }
+
+  holds(account: string, options: sdk.ListOptions = {}): AsyncIterable<sdk.Hold> {
+    return entriesOfPages(
+      (pageToken) => this.holdsPage(account, { ...options, pageToken }),
+      ({ holds }) => holds,
+    );
+  }
+
+  holdsPage(account: string, options: sdk.ListOptions & sdk.PageOptions = {}): Promise<sdk.HoldPage> {
+    const { pageSize = 0, pageToken = "" } = options;
+    return this.caller.read(
+      options,
+      async (sending) => {
+        const request = { account, pageSize: wire.pageSizeMessage(pageSize), pageToken };
+        return this.services.holds.listHolds(request, sending);
+      },
+      (reply) => ({ holds: reply.holds.map(wire.holdOf), ...wire.pageOf(reply) }),
+    );
+  }
+
+  executeGroup(commands: readonly sdk.GroupCommand[], options: sdk.MutationOptions = {}): Promise<sdk.GroupExecuted> {
+    return this.caller.mutate(
+      options,
+      (head, sending) => this.services.transactions.executeGroup(wire.groupMessage(commands, head), sending),
+      ({ group }) => ({ group: wire.resultOfGroup(commands, group) }),
     );
   }
 
@@ -138,11 +248,53 @@ export class ServerClient implements BankClient {
     return executeBatch(this.caller, commands, options);
   }
 
+  transaction(transaction: number, options: sdk.ReadOptions = {}): Promise<sdk.TransactionReading> {
+    return this.caller.read(
+      options,
+      async (sending) => {
+        const request = { transaction: wire.ordinalMessage("transaction", transaction) };
+        return this.services.transactions.getTransaction(request, sending);
+      },
+      (reply) => ({ transaction: wire.transactionOf(reply.transaction), ...wire.readInfoOf(reply.readInfo) }),
+    );
+  }
+
+  transactions(account: string, options: sdk.ListTransactionsOptions = {}): AsyncIterable<sdk.AccountTransaction> {
+    return entriesOfPages(
+      (pageToken) => this.transactionsPage(account, { ...options, pageToken }),
+      ({ transactions }) => transactions,
+    );
+  }
+
+  transactionsPage(
+    account: string,
+    options: sdk.ListTransactionsOptions & sdk.PageOptions = {},
+  ): Promise<sdk.TransactionPage> {
+    const { pageSize = 0, pageToken = "", oldestFirst = false } = options;
+    return this.caller.read(
+      options,
+      async (sending) => {
+        const filter = wire.transactionFilterMessage(options);
+        const request = { account, pageSize: wire.pageSizeMessage(pageSize), pageToken, oldestFirst, filter };
+        return this.services.transactions.listTransactions(request, sending);
+      },
+      (reply) => ({ transactions: reply.transactions.map(wire.accountTransactionOf), ...wire.pageOf(reply) }),
+    );
+  }
+
+  outcome(requestId: string, options: sdk.ReadOptions = {}): Promise<sdk.RequestOutcome> {
+    return readOutcome(this.caller, requestId, options);
+  }
+
+  cancelRequest(requestId: string, options: sdk.CallOptions = {}): Promise<sdk.FinalOutcome> {
+    return cancelRequest(this.caller, requestId, options);
+  }
+
   async branches(options: sdk.ReadOptions = {}): Promise<sdk.BranchList> {
     const list = await this.caller.read(
       options,
-      (sending) => this.caller.server.branches.listBranches({}, sending),
-      (reply) => ({ branches: reply.branches.map(branchOf), ...readInfoOf(reply.readInfo) }),
+      (sending) => this.services.branches.listBranches({}, sending),
+      (reply) => ({ branches: reply.branches.map(wire.branchOf), ...wire.readInfoOf(reply.readInfo) }),
     );
     this.family.directory.learn(list.branches);
     return list;
@@ -151,8 +303,8 @@ export class ServerClient implements BankClient {
   thisBranch(options: sdk.ReadOptions = {}): Promise<sdk.BranchReading> {
     return this.caller.read(
       options,
-      (sending) => this.caller.server.branches.getBranch({}, sending),
-      (reply) => ({ branch: branchOf(reply.branch), ...readInfoOf(reply.readInfo) }),
+      (sending) => this.services.branches.getBranch({}, sending),
+      (reply) => ({ branch: wire.branchOf(reply.branch), ...wire.readInfoOf(reply.readInfo) }),
     );
   }
 
@@ -179,32 +331,12 @@ export class ServerClient implements BankClient {
     if (this.parent === undefined) this.family.connections.close();
   }
 
-  private get accounts() {
-    return this.caller.server.accounts;
-  }
-
-  private get transactions() {
-    return this.caller.server.transactions;
+  private get services(): Server {
+    return this.caller.server;
   }
 
   private derived(changes: Partial<Omit<CallerOptions, "lifetime">>): ServerClient {
     const { lifetime, ...options } = this.caller.options;
     return new ServerClient({ ...options, ...changes }, this.family, lifetime);
   }
-}
-
-interface MutationReply {
-  readonly replayed: boolean;
-  readonly readInfo?: WireReadInfo | undefined;
-}
-
-function done({ replayed, readInfo }: MutationReply, requestId: string): sdk.Done {
-  return { requestId, replayed, ...readInfoOf(readInfo) };
-}
-
-function booked(
-  reply: MutationReply & { readonly transaction?: WireTransaction | undefined },
-  requestId: string,
-): sdk.Booked {
-  return { transaction: transactionOf(reply.transaction), ...done(reply, requestId) };
 }

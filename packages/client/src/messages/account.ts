@@ -1,0 +1,117 @@
+import * as wire from "@bank/proto";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type {
+  Account,
+  AccountState,
+  AccountStateChange,
+  AccountType,
+  AccountUpdate,
+  BalanceOptions,
+  BalanceReading,
+  Metadata,
+} from "../types/index.ts";
+import {
+  malformedField,
+  moneyOf,
+  ordinalMessage,
+  present,
+  readInfoOf,
+  safeNumber,
+  textOf,
+  timeMessage,
+  timeMsOf,
+} from "./fields.ts";
+
+const ACCOUNT_TYPES: ReadonlyMap<wire.AccountType, AccountType> = new Map([
+  [wire.AccountType.SAVINGS, "savings"],
+  [wire.AccountType.CHECKING, "checking"],
+  [wire.AccountType.CASH, "cash"],
+  [wire.AccountType.INTEREST, "interest"],
+  [wire.AccountType.FEES, "fees"],
+]);
+
+const ACCOUNT_STATES: ReadonlyMap<wire.AccountState, AccountState> = new Map([
+  [wire.AccountState.OPEN, "open"],
+  [wire.AccountState.FROZEN, "frozen"],
+  [wire.AccountState.CLOSED, "closed"],
+]);
+
+export function accountOf(account: wire.Account | undefined): Account {
+  const message = present(account, "the account");
+  return {
+    number: message.number,
+    alias: textOf(message.alias),
+    type: present(ACCOUNT_TYPES.get(message.type), `what account type ${message.type} is`),
+    state: accountStateOf(message.state),
+    owner: message.owner,
+    displayName: message.displayName,
+    metadata: metadataOf(message.metadata),
+    currency: message.currencyCode,
+    homeBranch: message.homeBranch,
+    posted: moneyOf(message.posted),
+    held: moneyOf(message.held),
+    available: moneyOf(message.available),
+    floor: moneyOf(message.floor),
+    ceiling: ceilingOf(message.ceiling),
+    version: safeNumber(message.version),
+    openedAtMs: timeMsOf(message.openedAt),
+    openedPosition: safeNumber(message.openedPosition),
+  };
+}
+
+/** Throws: `RefusalError` INVALID_REQUEST. */
+export function balanceRequest(
+  account: string,
+  { asOfPosition, asOfTimeMs }: BalanceOptions,
+): MessageInitShape<typeof wire.GetBalanceRequestSchema> {
+  if (asOfPosition !== undefined && asOfTimeMs !== undefined)
+    throw malformedField("as_of", "is a position or a time, not both");
+  if (asOfPosition !== undefined)
+    return { account, asOf: { case: "position", value: ordinalMessage("position", asOfPosition) } };
+  if (asOfTimeMs !== undefined) return { account, asOf: { case: "time", value: timeMessage("time", asOfTimeMs) } };
+  return { account };
+}
+
+export function balanceOf(account: string, reply: wire.GetBalanceResponse): BalanceReading {
+  const { position: readPosition, stalenessMs } = readInfoOf(reply.readInfo);
+  return {
+    account,
+    posted: moneyOf(reply.posted),
+    held: moneyOf(reply.held),
+    available: moneyOf(reply.available),
+    version: reply.version === undefined ? undefined : safeNumber(reply.version),
+    position: safeNumber(reply.position),
+    timeMs: timeMsOf(reply.time),
+    readPosition,
+    stalenessMs,
+  };
+}
+
+export function accountUpdateOf(update: wire.AccountUpdate | undefined): AccountUpdate {
+  const { account, displayName, metadata, floor, ceiling } = present(update, "the changed account");
+  return {
+    account,
+    displayName,
+    metadata: metadataOf(metadata),
+    floor: moneyOf(floor),
+    ceiling: ceilingOf(ceiling),
+  };
+}
+
+export function accountStateChangeOf(change: wire.AccountStateChange | undefined): AccountStateChange {
+  const { account, state } = present(change, "the change of the account's state");
+  return { account, state: accountStateOf(state) };
+}
+
+function accountStateOf(state: wire.AccountState): AccountState {
+  return present(ACCOUNT_STATES.get(state), `what account state ${state} is`);
+}
+
+function ceilingOf(ceiling: wire.Money | undefined): Account["ceiling"] {
+  return ceiling === undefined ? undefined : moneyOf(ceiling);
+}
+
+/** A copy, so that what a caller does to it stays with the caller. */
+function metadataOf(metadata: Metadata): Metadata {
+  return { ...metadata };
+}
