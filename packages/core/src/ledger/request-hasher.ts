@@ -21,6 +21,11 @@ export class RequestHasher {
     for (let i = 0; i < this.tables.length; i++) this.tables[i] = term.begin(seed).word(i).finish().a;
   }
 
+  /** Bytes of memory that it takes. */
+  get bytes(): number {
+    return this.tables.byteLength;
+  }
+
   /** Any 32 bits, with a sign, for a principal and the four words of a request id that begin at `at`. */
   hash(principal: number, words: Int32Array, at: number): number {
     let hash = this.ofWord(0, principal);

@@ -6,12 +6,16 @@ const SEGMENT_SLOTS = 1 << SEGMENT_BITS;
 const SLOT_MASK = SEGMENT_SLOTS - 1;
 /** A segment that holds so many entries is split: nine tenths of its slots. */
 const SEGMENT_ENTRIES_MAX = 1843;
+/** How many are to be expected in a segment that is laid out beforehand: it has hardly ever to be split then. */
+const SEGMENT_ENTRIES_RESERVED = 1650;
+/** Of a slot: what it takes in memory. */
+const SLOT_BYTES = 5;
 /** Segments are allocated so many at a time. */
-const PAGE_BITS = 4;
+const PAGE_BITS = 3;
 const PAGE_SEGMENTS = 1 << PAGE_BITS;
 const PAGE_MASK = PAGE_SEGMENTS - 1;
-/** Bound of the doublings of the directory: far more than 2^32 entries need, whatever the seed. */
-const DIRECTORY_SLOTS_MAX = 1 << 26;
+/** Bound of the directory: more than 2^32 entries need with evenly spread hashes. */
+const DIRECTORY_PLACES_MAX = 1 << 24;
 
 /** 5 bytes a slot. */
 interface Page {
@@ -33,18 +37,19 @@ export interface IndexedEntries {
 /**
  * Where entries are found by their hash. It grows a little with the inserts and never at one go: entries lie in
  * segments of 2,048 slots, and a segment that is full is split into two. However many entries there are, an insert
- * moves at most 1,843 of them.
+ * moves 1,843 of them at most.
  *
- * In a segment it is open addressing with linear probing. A byte of hash stands beside each slot, so that a look-up
- * hardly ever has to go to an entry that it is not looking for, and segments can be nine tenths full.
+ * In a segment it is open addressing with linear probing. A byte of the hash stands beside each slot, so that a look-up
+ * hardly ever goes to an entry that it is not looking for, and a segment can be nine tenths full.
  *
- * A directory says which segment has which part of the hashes; parts are halved (extendible hashing). Were all hashes as
- * likely, all segments would be full at the same time, and the index would still double within a few inserts, each of
- * them slow. So a part's place in the directory is bent: parts get between 3/4 and 3/2 of the mean, a factor of two,
- * as they have between two doublings. At any time some segments are about to be split and others were just split, and
- * the index takes about the same memory for each entry, 7.9 to 8.6 bytes, at any size but the smallest.
+ * A directory says which segment is for which part of the hashes, and a split halves a part (extendible hashing). Were
+ * all parts as likely, all segments would be full at about the same time, and every insert of that time slow. So the
+ * directory is bent: the part of its last place is twice as likely as that of its first, which is as much as a split
+ * takes away. At any time some segments are about to be split and others just were, and the index takes about 8.2 bytes
+ * an entry at any size but the smallest.
  *
- * Sources: Fagin, Nievergelt, Pippenger and Strong, "Extendible Hashing"; for the bend Mullin, "Spiral Storage".
+ * Sources: Fagin, Nievergelt, Pippenger, Strong, "Extendible Hashing", 1979; for the unlike parts Martin, "Spiral
+ * Storage", 1979.
  */
 export class RequestIndex {
   private readonly pages: Page[] = [newPage()];
@@ -58,6 +63,26 @@ export class RequestIndex {
 
   constructor(indexed: IndexedEntries) {
     this.indexed = indexed;
+  }
+
+  /** Bytes of memory that it takes. */
+  get bytes(): number {
+    const { pages, directory, movedEntries, movedHashes } = this;
+    const pageBytes = PAGE_SEGMENTS * (SEGMENT_SLOTS * SLOT_BYTES + Uint16Array.BYTES_PER_ELEMENT);
+    return pages.length * pageBytes + directory.byteLength + movedEntries.byteLength + movedHashes.byteLength;
+  }
+
+  /** Lays out an index in which nothing is yet, so that hardly any of so many entries will be moved. */
+  reserve(entries: number): void {
+    assert(this.segments === 1 && this.countOf(0) === 0, "only an empty index is laid out");
+    let places = 1;
+    while ((entries / places) * PART_MAX > SEGMENT_ENTRIES_RESERVED) places *= 2;
+    this.directory = new Uint32Array(places);
+    for (let place = 1; place < places; place++) {
+      const pair = partBelow((place + 1) / places) - partBelow((place - 1) / places);
+      const sharesSegment = place % 2 === 1 && entries * pair <= SEGMENT_ENTRIES_RESERVED;
+      this.directory[place] = sharesSegment ? (this.directory[place - 1] as number) : this.newSegment();
+    }
   }
 
   /** The entry with this hash that is being looked for; -1 when there is none. */
@@ -106,13 +131,12 @@ export class RequestIndex {
   }
 
   /**
-   * Place of a hash in the directory. For x from 0 to 1, x (4 − x) / 3 goes from 0 to 1 too, with a slope from 4/3 to
-   * 2/3: so dense are its values, inversely, at both ends. A directory of twice the length puts each hash at twice the
-   * place, or one beside it: the product with a power of two is exact.
+   * Place of a hash in the directory, by `x (4 − x) / 3` for x from 0 to 1. A directory of twice the length has a hash
+   * at twice its place or one further: multiplying by a power of two is exact.
    */
   private placeOf(hash: number): number {
-    const part = (hash >>> 0) / 4_294_967_296;
-    return Math.floor(((part * (4 - part)) / 3) * this.directory.length);
+    const x = (hash >>> 0) / 4_294_967_296;
+    return Math.floor(((x * (4 - x)) / 3) * this.directory.length);
   }
 
   private countOf(segment: number): number {
@@ -150,7 +174,7 @@ export class RequestIndex {
   }
 
   private doubleDirectory(): void {
-    assert(this.directory.length < DIRECTORY_SLOTS_MAX, "the hashes of requests are spread");
+    assert(this.directory.length < DIRECTORY_PLACES_MAX, "the hashes of requests are spread");
     const doubled = new Uint32Array(this.directory.length * 2);
     for (let place = 0; place < doubled.length; place++) doubled[place] = this.directory[place >> 1] as number;
     this.directory = doubled;
@@ -183,6 +207,14 @@ export class RequestIndex {
   }
 }
 
+/** How likely a hash is at the last place of a directory, where 1 is the mean of all places; it is 3/4 at the first. */
+const PART_MAX = 3 / 2;
+
+/** Which part of the hashes stands before a part of the directory: `placeOf` the other way round. */
+function partBelow(place: number): number {
+  return 2 - Math.sqrt(4 - 3 * place);
+}
+
 function newPage(): Page {
   return {
     tags: new Uint8Array(SEGMENT_SLOTS * PAGE_SEGMENTS),
@@ -191,7 +223,7 @@ function newPage(): Page {
   };
 }
 
-/** 1 to 255, of all bits of a hash: those of a segment have in common what led to it. */
+/** 1 to 255, out of all bits of a hash: those in one segment have many in common. */
 function tagOf(hash: number): number {
   return Math.imul(hash, 0x9e37_79b1) >>> 24 || 1;
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { InvariantError } from "../assert.ts";
+import { CANCELLED_HASH } from "../command-hash.ts";
 import type { RequestId } from "../identifiers.ts";
 import { bytesEqual, requestIdFromBytes, toHex } from "../identifiers.ts";
 import { Random, SEED, seeded } from "../random.test-util.ts";
@@ -10,6 +11,28 @@ const CHUNK = 4_096;
 /** A request id that says which it is. */
 function id(n: number): RequestId {
   return requestIdFromBytes(new Uint8Array(Int32Array.of(n, n * 7, -n, 0x4000).buffer));
+}
+
+/** Ids as they come, and as nobody would choose them who means well. */
+const PATTERNS: Readonly<Record<string, (n: number, random: Random) => RequestId>> = {
+  "count up": (n) => fromWords(n, 0, 0, 0),
+  "count up in their last byte": (n) => fromWords(0, 0, 0, swapped(n)),
+  "are random": (_, random) => random.requestId(),
+  "begin with the time, a hundred in a millisecond": (n, random) => {
+    const ms = Math.floor(n / 100);
+    return fromWords(swapped(0x0190_0000), swapped((ms << 16) | 0x7000) | (random.below(4096) << 16), n, random.word());
+  },
+  "are alike in their low bits": (n) => fromWords(n << 16, n & 0xffff_0000, 0x4000, 0),
+  "differ in two bits each": (n) => fromWords((n >>> 4) ^ (1 << (n & 15)), 1 << (16 + (n & 15)), 0, 0),
+};
+
+function fromWords(...words: number[]): RequestId {
+  return requestIdFromBytes(new Uint8Array(Int32Array.from(words).buffer));
+}
+
+/** The bytes of a word the other way round: counts up in the byte that comes last. */
+function swapped(word: number): number {
+  return ((word & 0xff) << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24);
 }
 
 /** The same, in a list and a map. */
@@ -156,7 +179,7 @@ describe("RequestTable", () => {
     const twin = new NaiveTable();
     const forgotten: { principal: number; id: RequestId }[] = [];
     let position = 0;
-    // Long runs of pushes and pops, so that the index grows from 1,024 slots to 131,072 between them.
+    // Long runs of pushes and pops, so that the index grows between them.
     for (let run = 0; run < 400; run++) {
       const growing = random.chance(60) || twin.entries.length === 0;
       for (let left = random.below(growing ? 900 : 700); left > 0; left--) {
@@ -192,20 +215,41 @@ describe("RequestTable", () => {
     expect(table.count).toBe(0);
   });
 
-  // The newest entry must come out although the index grew after it went in, and grew because of it.
+  // What is to go must come out although the index grew after it went in, and grew because of it.
   it("takes entries back across every growth of the index", () => {
     const table = new RequestTable(SEED);
-    for (const size of [767, 768, 769, 1535, 1536, 1537, 12_289]) {
+    for (const size of [1842, 1843, 1844, 4_000, 12_289, 30_000]) {
       while (table.count < size) table.push(0, id(table.count), table.count + 1, 0, 0);
-      for (let n = 0; n < 3; n++) {
+      for (let n = 0; n < size / 4; n++) {
         table.pop();
-        expect(table.find(0, id(table.count))).toBe(-1);
-        expect(table.find(0, id(table.count - 1))).toBe(table.count - 1);
+        if (table.find(0, id(table.count)) !== -1) throw new Error("a forgotten id was found");
+        if (table.find(0, id(table.count - 1)) !== table.count - 1) throw new Error("the newest id was not found");
       }
+      for (let n = 0; n < table.count; n += 3) if (table.find(0, id(n)) !== n) throw new Error(`${n} was not found`);
     }
     while (table.count > 0) table.pop();
-    for (let n = 0; n < 12_289; n += 11) expect(table.find(0, id(n))).toBe(-1);
+    for (let n = 0; n < 30_000; n += 11) expect(table.find(0, id(n))).toBe(-1);
   });
+
+  for (const [name, next] of Object.entries(PATTERNS)) {
+    it(`finds, refuses and takes back ids that ${name} ${seeded("ledger/request-table.test.ts")}`, () => {
+      const random = new Random(SEED);
+      const table = new RequestTable(random.word());
+      const ids = Array.from({ length: 40_000 }, (_, n) => next(n, random));
+      for (const [n, each] of ids.entries()) {
+        if (table.find(0, each) !== -1) throw new Error(`${n} was found before it was there`);
+        table.push(0, each, n + 1, n, ~n);
+      }
+      const wrong = () => ids.filter((each, n) => table.find(0, each) !== (n < table.count ? n : -1)).length;
+      expect(wrong()).toBe(0);
+      while (table.count > 25_000) table.pop();
+      expect(wrong()).toBe(0);
+      for (let n = table.count; n < ids.length; n++) table.push(0, ids[n] as RequestId, n + 1, n, ~n);
+      expect(wrong()).toBe(0);
+      // Evenly spread whatever the ids are: about 8.2 bytes in the index, and what is begun.
+      expect(table.bytes / table.count).toBeLessThan(36 + 16);
+    });
+  }
 
   it("holds the same whatever its seed is", () => {
     const tables = [0, 1, -1, 0x7fff_ffff, 0xffff_ffff].map((seed) => new RequestTable(seed));
@@ -218,34 +262,48 @@ describe("RequestTable", () => {
       }
   });
 
-  it("takes at most 48 bytes an entry, where the index has just doubled and is at its emptiest", () => {
+  it("says of a cancelled request that it is, and of no other", () => {
     const table = new RequestTable(1);
-    let worst = 0;
-    for (let n = 0; n < 3 * CHUNK; n++) {
+    table.push(0, id(1), 1, CANCELLED_HASH.low, CANCELLED_HASH.high);
+    table.push(0, id(2), 2, 0, 1);
+    table.push(0, id(3), 3, 1, 0);
+    expect([0, 1, 2].map((entry) => table.isCancelled(entry))).toEqual([true, false, false]);
+  });
+
+  it("is the same whether room was made for what it holds or not", () => {
+    const [grown, reserved] = [new RequestTable(SEED), new RequestTable(SEED)];
+    reserved.reserve(10_000);
+    for (const table of [grown, reserved]) for (let n = 0; n < 12_000; n++) table.push(n % 2, id(n), n + 1, n, n);
+    for (let n = 0; n < 12_000; n += 7) {
+      expect(reserved.entryAt(n)).toEqual(grown.entryAt(n));
+      expect(reserved.find(n % 2, id(n))).toBe(n);
+      expect(reserved.find((n + 1) % 2, id(n))).toBe(-1);
+    }
+    expect(() => reserved.reserve(20_000)).toThrow(InvariantError);
+  });
+
+  it("takes at most 45 bytes an entry, and says how many it takes", () => {
+    const table = new RequestTable(1);
+    expect(table.bytes).toBe(allocatedBytes(table));
+    const bytesPerEntry: number[] = [];
+    for (let n = 1; n <= 400_000; n++) {
       table.push(0, id(n), n, 0, 0);
-      if (table.count >= 1000) worst = Math.max(worst, capacities(table).indexBytes / table.count);
+      if (n >= 100_000 && n % (2 * CHUNK) === 0) bytesPerEntry.push(table.bytes / n);
     }
-    const { chunkBytes, indexBytes } = capacities(table);
-    // Whole chunks are filled here; of the last one, a larger table wastes at most 2.4 MB.
-    expect(chunkBytes / table.count).toBeLessThanOrEqual(36);
-    expect(chunkBytes / table.count + worst).toBeLessThanOrEqual(48);
+    expect(table.bytes).toBe(allocatedBytes(table));
+    expect(Math.max(...bytesPerEntry)).toBeLessThan(45);
     // Taken back and added again over the border of a chunk, entries use the chunk that is there.
-    for (let n = 0; n < 10; n++) {
-      table.pop();
-      table.push(0, id(3 * CHUNK - 1), n, 0, 0);
-    }
-    while (table.count > 2 * CHUNK - 1) table.pop();
-    while (table.count < 3 * CHUNK) table.push(0, id(table.count), table.count, 0, 0);
-    expect(capacities(table)).toEqual({ chunkBytes, indexBytes });
-    // And at its fullest: no slot is wasted beyond a quarter.
-    expect(indexBytes / 4).toBeGreaterThan(table.count * 1.25);
+    for (let n = 0; n < 2 * CHUNK; n++) table.pop();
+    while (table.count < 400_000) table.push(0, id(table.count + 1), table.count, 0, 0);
+    expect(table.bytes).toBe(allocatedBytes(table));
   });
 });
 
-/** What the table has allocated, found by looking into it. */
-function capacities(table: RequestTable): { chunkBytes: number; indexBytes: number } {
-  const inside = table as unknown as { chunks: Record<string, ArrayBufferView>[]; slots: ArrayBufferView };
-  const columns = inside.chunks.flatMap((chunk) => Object.values(chunk));
-  const chunkBytes = columns.reduce((sum, column) => sum + column.byteLength, 0);
-  return { chunkBytes, indexBytes: inside.slots.byteLength };
+/** The bytes of all typed arrays that can be reached from here. */
+function allocatedBytes(from: object, seen = new Set<object>()): number {
+  if (seen.has(from)) return 0;
+  seen.add(from);
+  if (ArrayBuffer.isView(from)) return from.byteLength;
+  const inside = Object.values(from).filter((value): value is object => typeof value === "object" && value !== null);
+  return inside.reduce((sum, value) => sum + allocatedBytes(value, seen), 0);
 }

@@ -1,19 +1,16 @@
 import { assert } from "../assert.ts";
+import { CANCELLED_HASH } from "../command-hash.ts";
 import type { Position, RequestId } from "../identifiers.ts";
 import { requestIdFromBytes } from "../identifiers.ts";
 import { RequestHasher } from "./request-hasher.ts";
+import { type IndexedEntries, RequestIndex } from "./request-index.ts";
 
 const CHUNK_BITS = 12;
-const CHUNK_SIZE = 1 << CHUNK_BITS;
-const CHUNK_MASK = CHUNK_SIZE - 1;
+const CHUNK_ENTRIES = 1 << CHUNK_BITS;
+const CHUNK_MASK = CHUNK_ENTRIES - 1;
 
-/** 36 bytes an entry; allocated a chunk at a time, so that growth never copies what is there. */
-interface Chunk {
-  readonly ids: Int32Array;
-  readonly principals: Uint32Array;
-  readonly positions: Float64Array;
-  readonly hashes: Int32Array;
-}
+/** Where the fields of an entry stand among its 32-bit words; they begin with the four of the id. */
+const Word = { PRINCIPAL: 4, POSITION_LOW: 5, POSITION_HIGH: 6, HASH_LOW: 7, HASH_HIGH: 8, COUNT: 9 } as const;
 
 /** What is remembered of one request. */
 export interface RequestEntry {
@@ -27,18 +24,20 @@ export interface RequestEntry {
 }
 
 /**
- * Every request that was ever answered, by (principal, request id): ledger state, in the order of positions. Entries
- * lie in typed arrays with an open-addressing index over them: 36 bytes an entry and 5 to 11 for the index.
+ * Every request that was ever answered, by (principal, request id): ledger state, in the order of positions. An entry
+ * takes 36 bytes, in chunks that are never moved, and about 8.2 in the index over them. Both grow by small steps: no
+ * call waits for all that is there to be moved.
  *
  * The index is seeded per process, so that nobody can choose ids that collide; the seed decides only where an entry is
  * found, never what the table holds.
  */
-export class RequestTable {
-  private readonly chunks: Chunk[] = [];
+export class RequestTable implements IndexedEntries {
+  private readonly chunks: Int32Array[] = [];
   private length = 0;
-  private slots = new Uint32Array(1024);
   private readonly hasher: RequestHasher;
+  private readonly index = new RequestIndex(this);
   private readonly key = new Int32Array(4);
+  private soughtPrincipal = 0;
 
   /** @param seed any 32 bits, different in each process. */
   constructor(seed: number) {
@@ -49,120 +48,130 @@ export class RequestTable {
     return this.length;
   }
 
+  /** Bytes of memory that all of it takes. */
+  get bytes(): number {
+    const entryBytes = this.chunks.length * CHUNK_ENTRIES * Word.COUNT * Int32Array.BYTES_PER_ELEMENT;
+    return entryBytes + this.index.bytes + this.hasher.bytes + this.key.byteLength;
+  }
+
+  /**
+   * Makes the index large enough for so many entries. For whoever adds many to a table in which nothing is yet: it takes
+   * about half the time then.
+   */
+  reserve(entries: number): void {
+    this.index.reserve(entries);
+  }
+
   /** Number of the entry for this key; -1 when there is none. */
   find(principal: number, id: RequestId): number {
     loadKey(this.key, id);
-    const mask = this.slots.length - 1;
-    for (let slot = this.hasher.hash(principal, this.key, 0) & mask; ; slot = (slot + 1) & mask) {
-      const entry = (this.slots[slot] as number) - 1;
-      if (entry < 0) return -1;
-      if (this.matches(entry, principal)) return entry;
-    }
+    this.soughtPrincipal = principal;
+    return this.index.find(this.hasher.hash(principal, this.key, 0));
   }
 
   /** Adds an entry that is not there yet, at a position above all others. */
   push(principal: number, id: RequestId, position: Position, hashLow: number, hashHigh: number): void {
-    if ((this.length + 1) * 4 > this.slots.length * 3) this.growIndex();
     const entry = this.length;
-    const offset = entry & CHUNK_MASK;
-    if (offset === 0 && entry >> CHUNK_BITS === this.chunks.length) this.chunks.push(newChunk());
-    const chunk = this.chunks[entry >> CHUNK_BITS] as Chunk;
+    const offset = offsetOf(entry);
+    if (offset === 0 && entry >>> CHUNK_BITS === this.chunks.length)
+      this.chunks.push(new Int32Array(CHUNK_ENTRIES * Word.COUNT));
+    const chunk = this.chunkOf(entry);
     loadKey(this.key, id);
-    chunk.ids.set(this.key, offset * 4);
-    chunk.principals[offset] = principal;
-    chunk.positions[offset] = position;
-    chunk.hashes[offset * 2] = hashLow;
-    chunk.hashes[offset * 2 + 1] = hashHigh;
+    for (let i = 0; i < 4; i++) chunk[offset + i] = this.key[i] as number;
+    chunk[offset + Word.PRINCIPAL] = principal;
+    chunk[offset + Word.POSITION_LOW] = position | 0;
+    chunk[offset + Word.POSITION_HIGH] = Math.floor(position / 4_294_967_296);
+    chunk[offset + Word.HASH_LOW] = hashLow;
+    chunk[offset + Word.HASH_HIGH] = hashHigh;
+    this.index.add(this.hasher.hash(principal, this.key, 0), entry);
     this.length++;
-    this.insertIntoIndex(entry);
   }
 
-  /**
-   * Takes the newest entry away again. Linear probing needs no tombstone for it: nothing was inserted behind it, and
-   * `growIndex` inserts in the order of entries.
-   */
+  /** Takes the newest entry away again. */
   pop(): void {
     assert(this.length > 0, "there is a request to forget");
     const entry = this.length - 1;
-    const mask = this.slots.length - 1;
-    let slot = this.slotHashOf(entry) & mask;
-    while (this.slots[slot] !== entry + 1) slot = (slot + 1) & mask;
-    this.slots[slot] = 0;
+    this.index.removeNewest(this.hashOf(entry), entry);
     this.length--;
   }
 
   /** Position of the record that answers the request of this entry. */
   positionOf(entry: number): Position {
-    return this.chunkOf(entry).positions[entry & CHUNK_MASK] as number;
+    const chunk = this.chunkOf(entry);
+    const offset = offsetOf(entry);
+    const high = chunk[offset + Word.POSITION_HIGH] as number;
+    return high * 4_294_967_296 + ((chunk[offset + Word.POSITION_LOW] as number) >>> 0);
   }
 
   /** Whether the entry was made for a command with this hash. */
   hasHash(entry: number, hashLow: number, hashHigh: number): boolean {
-    const { hashes } = this.chunkOf(entry);
-    const offset = (entry & CHUNK_MASK) * 2;
-    return hashes[offset] === hashLow && hashes[offset + 1] === hashHigh;
+    const chunk = this.chunkOf(entry);
+    const offset = offsetOf(entry);
+    return chunk[offset + Word.HASH_LOW] === hashLow && chunk[offset + Word.HASH_HIGH] === hashHigh;
+  }
+
+  /** Whether the request of this entry was ruled out before it was carried out. */
+  isCancelled(entry: number): boolean {
+    return this.hasHash(entry, CANCELLED_HASH.low, CANCELLED_HASH.high);
   }
 
   /** A copy of the entry. */
   entryAt(entry: number): RequestEntry {
     assert(entry >= 0 && entry < this.length, "the request entry exists");
     const chunk = this.chunkOf(entry);
-    const offset = entry & CHUNK_MASK;
+    const offset = offsetOf(entry);
     const id = new Uint8Array(16);
     const view = new DataView(id.buffer);
-    for (let i = 0; i < 4; i++) view.setInt32(i * 4, chunk.ids[offset * 4 + i] as number, true);
+    for (let i = 0; i < 4; i++) view.setInt32(i * 4, chunk[offset + i] as number, true);
     return {
       id: requestIdFromBytes(id),
-      principal: chunk.principals[offset] as number,
-      position: chunk.positions[offset] as number,
-      hashLow: chunk.hashes[offset * 2] as number,
-      hashHigh: chunk.hashes[offset * 2 + 1] as number,
+      principal: (chunk[offset + Word.PRINCIPAL] as number) >>> 0,
+      position: this.positionOf(entry),
+      hashLow: chunk[offset + Word.HASH_LOW] as number,
+      hashHigh: chunk[offset + Word.HASH_HIGH] as number,
     };
   }
 
-  private chunkOf(entry: number): Chunk {
-    return this.chunks[entry >> CHUNK_BITS] as Chunk;
-  }
-
-  private matches(entry: number, principal: number): boolean {
+  /** For the index. */
+  isSought(entry: number): boolean {
     const chunk = this.chunkOf(entry);
-    const offset = entry & CHUNK_MASK;
-    const at = offset * 4;
+    const offset = offsetOf(entry);
     return (
-      chunk.ids[at] === this.key[0] &&
-      chunk.ids[at + 1] === this.key[1] &&
-      chunk.ids[at + 2] === this.key[2] &&
-      chunk.ids[at + 3] === this.key[3] &&
-      chunk.principals[offset] === principal
+      chunk[offset] === this.key[0] &&
+      chunk[offset + 1] === this.key[1] &&
+      chunk[offset + 2] === this.key[2] &&
+      chunk[offset + 3] === this.key[3] &&
+      chunk[offset + Word.PRINCIPAL] === (this.soughtPrincipal | 0)
     );
   }
 
-  private slotHashOf(entry: number): number {
+  /**
+   * For the index. Reading a little of each entry first halves the time: the processor then waits for many entries at
+   * once to come from memory.
+   */
+  hashesOf(entries: Uint32Array, hashes: Int32Array): void {
+    for (let i = 0; i < entries.length; i++) {
+      const entry = entries[i] as number;
+      const chunk = this.chunkOf(entry);
+      const offset = offsetOf(entry);
+      hashes[i] = (chunk[offset] as number) ^ (chunk[offset + Word.PRINCIPAL] as number);
+    }
+    for (let i = 0; i < entries.length; i++) hashes[i] = this.hashOf(entries[i] as number);
+  }
+
+  private hashOf(entry: number): number {
     const chunk = this.chunkOf(entry);
-    const offset = entry & CHUNK_MASK;
-    return this.hasher.hash(chunk.principals[offset] as number, chunk.ids, offset * 4);
+    const offset = offsetOf(entry);
+    return this.hasher.hash(chunk[offset + Word.PRINCIPAL] as number, chunk, offset);
   }
 
-  private insertIntoIndex(entry: number): void {
-    const mask = this.slots.length - 1;
-    let slot = this.slotHashOf(entry) & mask;
-    while (this.slots[slot] !== 0) slot = (slot + 1) & mask;
-    this.slots[slot] = entry + 1;
-  }
-
-  private growIndex(): void {
-    this.slots = new Uint32Array(this.slots.length * 2);
-    for (let entry = 0; entry < this.length; entry++) this.insertIntoIndex(entry);
+  private chunkOf(entry: number): Int32Array {
+    return this.chunks[entry >>> CHUNK_BITS] as Int32Array;
   }
 }
 
-function newChunk(): Chunk {
-  return {
-    ids: new Int32Array(CHUNK_SIZE * 4),
-    principals: new Uint32Array(CHUNK_SIZE),
-    positions: new Float64Array(CHUNK_SIZE),
-    hashes: new Int32Array(CHUNK_SIZE * 2),
-  };
+function offsetOf(entry: number): number {
+  return (entry & CHUNK_MASK) * Word.COUNT;
 }
 
 function loadKey(key: Int32Array, id: RequestId): void {
