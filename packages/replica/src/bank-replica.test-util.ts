@@ -1,8 +1,9 @@
 import { MemoryDisk, MemoryJournalStore } from "@bank/store";
 import { FaultyStore } from "@bank/store/testing";
-import { HeldStore, ManualPlatform } from "@bank/testkit";
+import { deposit, HeldStore, ManualPlatform, openAccount, readWholeJournal, request } from "@bank/testkit";
 import { type BankOptions, BankReplica } from "./bank-replica.ts";
 import type { FollowerHead } from "./journal-feed.ts";
+import type { Witness } from "./witness.ts";
 
 /** A bank over a memory store whose appends a test can hold and fail. */
 export interface OpenedBank {
@@ -34,6 +35,7 @@ export async function openBank(options: OpenOptions = {}): Promise<OpenedBank> {
     snapshotEveryRecords: 1_000_000,
     askWitnesses: async () => [],
     acceptLoss: false,
+    raiseFormatLevel: false,
     onFatal: (error) => fatal.push(error),
     onCommitted: (head) => heads.push(head),
     ...rest,
@@ -49,4 +51,25 @@ export function cutOff(disk: MemoryDisk, count: number): void {
   disk.batches.splice(disk.batches.length - count);
   const end = disk.head()?.position ?? 0;
   disk.snapshots = disk.snapshots.filter(({ position }) => position <= end);
+}
+
+/** An account, and so many deposits, each in a batch of its own. */
+export async function book({ bank }: OpenedBank, deposits: number, firstId = 1): Promise<void> {
+  if (bank.ledger.nextAccountNumber === 1) await bank.submit([request(999_999, openAccount())]);
+  for (let i = 0; i < deposits; i++) await bank.submit([request(firstId + i, deposit(1, 1))]);
+}
+
+export async function journalOf(disk: MemoryDisk, bankId: Uint8Array) {
+  disk.holder = undefined;
+  const store = new MemoryJournalStore(disk);
+  await store.open();
+  const journal = await readWholeJournal(store, bankId);
+  await store.close();
+  return journal;
+}
+
+/** What a branch that has all of this bank's journal would testify. */
+export async function witnessOf({ bank }: OpenedBank, name = "branch 1 at http://north"): Promise<Witness> {
+  const { position, chainHash, epochId } = await bank.head(0);
+  return { name, position, chainHash: chainHash!, epochId: epochId! };
 }

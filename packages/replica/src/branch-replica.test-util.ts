@@ -1,7 +1,17 @@
 import type { Request } from "@bank/core";
 import { MemoryDisk, MemoryJournalStore } from "@bank/store";
 import { FaultyStore } from "@bank/store/testing";
-import { HeldStore, type LocalLink, type LocalResult, ManualPlatform } from "@bank/testkit";
+import {
+  deposit,
+  HeldStore,
+  LocalLink,
+  type LocalResult,
+  ManualPlatform,
+  openAccount,
+  request,
+  until,
+} from "@bank/testkit";
+import { type OpenedBank, openBank } from "./bank-replica.test-util.ts";
 import { BranchReplica } from "./branch-replica.ts";
 import type { FollowerState } from "./follower.ts";
 
@@ -41,4 +51,36 @@ export async function openBranch(options: {
   });
   if (options.starts ?? true) branch.start();
   return { branch, disk, faulty, store, platform, states, fatal };
+}
+
+/** A branch and its bank. */
+export interface Pair {
+  readonly opened: OpenedBank;
+  readonly bank: OpenedBank["bank"];
+  readonly link: LocalLink;
+  readonly at: OpenedBranch;
+  readonly branch: OpenedBranch["branch"];
+}
+
+/** A bank with one account and 100 in it, and a branch that has caught up. */
+export async function startPair(): Promise<Pair> {
+  const opened = await openBank();
+  const { bank } = opened;
+  await bank.submit([request(900_001, openAccount()), request(900_002, deposit(1, 100))]);
+  const link = new LocalLink(bank);
+  const at = await openBranch({ link });
+  await caughtUp(at, opened);
+  return { opened, bank, link, at, branch: at.branch };
+}
+
+export async function caughtUp({ branch, platform }: OpenedBranch, { bank }: OpenedBank): Promise<void> {
+  await until(() => branch.savedPosition === bank.committedPosition && branch.state === "following", {
+    platform,
+    what: "the branch to catch up",
+  });
+}
+
+export async function lost({ link, branch, at }: Pair): Promise<void> {
+  link.break();
+  await until(() => branch.state === "connecting", { platform: at.platform });
 }

@@ -32,7 +32,7 @@ export interface Fixture {
 
 /** One that has begun its epoch. */
 export async function startSequencer(
-  options: { readonly disk?: MemoryDisk; readonly platform?: ManualPlatform } = {},
+  options: { readonly disk?: MemoryDisk; readonly platform?: ManualPlatform; readonly raiseFormatLevel?: boolean } = {},
 ): Promise<Fixture> {
   const { disk = new MemoryDisk() } = options;
   // Another process has other random numbers.
@@ -52,7 +52,7 @@ export async function startSequencer(
     onCommitted: (batch) => committed.push(batch),
     onFatal: (error) => fatal.push(error),
   });
-  await sequencer.beginEpoch({ lossAccepted: false });
+  await sequencer.beginEpoch({ lossAccepted: false, raiseFormatLevel: options.raiseFormatLevel ?? false });
   committed.length = 0;
   store.calls.append = 0;
   return { disk, faulty, store, platform, replay, ledger: replay.ledger, sequencer, committed, fatal };

@@ -262,7 +262,7 @@ describe("the bank's own records", () => {
     await startSequencer({ disk });
     const { records, replay } = await reopened(disk);
     const epochs = records.filter(({ record }) => record.kind === RecordKind.EPOCH_BEGUN);
-    expect(epochs.map(({ position }) => position)).toEqual([1, 4]);
+    expect(epochs.map(({ position }) => position)).toEqual([1, 5]);
     expect(replay.ledger.epochs.map(({ number }) => number)).toEqual([1, 2]);
     expect(replay.ledger.epochs[0]?.id).not.toEqual(replay.ledger.epochs[1]?.id);
     expect(disk.epoch).toBe(2);
