@@ -69,16 +69,59 @@ describe("AccountTable", () => {
     expect(["cash/0/USD", "1", "2", ""].map((name) => table.findByName(name))).toEqual([0, 2, undefined, undefined]);
   });
 
-  it("refuses a number that is not the next and a name that is taken, and is as before", () => {
+  it("refuses a number that is not above all others and a name that is taken, and is as before", () => {
     const table = new AccountTable();
     table.push(customer(1));
     table.push(internal("cash/0/USD"));
-    for (const entry of [customer(1), customer(3), customer(-1), internal("cash/0/USD")]) {
+    for (const entry of [customer(1), customer(-1), internal("cash/0/USD")]) {
       expect(() => table.push(entry)).toThrow(InvariantError);
       expect([table.count, table.names.length, table.owners.length, table.displayNames.length]).toEqual([2, 2, 2, 2]);
     }
     expect(table.push(customer(2))).toBe(2);
     expect(table.push(internal("cash/1/USD"))).toBe(3);
+  });
+
+  it("leaves numbers out, and finds nobody there", () => {
+    const table = new AccountTable();
+    table.push(customer(1));
+    table.push(customer(200));
+    expect([1, 2, 199, 200, 201].map((number) => table.findByNumber(number))).toEqual([
+      0,
+      undefined,
+      undefined,
+      1,
+      undefined,
+    ]);
+    table.pop();
+    expect(table.findByNumber(200)).toBeUndefined();
+    expect(table.push(customer(2))).toBe(1);
+    expect(table.findByNumber(2)).toBe(1);
+  });
+
+  it("finds an account by its alias, until it is taken away", () => {
+    const table = new AccountTable();
+    table.push({ ...customer(1), alias: "ada" });
+    expect(() => table.push({ ...customer(2), alias: "ada" })).toThrow(InvariantError);
+    expect(table.count).toBe(1);
+    table.push(customer(2));
+    expect([table.findByAlias("ada"), table.findByAlias("Ada"), table.findByAlias("")]).toEqual([
+      0,
+      undefined,
+      undefined,
+    ]);
+    expect([table.aliasOf(0 as AccountIndex), table.aliasOf(1 as AccountIndex), table.aliasCount]).toEqual([
+      "ada",
+      "",
+      1,
+    ]);
+    table.pop();
+    table.pop();
+    expect([table.findByAlias("ada"), table.aliasCount]).toEqual([undefined, 0]);
+    table.push({ ...customer(1), alias: "ada", metadata: { k: "v" } });
+    expect(table.metadataOf(0 as AccountIndex)).toEqual({ k: "v" });
+    table.pop();
+    table.push(customer(1));
+    expect([table.aliasOf(0 as AccountIndex), table.metadataOf(0 as AccountIndex)]).toEqual(["", {}]);
   });
 
   it("forgets what it takes away, and gives its place to another", () => {

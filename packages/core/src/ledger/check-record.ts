@@ -135,7 +135,7 @@ function levelOf(record: OtherRecord): number {
     case RecordKind.ACCOUNT_OPENED: {
       const { alias, metadata, ceiling, floor, type } = record;
       const isPlain = alias === undefined && metadata === undefined && ceiling === undefined;
-      if (isCustomerType(type)) return isPlain && floor === 0n ? 1 : 2;
+      if (isCustomerType(type)) return isPlain && floor >= 0n ? 1 : 2;
       return isPlain && type === AccountType.CASH ? 1 : 2;
     }
     case RecordKind.REJECTED:
