@@ -30,7 +30,7 @@ export function decideCaptureHold(decision: Decision, command: CaptureHold): Led
   const { account, held, expiresMs } = hold;
   const to =
     command.to === "" ? decision.internalBeside(AccountType.CASH, account) : decision.requireReceiver(command.to);
-  if (to === account) throw new Rejected("SAME_ACCOUNT", { account: command.to });
+  if (to === account) throw new Rejected("SAME_ACCOUNT", { account: ledger.referenceOf(account) });
   decision.requireVersion(account, command);
   requireOpenHold(decision, hold);
   const remaining = remainingOf(hold);

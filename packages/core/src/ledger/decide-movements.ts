@@ -37,7 +37,7 @@ export function decideTransfer(decision: Decision, command: Transfer): LedgerRec
   const { amount } = command;
   const from = decision.requireAccount(command.from);
   const to = decision.requireReceiver(command.to);
-  if (from === to) throw new Rejected("SAME_ACCOUNT", { account: command.from });
+  if (from === to) throw new Rejected("SAME_ACCOUNT", { account: decision.ledger.referenceOf(from) });
   decision.requireVersion(from, command);
   decision.requireCurrency(from, amount);
   decision.requireCurrency(to, amount);
