@@ -28,7 +28,10 @@ export async function executeBatch(
   commands: readonly BatchCommand[],
   options: CallOptions,
 ): Promise<BatchResult[]> {
-  const count = commands.reduce((sum, command) => sum + (command.kind === "group" ? Math.max(command.items.length, 1) : 1), 0);
+  const count = commands.reduce(
+    (sum, command) => sum + (command.kind === "group" ? Math.max(command.items.length, 1) : 1),
+    0,
+  );
   if (count > COMMANDS_PER_CALL_MAX)
     throw new RangeError(
       `a batch has at most ${COMMANDS_PER_CALL_MAX} commands, those in groups counted, not ${count}`,

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { clientOf, failure, lossDetected, said } from "./clients.test-util.ts";
-import { FakeLedger, FakeServer } from "./fake-bank.test-util.ts";
+import { FakeServer } from "./fake-bank.test-util.ts";
+import { FakeLedger } from "./fake-ledger.test-util.ts";
 
 let ledger: FakeLedger;
 let bank: FakeServer;
@@ -27,6 +28,7 @@ describe("the branches of a bank", () => {
       durablePosition: 4,
       digest: "00ff",
       connected: true,
+      historyPosition: 2,
     });
   });
 

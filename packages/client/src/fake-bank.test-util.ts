@@ -1,207 +1,253 @@
-import { formatAmount, RefusalError } from "@bank/core";
-import { AccountService, AccountType, BranchService, TransactionKind, TransactionService } from "@bank/proto";
+import { RefusalError } from "@bank/core";
 import {
-  type CommandCase,
+  AccountService,
+  type AccountTransaction,
+  AccountTransactionSchema,
+  BranchService,
+  HoldService,
+  HoldState,
+  RequestService,
+  TransactionService,
+} from "@bank/proto";
+import {
+  commandCount,
   commandOfBatchItem,
   connectErrorFromFailure,
   connectErrorFromRefusal,
-  encodeSession,
-  failureFromRefusal,
+  type failureFromRefusal,
+  type ItemCase,
   SESSION_HEADER,
 } from "@bank/rpc";
+import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { type ConnectError, type ConnectRouter, createRouterTransport } from "@connectrpc/connect";
+import { type ConnectRouter, createRouterTransport } from "@connectrpc/connect";
+import { FakeLedger, type Result } from "./fake-ledger.test-util.ts";
 import { FaultyConnection } from "./faulty-connection.test-util.ts";
 
-type Failure = ReturnType<typeof failureFromRefusal>;
-
-/** What became of one request id. */
-type Answer = { readonly position: number; readonly replayed: boolean } & (
-  | { readonly movement: Movement }
-  | { readonly failure: Failure }
-);
-
-interface Movement {
-  readonly kind: TransactionKind;
-  readonly debit: string;
-  readonly credit: string;
-  readonly minor: bigint;
-  readonly requestId: string;
-}
-
-/** The state that several fake servers show: USD accounts, request ids, positions, epochs. */
-export class FakeLedger {
-  readonly balances = new Map<string, bigint>();
-  /** Number and address; without an address the head office itself. */
-  readonly branches = new Map<number, string>([[0, ""]]);
-  readonly bankId = new Uint8Array(16).fill(1);
-  position = 1;
-  epoch = 1;
-  /** Request ids that an overloaded bank refuses the first time. */
-  readonly refuseOnce = new Set<string>();
-  /** Batches are answered with nothing. */
-  dropResults = false;
-  private readonly answers = new Map<string, Answer>();
-
-  token(position = this.position, epoch = this.epoch): string {
-    return encodeSession({ bankId: this.bankId, seen: [{ epochId: new Uint8Array(16).fill(epoch), position }] });
-  }
-
-  execute({ case: kind, value }: CommandCase): Answer {
-    if (this.refuseOnce.delete(value.requestId))
-      return {
-        position: 0,
-        replayed: false,
-        failure: failureFromRefusal(new RefusalError("OVERLOADED", { waiting: "9" })),
-      };
-    const known = this.answers.get(value.requestId);
-    if (known !== undefined) return { ...known, replayed: true };
-    const answer = { position: ++this.position, replayed: false, ...this.decide(kind, value) };
-    this.answers.set(value.requestId, answer);
-    return answer;
-  }
-
-  private decide(
-    kind: CommandCase["case"],
-    value: CommandCase["value"],
-  ): { readonly movement: Movement } | { readonly failure: Failure } {
-    const cash = "cash/0/USD";
-    const { requestId } = value;
-    if (kind === "openAccount") {
-      const number = String(this.balances.size + 1);
-      this.balances.set(number, 0n);
-      return { movement: { kind: TransactionKind.UNSPECIFIED, debit: cash, credit: number, minor: 0n, requestId } };
-    }
-    const minor = ("amount" in value ? value.amount?.amountMinor : undefined) ?? 0n;
-    const [debit, credit, kindNumber] =
-      "fromAccount" in value
-        ? [value.fromAccount, value.toAccount, TransactionKind.TRANSFER]
-        : kind === "deposit"
-          ? [cash, "account" in value ? value.account : "", TransactionKind.DEPOSIT]
-          : ["account" in value ? value.account : "", cash, TransactionKind.WITHDRAWAL];
-    for (const [account, change] of [
-      [debit, -minor],
-      [credit, minor],
-    ] as const) {
-      if (account === cash) continue;
-      const balance = this.balances.get(account);
-      if (balance === undefined) return { failure: rejection("ACCOUNT_NOT_FOUND", { account }) };
-      if (balance + change < 0n)
-        return { failure: rejection("INSUFFICIENT_FUNDS", { account, available: formatAmount(balance, 2) }) };
-    }
-    if (debit !== cash) this.balances.set(debit, (this.balances.get(debit) ?? 0n) - minor);
-    if (credit !== cash) this.balances.set(credit, (this.balances.get(credit) ?? 0n) + minor);
-    return { movement: { kind: kindNumber, debit, credit, minor, requestId } };
-  }
-}
-
-/** A server of that ledger, reached over a connection that can fail. */
+/** A server of a fake ledger, reached over a connection that can fail. */
 export class FakeServer extends FaultyConnection {
   readonly ledger: FakeLedger;
 
   constructor(ledger: FakeLedger = new FakeLedger(), number = 0) {
-    super(createRouterTransport((router) => routes(router, ledger, number)));
+    super(createRouterTransport((router) => new FakeRoutes(ledger, number).add(router)));
     this.ledger = ledger;
   }
 }
 
-function routes(router: ConnectRouter, ledger: FakeLedger, number: number): void {
-  const readInfo = (position = ledger.position) => ({
-    position: BigInt(position),
-    stalenessMs: 0n,
-    session: ledger.token(position),
-  });
-  const account = (reference: string) => {
-    const minor = ledger.balances.get(reference);
-    if (minor === undefined)
-      throw connectErrorFromRefusal(
-        new RefusalError("READ_ACCOUNT_NOT_FOUND", { account: reference, position: String(ledger.position) }),
-      );
-    return {
-      number: reference,
-      type: AccountType.SAVINGS,
-      currencyCode: "USD",
-      posted: { currencyCode: "USD", amountMinor: minor },
-      version: 1n,
-      openedAt: timestampFromMs(1_000),
-      openedPosition: 1n,
-    };
-  };
-  const booked = ({ kind, debit, credit, minor, requestId }: Movement, position: number) => ({
-    position: BigInt(position),
-    kind,
-    debitAccount: debit,
-    creditAccount: credit,
-    amount: { currencyCode: "USD", amountMinor: minor },
-    branch: number,
-    time: timestampFromMs(2_000),
-    requestId,
-  });
-  const move = (command: CommandCase) => {
-    const answer = ledger.execute(command);
-    if ("failure" in answer) throw rejected(answer.failure, ledger.token(answer.position));
-    const { movement, position, replayed } = answer;
-    return { movement, transaction: booked(movement, position), replayed, readInfo: readInfo(position) };
-  };
-  router.service(AccountService, {
-    openAccount: (value) => {
-      const { movement, ...reply } = move({ case: "openAccount", value });
-      return { ...reply, account: account(movement.credit) };
-    },
-    getAccount: (request) => ({ account: account(request.account), readInfo: readInfo() }),
-    getBalance: (request) => {
-      const { posted, version } = account(request.account);
-      return { posted, version, readInfo: readInfo() };
-    },
-    listAccounts: ({ pageSize, pageToken }) => {
-      const from = Number(pageToken);
-      const to = from + (pageSize === 0 ? 100 : pageSize);
-      const numbers = [...ledger.balances.keys()];
-      return {
-        accounts: numbers.slice(from, to).map(account),
-        nextPageToken: to < numbers.length ? String(to) : "",
-        readInfo: readInfo(),
-      };
-    },
-  });
-  router.service(TransactionService, {
-    deposit: (value) => move({ case: "deposit", value }),
-    withdraw: (value) => move({ case: "withdraw", value }),
-    transfer: (value) => move({ case: "transfer", value }),
-    executeBatch: ({ items }) => {
-      const answers = items.map((item) => ledger.execute(commandOfBatchItem(item)));
-      return {
-        results: (ledger.dropResults ? [] : answers).map((answer) => ({
-          replayed: answer.replayed,
-          result:
-            "failure" in answer
-              ? ({ case: "failure", value: answer.failure } as const)
-              : ({ case: "transaction", value: booked(answer.movement, answer.position) } as const),
-        })),
-        readInfo: readInfo(Math.max(...answers.map(({ position }) => position))),
-      };
-    },
-  });
-  const branch = (each: number) => ({ number: each, address: ledger.branches.get(each) ?? "", name: `branch ${each}` });
-  router.service(BranchService, {
-    listBranches: () => ({ branches: [...ledger.branches.keys()].map(branch), readInfo: readInfo() }),
-    getBranch: () => ({
-      branch: {
-        ...branch(number),
-        status: { appliedPosition: 3n, durablePosition: 4n, digest: "00ff", connected: true },
+class FakeRoutes {
+  private readonly ledger: FakeLedger;
+  private readonly number: number;
+
+  constructor(ledger: FakeLedger, number: number) {
+    this.ledger = ledger;
+    this.number = number;
+  }
+
+  add(router: ConnectRouter): void {
+    this.addAccounts(router);
+    this.addTransactions(router);
+    this.addHolds(router);
+    this.addRequests(router);
+    this.addBranches(router);
+  }
+
+  private addAccounts(router: ConnectRouter): void {
+    const { ledger } = this;
+    router.service(AccountService, {
+      openAccount: (value) => {
+        const { result, ...reply } = this.done({ case: "openAccount", value }, "account");
+        return { ...reply, account: result };
       },
-      readInfo: readInfo(),
-    }),
-  });
+      updateAccount: (value) => {
+        const { result, ...reply } = this.done({ case: "updateAccount", value }, "accountUpdate");
+        return { ...reply, update: result };
+      },
+      freezeAccount: (value) => this.stateChanged({ case: "freezeAccount", value }),
+      unfreezeAccount: (value) => this.stateChanged({ case: "unfreezeAccount", value }),
+      closeAccount: (value) => this.stateChanged({ case: "closeAccount", value }),
+      getAccount: ({ account }) => ({ account: visible(() => ledger.account(account)), readInfo: this.readInfo() }),
+      getBalance: ({ account, asOf }) => {
+        const { posted, held, available, version } = visible(() => ledger.account(account));
+        const now = { posted, held, available, readInfo: this.readInfo() };
+        const time = timestampFromMs(3_000);
+        // The past is as the present, but for what says that it is the past.
+        if (asOf.case === "position") return { ...now, position: asOf.value, time };
+        if (asOf.case === "time") return { ...now, position: 1n, time: asOf.value };
+        return { ...now, version, position: BigInt(ledger.position), time };
+      },
+      listAccounts: ({ pageSize, pageToken }) => {
+        const { page, nextPageToken } = pageOf([...ledger.balances.keys()], pageSize, pageToken);
+        return { accounts: page.map((number) => ledger.account(number)), nextPageToken, readInfo: this.readInfo() };
+      },
+    });
+  }
+
+  private addTransactions(router: ConnectRouter): void {
+    const { ledger } = this;
+    router.service(TransactionService, {
+      deposit: (value) => this.booked({ case: "deposit", value }),
+      withdraw: (value) => this.booked({ case: "withdraw", value }),
+      transfer: (value) => this.booked({ case: "transfer", value }),
+      reverseTransaction: (value) => this.booked({ case: "reverse", value }),
+      applyInterest: (value) => {
+        const { result, ...reply } = this.done({ case: "applyInterest", value }, "interest");
+        return { ...reply, interest: result };
+      },
+      executeGroup: (value) => {
+        const { result, ...reply } = this.done({ case: "group", value }, "group");
+        return { ...reply, group: result };
+      },
+      executeBatch: ({ items }) => {
+        const answers = items.map((item) => ledger.execute(commandOfBatchItem(item)));
+        return {
+          results: (ledger.dropResults ? [] : answers).map(({ replayed, result }) => ({ replayed, result })),
+          readInfo: this.readInfo(Math.max(...answers.map(({ position }) => position))),
+        };
+      },
+      getTransaction: ({ transaction: asked }) => {
+        const transaction = ledger.transactions.find(({ position }) => position === asked);
+        const metadata = { transaction: String(asked), position: String(ledger.position) };
+        if (transaction === undefined) throw refused("READ_TRANSACTION_NOT_FOUND", metadata);
+        return { transaction: { ...transaction, reversedBy: 77n }, readInfo: this.readInfo() };
+      },
+      listTransactions: ({ account, pageSize, pageToken, oldestFirst }) => {
+        const entries = historyOf(ledger, account);
+        const { page, nextPageToken } = pageOf(oldestFirst ? entries : entries.reverse(), pageSize, pageToken);
+        return { transactions: page, nextPageToken, readInfo: this.readInfo() };
+      },
+    });
+  }
+
+  private addHolds(router: ConnectRouter): void {
+    const { ledger } = this;
+    router.service(HoldService, {
+      placeHold: (value) => this.holdChanged({ case: "placeHold", value }),
+      captureHold: (value) => {
+        const { result, ...reply } = this.done({ case: "captureHold", value }, "capture");
+        return { ...reply, capture: result };
+      },
+      releaseHold: (value) => this.holdChanged({ case: "releaseHold", value }),
+      extendHold: (value) => this.holdChanged({ case: "extendHold", value }),
+      getHold: ({ hold: asked }) => {
+        const hold = ledger.hold(Number(asked));
+        const metadata = { hold: String(asked), position: String(ledger.position) };
+        if (hold === undefined) throw refused("READ_HOLD_NOT_FOUND", metadata);
+        return { hold, readInfo: this.readInfo() };
+      },
+      listHolds: ({ account, pageSize, pageToken }) => {
+        const open = [...ledger.holds].filter(([, hold]) => hold.account === account && hold.state === HoldState.OPEN);
+        const { page, nextPageToken } = pageOf(open, pageSize, pageToken);
+        return {
+          holds: page.flatMap(([position]) => ledger.hold(position) ?? []),
+          nextPageToken,
+          readInfo: this.readInfo(),
+        };
+      },
+    });
+  }
+
+  private addRequests(router: ConnectRouter): void {
+    const { ledger } = this;
+    router.service(RequestService, {
+      getOutcome: ({ requestId }) => ({ ...ledger.outcome(requestId), readInfo: this.readInfo() }),
+      cancelRequest: ({ requestId }) => ({ ...ledger.cancel(requestId), readInfo: this.readInfo() }),
+    });
+  }
+
+  private addBranches(router: ConnectRouter): void {
+    const { ledger, number } = this;
+    const branch = (each: number) => ({
+      number: each,
+      address: ledger.branches.get(each) ?? "",
+      name: `branch ${each}`,
+    });
+    router.service(BranchService, {
+      listBranches: () => ({ branches: [...ledger.branches.keys()].map(branch), readInfo: this.readInfo() }),
+      getBranch: () => ({
+        branch: {
+          ...branch(number),
+          status: {
+            appliedPosition: 3n,
+            durablePosition: 4n,
+            digest: "00ff",
+            connected: true,
+            historyPosition: 2n,
+          },
+        },
+        readInfo: this.readInfo(),
+      }),
+    });
+  }
+
+  private readInfo(position = this.ledger.position) {
+    return { position: BigInt(position), stalenessMs: 0n, session: this.ledger.token(position) };
+  }
+
+  private booked(command: ItemCase) {
+    const { result, ...reply } = this.done(command, "transaction");
+    return { ...reply, transaction: { ...result, branch: this.number } };
+  }
+
+  private stateChanged(command: ItemCase) {
+    const { result, ...reply } = this.done(command, "stateChange");
+    return { ...reply, change: result };
+  }
+
+  private holdChanged(command: ItemCase) {
+    const { result, ...reply } = this.done(command, "hold");
+    return { ...reply, hold: result };
+  }
+
+  /** What was done, whose result is of that kind. Throws: the error of what was not. */
+  private done<Case extends NonNullable<Result["case"]>>(command: ItemCase, kind: Case) {
+    const { result, position, replayed } = this.ledger.execute(command);
+    const state = position === 0 ? this.ledger.position : position;
+    if (result.case === "failure") {
+      const groupSize = command.case === "group" ? commandCount(command) : 0;
+      const error = connectErrorFromFailure(result.value as Failure, groupSize);
+      error.metadata.set(SESSION_HEADER, this.ledger.token(state));
+      throw error;
+    }
+    if (result.case !== kind) throw new Error(`a command gives ${kind}, not ${result.case}`);
+    type Value = Extract<Result, { case: Case }>["value"];
+    return { result: result.value as Value, replayed, readInfo: this.readInfo(state) };
+  }
 }
 
-function rejection(reason: "ACCOUNT_NOT_FOUND" | "INSUFFICIENT_FUNDS", metadata: Record<string, string>): Failure {
-  const failure = failureFromRefusal(new RefusalError("INVALID_REQUEST", metadata, "REJECTED"));
-  return { ...failure, code: reason === "ACCOUNT_NOT_FOUND" ? 5 : 9, reason, message: `No: ${reason}.` };
+type Failure = ReturnType<typeof failureFromRefusal>;
+
+function historyOf(ledger: FakeLedger, account: string) {
+  let minor = 0n;
+  const entries: AccountTransaction[] = [];
+  for (const transaction of ledger.transactions) {
+    const amount = transaction.amount?.amountMinor ?? 0n;
+    const change =
+      transaction.creditAccount === account ? amount : transaction.debitAccount === account ? -amount : undefined;
+    if (change === undefined) continue;
+    minor += change;
+    const [currencyCode, amountMinor] = ["USD", change];
+    const postedAfter = { currencyCode, amountMinor: minor };
+    entries.push(create(AccountTransactionSchema, { transaction, change: { currencyCode, amountMinor }, postedAfter }));
+  }
+  return entries;
 }
 
-function rejected(failure: Failure, token: string): ConnectError {
-  const error = connectErrorFromFailure(failure);
-  error.metadata.set(SESSION_HEADER, token);
-  return error;
+/** A token is how many entries are before its page. */
+function pageOf<T>(entries: readonly T[], pageSize: number, pageToken: string) {
+  const from = Number(pageToken);
+  const to = from + (pageSize === 0 ? 100 : pageSize);
+  return { page: entries.slice(from, to), nextPageToken: to < entries.length ? String(to) : "" };
+}
+
+function refused(...refusal: ConstructorParameters<typeof RefusalError>) {
+  return connectErrorFromRefusal(new RefusalError(...refusal));
+}
+
+/** Turns a refusal into what callers see. */
+function visible<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw error instanceof RefusalError ? connectErrorFromRefusal(error) : error;
+  }
 }

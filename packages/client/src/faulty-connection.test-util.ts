@@ -1,4 +1,5 @@
 import { CONSISTENCY_HEADER, SESSION_HEADER, type ServerConnection } from "@bank/rpc";
+import { create, type JsonValue, toJson } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Transport } from "@connectrpc/connect";
 
 /**
@@ -16,6 +17,8 @@ export type Fault = "serve" | "refuse" | "lose-request" | "lose-reply" | "hang" 
 /** One try as the server's side saw it. */
 export interface SeenCall {
   readonly method: string;
+  /** The message, in the JSON of protobuf: without what is at its default. */
+  readonly message: JsonValue;
   readonly requestId: string | undefined;
   readonly session: string | undefined;
   readonly mode: string | undefined;
@@ -41,6 +44,7 @@ export class FaultyConnection implements ServerConnection {
         const headers = new Headers(header);
         const call: SeenCall = {
           method: method.name,
+          message: toJson(method.input, create(method.input, input)),
           requestId: "requestId" in input ? String((input as { readonly requestId?: unknown }).requestId) : undefined,
           session: headers.get(SESSION_HEADER) ?? undefined,
           mode: headers.get(CONSISTENCY_HEADER) ?? undefined,

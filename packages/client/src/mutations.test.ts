@@ -31,6 +31,7 @@ describe("a mutation", () => {
     expect(booked).toEqual({
       requestId: expect.stringMatching(UUID),
       replayed: false,
+      preview: false,
       position: 2,
       stalenessMs: 0,
       transaction: {
@@ -42,6 +43,9 @@ describe("a mutation", () => {
         branch: 0,
         timeMs: 2_000,
         requestId: booked.requestId,
+        reverses: undefined,
+        hold: undefined,
+        reversedBy: undefined,
       },
     });
     const other = await client().deposit("1", usd(5n));
@@ -88,11 +92,6 @@ describe("a mutation", () => {
       { server: "http://bank", attempts: 1, reason: "CONNECTION_FAILED", requestId: server.calls[0]?.requestId },
       { attempts: 2, reason: "OVERLOADED" },
     ]);
-  });
-
-  it("opens accounts", async () => {
-    const opened = await client().openAccount({ type: "checking", owner: "Ada" });
-    expect(opened).toMatchObject({ account: { number: "2", balance: usd(0n) }, replayed: false });
   });
 });
 

@@ -13,9 +13,13 @@ describe("a read", () => {
   it("gives what it read and from which state", async () => {
     expect(await clientOf(server).balance("1")).toEqual({
       account: "1",
-      balance: usd(1000n),
+      posted: usd(1000n),
+      held: usd(0n),
+      available: usd(1000n),
       version: 1,
       position: 1,
+      timeMs: 3_000,
+      readPosition: 1,
       stalenessMs: 0,
     });
     expect(await clientOf(server).getAccount("1")).toMatchObject({
@@ -33,7 +37,7 @@ describe("a read", () => {
 
   it("is tried again while that may help", async () => {
     server.faults.push("refuse", "lose-request", "lose-reply", said("BANK_UNREACHABLE", { branch: "1" }));
-    expect(await clientOf(server).balance("1")).toMatchObject({ balance: usd(1000n) });
+    expect(await clientOf(server).balance("1")).toMatchObject({ posted: usd(1000n) });
     expect(server.calls).toHaveLength(5);
   });
 
@@ -115,7 +119,7 @@ describe("whoever answers but is no bank", () => {
     "is not suspected when a connection breaks with status %s",
     async (code) => {
       server.faults.push(new ConnectError("http/2 stream closed", code));
-      expect(await clientOf(server).balance("1")).toMatchObject({ balance: usd(1000n) });
+      expect(await clientOf(server).balance("1")).toMatchObject({ posted: usd(1000n) });
     },
   );
 });
