@@ -2,7 +2,13 @@ import { type Position, RefusalError } from "@bank/core";
 import { decodeHeader } from "@bank/journal";
 import { type CommandOutcome, type ForwardedCommand, JournalService, ReplicationService } from "@bank/proto";
 import type { BankLink, FollowedBatch, OpenJournal, ReadIndex } from "@bank/replica";
-import { connectToServer, failureFromConnectError, LOSS_ACCEPTED_HEADER, type ServerConnection } from "@bank/rpc";
+import {
+  connectToServer,
+  failureFromConnectError,
+  LOSS_ACCEPTED_HEADER,
+  type ServerConnection,
+  submitCalls,
+} from "@bank/rpc";
 import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
 import type { CopyHead } from "./given-up.ts";
 
@@ -77,10 +83,29 @@ export class RemoteJournal implements BankLink<ForwardedCommand, ForwardedOutcom
     return chainHash.length === 0 ? undefined : chainHash;
   }
 
+  /** In as many calls as the bank takes at once, one after the other. */
   async submit(commands: readonly ForwardedCommand[]): Promise<readonly ForwardedOutcome[]> {
+    const all: ForwardedOutcome[] = [];
+    for (const call of submitCalls(commands)) {
+      try {
+        const { outcomes } = await this.replication.submit({ commands: call }, { timeoutMs: SUBMIT_TIMEOUT_MS });
+        for (const outcome of outcomes) all.push({ position: Number(outcome.position), outcome });
+      } catch (error) {
+        const refusal = refusalOfBank(error)?.refusal;
+        if (refusal === undefined) throw error;
+        // It speaks for its own call: what an earlier one did is not told any more.
+        const outcome = all.length > 0 ? "OUTCOME_UNKNOWN" : refusal.outcome;
+        throw new RefusalError(refusal.reason, refusal.metadata, outcome, { cause: error });
+      }
+    }
+    return all;
+  }
+
+  /** Lets journal time pass the moment, Unix milliseconds. Rejects with `RefusalError` where the bank refuses. */
+  async passTime(timeMs: number, signal: AbortSignal): Promise<Position> {
     try {
-      const { outcomes } = await this.replication.submit({ commands: [...commands] }, { timeoutMs: SUBMIT_TIMEOUT_MS });
-      return outcomes.map((outcome) => ({ position: Number(outcome.position), outcome }));
+      const { position } = await this.replication.passTime({ timeMs: BigInt(timeMs) }, { signal });
+      return Number(position);
     } catch (error) {
       throw refusalOfBank(error) ?? error;
     }
@@ -139,6 +164,8 @@ function refusalOfBank(error: unknown): RefusalError | undefined {
     case "NOT_READY":
     case "LOSS_DETECTED":
     case "STORE_REFUSED":
+    case "TIME_IN_FUTURE":
+    case "FORMAT_LEVEL_TOO_LOW":
       return new RefusalError(failure.reason, metadata, outcome === "NOT_APPLIED" ? "NOT_APPLIED" : "OUTCOME_UNKNOWN", {
         cause: error,
       });

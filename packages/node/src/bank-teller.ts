@@ -1,7 +1,16 @@
-import { ANONYMOUS_PRINCIPAL, type Ledger, type Position, RefusalError, type Request, type Session } from "@bank/core";
-import type { CommandOutcome, ForwardedCommand } from "@bank/proto";
-import type { BankReplica, Consistency, Outcome, ReadResult } from "@bank/replica";
 import {
+  ANONYMOUS_PRINCIPAL,
+  type Ledger,
+  type Position,
+  RefusalError,
+  type Request,
+  type RequestId,
+  type Session,
+} from "@bank/core";
+import { type CommandOutcome, CommandOutcomeSchema, type ForwardedCommand } from "@bank/proto";
+import type { BankReplica, CommittedRecord, Consistency, Outcome, ReadResult, RequestStatus } from "@bank/replica";
+import {
+  type Asked,
   type CommandCase,
   decodeSession,
   failureFromRefusal,
@@ -9,7 +18,9 @@ import {
   outcomeFromFailure,
   outcomeFromRecord,
   requestFromForwarded,
+  resultFromPreview,
 } from "@bank/rpc";
+import { create } from "@bufbuild/protobuf";
 import type { Teller } from "./teller.ts";
 
 /** Serves customers at the bank itself: the head office, branch 0. */
@@ -41,19 +52,40 @@ export class BankTeller implements Teller {
     return this.executeForwarded(forwarded, ANONYMOUS_PRINCIPAL, call.signal);
   }
 
-  /** Commands with the branches where they are booked: one outcome for each, in order. Rejects with `RefusalError`. */
+  /**
+   * Commands with the branches where they are booked: one outcome for each, in order. What is only to be previewed is
+   * previewed in its turn, behind what comes before it.
+   * Rejects with `RefusalError` when nothing is known of any of them.
+   */
   async executeForwarded(
     commands: readonly ForwardedCommand[],
     principal: string,
     signal: AbortSignal,
   ): Promise<readonly CommandOutcome[]> {
-    const checked = commands.map((command) => this.check(command, principal));
-    const requests = checked.filter((item): item is Request => !(item instanceof RefusalError));
-    const outcomes = requests.length === 0 ? [] : await this.bank.submit(requests, { signal });
-    let next = 0;
-    return checked.map((item) =>
-      item instanceof RefusalError ? refused(item) : this.outcomeMessage(outcomes[next++] as Outcome),
-    );
+    const outcomes: CommandOutcome[] = new Array(commands.length);
+    const waiting: Numbered[] = [];
+    let isFirst = true;
+    const submitWaiting = async () => {
+      const batch = waiting.splice(0);
+      if (batch.length === 0) return;
+      const made = await this.submit(batch, signal, isFirst);
+      for (const [i, { index }] of batch.entries()) outcomes[index] = made[i] as CommandOutcome;
+      isFirst = false;
+    };
+    for (const [index, command] of commands.entries()) {
+      const asked = this.check(command, principal);
+      if (asked instanceof RefusalError) {
+        outcomes[index] = refused(asked);
+      } else if (asked.validateOnly) {
+        await submitWaiting();
+        outcomes[index] = await this.preview(asked.request, signal);
+        isFirst = false;
+      } else {
+        waiting.push({ index, request: asked.request });
+      }
+    }
+    await submitWaiting();
+    return outcomes;
   }
 
   async checkSession(session: Session): Promise<void> {
@@ -72,28 +104,78 @@ export class BankTeller implements Teller {
     return { durablePosition: this.bank.committedPosition, connected: true };
   }
 
-  /** The request, or why it cannot be one. */
-  private check(command: ForwardedCommand, principal: string): Request | RefusalError {
-    let request: Request | undefined;
+  async outcomeOf(consistency: Consistency, id: RequestId, signal: AbortSignal): Promise<ReadResult<RequestStatus>> {
+    if (consistency.mode === "session") this.bank.checkSession(consistency.session);
+    return this.bank.outcomeOf(ANONYMOUS_PRINCIPAL, id, signal);
+  }
+
+  recordAt(position: Position, signal: AbortSignal): Promise<CommittedRecord | undefined> {
+    return this.bank.recordAt(position, signal);
+  }
+
+  passTime(timeMs: number, signal: AbortSignal): Promise<Position> {
+    return this.bank.passTime(timeMs, signal);
+  }
+
+  get ledger(): Ledger {
+    return this.bank.ledger;
+  }
+
+  /** What is asked for, or why it cannot be. */
+  private check(command: ForwardedCommand, principal: string): Asked | RefusalError {
+    let asked: Asked | undefined;
     try {
-      request = requestFromForwarded(command, principal);
+      asked = requestFromForwarded(command, principal);
       if (command.session !== "") this.bank.checkSession(decodeSession(command.session));
-      return request;
+      return asked;
     } catch (error) {
       if (!(error instanceof RefusalError)) throw error;
       // The session is no part of a request: an earlier try, with another token or none, may have been carried out.
-      const isKnown = request !== undefined && this.bank.ledger.findRequest(principal, request.id) >= 0;
+      const isKnown = asked !== undefined && this.bank.ledger.findRequest(principal, asked.request.id) >= 0;
       const { reason, metadata } = error.refusal;
       return isKnown ? new RefusalError(reason, metadata, "OUTCOME_UNKNOWN", { cause: error }) : error;
     }
   }
 
+  /** @param isFirst nothing was done for this call before, so that a refusal may speak for all of it. */
+  private async submit(batch: readonly Numbered[], signal: AbortSignal, isFirst: boolean): Promise<CommandOutcome[]> {
+    try {
+      const requests = batch.map(({ request }) => request);
+      const outcomes = await this.bank.submit(requests, { signal });
+      return outcomes.map((outcome) => this.outcomeMessage(outcome));
+    } catch (error) {
+      if (isFirst || !(error instanceof RefusalError)) throw error;
+      return batch.map(() => refused(error));
+    }
+  }
+
+  private async preview(request: Request, signal: AbortSignal): Promise<CommandOutcome> {
+    try {
+      const preview = await this.bank.preview(
+        request,
+        (records, _, timeMs, ledger) => resultFromPreview(ledger, records, timeMs),
+        signal,
+      );
+      if (preview.kind !== "previewed") return this.outcomeMessage(preview);
+      return create(CommandOutcomeSchema, { position: BigInt(preview.position), result: preview.value });
+    } catch (error) {
+      if (!(error instanceof RefusalError)) throw error;
+      return refused(error);
+    }
+  }
+
   private outcomeMessage(outcome: Outcome): CommandOutcome {
-    if (outcome.kind === "refused") return refused(outcome.error);
+    if (outcome.kind === "refused") return refused(outcome.error, outcome.position);
     return outcomeFromRecord(this.bank.ledger, outcome);
   }
 }
 
-function refused(error: RefusalError): CommandOutcome {
-  return outcomeFromFailure(failureFromRefusal(error));
+/** A request with its place in the call. */
+interface Numbered {
+  readonly index: number;
+  readonly request: Request;
+}
+
+function refused(error: RefusalError, position: Position = 0): CommandOutcome {
+  return outcomeFromFailure(failureFromRefusal(error), position);
 }

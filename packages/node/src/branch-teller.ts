@@ -1,8 +1,17 @@
-import { type BranchNumber, type Ledger, type Position, RefusalError, type Session } from "@bank/core";
+import {
+  ANONYMOUS_PRINCIPAL,
+  type BranchNumber,
+  type Ledger,
+  type Position,
+  RefusalError,
+  type RequestId,
+  type Session,
+} from "@bank/core";
 import type { CommandOutcome, ForwardedCommand } from "@bank/proto";
-import type { BranchReplica, Consistency, ReadResult } from "@bank/replica";
+import type { BranchReplica, CommittedRecord, Consistency, ReadResult, RequestStatus } from "@bank/replica";
 import { type CommandCase, decodeSession, encodeSession, forwardedCommand } from "@bank/rpc";
 import type { ForwardedOutcome } from "./bank-link.ts";
+import type { RequestsUnderWay } from "./requests-under-way.ts";
 import type { Teller } from "./teller.ts";
 
 export type Branch = BranchReplica<ForwardedCommand, ForwardedOutcome>;
@@ -15,6 +24,8 @@ export interface BranchHost {
   replica(): Branch;
   /** Resolves once the bank knows these branches, so that commands can be booked here. */
   whenRegistered(signal: AbortSignal): Promise<void>;
+  /** Requests that are on their way to the bank and back. */
+  readonly underWay: RequestsUnderWay;
 }
 
 /** Serves customers at one branch. */
@@ -47,10 +58,12 @@ export class BranchTeller implements Teller {
     call: { readonly signal: AbortSignal; readonly session: string },
   ): Promise<readonly CommandOutcome[]> {
     const session = wellFormed(call.session);
-    await this.host.whenRegistered(call.signal);
     const forwarded = commands.map((command) => forwardedCommand(this.branch, command, session));
-    const results = await this.host.replica().submit(forwarded, call.signal);
-    return results.map(({ outcome }) => outcome);
+    return this.host.underWay.during(forwarded, async () => {
+      await this.host.whenRegistered(call.signal);
+      const results = await this.host.replica().submit(forwarded, call.signal);
+      return results.map(({ outcome }) => outcome);
+    });
   }
 
   async checkSession(session: Session, signal: AbortSignal): Promise<void> {
@@ -59,6 +72,27 @@ export class BranchTeller implements Teller {
 
   read<T>(consistency: Consistency, query: (ledger: Ledger) => T, signal: AbortSignal): Promise<ReadResult<T>> {
     return this.host.replica().read(consistency, query, signal);
+  }
+
+  /** What is under way through this very server is known here before the bank has said anything about it. */
+  async outcomeOf(consistency: Consistency, id: RequestId, signal: AbortSignal): Promise<ReadResult<RequestStatus>> {
+    const isUnderWay = this.host.underWay.has(id);
+    // Without the bank, which would be asked in vain: the answer is on its way from there.
+    const asked = isUnderWay && consistency.mode === "linearizable" ? LOCAL : consistency;
+    const found = await this.host.replica().outcomeOf(asked, ANONYMOUS_PRINCIPAL, id, signal);
+    return isUnderWay && found.value.kind === "notSeen" ? { ...found, value: { kind: "inProgress" } } : found;
+  }
+
+  recordAt(position: Position, signal: AbortSignal): Promise<CommittedRecord | undefined> {
+    return this.host.replica().recordAt(position, signal);
+  }
+
+  passTime(timeMs: number, signal: AbortSignal): Promise<Position> {
+    return this.host.replica().passTime(timeMs, signal);
+  }
+
+  get ledger(): Ledger {
+    return this.host.replica().ledger;
   }
 
   sessionAt(position: Position): Session | undefined {
@@ -73,6 +107,8 @@ export class BranchTeller implements Teller {
     return { durablePosition: replica.savedPosition, connected: replica.state === "following" };
   }
 }
+
+const LOCAL: Consistency = { mode: "local" };
 
 /**
  * A session token as the bank will read it, of bounded length: it goes along with each of many commands, and with those

@@ -75,6 +75,7 @@ export async function acceptLoss(options: LossOptions): Promise<AcceptedLoss> {
     platform,
     snapshotEveryRecords: SNAPSHOT_EVERY_RECORDS,
     acceptLoss: true,
+    raiseFormatLevel: false,
     askWitnesses: async (ledger) => {
       position = ledger.position;
       const witnesses = await askWitnesses(ledger, { store, anchor, timeoutMs: options.witnessTimeoutMs, platform });

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { toHex } from "@bank/core";
-import { AccountService, BranchService, JournalService, ReplicationService, TransactionService } from "@bank/proto";
+import { JournalService, ReplicationService } from "@bank/proto";
 import { BankReplica, errorText, type Log, type Platform, type Recovered } from "@bank/replica";
 import { type Serving, SUBMIT_BYTES_MAX, serve } from "@bank/rpc";
 import { type JournalStore, openStore } from "@bank/store";
@@ -11,11 +11,9 @@ import { BankTeller } from "./bank-teller.ts";
 import { textLog } from "./log.ts";
 import { LossCheck } from "./loss-check.ts";
 import { nodePlatform } from "./platform.ts";
-import { accountService } from "./services/account-service.ts";
-import { branchService } from "./services/branch-service.ts";
 import { type JournalSource, journalService } from "./services/journal-service.ts";
 import { replicationService } from "./services/replication-service.ts";
-import { transactionService } from "./services/transaction-service.ts";
+import { tellerServices } from "./services/teller-services.ts";
 
 /** Records between two snapshots, where nothing else is said. */
 export const SNAPSHOT_EVERY_RECORDS = 100_000;
@@ -32,6 +30,8 @@ export interface BankServerOptions {
   readonly witnessTimeoutMs?: number;
   /** Start only once this many branches have testified, however long that takes. */
   readonly requireWitnesses?: number;
+  /** All who read the journal know the newest level of its format: raise an older journal to it. */
+  readonly raiseFormatLevel?: boolean;
   readonly log?: Log;
   readonly platform?: Platform;
   /** For tests: wraps or replaces the store. */
@@ -70,6 +70,7 @@ export async function startBank(options: BankServerOptions): Promise<RunningBank
     platform,
     snapshotEveryRecords: options.snapshotEveryRecords ?? SNAPSHOT_EVERY_RECORDS,
     acceptLoss: false,
+    raiseFormatLevel: options.raiseFormatLevel ?? false,
     askWitnesses: (ledger) => {
       const { witnessTimeoutMs: timeoutMs, requireWitnesses: required } = options;
       return askWitnesses(ledger, { store, anchor, timeoutMs, required, platform });
@@ -125,9 +126,7 @@ function listen(replica: BankReplica, options: BankServerOptions, lossCheck: Los
     routes: (router, ending) => {
       const teller = new BankTeller(replica, () => url);
       const source = bankSource(replica, lossCheck);
-      router.service(AccountService, accountService(teller));
-      router.service(TransactionService, transactionService(teller));
-      router.service(BranchService, branchService(teller));
+      tellerServices(router, teller);
       router.service(
         JournalService,
         journalService(() => source, ending),

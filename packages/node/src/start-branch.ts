@@ -2,7 +2,7 @@ import { mkdirSync } from "node:fs";
 import { rename } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { BranchNumber } from "@bank/core";
-import { AccountService, BranchService, JournalService, TransactionService } from "@bank/proto";
+import { JournalService } from "@bank/proto";
 import { BranchReplica, errorText, type Log, type Platform } from "@bank/replica";
 import { type Serving, serve } from "@bank/rpc";
 import { type JournalStore, openStore } from "@bank/store";
@@ -13,10 +13,9 @@ import { newestAcceptance } from "./given-up.ts";
 import { textLog } from "./log.ts";
 import { nodePlatform } from "./platform.ts";
 import { Registration } from "./registration.ts";
-import { accountService } from "./services/account-service.ts";
-import { branchService } from "./services/branch-service.ts";
+import { RequestsUnderWay } from "./requests-under-way.ts";
 import { journalService } from "./services/journal-service.ts";
-import { transactionService } from "./services/transaction-service.ts";
+import { tellerServices } from "./services/teller-services.ts";
 import { SNAPSHOT_EVERY_RECORDS } from "./start-bank.ts";
 
 export interface BranchServerOptions {
@@ -61,6 +60,7 @@ class BranchServer implements RunningBranches, BranchHost {
   branches: readonly { readonly number: BranchNumber; readonly url: string }[] = [];
   readonly bankUrl: string;
   readonly hosted: ReadonlySet<BranchNumber>;
+  readonly underWay = new RequestsUnderWay();
   private readonly options: BranchServerOptions;
   private readonly log: Log;
   private readonly platform: Platform;
@@ -142,7 +142,9 @@ class BranchServer implements RunningBranches, BranchHost {
           return link.isDivergence(error);
         },
         readIndex: (signal) => link.readIndex(signal),
-        submit: (commands) => link.submit(commands),
+        // A caller may have left long before its commands come back.
+        submit: (commands) => this.underWay.during(commands, () => link.submit(commands)),
+        passTime: (timeMs, signal) => link.passTime(timeMs, signal),
       },
       snapshotEveryRecords: options.snapshotEveryRecords ?? SNAPSHOT_EVERY_RECORDS,
       onStateChange: (state) => {
@@ -206,9 +208,7 @@ class BranchServer implements RunningBranches, BranchHost {
       host: this.options.host ?? "127.0.0.1",
       port,
       routes: (router, ending) => {
-        router.service(AccountService, accountService(teller));
-        router.service(TransactionService, transactionService(teller));
-        router.service(BranchService, branchService(teller));
+        tellerServices(router, teller);
         router.service(
           JournalService,
           journalService(() => branchSource(this.replica(), this.copyId), ending),

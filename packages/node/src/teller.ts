@@ -1,6 +1,6 @@
-import type { BranchNumber, Ledger, Position, Session } from "@bank/core";
+import type { BranchNumber, Ledger, Position, RequestId, Session } from "@bank/core";
 import type { CommandOutcome } from "@bank/proto";
-import type { Consistency, ReadResult } from "@bank/replica";
+import type { CommittedRecord, Consistency, ReadResult, RequestStatus } from "@bank/replica";
 import type { CommandCase } from "@bank/rpc";
 
 /**
@@ -29,6 +29,23 @@ export interface Teller {
   checkSession(session: Session, signal: AbortSignal): Promise<void>;
   /** Rejects with `RefusalError`. */
   read<T>(consistency: Consistency, query: (ledger: Ledger) => T, signal: AbortSignal): Promise<ReadResult<T>>;
+  /**
+   * What became of a request of this server's customers. Rejects with `RefusalError`.
+   *
+   * @param consistency of the state in which its answer is looked for.
+   */
+  outcomeOf(consistency: Consistency, id: RequestId, signal: AbortSignal): Promise<ReadResult<RequestStatus>>;
+  /** One record that this server shows; undefined where it shows none there. Rejects with `RefusalError`. */
+  recordAt(position: Position, signal: AbortSignal): Promise<CommittedRecord | undefined>;
+  /**
+   * Resolves once this server shows a position whose journal time is later than the moment, and gives it.
+   * Rejects with `RefusalError`, TIME_IN_FUTURE for one.
+   *
+   * @param timeMs Unix milliseconds.
+   */
+  passTime(timeMs: number, signal: AbortSignal): Promise<Position>;
+  /** The ledger for what never changes once it is there: names, currencies. Throws: `RefusalError` NOT_READY. */
+  readonly ledger: Ledger;
   /** What a reader of this position has seen. */
   sessionAt(position: Position): Session | undefined;
   /** Branches that this server hosts; for these it knows how current they are. */

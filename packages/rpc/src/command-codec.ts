@@ -112,10 +112,10 @@ function pathOfItem(name: ItemCase["case"], number: number): string {
 function located({ reason, metadata, outcome, item, violations }: Refusal, command: CommandCase): RefusalError {
   const inGroup =
     item !== undefined && command.case === "group" ? command.value.items[item - 1]?.command.case : undefined;
-  const path = inGroup === undefined ? "" : `${pathOfItem(inGroup, item as number)}.`;
+  const path = inGroup === undefined ? "" : pathOfItem(inGroup, item as number);
   return new RefusalError(reason, metadata, outcome, {
     item,
-    violations: violations?.map(({ field, description }) => ({ field: path + field, description })),
+    violations: violations?.map(({ field, description }) => ({ field: joined(path, field), description })),
   });
 }
 
@@ -271,8 +271,13 @@ class ItemDecoder {
   }
 
   private fieldPath(field: string): string {
-    return this.path === "" ? field : `${this.path}.${field}`;
+    return joined(this.path, field);
   }
+}
+
+/** Either may be empty: a field of the request itself, or the whole of a message. */
+function joined(path: string, field: string): string {
+  return path === "" || field === "" ? path + field : `${path}.${field}`;
 }
 
 const MAX_SAFE = BigInt(Number.MAX_SAFE_INTEGER);

@@ -43,7 +43,7 @@ export interface AnsweringRecord {
   readonly timeMs: number;
   readonly replayed: boolean;
   /** Of a `GROUP_COMMITTED` record: those that carry the group out. They stand directly before it. */
-  readonly group?: readonly LedgerRecord[] | undefined;
+  readonly groupRecords?: readonly LedgerRecord[] | undefined;
 }
 
 /**
@@ -59,9 +59,9 @@ export function outcomeFromRecord(ledger: Ledger, answer: AnsweringRecord): Comm
 
 /** The result that a record is, likewise. */
 export function resultFromRecord(ledger: Ledger, answer: AnsweringRecord): BatchResult {
-  const { record, position, timeMs, replayed, group } = answer;
+  const { record, position, timeMs, replayed, groupRecords } = answer;
   const writer = new ResultWriter({ ledger, timeMs, requestId: record.request?.id, isPreview: false });
-  return create(BatchResultSchema, { result: writer.answer(record, position, group), replayed });
+  return create(BatchResultSchema, { result: writer.answer(record, position, groupRecords), replayed });
 }
 
 /**
@@ -78,9 +78,16 @@ export function resultFromPreview(ledger: Ledger, records: readonly LedgerRecord
   return create(BatchResultSchema, { result: writer.answer(record, 0, group) });
 }
 
-/** The outcome of a command that left nothing in the journal. */
-export function outcomeFromFailure(failure: Failure): CommandOutcome {
-  return create(CommandOutcomeSchema, { result: { result: { case: "failure", value: failure } } });
+/**
+ * The outcome of a command that left nothing in the journal.
+ *
+ * @param position the committed position that it was computed from; 0 where it follows from no state.
+ */
+export function outcomeFromFailure(failure: Failure, position: Position = 0): CommandOutcome {
+  return create(CommandOutcomeSchema, {
+    position: BigInt(position),
+    result: { result: { case: "failure", value: failure } },
+  });
 }
 
 /**

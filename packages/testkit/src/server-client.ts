@@ -1,9 +1,11 @@
 import {
   AccountService,
   BranchService,
+  HoldService,
   JournalService,
   type ReplicaStatus,
   ReplicationService,
+  RequestService,
   TransactionService,
 } from "@bank/proto";
 import { CONSISTENCY_HEADER, type ConsistencyMode, connectToServer, SESSION_HEADER } from "@bank/rpc";
@@ -13,6 +15,8 @@ import { type CallOptions, type Client, createClient } from "@connectrpc/connect
 export class ServerClient {
   readonly accounts: Client<typeof AccountService>;
   readonly transactions: Client<typeof TransactionService>;
+  readonly holds: Client<typeof HoldService>;
+  readonly requests: Client<typeof RequestService>;
   readonly branches: Client<typeof BranchService>;
   readonly journal: Client<typeof JournalService>;
   readonly replication: Client<typeof ReplicationService>;
@@ -22,6 +26,8 @@ export class ServerClient {
     const { transport, close } = connectToServer(url);
     this.accounts = createClient(AccountService, transport);
     this.transactions = createClient(TransactionService, transport);
+    this.holds = createClient(HoldService, transport);
+    this.requests = createClient(RequestService, transport);
     this.branches = createClient(BranchService, transport);
     this.journal = createClient(JournalService, transport);
     this.replication = createClient(ReplicationService, transport);

@@ -6,23 +6,35 @@ import {
   RefusalError,
   type Session,
 } from "@bank/core";
-import type { AccountService, ListAccountsRequest } from "@bank/proto";
-import { accountMessage, decodeSession, encodeSession } from "@bank/rpc";
-import type { ServiceImpl } from "@connectrpc/connect";
+import type { AccountService, AccountStateChange, ListAccountsRequest } from "@bank/proto";
+import { accountMessage, type CommandCase, timestampMessage } from "@bank/rpc";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { Teller } from "../teller.ts";
 import { executeOne, readAt } from "./call.ts";
+import { type PageToken, pageSizeOf, parsePageToken, requireList, writePageToken } from "./pages.ts";
 
-const PAGE_SIZE_DEFAULT = 100;
-const PAGE_SIZE_MAX = 1_000;
-
-/** Opening accounts and looking at them. */
+/** Accounts: their life, what can be changed of them, and looking at them. */
 export function accountService(teller: Teller): ServiceImpl<typeof AccountService> {
+  const changeState = async (context: HandlerContext, command: CommandCase) => {
+    const { value: change, ...rest } = await executeOne(teller, context, command, "stateChange");
+    return { change, ...rest } satisfies { readonly change: AccountStateChange };
+  };
   return {
     openAccount: async (request, context) => {
-      const { result, replayed, readInfo } = await executeOne(teller, context, { case: "openAccount", value: request });
-      if (result.case !== "account") throw new Error(`opening an account ended as ${result.case}`);
-      return { account: result.value, replayed, readInfo };
+      const command = { case: "openAccount", value: request } as const;
+      const { value: account, ...rest } = await executeOne(teller, context, command, "account");
+      return { account, ...rest };
     },
+
+    updateAccount: async (request, context) => {
+      const command = { case: "updateAccount", value: request } as const;
+      const { value: update, ...rest } = await executeOne(teller, context, command, "accountUpdate");
+      return { update, ...rest };
+    },
+
+    freezeAccount: (request, context) => changeState(context, { case: "freezeAccount", value: request }),
+    unfreezeAccount: (request, context) => changeState(context, { case: "unfreezeAccount", value: request }),
+    closeAccount: (request, context) => changeState(context, { case: "closeAccount", value: request }),
 
     getAccount: async (request, context) => {
       const { value, readInfo } = await readAt(teller, context, (ledger) => requireAccount(ledger, request.account));
@@ -30,13 +42,27 @@ export function accountService(teller: Teller): ServiceImpl<typeof AccountServic
     },
 
     getBalance: async (request, context) => {
-      const { value, readInfo } = await readAt(teller, context, (ledger) => requireAccount(ledger, request.account));
-      const { posted, version } = accountMessage(value);
-      return { ...(posted === undefined ? {} : { posted }), version, readInfo };
+      const { value, readInfo } = await readAt(teller, context, (ledger) => ({
+        account: accountMessage(requireAccount(ledger, request.account)),
+        position: BigInt(ledger.position),
+        time: timestampMessage(ledger.timeMs),
+      }));
+      const { account, position, time } = value;
+      const { posted, held, available, version } = account;
+      return {
+        ...(posted === undefined ? {} : { posted }),
+        ...(held === undefined ? {} : { held }),
+        ...(available === undefined ? {} : { available }),
+        version,
+        position,
+        time,
+        readInfo,
+      };
     },
 
     listAccounts: async (request, context) => {
       const page = parsePageToken(request.pageToken);
+      requireList(page, ACCOUNTS);
       const { value, readInfo } = await readAt(
         teller,
         context,
@@ -48,21 +74,16 @@ export function accountService(teller: Teller): ServiceImpl<typeof AccountServic
   };
 }
 
-function requireAccount(ledger: Ledger, reference: string): AccountView {
+/** An account by number, alias or internal name. Throws: `RefusalError` READ_ACCOUNT_NOT_FOUND. */
+export function requireAccount(ledger: Ledger, reference: string): AccountView {
   const account = ledger.findAccount(reference);
   if (account === undefined)
     throw new RefusalError("READ_ACCOUNT_NOT_FOUND", { account: reference, position: String(ledger.position) });
   return ledger.viewAccount(account);
 }
 
-/** Where a list goes on, and the state in which its first page was read. */
-interface PageToken {
-  readonly session: Session;
-  /** Accounts opened behind it are in none of the pages. */
-  readonly position: Position;
-  /** Index of the next account to look at. */
-  readonly next: number;
-}
+/** The name of this list in its page tokens, which count accounts in the order of their opening. */
+const ACCOUNTS = "";
 
 function listAccounts(
   ledger: Ledger,
@@ -70,7 +91,7 @@ function listAccounts(
   page: PageToken | undefined,
   sessionAt: (position: Position) => Session | undefined,
 ): { views: AccountView[]; nextPageToken: string } {
-  const pageSize = Math.min(request.pageSize === 0 ? PAGE_SIZE_DEFAULT : request.pageSize, PAGE_SIZE_MAX);
+  const pageSize = pageSizeOf(request.pageSize);
   const lastPosition = page?.position ?? ledger.position;
   const views: AccountView[] = [];
   let index = page?.next ?? 0;
@@ -82,21 +103,7 @@ function listAccounts(
   const session = page?.session ?? sessionAt(lastPosition);
   const hasMore =
     index < ledger.accounts.count && ledger.viewAccount(index as AccountIndex).openedPosition <= lastPosition;
-  return { views, nextPageToken: hasMore && session !== undefined ? `${encodeSession(session)}.${index}` : "" };
-}
-
-function parsePageToken(token: string): PageToken | undefined {
-  if (token === "") return undefined;
-  const match = /^([A-Za-z0-9_-]+)\.([0-9]{1,10})$/.exec(token);
-  if (match === null) throw invalidPageToken();
-  try {
-    const session = decodeSession(match[1] as string);
-    return { session, position: session.seen[0]?.position ?? 0, next: Number(match[2]) };
-  } catch (error) {
-    throw error instanceof RefusalError ? invalidPageToken() : error;
-  }
-}
-
-function invalidPageToken(): RefusalError {
-  return new RefusalError("INVALID_PAGE_TOKEN", { problem: "it has the wrong form" });
+  const nextPageToken =
+    hasMore && session !== undefined ? writePageToken({ session, list: ACCOUNTS, next: index }) : "";
+  return { views, nextPageToken };
 }

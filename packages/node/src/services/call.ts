@@ -1,9 +1,10 @@
 import { type Ledger, mergeSessions, type Session } from "@bank/core";
-import { type CommandOutcome, type Failure, type ReadInfo, ReadInfoSchema } from "@bank/proto";
+import { type BatchResult, type CommandOutcome, type Failure, type ReadInfo, ReadInfoSchema } from "@bank/proto";
 import type { Consistency, ReadResult } from "@bank/replica";
 import {
   type CommandCase,
   type ConsistencyMode,
+  commandCount,
   connectErrorFromFailure,
   decodeSession,
   encodeSession,
@@ -15,39 +16,72 @@ import type { HandlerContext } from "@connectrpc/connect";
 import type { Teller } from "../teller.ts";
 
 /**
- * Reads at a teller as the call's headers ask. A session that comes with a read is checked in every mode but `local`:
- * what it saw must be in the state that is read.
- * Rejects with `RefusalError`, also READ_… when `query` throws one.
+ * What a call's headers ask of the state that it is answered from. A session that comes along is checked in every mode
+ * but `local`: what it saw must be in that state.
+ * Rejects with `RefusalError`.
  *
  * @param floor what must be in that state in every mode.
  */
-export async function readAt<T>(
+export async function askedConsistency(
   teller: Teller,
   context: HandlerContext,
-  query: (ledger: Ledger) => T,
   floor?: Session,
-): Promise<{ value: T; readInfo: ReadInfo }> {
+): Promise<{ readonly consistency: Consistency; readonly signal: AbortSignal }> {
   const { mode, session: token } = readConsistency(context.requestHeader);
   const session = token === undefined ? undefined : decodeSession(token);
   const seen = joined(mode === "local" ? undefined : session, floor);
   const signal = limitedSignal(context);
   // What a session saw is in every linearizable read, unless it was lost.
   if (mode === "linearizable" && seen !== undefined) await teller.checkSession(seen, signal);
-  const result = await teller.read(consistencyOf(mode, seen), query, signal);
+  return { consistency: consistencyOf(mode, seen), signal };
+}
+
+/** Reads at a teller as `askedConsistency`. Rejects with `RefusalError`, also READ_… when `query` throws one. */
+export async function readAt<T>(
+  teller: Teller,
+  context: HandlerContext,
+  query: (ledger: Ledger) => T,
+  floor?: Session,
+): Promise<{ value: T; readInfo: ReadInfo }> {
+  const { consistency, signal } = await askedConsistency(teller, context, floor);
+  const result = await teller.read(consistency, query, signal);
   return { value: result.value, readInfo: readInfo(result) };
 }
 
-/** A single command: its outcome, or the error that it ended with. */
-export async function executeOne(
+type Result = BatchResult["result"];
+/** What a command can give that was done. */
+type DoneCase = Exclude<NonNullable<Result["case"]>, "failure">;
+type ResultValue<Case extends DoneCase> = Extract<Result, { case: Case }>["value"];
+
+/**
+ * A single command: what it gives, or the error that it ended with.
+ *
+ * @param expected the kind of result that the command has.
+ */
+export async function executeOne<Case extends DoneCase>(
   teller: Teller,
   context: HandlerContext,
   command: CommandCase,
-): Promise<CommandOutcome & { readonly readInfo: ReadInfo }> {
+  expected: Case,
+): Promise<{ readonly value: ResultValue<Case>; readonly replayed: boolean; readonly readInfo: ReadInfo }> {
+  const { result: told, readInfo } = await executeAny(teller, context, command);
+  const { result, replayed } = told;
+  if (result.case === "failure")
+    throw rejected(result.value, readInfo, command.case === "group" ? commandCount(command) : 0);
+  if (result.case !== expected) throw new Error(`${command.case} ended as ${result.case}`);
+  return { value: result.value as ResultValue<Case>, replayed, readInfo };
+}
+
+/** A single command with the answer to its id, whatever that is; rejects where it has none. */
+export async function executeAny(
+  teller: Teller,
+  context: HandlerContext,
+  command: CommandCase,
+): Promise<{ readonly result: BatchResult; readonly position: bigint; readonly readInfo: ReadInfo }> {
   const [outcome] = await executeAll(teller, context, [command]);
-  if (outcome === undefined) throw new Error("a command has an outcome");
-  const readInfo = writeInfo(teller, outcome.position);
-  if (outcome.result.case === "failure") throw rejected(outcome.result.value, readInfo);
-  return { ...outcome, readInfo };
+  if (outcome?.result === undefined) throw new Error("a command has a result");
+  const { result, position } = outcome;
+  return { result, position, readInfo: writeInfo(teller, position) };
 }
 
 /** Many commands: one outcome for each. */
@@ -75,7 +109,8 @@ export function writeInfo(teller: Teller, position: bigint): ReadInfo {
   return create(ReadInfoSchema, { position, session: session === undefined ? "" : encodeSession(session) });
 }
 
-function readInfo<T>({ position, stalenessMs, session }: ReadResult<T>): ReadInfo {
+/** What a reply says about the state that it was read from. */
+export function readInfo<T>({ position, stalenessMs, session }: ReadResult<T>): ReadInfo {
   return create(ReadInfoSchema, {
     position: BigInt(position),
     ...(stalenessMs === undefined ? {} : { stalenessMs: BigInt(stalenessMs) }),
@@ -84,8 +119,8 @@ function readInfo<T>({ position, stalenessMs, session }: ReadResult<T>): ReadInf
 }
 
 /** A rejection is an outcome that was seen: its error carries the session as a success would. */
-function rejected(failure: Failure, { session }: ReadInfo) {
-  const error = connectErrorFromFailure(failure);
+function rejected(failure: Failure, { session }: ReadInfo, groupSize: number) {
+  const error = connectErrorFromFailure(failure, groupSize);
   if (session !== "") error.metadata.set(SESSION_HEADER, session);
   return error;
 }

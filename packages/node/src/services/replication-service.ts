@@ -1,6 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { ANONYMOUS_PRINCIPAL, parseRequestId, RefusalError, type Request, SYSTEM_PRINCIPAL } from "@bank/core";
-import { RegisterBranchResponseSchema, type ReplicationService, SubmitResponseSchema } from "@bank/proto";
+import {
+  PassTimeResponseSchema,
+  RegisterBranchResponseSchema,
+  type ReplicationService,
+  SubmitResponseSchema,
+} from "@bank/proto";
 import type { BankReplica } from "@bank/replica";
 import { serverUrl } from "@bank/rpc";
 import { create } from "@bufbuild/protobuf";
@@ -30,6 +35,11 @@ export function replicationService(bank: BankReplica, teller: BankTeller): Servi
     submit: async ({ commands }, context) => {
       const outcomes = await teller.executeForwarded(commands, ANONYMOUS_PRINCIPAL, context.signal);
       return create(SubmitResponseSchema, { outcomes: [...outcomes] });
+    },
+
+    passTime: async ({ timeMs }, context) => {
+      const position = await bank.passTime(Number(timeMs), context.signal);
+      return create(PassTimeResponseSchema, { position: BigInt(position) });
     },
   };
 }

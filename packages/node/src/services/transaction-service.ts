@@ -1,31 +1,52 @@
-import { type BatchResult, BatchResultSchema, type CommandOutcome, type TransactionService } from "@bank/proto";
-import { type CommandCase, commandOfBatchItem } from "@bank/rpc";
-import { create } from "@bufbuild/protobuf";
+import { COMMANDS_PER_CALL_MAX } from "@bank/core";
+import type { BatchResult, CommandOutcome, TransactionService } from "@bank/proto";
+import { type CommandCase, commandCount, commandOfBatchItem, type ItemCase, malformed } from "@bank/rpc";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { Teller } from "../teller.ts";
 import { executeAll, executeOne, writeInfo } from "./call.ts";
 
-/** Moving money. */
-export function transactionService(teller: Teller): ServiceImpl<typeof TransactionService> {
+/** Moving money, and many commands at once. */
+export function transactionService(teller: Teller): Partial<ServiceImpl<typeof TransactionService>> {
   const move = async (context: HandlerContext, command: CommandCase) => {
-    const { result, replayed, readInfo } = await executeOne(teller, context, command);
-    if (result.case !== "transaction") throw new Error(`a ${command.case} ended as ${result.case}`);
-    return { transaction: result.value, replayed, readInfo };
+    const { value: transaction, ...rest } = await executeOne(teller, context, command, "transaction");
+    return { transaction, ...rest };
   };
   return {
     deposit: (request, context) => move(context, { case: "deposit", value: request }),
     withdraw: (request, context) => move(context, { case: "withdraw", value: request }),
     transfer: (request, context) => move(context, { case: "transfer", value: request }),
+    reverseTransaction: (request, context) => move(context, { case: "reverse", value: request }),
+
+    applyInterest: async (request, context) => {
+      const command = { case: "applyInterest", value: request } as const;
+      const { value: interest, ...rest } = await executeOne(teller, context, command, "interest");
+      return { interest, ...rest };
+    },
+
+    executeGroup: async (request, context) => {
+      const { value: group, ...rest } = await executeOne(teller, context, { case: "group", value: request }, "group");
+      return { group, ...rest };
+    },
+
     executeBatch: async (request, context) => {
-      const outcomes = await executeAll(teller, context, request.items.map(commandOfBatchItem));
+      const commands = request.items.map(commandOfBatchItem);
+      requireCallSize(commands);
+      const outcomes = await executeAll(teller, context, commands);
       const position = outcomes.reduce((highest, { position: p }) => (p > highest ? p : highest), 0n);
-      return { results: outcomes.map(batchResult), readInfo: writeInfo(teller, position) };
+      return { results: outcomes.map(resultOf), readInfo: writeInfo(teller, position) };
     },
   };
 }
 
-function batchResult({ result, replayed }: CommandOutcome): BatchResult {
-  if (result.case !== "transaction" && result.case !== "failure")
-    throw new Error(`an item of a batch ended as ${result.case}`);
-  return create(BatchResultSchema, { result, replayed });
+/** Those inside groups count: each has a result. */
+function requireCallSize(commands: readonly ItemCase[]): void {
+  const count = commands.reduce((sum, command) => sum + commandCount(command), 0);
+  if (count <= COMMANDS_PER_CALL_MAX) return;
+  const description = `must have at most ${COMMANDS_PER_CALL_MAX} commands, those inside groups counted, not ${count}`;
+  throw malformed([{ field: "items", description }]);
+}
+
+function resultOf({ result }: CommandOutcome): BatchResult {
+  if (result === undefined) throw new Error("an item of a batch has a result");
+  return result;
 }
