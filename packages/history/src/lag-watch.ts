@@ -1,0 +1,43 @@
+import type { Position } from "@bank/core";
+import type { Log } from "@bank/replica";
+
+type State =
+  /** Not once near the end of the journal since it was opened: it is being built, or catches up with a long absence. */
+  | "building"
+  /** Near enough. */
+  | "current"
+  /** It was near, and fell behind by much. Left when it is near again. */
+  | "behind";
+
+/** Says in the log when a history falls behind by much, and when it is near again. */
+export class LagWatch {
+  private readonly log: Log;
+  private readonly limit: number;
+  private state: State = "building";
+  /** The next complaint comes when it is so far behind. */
+  private warnAt: number;
+
+  /** @param limit how many records behind is much. */
+  constructor(log: Log, limit: number) {
+    this.log = log;
+    this.limit = limit;
+    this.warnAt = limit;
+  }
+
+  /** @param end of the journal. */
+  look(projected: Position, end: Position): void {
+    const behind = end - projected;
+    if (this.state === "building" && behind >= this.limit) {
+      this.log.info("the history is being built", { position: projected, journal_position: end });
+    } else if (behind >= this.warnAt) {
+      this.state = "behind";
+      // Once for each doubling: every look would drown what else there is to read.
+      this.warnAt = behind * 2;
+      this.log.warn("the history falls behind the journal", { behind, position: projected });
+    } else if (behind < this.limit / 2) {
+      if (this.state === "behind") this.log.info("the history has caught up with the journal", { position: projected });
+      this.state = "current";
+      this.warnAt = this.limit;
+    }
+  }
+}

@@ -1,0 +1,23 @@
+/** Every bound of the history, in one place. */
+
+/** Entries of an account that one page looks at. A filter that finds few has pages with few, not slow ones. */
+export const ENTRIES_SCANNED_MAX = 20_000;
+
+/** Frames that go to the worker as one message, and into the projection as one transaction, unless one alone is larger. */
+export const MESSAGE_BYTES_MAX = 1024 * 1024;
+/** Messages of frames on their way at the same time: while one is projected the next is there. */
+export const MESSAGES_IN_FLIGHT_MAX = 2;
+/** Bytes of frames that wait for the worker; beyond that the journal waits to be read. */
+export const WAITING_BYTES_MAX = 4 * 1024 * 1024;
+
+/** A history that is so many records behind is complained about. */
+export const LAG_WARNING_RECORDS = 500_000;
+/** How often it is looked at, in milliseconds. */
+export const LAG_CHECK_MS = 5_000;
+
+/** Waits before the next try after the worker or the journal failed, in milliseconds. */
+export const RETRY_MIN_MS = 500;
+export const RETRY_MAX_MS = 60_000;
+
+/** Heap of the worker: one that outgrows it dies alone. In MiB. */
+export const WORKER_HEAP_MIB = 512;

@@ -1,0 +1,133 @@
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { Position } from "@bank/core";
+import { type Batch, decodeFrame } from "@bank/journal";
+import { bytes, integer } from "./columns.ts";
+import { openDatabase } from "./database.ts";
+import { ENTRIES_SCANNED_MAX } from "./limits.ts";
+import { ProjectionReader } from "./projection-reader.ts";
+import { Projector } from "./projector.ts";
+import type { Queries, Query, QueryName } from "./queries.ts";
+
+/** Where a projection ends, and the proof of which journal it is of. */
+export interface ProjectionHead {
+  readonly position: Position;
+  /** 16 bytes: the epoch of the batch that ends there. */
+  readonly epochId: Uint8Array;
+  /** 32 bytes: the chain hash there. */
+  readonly chainHash: Uint8Array;
+}
+
+/** Frames that follow each other, for one transaction. */
+export interface Frames {
+  readonly frames: readonly Uint8Array[];
+  /** After the last of them. */
+  readonly chainHash: Uint8Array;
+}
+
+export interface ProjectionOptions {
+  /** How many entries of an account one page looks at. */
+  readonly scanMax?: number;
+}
+
+/** The projection of a journal in an SQLite database. Synchronous: it belongs into a thread of its own. */
+export class Projection {
+  private readonly database: DatabaseSync;
+  private readonly projector: Projector;
+  private readonly reader: ProjectionReader;
+  private readonly writeHead: StatementSync;
+  private end: ProjectionHead | undefined;
+
+  /**
+   * Opens the database, and makes it where there is none.
+   * Throws: `DamagedHistoryError` for a file that is something else; SQLite's errors.
+   *
+   * @param file path, or `MEMORY`.
+   */
+  static open(file: string, { scanMax = ENTRIES_SCANNED_MAX }: ProjectionOptions = {}): Projection {
+    const database = openDatabase(file);
+    try {
+      return new Projection(database, scanMax);
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+  }
+
+  private constructor(database: DatabaseSync, scanMax: number) {
+    this.database = database;
+    const row = database.prepare("SELECT position, epoch_id, chain_hash FROM head").get();
+    if (row !== undefined)
+      this.end = {
+        position: integer(row, "position"),
+        epochId: bytes(row, "epoch_id", 16),
+        chainHash: bytes(row, "chain_hash", 32),
+      };
+    this.projector = new Projector(database);
+    this.reader = new ProjectionReader(database, scanMax);
+    this.writeHead = database.prepare("INSERT OR REPLACE INTO head VALUES (1, ?, ?, ?, ?)");
+  }
+
+  /** undefined while nothing is projected. */
+  get head(): ProjectionHead | undefined {
+    return this.end;
+  }
+
+  /**
+   * Adds batches and the new head, all or none of it, and gives the head.
+   * Throws: `JournalFormatError`; an error where they do not follow the head; `DamagedHistoryError`; SQLite's errors.
+   * After a failure the projection must be closed and opened anew.
+   */
+  project({ frames, chainHash }: Frames): ProjectionHead {
+    const batches = frames.map((frame) => decodeFrame(frame));
+    const head = this.headAfter(batches, chainHash);
+    this.database.exec("BEGIN IMMEDIATE");
+    try {
+      this.projector.project(batches);
+      const timeMs = (batches.at(-1) as Batch).header.timeMs;
+      this.writeHead.run(head.position, head.epochId, head.chainHash, timeMs);
+      this.database.exec("COMMIT");
+    } catch (error) {
+      if (this.database.isTransaction) this.database.exec("ROLLBACK");
+      throw error;
+    }
+    this.end = head;
+    return head;
+  }
+
+  /** Answers a question, in one read transaction. Throws: `DamagedHistoryError`; SQLite's errors. */
+  ask({ name, asked }: Query): Queries[QueryName]["answer"] {
+    this.database.exec("BEGIN");
+    try {
+      switch (name) {
+        case "list":
+          return this.reader.list(asked);
+        case "transaction":
+          return this.reader.transaction(asked.position, asked.upper);
+        case "balance":
+          return this.reader.balance(asked.account, asked.position);
+        case "positionAt":
+          return this.reader.positionAt(asked.timeMs);
+      }
+    } finally {
+      this.database.exec("COMMIT");
+    }
+  }
+
+  /** Gives the file back. */
+  close(): void {
+    this.database.close();
+  }
+
+  /** Throws: an error unless the batches follow the head and each other. */
+  private headAfter(batches: readonly Batch[], chainHash: Uint8Array): ProjectionHead {
+    let position = this.end?.position ?? 0;
+    for (const { header } of batches) {
+      if (header.firstPosition !== position + 1)
+        throw new Error(`a batch begins at position ${header.firstPosition}, and ${position + 1} comes next`);
+      position += header.count;
+    }
+    const last = batches.at(-1);
+    if (last === undefined) throw new RangeError("there is something to project");
+    return { position, epochId: last.header.epochId, chainHash };
+  }
+}

@@ -1,0 +1,75 @@
+// The thread that owns the projection: the entry point of a worker, started by `ProjectionWorker`.
+import { parentPort, workerData } from "node:worker_threads";
+import { removeDatabase } from "./database.ts";
+import { isDamage } from "./errors.ts";
+import type { FromWorker, ToWorker, WorkerStart } from "./messages.ts";
+import { Projection } from "./projection.ts";
+
+const { file, discard } = workerData as WorkerStart;
+let projection: Projection | undefined;
+
+parentPort?.on("message", (message: ToWorker) => attempt(() => receive(message)));
+attempt(() => (discard === undefined ? open() : openAnew(discard)));
+
+function receive(message: ToWorker): void {
+  if (projection === undefined) return;
+  switch (message.kind) {
+    case "rebuild":
+      projection.close();
+      openAnew(message.reason);
+      return;
+    case "frames":
+      tell({ kind: "projected", head: projection.project(message.frames) });
+      return;
+    case "query":
+      tell({ kind: "answer", id: message.id, answer: projection.ask(message.query) });
+      return;
+    case "close":
+      end();
+      return;
+  }
+}
+
+function open(): void {
+  try {
+    projection = Projection.open(file);
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    openAnew(problemOf(error));
+    return;
+  }
+  tell({ kind: "opened", head: projection.head, rebuilt: undefined });
+}
+
+function openAnew(reason: string): void {
+  projection = undefined;
+  removeDatabase(file);
+  projection = Projection.open(file);
+  tell({ kind: "opened", head: projection.head, rebuilt: reason });
+}
+
+/** Whatever fails here is told, and ends the thread: what a failed transaction left in memory is of no use. */
+function attempt(step: () => void): void {
+  try {
+    step();
+  } catch (error) {
+    tell({ kind: "failed", problem: problemOf(error), isDamaged: isDamage(error) });
+    end();
+  }
+}
+
+function end(): void {
+  const open = projection;
+  projection = undefined;
+  // Without a port to listen to, the thread ends.
+  parentPort?.close();
+  open?.close();
+}
+
+function tell(message: FromWorker): void {
+  parentPort?.postMessage(message);
+}
+
+function problemOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
