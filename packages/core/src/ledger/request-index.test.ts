@@ -12,9 +12,12 @@ class Indexed implements IndexedEntries {
   readonly index = new RequestIndex(this);
   /** How many entries were ever moved. */
   moved = 0;
+  /** How many entries were ever looked at. */
+  lookedAt = 0;
   private sought = -1;
 
   isSought(entry: number): boolean {
+    this.lookedAt++;
     return entry === this.sought;
   }
 
@@ -87,9 +90,30 @@ describe("RequestIndex", () => {
         }
       }
       while (indexed.hashes.length > 0) indexed.removeNewest();
-      expect(() => indexed.index.removeNewest(1, 0)).toThrow(InvariantError);
+      expect(indexed.index.find(next(random))).toBe(-1);
     });
   }
+
+  it("refuses to take back what is not there", () => {
+    const indexed = new Indexed();
+    expect(() => indexed.index.removeNewest(1, 0)).toThrow(InvariantError);
+    indexed.add(1);
+    expect(() => indexed.index.removeNewest(1, 1)).toThrow(InvariantError);
+    indexed.index.removeNewest(1, 0);
+    expect(() => indexed.index.removeNewest(1, 0)).toThrow(InvariantError);
+  });
+
+  // An entry is somewhere in hundreds of megabytes: looking at one costs more than all the rest.
+  it(`looks at hardly any entry but the one that is sought ${seeded("ledger/request-index.test.ts")}`, () => {
+    const random = new Random(SEED);
+    const indexed = new Indexed();
+    while (indexed.hashes.length < SEGMENT_ENTRIES_MAX) indexed.add(random.word());
+    for (let n = 0; n < 10_000; n++) indexed.find(-1, random.word());
+    expect(indexed.lookedAt).toBeLessThan(5_000);
+    indexed.lookedAt = 0;
+    expect(indexed.missing()).toBe(0);
+    expect(indexed.lookedAt).toBeLessThan(1.2 * SEGMENT_ENTRIES_MAX);
+  });
 
   it("holds as many of one hash as a segment has room for, and refuses one more without losing any", () => {
     const indexed = new Indexed();

@@ -125,7 +125,7 @@ export class RequestTable implements IndexedEntries {
     for (let i = 0; i < 4; i++) view.setInt32(i * 4, chunk[offset + i] as number, true);
     return {
       id: requestIdFromBytes(id),
-      principal: (chunk[offset + Word.PRINCIPAL] as number) >>> 0,
+      principal: chunk[offset + Word.PRINCIPAL] as number,
       position: this.positionOf(entry),
       hashLow: chunk[offset + Word.HASH_LOW] as number,
       hashHigh: chunk[offset + Word.HASH_HIGH] as number,
@@ -141,7 +141,7 @@ export class RequestTable implements IndexedEntries {
       chunk[offset + 1] === this.key[1] &&
       chunk[offset + 2] === this.key[2] &&
       chunk[offset + 3] === this.key[3] &&
-      chunk[offset + Word.PRINCIPAL] === (this.soughtPrincipal | 0)
+      chunk[offset + Word.PRINCIPAL] === this.soughtPrincipal
     );
   }
 
