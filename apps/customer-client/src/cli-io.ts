@@ -13,6 +13,8 @@ export interface CliIo {
   readonly stderr: Output;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly interrupts: Interrupts;
+  /** The wall clock, Unix milliseconds. */
+  nowMs(): number;
 }
 
 /** Signals from outside: whoever came last handles them, as the innermost of nested commands. */

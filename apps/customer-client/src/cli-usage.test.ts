@@ -38,7 +38,7 @@ describe("wrong usage", () => {
     [["balance", "1", "--limitless"], "Unknown option '--limitless'."],
     [["balance", "1", "--jsn"], "Unknown option '--jsn' (Did you mean --json?)"],
     [["balanse", "1"], "Unknown command 'balanse' (Did you mean balance?)"],
-    [["account", "close"], "Unknown command 'close'"],
+    [["account", "shut", "1"], "Unknown command 'shut'"],
     [["balance", "1", "--branch"], "Option '--branch <n>' argument missing."],
     [["scenario", "run", "in.json", "--branch", "1"], "--branch means nothing here"],
     [
@@ -46,7 +46,62 @@ describe("wrong usage", () => {
       "--request-id means nothing",
     ],
     [["scenario", "serve", "in.json", "--port", "x"], '--port "x" is not a port from 0 to 65535.'],
-    [["history"], "Unknown command 'history'"],
+    [["lines"], "Unknown command 'lines'"],
+    [["history"], "Missing required argument 'account'."],
+    [["history", "1", "--from", "yesterday"], '--from "yesterday" is not a time as in RFC 3339'],
+    [["history", "1", "--before", "2026-02-30"], '--before "2026-02-30" is not a time'],
+    [
+      ["history", "1", "--kind", "theft"],
+      "Allowed choices are deposit, withdrawal, transfer, reversal, interest, capture.",
+    ],
+    [["history", "1", "--min", "a lot"], '"a lot" is not an amount.'],
+    [["history", "1", "--max", "0.001", "--currency", "USD"], "too many decimals"],
+    [["history", "1", "--limit", "-1"], '--limit "-1" is not a whole number from 1.'],
+    [["hold", "list", "1", "--limit", "1.5"], '--limit "1.5" is not a whole number from 1.'],
+    [["hold", "place", "1", "-5"], '"-5" is not an amount.'],
+    [["hold", "place", "1", "5", "--expires-in", "soon"], '--expires-in "soon" is not a length of time'],
+    [["hold", "place", "1", "5", "--expires-at", "soon"], '--expires-at "soon" is not a time'],
+    [["hold", "place", "1", "5", "--expires-in", "7d", "--expires-at", "2026-12-31"], "cannot be used with option"],
+    [
+      ["hold", "place", "1", "5", "--expires-in", "7d", "--request-id", "11111111-2222-4333-8444-555555555555"],
+      "write the moment, with --expires-at.",
+    ],
+    [["hold", "capture", "nine"], '"nine" is no hold number.'],
+    [["hold", "capture", "9", "0"], "The amount must be more than zero."],
+    [["hold", "capture", "9", "1.234", "--currency", "USD"], "too many decimals"],
+    [["hold", "release", "0"], '"0" is no hold number.'],
+    [["hold", "extend", "9"], "Until when? --expires-in or --expires-at says it."],
+    [["hold", "show", "9007199254740992"], '"9007199254740992" is no hold number.'],
+    [["reverse", "last"], '"last" is no transaction number.'],
+    [["transaction", "show", "-1"], '"-1" is no transaction number.'],
+    [["interest", "apply", "1", "2,5"], '"2,5" is no rate. Write 2.5 or 2.5%'],
+    [["interest", "apply", "1", "100.000001"], '"100.000001" is no rate.'],
+    [["interest", "apply", "1", "0.0000001%"], '"0.0000001%" is no rate.'],
+    [["interest", "apply", "1", "-1"], '"-1" is no rate.'],
+    [["balance", "1", "--at-position", "0"], '"0" is no position.'],
+    [["balance", "1", "--at-time", "noon"], '--at-time "noon" is not a time'],
+    [["balance", "1", "--at-position", "5", "--at-time", "2026-01-01"], "cannot be used with option"],
+    [["account", "open", "--overdraft", "100"], "Only a checking account can have an overdraft"],
+    [["account", "open", "--type", "checking", "--overdraft", "-100"], '"-100" is not an amount.'],
+    [["account", "open", "--ceiling", "0"], "The amount must be more than zero."],
+    [["account", "open", "--metadata", "colour"], '--metadata "colour" is not KEY=VALUE.'],
+    [["account", "open", "--metadata", "=red"], '--metadata "=red" is not KEY=VALUE.'],
+    [["account", "open", "--metadata", "a=1", "--metadata", "a=2"], '--metadata names "a" twice.'],
+    [["account", "update", "1"], "Nothing to change"],
+    [["account", "update", "1", "--floor", "low"], '"low" is not an amount.'],
+    [["account", "update", "1", "--ceiling", "0"], "The amount must be more than zero."],
+    [["account", "update", "1", "--ceiling", "-5"], '"-5" is not an amount.'],
+    [["account", "update", "1", "--metadata", "a=1", "--clear-metadata"], "cannot be used with option"],
+    [["account", "freeze", "1", "--expect-version", "new"], '"new" is no version of an account.'],
+    [["deposit", "1", "5", "--expect-version", "0"], '"0" is no version of an account.'],
+    [["outcome", "mine"], '"mine" is no request id: it is a UUID.'],
+    [["cancel", "mine"], '"mine" is no request id: it is a UUID.'],
+    [["batch", "nowhere.jsonl"], '"nowhere.jsonl" cannot be read: ENOENT'],
+    [["batch", "-"], '"-" holds no commands.'],
+    [["batch", "-", "--currency", "dollars"], '"DOLLARS" is not an ISO 4217 currency code'],
+    [["batch", "-", "--request-id", "11111111-2222-4333-8444-555555555555"], "a batch has --batch-id"],
+    [["batch", "-", "--batch-id", ""], "--batch-id is 1 to 64 letters"],
+    [["batch", "-", "--batch-id", "two\nlines"], "--batch-id is 1 to 64 letters"],
   ])("of %j is exit code 2 and one message", async (words, message) => {
     const told = await run(words);
     expect(told).toMatchObject({ exitCode: 2, stdout: "" });
@@ -76,13 +131,16 @@ describe("wrong usage", () => {
     expect((await run(["account", "show"])).stderr).toContain("`bank account show --help` shows how to use it.\n");
   });
 
-  it.each([[[]], [["account"]], [["scenario"]]])("of no command shows help: %j", async (words) => {
-    const told = await run(words);
-    expect(told).toMatchObject({ exitCode: 2, stdout: "" });
-    expect(told.stderr).toMatch(/^Usage: bank/);
-    const printed = await run([...words, "--json"]);
-    expect(documentOf(printed)).toMatchObject({ ok: false, reason: "USAGE", message: "A command is missing." });
-  });
+  it.each([[[]], [["account"]], [["hold"]], [["interest"]], [["transaction"]], [["scenario"]]])(
+    "of no command shows help: %j",
+    async (words) => {
+      const told = await run(words);
+      expect(told).toMatchObject({ exitCode: 2, stdout: "" });
+      expect(told.stderr).toMatch(/^Usage: bank/);
+      const printed = await run([...words, "--json"]);
+      expect(documentOf(printed)).toMatchObject({ ok: false, reason: "USAGE", message: "A command is missing." });
+    },
+  );
 });
 
 describe("help", () => {
@@ -96,6 +154,24 @@ describe("help", () => {
     [["transfer"], "bank transfer 1 2 7.50"],
     [["balance"], "bank balance 1 --branch 2 --mode local"],
     [["branches"], "bank branches --status"],
+    [["account", "open"], "bank account open --owner Ada --alias ada"],
+    [["account", "update"], "bank account update 1 --floor -100.00"],
+    [["account", "freeze"], "bank account freeze 1"],
+    [["account", "unfreeze"], "bank account unfreeze 1"],
+    [["account", "close"], "bank account close 1"],
+    [["hold", "place"], "bank hold place 1 30 --expires-in 7d"],
+    [["hold", "capture"], "bank hold capture 9 --to 2"],
+    [["hold", "release"], "bank hold release 9"],
+    [["hold", "extend"], "bank hold extend 9 --expires-in 7d"],
+    [["hold", "show"], "bank hold show 9"],
+    [["hold", "list"], "bank hold list 1"],
+    [["reverse"], "bank reverse 12"],
+    [["interest", "apply"], "bank interest apply 1 2.5%"],
+    [["history"], "bank history 1 --from 2026-01-01 --before 2026-02-01 --all"],
+    [["transaction", "show"], "bank transaction show 12"],
+    [["outcome"], "bank outcome 3f0c8a52"],
+    [["cancel"], "bank cancel 3f0c8a52"],
+    [["batch"], "bank batch pay-day.jsonl --batch-id pay-day-2026-01"],
     [["shell"], "exits with the highest"],
     [["scenario", "run"], "bank scenario run input.json --out output.json"],
     [["scenario", "serve"], "from a second terminal"],
@@ -113,8 +189,17 @@ describe("help", () => {
   });
 
   it("keeps to 120 columns", async () => {
-    const { stdout } = await run(["shell", "--help"]);
-    for (const line of stdout.split("\n")) expect(line.length).toBeLessThanOrEqual(120);
+    for (const words of [
+      ["shell"],
+      ["account", "open"],
+      ["account", "update"],
+      ["batch"],
+      ["history"],
+      ["hold", "place"],
+    ]) {
+      const { stdout } = await run([...words, "--help"]);
+      for (const line of stdout.split("\n")) expect(line.length).toBeLessThanOrEqual(120);
+    }
   });
 
   it("tells the version", async () => {

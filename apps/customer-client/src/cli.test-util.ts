@@ -16,6 +16,8 @@ export interface CliRunOptions {
   readonly stdin?: string;
   readonly interrupts?: Interrupts;
   readonly stderrIsTTY?: boolean;
+  /** Default: the real time. */
+  readonly nowMs?: () => number;
 }
 
 /** Runs the command line in this process. */
@@ -29,6 +31,7 @@ export async function cli(words: readonly string[], options: CliRunOptions = {})
     stderr,
     env: options.server === undefined ? {} : { BANK_SERVER: options.server },
     interrupts: options.interrupts ?? new Interrupts(),
+    nowMs: options.nowMs ?? Date.now,
   });
   return { exitCode, stdout: stdout.text, stderr: stderr.text };
 }

@@ -53,7 +53,7 @@ export class ClientScenarioBank implements RunningScenarioBank {
       deposit: async (account, minor) => outcomeOf((await client()).deposit(account, money(minor), call)),
       withdraw: async (account, minor) => outcomeOf((await client()).withdraw(account, money(minor), call)),
       transfer: async (from, to, minor) => outcomeOf((await client()).transfer(from, to, money(minor), call)),
-      balance: async (account) => (await (await client()).balance(account, call)).balance.minor,
+      balance: async (account) => (await (await client()).balance(account, call)).posted.minor,
     };
   }
 }

@@ -3,6 +3,7 @@ import type { BankClient, CallOptions, MutationOptions, ReadOptions } from "@ban
 import type { CliIo } from "./cli-io.ts";
 import type { Clients } from "./clients.ts";
 import type { JsonObject } from "./documents.ts";
+import type { ExitCode } from "./exit-code.ts";
 import type { GivenSettings, Settings } from "./settings.ts";
 import type { ShellHome } from "./shell/shell-home.ts";
 
@@ -12,6 +13,8 @@ export interface Report {
   readonly document: JsonObject;
   /** For people; ends with a line end unless it is empty. */
   readonly text: string;
+  /** Of an answer that is not the one that was asked for; its text goes to standard error. Default: done. */
+  readonly exitCode?: ExitCode;
 }
 
 /** A command's surroundings. */
@@ -23,12 +26,12 @@ export class CommandContext {
   readonly clients: Clients;
   /** Aborted when the command is interrupted. */
   readonly signal: AbortSignal;
-  /** The words that were typed, for a message that says how to repeat them. */
-  readonly words: readonly string[];
+  /** The words that repeat the command, for a message that says so: those that were typed, unless it knows better. */
+  words: readonly string[];
   /** Where the command was typed; undefined on the command line. */
   readonly shell: ShellHome | undefined;
   /** Names the one mutation that a command makes: made before anything is asked, so that every failure can tell it. */
-  readonly requestId: string;
+  requestId: string;
   private readonly deadlineMs: number;
 
   constructor(parts: Pick<CommandContext, "settings" | "given" | "io" | "clients" | "signal" | "words" | "shell">) {
@@ -41,6 +44,11 @@ export class CommandContext {
     this.shell = parts.shell;
     this.requestId = parts.settings.requestId ?? randomUUID();
     this.deadlineMs = performance.now() + parts.settings.timeoutMs;
+  }
+
+  /** Says that other words than those that were typed ask for the same again. */
+  repeatAs(words: readonly string[]): void {
+    this.words = words;
   }
 
   /** The client of the server, or of its branch that the settings name. */

@@ -1,9 +1,22 @@
-import type { Account, Branch, Done, Money, ReadInfo, Transaction } from "@bank/client";
+import type {
+  Account,
+  AccountTransaction,
+  AccountUpdate,
+  Branch,
+  Capture,
+  Done,
+  Hold,
+  Interest,
+  Money,
+  ReadInfo,
+  Transaction,
+} from "@bank/client";
 import { amountText } from "./money-text.ts";
 
 /**
  * The documents of `--json`. Names are as in the API's metadata; account numbers, positions and versions are strings,
- * branch numbers are numbers, times are RFC 3339 in UTC.
+ * branch numbers are numbers, times are RFC 3339 in UTC. What there is none of is `null`, and what only some answers
+ * know is left out of the others.
  */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json | undefined };
 export type JsonObject = { readonly [name: string]: Json | undefined };
@@ -15,15 +28,30 @@ export function moneyDocument(money: Money): JsonObject {
 export function accountDocument(account: Account): JsonObject {
   return {
     number: account.number,
+    alias: account.alias ?? null,
     type: account.type,
+    state: account.state,
     owner: account.owner,
     name: account.displayName,
+    metadata: account.metadata,
     currency: account.currency,
     branch: account.homeBranch,
-    balance: moneyDocument(account.balance),
+    posted: moneyDocument(account.posted),
+    held: moneyDocument(account.held),
+    available: moneyDocument(account.available),
+    ...limitsDocument(account),
     version: String(account.version),
-    opened_at: new Date(account.openedAtMs).toISOString(),
+    opened_at: timeDocument(account.openedAtMs),
     opened_position: String(account.openedPosition),
+  };
+}
+
+export function accountUpdateDocument(update: AccountUpdate): JsonObject {
+  return {
+    account: update.account,
+    name: update.displayName,
+    metadata: update.metadata,
+    ...limitsDocument(update),
   };
 }
 
@@ -35,8 +63,46 @@ export function transactionDocument(transaction: Transaction): JsonObject {
     credit_account: transaction.creditAccount,
     amount: moneyDocument(transaction.amount),
     branch: transaction.branch,
-    time: new Date(transaction.timeMs).toISOString(),
+    time: timeDocument(transaction.timeMs),
     request_id: transaction.requestId,
+    reverses: optionalPosition(transaction.reverses),
+    hold: optionalPosition(transaction.hold),
+    reversed_by: optionalPosition(transaction.reversedBy),
+  };
+}
+
+/** A transaction as one account's history has it. */
+export function accountTransactionDocument({ transaction, change, postedAfter }: AccountTransaction): JsonObject {
+  return {
+    ...transactionDocument(transaction),
+    change: moneyDocument(change),
+    posted_after: moneyDocument(postedAfter),
+  };
+}
+
+export function holdDocument(hold: Hold): JsonObject {
+  return {
+    hold: String(hold.position),
+    account: hold.account,
+    state: hold.state,
+    amount: moneyDocument(hold.amount),
+    captured: moneyDocument(hold.captured),
+    remaining: moneyDocument(hold.remaining),
+    expires_at: hold.expiresAtMs === undefined ? null : timeDocument(hold.expiresAtMs),
+  };
+}
+
+export function captureDocument({ transaction, hold }: Capture): JsonObject {
+  return { transaction: transactionDocument(transaction), hold: holdDocument(hold) };
+}
+
+export function interestDocument({ account, ratePercent, balance, amount, transaction }: Interest): JsonObject {
+  return {
+    account,
+    rate_percent: ratePercent,
+    balance: moneyDocument(balance),
+    amount: moneyDocument(amount),
+    transaction: transaction === undefined ? null : transactionDocument(transaction),
   };
 }
 
@@ -51,6 +117,7 @@ export function branchDocument({ number, address, name, status }: Branch): JsonO
           status: {
             applied_position: String(status.appliedPosition),
             durable_position: String(status.durablePosition),
+            history_position: status.historyPosition === undefined ? null : String(status.historyPosition),
             digest: status.digest,
             connected: status.connected,
           },
@@ -64,6 +131,21 @@ export function readDocument({ position, stalenessMs }: ReadInfo, session: strin
 }
 
 /** Under which id a change was made, and the token that shows at least that change elsewhere. */
-export function doneDocument({ requestId, replayed, position }: Done, session: string | undefined): JsonObject {
-  return { request_id: requestId, replayed, position: String(position), session };
+export function doneDocument(
+  { requestId, replayed, preview, position }: Done,
+  session: string | undefined,
+): JsonObject {
+  return { request_id: requestId, replayed, dry_run: preview, position: String(position), session };
+}
+
+export function timeDocument(timeMs: number): string {
+  return new Date(timeMs).toISOString();
+}
+
+function limitsDocument({ floor, ceiling }: Pick<AccountUpdate, "floor" | "ceiling">): JsonObject {
+  return { floor: moneyDocument(floor), ceiling: ceiling === undefined ? null : moneyDocument(ceiling) };
+}
+
+function optionalPosition(position: number | undefined): string | undefined {
+  return position === undefined ? undefined : String(position);
 }

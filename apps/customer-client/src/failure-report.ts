@@ -1,6 +1,7 @@
 import { BankError } from "@bank/client";
 import { CommanderError } from "commander";
 import type { Report } from "./command-context.ts";
+import type { JsonObject } from "./documents.ts";
 import { EXIT, type ExitCode, exitCodeOf, exitCodeOfSignal } from "./exit-code.ts";
 import { printable } from "./printable.ts";
 import { ScenarioStoppedError } from "./scenario-stopped-error.ts";
@@ -31,11 +32,27 @@ export interface FailedCommand {
 /** Says what happened, where, and what to do about it. */
 export function failureReport(error: unknown, command: FailedCommand): FailureReport {
   if (error instanceof BankError) return bankFailure(error, command);
-  if (error instanceof UsageError) return usageFailure(error.message, error.metadata);
+  if (error instanceof UsageError) return usageFailure(error.message, error.metadata, error.details);
   if (error instanceof ScenarioStoppedError) return bankFailure(error.cause, command, error.message);
   if (error instanceof CommanderError)
     return usageFailure(commanderMessage(error), {}, [`\`${command.helpCommand}\` shows how to use it.`]);
   return systemFailure(error, command);
+}
+
+/** What an error says, for programs. */
+export function errorDocument(error: BankError): JsonObject {
+  const { code, reason, message, metadata } = error;
+  return { code, reason, message, metadata, ...detailsDocument(error) };
+}
+
+/** Which item of a group it is about, and what is wrong with which field of a malformed request; nothing where neither. */
+function detailsDocument({ item, violations }: Pick<BankError, "item" | "violations">): JsonObject {
+  return {
+    ...(item === undefined ? {} : { item }),
+    ...(violations.length === 0
+      ? {}
+      : { violations: violations.map(({ field, description }) => ({ field, description })) }),
+  };
 }
 
 function usageFailure(
@@ -68,8 +85,13 @@ function bankFailure(error: BankError, command: FailedCommand, stopped?: string)
     reason: interrupted ? "INTERRUPTED" : reason,
     message: interrupted ? "Interrupted." : (stopped ?? error.message),
     metadata,
-    advice: stopped === undefined ? adviceFor(error, command) : [],
+    details: detailsDocument(error),
+    advice: [...violationLines(error), ...(stopped === undefined ? adviceFor(error, command) : [])],
   });
+}
+
+function violationLines({ violations }: BankError): string[] {
+  return violations.map(({ field, description }) => `${field}: ${description}`);
 }
 
 /** Whether the bank gave no final answer to a change. */
@@ -158,14 +180,16 @@ interface FailureParts {
   readonly reason: string;
   readonly message: string;
   readonly metadata: Readonly<Record<string, string>>;
+  /** More that programs are told. */
+  readonly details?: JsonObject;
   readonly advice: readonly string[];
 }
 
-function failure({ exitCode, code, reason, message, metadata, advice }: FailureParts): FailureReport {
+function failure({ exitCode, code, reason, message, metadata, details, advice }: FailureParts): FailureReport {
   const lines = [`bank: ${printable(message)}`, ...advice.map((line) => `      ${printable(line)}`)];
   return {
     exitCode,
-    document: { code, reason, message, metadata },
+    document: { code, reason, message, metadata, ...details },
     text: lines.map((line) => `${line}\n`).join(""),
   };
 }

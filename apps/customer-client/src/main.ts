@@ -21,4 +21,4 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal
 for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
 
 const { stdin, stdout, stderr, env } = process;
-process.exit(await runCli(process.argv.slice(2), { stdin, stdout, stderr, env, interrupts }));
+process.exit(await runCli(process.argv.slice(2), { stdin, stdout, stderr, env, interrupts, nowMs: Date.now }));

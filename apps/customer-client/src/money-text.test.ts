@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { checkAmountText, moneyText, parseMoney } from "./money-text.ts";
+import { checkAmountText, moneyText, parseMinor, parseMoney, parseSignedMinor } from "./money-text.ts";
 import { UsageError } from "./usage-error.ts";
 
 describe("an amount on the command line", () => {
@@ -48,6 +48,15 @@ describe("an amount on the command line", () => {
     ["1", "XXX", '"XXX" is not an ISO 4217 currency code'],
   ])("%s %s is refused", (text, currency, words) => {
     expect(() => parseMoney(text, currency)).toThrow(words);
+  });
+
+  it("may be zero where that means something, and below zero for a floor", () => {
+    expect(parseMinor("0", "USD")).toBe(0n);
+    expect(() => parseMinor("-1", "USD")).toThrow("is not an amount");
+    expect(parseSignedMinor("-100.5", "USD")).toBe(-10_050n);
+    expect(parseSignedMinor("-0", "JPY")).toBe(0n);
+    expect(parseSignedMinor("25", "KWD")).toBe(25_000n);
+    for (const text of ["--1", "-", "- 1", "-1e3"]) expect(() => parseSignedMinor(text, "USD")).toThrow(UsageError);
   });
 
   it("is written with all decimals of its currency", () => {

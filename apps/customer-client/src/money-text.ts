@@ -15,12 +15,32 @@ export function checkAmountText(text: string): void {
   if (problem === 0n) throw new UsageError("The amount must be more than zero.", { amount: text });
 }
 
+/** The same for an amount that may be zero or less, as a floor is. Throws: `UsageError`. */
+export function checkSignedAmountText(text: string): void {
+  const problem = parseAmount(text.replace(/^-/, ""), DECIMALS_MAX);
+  if (problem === "not-a-number") throw refused(text, "not-a-number", "");
+}
+
 /** An amount of that currency, more than zero. Throws: `UsageError`. */
 export function parseMoney(text: string, currency: string): Money {
   const minor = parseAmount(text, decimalsOf(currency));
   if (typeof minor === "string") throw refused(text, minor, currency);
   if (minor === 0n) throw new UsageError("The amount must be more than zero.", { amount: text });
   return { currency, minor };
+}
+
+/** An amount of that currency that may be zero, in minor units. Throws: `UsageError`. */
+export function parseMinor(text: string, currency: string): bigint {
+  const minor = parseAmount(text, decimalsOf(currency));
+  if (typeof minor === "string") throw refused(text, minor, currency);
+  return minor;
+}
+
+/** An amount of that currency that may be zero or, as in `-100.00`, less, in minor units. Throws: `UsageError`. */
+export function parseSignedMinor(text: string, currency: string): bigint {
+  const minor = parseAmount(text.replace(/^-/, ""), decimalsOf(currency));
+  if (typeof minor === "string") throw refused(text, minor, currency);
+  return text.startsWith("-") ? -minor : minor;
 }
 
 /** Decimals of a currency. Throws: `UsageError` for a code that is none. */

@@ -1,11 +1,18 @@
 import { Command, Option } from "commander";
 import { addAccountCommands } from "./commands/account.ts";
 import { addBalanceCommand } from "./commands/balance.ts";
+import { addBatchCommand } from "./commands/batch.ts";
 import { addBranchesCommand } from "./commands/branches.ts";
 import type { Run } from "./commands/define.ts";
+import { addHistoryCommand } from "./commands/history.ts";
+import { addHoldCommands } from "./commands/hold.ts";
+import { addInterestCommands } from "./commands/interest.ts";
 import { addMoneyCommands } from "./commands/money.ts";
+import { addRequestCommands } from "./commands/request.ts";
+import { addReverseCommand } from "./commands/reverse.ts";
 import { addScenarioCommands } from "./commands/scenario.ts";
 import { addShellCommand, addShellOnlyCommands } from "./commands/shell.ts";
+import { addTransactionCommands } from "./commands/transaction.ts";
 import { addCommonOptions, COMMON_OPTIONS } from "./settings.ts";
 import { VERSION } from "./version.ts";
 
@@ -29,7 +36,14 @@ export function buildProgram({ run, writeHelp, inShell }: ProgramOptions): Comma
   addCommonOptions(program);
   addAccountCommands(program, run);
   addMoneyCommands(program, run);
+  addReverseCommand(program, run);
+  addInterestCommands(program, run);
+  addHoldCommands(program, run);
+  addBatchCommand(program, run);
   addBalanceCommand(program, run);
+  addHistoryCommand(program, run);
+  addTransactionCommands(program, run);
+  addRequestCommands(program, run);
   addBranchesCommand(program, run);
   addScenarioCommands(program, run);
   if (inShell) addShellOnlyCommands(program, run);

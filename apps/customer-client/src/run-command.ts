@@ -31,7 +31,8 @@ export async function runLine(line: string, home: CommandHome): Promise<ExitCode
   } catch (error) {
     if (!(error instanceof UnfinishedQuoteError)) throw error;
     const usage = new UsageError(`The line cannot be read: ${error.message}.`);
-    return fail(usage, { words: [], home, program: undefined, given: home.base, help: "", requestId: undefined });
+    const nothing = { context: undefined, changes: false, given: home.base, help: "" };
+    return fail(usage, { words: [], home, program: undefined, ...nothing });
   }
   // Who is used to the command line types the program's name here too.
   return runCommand(words[0] === "bank" ? words.slice(1) : words, home);
@@ -42,12 +43,7 @@ export async function runCommand(words: readonly string[], home: CommandHome): P
   const { io, clients } = home;
   const ending = new AbortController();
   const inShell = home.shell !== undefined;
-  const state: { given: GivenSettings; help: string; requestId: string | undefined; result: Report | ExitCode } = {
-    result: EXIT.DONE,
-    requestId: undefined,
-    given: home.base,
-    help: "",
-  };
+  const state: RunState = { result: EXIT.DONE, context: undefined, changes: false, given: home.base, help: "" };
   const program = buildProgram({
     inShell,
     writeHelp: (text) => {
@@ -67,7 +63,8 @@ export async function runCommand(words: readonly string[], home: CommandHome): P
         words,
         shell: home.shell,
       });
-      if (changes) state.requestId = context.requestId;
+      state.context = context;
+      state.changes = changes && command.opts<{ dryRun?: boolean }>().dryRun !== true;
       state.result = await handler(context, args, command.opts() as never);
     },
   });
@@ -90,23 +87,36 @@ function wantsJson(words: readonly string[]): boolean {
   return (end === -1 ? words : words.slice(0, end)).includes("--json");
 }
 
-async function succeed({ document, text }: Report, home: CommandHome, { json }: GivenSettings): Promise<ExitCode> {
-  return written(home, json === true ? jsonLine({ ok: true, ...document }) : text, EXIT.DONE);
+async function succeed(report: Report, home: CommandHome, { json }: GivenSettings): Promise<ExitCode> {
+  const { document, text, exitCode = EXIT.DONE } = report;
+  const ok = exitCode === EXIT.DONE;
+  if (json === true) return written(home, jsonLine({ ok, ...document }), exitCode);
+  if (ok) return written(home, text, exitCode);
+  await writeError(home.io, text);
+  return exitCode;
 }
 
-interface FailedRun {
+/** How far a command came. */
+interface RunState {
+  result: Report | ExitCode;
+  /** Undefined until its words were understood. */
+  context: CommandContext | undefined;
+  /** Whether it would change something at the bank. */
+  changes: boolean;
+  given: GivenSettings;
+  /** What was written as help because it was asked for, or because a command is missing. */
+  help: string;
+}
+
+interface FailedRun extends Readonly<Omit<RunState, "result">> {
   readonly words: readonly string[];
   readonly home: CommandHome;
   /** Undefined when there was no command to parse. */
   readonly program: Command | undefined;
-  readonly given: GivenSettings;
-  /** What was written as help because it was asked for, or because a command is missing. */
-  readonly help: string;
-  /** Of a command that would have changed something at the bank. */
-  readonly requestId: string | undefined;
 }
 
-async function fail(error: unknown, { words, home, program, given, help, requestId }: FailedRun): Promise<ExitCode> {
+async function fail(error: unknown, failed: FailedRun): Promise<ExitCode> {
+  const { words, home, program, given, help, context, changes } = failed;
   const { io, shell } = home;
   const json = given.json === true || wantsJson(words);
   if (error instanceof OutputClosedError) {
@@ -116,21 +126,25 @@ async function fail(error: unknown, { words, home, program, given, help, request
   if (error instanceof CommanderError && error.exitCode === 0)
     return written(home, json ? jsonLine({ ok: true, ...helpDocument(error, help) }) : help, EXIT.DONE);
   const report = failureReport(error, {
-    words,
+    words: context?.words ?? words,
     prefix: shell === undefined ? "bank " : "",
     helpCommand: `bank ${[...commandPath(program, words), "--help"].join(" ")}`,
-    requestId,
+    requestId: changes ? context?.requestId : undefined,
     requestIdGiven: given.requestId !== undefined,
     interruptedBy: io.interrupts.signal,
   });
   if (json) return written(home, jsonLine({ ok: false, ...report.document }), report.exitCode);
+  await writeError(io, error instanceof CommanderError && error.code === "commander.help" ? help : report.text);
+  return report.exitCode;
+}
+
+async function writeError({ stderr }: CliIo, text: string): Promise<void> {
   try {
-    await write(io.stderr, error instanceof CommanderError && error.code === "commander.help" ? help : report.text);
+    await write(stderr, text);
   } catch (problem) {
     // Nobody reads the message; the exit code still tells.
     if (!(problem instanceof OutputClosedError)) throw problem;
   }
-  return report.exitCode;
 }
 
 function helpDocument({ code }: CommanderError, help: string): JsonObject {

@@ -5,10 +5,13 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
   /** Every variable part of the message, for `--json`. */
   readonly metadata: Readonly<Record<string, string>>;
+  /** What a person is told besides, a line each. */
+  readonly details: readonly string[];
 
-  constructor(message: string, metadata: Readonly<Record<string, string>> = {}) {
+  constructor(message: string, metadata: Readonly<Record<string, string>> = {}, details: readonly string[] = []) {
     super(message);
     this.metadata = metadata;
+    this.details = details;
   }
 }
 

@@ -21,7 +21,7 @@ export function addBranchesCommand(program: Command, run: Run): void {
       description: "List the branches of the bank and where they listen.",
       examples: [
         ["branches", ""],
-        ["branches --status", "asks each of them how current it is"],
+        ["branches --status", "asks each of them how current it and its history are"],
       ],
     },
     branches,
@@ -71,6 +71,11 @@ const STATUS_COLUMNS: readonly Column<Branch>[] = [
     title: "POSITION",
     align: "right",
     cell: ({ status }) => (status === undefined ? "-" : String(status.appliedPosition)),
+  },
+  {
+    title: "HISTORY",
+    align: "right",
+    cell: ({ status }) => (status?.historyPosition === undefined ? "-" : String(status.historyPosition)),
   },
   { title: "LINK", cell: ({ status }) => (status === undefined ? "no answer" : status.connected ? "up" : "down") },
   { title: "DIGEST", cell: ({ status }) => printable(status?.digest ?? "-") },

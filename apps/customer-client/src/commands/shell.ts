@@ -36,21 +36,16 @@ async function shell(context: CommandContext): Promise<ExitCode> {
 
 /** The commands that only the shell has. */
 export function addShellOnlyCommands(program: Command, run: Run): void {
-  defineCommand(
-    program,
-    run,
-    { usage: "history", description: "List the lines of this shell.", examples: [] },
-    history,
-  );
+  defineCommand(program, run, { usage: "lines", description: "List the lines of this shell.", examples: [] }, lines);
   const leaving = { usage: "exit", description: "Leave the shell, as Ctrl-D does.", examples: [] };
   defineCommand(program, run, leaving, exit, (command) => command.alias("quit"));
 }
 
-async function history({ shell: home }: CommandContext): Promise<Report> {
-  const lines = home?.lines ?? [];
-  const width = String(lines.length).length;
-  const text = lines.map((line, i) => `${String(i + 1).padStart(width)}  ${line}\n`).join("");
-  return { document: { lines }, text };
+async function lines({ shell: home }: CommandContext): Promise<Report> {
+  const typed = home?.lines ?? [];
+  const width = String(typed.length).length;
+  const text = typed.map((line, i) => `${String(i + 1).padStart(width)}  ${line}\n`).join("");
+  return { document: { lines: typed }, text };
 }
 
 async function exit({ shell: home }: CommandContext): Promise<ExitCode> {

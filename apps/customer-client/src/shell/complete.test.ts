@@ -5,7 +5,7 @@ import { complete } from "./complete.ts";
 const program = buildProgram({ run: () => Promise.resolve(), writeHelp: () => undefined, inShell: true });
 
 async function candidates(line: string): Promise<string[]> {
-  const [found] = await complete(line, program, async () => ["1", "10", "2"]);
+  const [found] = await complete(line, program, async () => ["1", "10", "2", "ada"]);
   return found.map((each) => each.trimEnd()).sort();
 }
 
@@ -14,14 +14,14 @@ describe("completion", () => {
     ["dep", ["deposit"]],
     ["acc", ["account"]],
     ["account o", ["open"]],
-    ["account ", ["list", "open", "show"]],
+    ["account ", ["close", "freeze", "list", "open", "show", "unfreeze", "update"]],
     ["scenario r", ["run"]],
     ["he", ["help"]],
     ["ex", ["exit"]],
-    ["deposit ", ["1", "10", "2"]],
+    ["deposit ", ["1", "10", "2", "ada"]],
     ["deposit 1", ["1", "10"]],
     ["deposit 1 ", []],
-    ["transfer 1 ", ["1", "10", "2"]],
+    ["transfer 1 ", ["1", "10", "2", "ada"]],
     ["transfer --branch 2 1 1", ["1", "10"]],
     ["balance --json 2", ["2"]],
     ["balance 1 --mo", ["--mode"]],
@@ -29,6 +29,19 @@ describe("completion", () => {
     ["balance 1 --mode l", ["linearizable", "local"]],
     ["account open --type c", ["checking"]],
     ["account open --owner ", []],
+    ["hold ", ["capture", "extend", "list", "place", "release", "show"]],
+    ["hold place a", ["ada"]],
+    ["hold capture ", []],
+    ["hold capture 9 --to 1", ["1", "10"]],
+    ["hold list ", ["1", "10", "2", "ada"]],
+    ["inter", ["interest"]],
+    ["interest apply a", ["ada"]],
+    ["history --with a", ["ada"]],
+    ["history 1 --kind t", ["transfer"]],
+    ["history 1 --ol", ["--oldest-first"]],
+    ["account freeze a", ["ada"]],
+    ["reverse ", []],
+    ["batch --at", ["--atomic"]],
     ["nonsense", []],
     ["account open --owner 'A", []],
   ])("of %j gives %j", async (line, expected) => {
@@ -44,12 +57,20 @@ describe("completion", () => {
       [
         "account",
         "balance",
+        "batch",
         "branches",
+        "cancel",
         "deposit",
         "exit",
         "help",
         "history",
+        "hold",
+        "interest",
+        "lines",
+        "outcome",
+        "reverse",
         "scenario",
+        "transaction",
         "transfer",
         "withdraw",
       ].sort(),

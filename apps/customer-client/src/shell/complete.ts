@@ -8,14 +8,14 @@ import { splitWords, UnfinishedQuoteError } from "./split-words.ts";
 /** Candidates for the word that is being typed, and that word. */
 export type Completion = [candidates: string[], word: string];
 
-/** Gives the account numbers to choose from. */
+/** Gives the account numbers and aliases to choose from. */
 export type AccountNumbers = () => Promise<readonly string[]>;
 
 /** How long a Tab may wait for the bank. */
 const ACCOUNTS_TIMEOUT_MS = 1_000;
 const ACCOUNTS_MAX = 1_000;
 
-/** Completes a shell's lines: commands, options, their choices, and account numbers. */
+/** Completes a shell's lines: commands, options, their choices, account numbers and aliases. */
 export function completer(context: CommandContext, { shell }: CommandHome): (line: string) => Promise<Completion> {
   const program = buildProgram({
     run: () => Promise.resolve(),
@@ -66,7 +66,7 @@ async function candidatesFor(
       else argumentsGiven++;
     }
   }
-  if (option !== undefined) return option.argChoices ?? [];
+  if (option !== undefined) return namesAccount(option) ? accounts() : (option.argChoices ?? []);
   if (word.startsWith("-")) return command.options.map(({ long }) => long).filter((long) => long !== undefined);
   if (command.commands.length > 0)
     return [...command.commands.map((known) => known.name()), ...(command === program ? ["help"] : [])];
@@ -74,11 +74,16 @@ async function candidatesFor(
   return argument !== undefined && ["account", "from", "to"].includes(argument.name()) ? accounts() : [];
 }
 
+/** Whether an option takes an account: `--to <account>`. */
+function namesAccount({ flags }: Option): boolean {
+  return flags.endsWith("<account>");
+}
+
 async function accountNumbers({ clients, settings }: CommandContext): Promise<readonly string[]> {
   const options = { consistency: "local", timeoutMs: Math.min(ACCOUNTS_TIMEOUT_MS, settings.timeoutMs) } as const;
   try {
     const { accounts } = await clients.to(settings.server).listAccountsPage({ ...options, pageSize: ACCOUNTS_MAX });
-    return accounts.map(({ number }) => number);
+    return accounts.flatMap(({ number, alias }) => (alias === undefined ? [number] : [number, alias]));
   } catch (error) {
     // A Tab is no command: without an answer there is nothing to choose from.
     if (error instanceof BankError) return [];

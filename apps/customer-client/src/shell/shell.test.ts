@@ -25,7 +25,7 @@ describe("a shell without a terminal", () => {
     const run = await script(["deposit 1 5 --branch 1", "balance 1 --branch 2 --mode session"]);
     expect(run).toMatchObject({ exitCode: 0, stderr: "" });
     expect(run.stdout).toMatch(
-      /^Deposited 5\.00 USD into account 1\.\n {2}branch {4}1\n {2}position {2}[0-9]+\n[0-9.]+ USD {2}\(as of position [0-9]+, [^)]*\)\n$/,
+      /^Deposited 5\.00 USD into account 1\.\n {2}branch {7}1\n {2}transaction {2}[0-9]+\nposted {5}[0-9.]+ USD\nheld .*\navailable .*\nas of {6}position [0-9]+, \S+Z, at most [0-9]+ ms old\n$/,
     );
   });
 
@@ -38,14 +38,14 @@ describe("a shell without a terminal", () => {
   it("goes on after a line that fails, and exits with the highest code", async () => {
     const run = await script(["withdraw 1 1000000", "nonsense", "balance 1"]);
     expect(run.exitCode).toBe(2);
-    expect(run.stdout).toMatch(/USD\n$/);
+    expect(run.stdout).toMatch(/^posted .* USD\n/);
     expect(run.stderr).toMatch(/^bank: Account 1 has .*\nbank: Unknown command 'nonsense'/);
     expect((await script(["withdraw 1 1000000", "balance 1"])).exitCode).toBe(1);
   });
 
   it("ends with exit, and runs nothing behind it", async () => {
     const run = await script(["balance 1", "exit", "balance 1"]);
-    expect(run.stdout.match(/USD/g)).toHaveLength(1);
+    expect(run.stdout.match(/posted/g)).toHaveLength(1);
     expect((await script(["quit", "nonsense"])).exitCode).toBe(0);
   });
 
@@ -55,10 +55,7 @@ describe("a shell without a terminal", () => {
   });
 
   it("prints one document on a line for each command, with --json", async () => {
-    const run = await script(
-      ["balance 1", "nonsense", "balance 'x", "help exit", "history", "balance 999"],
-      ["--json"],
-    );
+    const run = await script(["balance 1", "nonsense", "balance 'x", "help exit", "lines", "balance 999"], ["--json"]);
     expect(run).toMatchObject({ exitCode: 2, stderr: "" });
     const documents = run.stdout
       .trimEnd()
@@ -67,13 +64,13 @@ describe("a shell without a terminal", () => {
     expect(documents.map(({ ok }) => ok)).toEqual([true, false, false, true, true, false]);
     expect(documents[4]).toEqual({
       ok: true,
-      lines: ["balance 1", "nonsense", "balance 'x", "help exit", "history"],
+      lines: ["balance 1", "nonsense", "balance 'x", "help exit", "lines"],
     });
   });
 
   it("takes what the shell was given, unless a line says otherwise", async () => {
     const run = await script(["deposit 1 1", "deposit 1 1 --branch 2"], ["--branch", "1"]);
-    expect(run.stdout.match(/branch +[0-9]/g)).toEqual(["branch    1", "branch    2"]);
+    expect(run.stdout.match(/branch +[0-9]/g)).toEqual(["branch       1", "branch       2"]);
   });
 
   it("does no more once nobody reads its output", async () => {
@@ -83,7 +80,9 @@ describe("a shell without a terminal", () => {
     const stderr = new TextStream();
     const stdin = Readable.from(["balance 1\n", "nonsense\n"]);
     const env = { BANK_SERVER: server };
-    expect(await runCli(["shell"], { stdin, stdout, stderr, env, interrupts: new Interrupts() })).toBe(0);
+    expect(await runCli(["shell"], { stdin, stdout, stderr, env, interrupts: new Interrupts(), nowMs: Date.now })).toBe(
+      0,
+    );
     expect(stderr.text).toBe("");
   });
 
@@ -121,6 +120,7 @@ describe("a shell without a terminal", () => {
       stderr: new TextStream(),
       env: { BANK_SERVER: server },
       interrupts,
+      nowMs: Date.now,
     });
     terminal.keys.write("balance 1\n");
     await expect.poll(() => stdout.text, { timeout: 10_000 }).toContain("USD");
@@ -141,6 +141,7 @@ describe("a shell at a terminal", () => {
       stderr,
       env,
       interrupts,
+      nowMs: Date.now,
     });
     await expect.poll(() => terminal.screen.text, { timeout: 10_000 }).toContain("bank");
     return { terminal, stderr, ended, interrupts };
@@ -148,12 +149,12 @@ describe("a shell at a terminal", () => {
 
   it("prompts, completes, remembers, and is left by exit", async () => {
     const { terminal, ended } = await start();
-    await terminal.type("bal\t1\r", /[0-9.]+ USD\n/);
+    await terminal.type("bal\t1\r", /posted +[0-9.]+ USD\n/);
     await terminal.type("dep\t1 1\r", "Deposited 1.00 USD");
     // Arrow up twice: the balance again.
     await terminal.type("\u001b[A\u001b[A\r", /[0-9.]+ USD\n/);
-    await terminal.type("history\r", "2  deposit 1 1\n3  balance 1");
-    await terminal.type("help\r", "history");
+    await terminal.type("lines\r", "2  deposit 1 1\n3  balance 1");
+    await terminal.type("help\r", "lines");
     terminal.keys.write("exit\r");
     expect(await ended).toBe(0);
   });
@@ -191,7 +192,7 @@ describe("a shell at a terminal", () => {
     await new Promise((resolve) => setImmediate(resolve));
     terminal.keys.write("\u0003");
     await expect.poll(() => stderr.text, { timeout: 10_000 }).toContain("bank: Interrupted.\n");
-    await terminal.type("history\r", "1  balance 1");
+    await terminal.type("lines\r", "1  balance 1");
     terminal.keys.write("exit\r");
     expect(await ended).toBe(0);
   });

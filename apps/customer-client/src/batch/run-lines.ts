@@ -1,0 +1,109 @@
+import { type CliIo, OutputClosedError, write } from "../cli-io.ts";
+import type { CommandContext } from "../command-context.ts";
+import { type ExitCode, exitCodeOfSignal } from "../exit-code.ts";
+import { printable } from "../printable.ts";
+import { quoteWords } from "../shell/split-words.ts";
+import { BatchCounts, endDocument, endText, grouped, resultLine, resultText } from "./batch-report.ts";
+import type { CheckedBatch } from "./run-batch.ts";
+import { type CallResults, sendBatch } from "./send-batch.ts";
+
+/** Sends the lines of a batch and tells what became of them as it goes. Gives the exit code. */
+export async function runLines(context: CommandContext, batch: CheckedBatch): Promise<ExitCode> {
+  const { io, settings, signal } = context;
+  const { batchId, lines, dryRun } = batch;
+  const client = await context.client();
+  const counts = new BatchCounts();
+  const output = new BatchOutput(context, batch);
+  await output.begin();
+  // Each call has the whole time: nobody can say beforehand how many there are.
+  for await (const part of sendBatch(client, lines, { signal, timeoutMs: settings.timeoutMs })) {
+    for (const result of part.results) counts.add(result);
+    await output.told(part, counts.sent);
+    // Without an answer to these lines, those behind them would overtake them.
+    if (counts.unanswered > 0 || signal.aborted) break;
+  }
+  await output.end({ batchId, counts, lines: lines.length, dryRun });
+  const { signal: raised } = io.interrupts;
+  return counts.exitCode === 0 || raised === undefined || !signal.aborted ? counts.exitCode : exitCodeOfSignal(raised);
+}
+
+/** Where the report of a batch goes. When nobody reads it any more, the batch goes on without. */
+class BatchOutput {
+  private readonly context: CommandContext;
+  private readonly batch: CheckedBatch;
+  private readonly io: CliIo;
+  private readonly json: boolean;
+  private closed = false;
+  private readonly showsProgress: boolean;
+
+  constructor(context: CommandContext, batch: CheckedBatch) {
+    this.context = context;
+    this.batch = batch;
+    this.io = context.io;
+    this.json = context.settings.json;
+    this.showsProgress = !this.json && this.io.stderr.isTTY === true;
+  }
+
+  async begin(): Promise<void> {
+    const { batchId, lines, file, dryRun } = this.batch;
+    if (this.json) return;
+    const dry = dryRun ? "Dry run, each line by itself: nothing is done.\n" : "";
+    await this.write(`${dry}Batch ${printable(batchId)}: ${commandsText(lines.length)} of ${printable(file)}.\n`);
+  }
+
+  async told({ lines, results }: CallResults, sent: number): Promise<void> {
+    const { verbose, lines: all } = this.batch;
+    let text = "";
+    results.forEach((result, i) => {
+      const { line } = lines[i] as (typeof lines)[number];
+      text += this.json ? `${JSON.stringify(resultLine(line, result))}\n` : resultText(line, result, verbose);
+    });
+    this.progress("");
+    await this.write(text);
+    if (sent < all.length) this.progress(`bank: ${grouped(sent)} of ${grouped(all.length)} …`);
+  }
+
+  async end(end: Parameters<typeof endDocument>[0]): Promise<void> {
+    this.progress("");
+    if (this.json) {
+      await this.write(`${JSON.stringify(endDocument(end))}\n`);
+      return;
+    }
+    await this.write(endText(end));
+    const { counts, lines } = end;
+    if (counts.unanswered > 0 || counts.sent < lines) await this.advise();
+  }
+
+  /** How to go on. Without the batch's name, what was done would be done again. */
+  private async advise(): Promise<void> {
+    const { words, shell } = this.context;
+    const { batchId } = this.batch;
+    const again = words.some((word) => /^--batch-id(=|$)/.test(word)) ? words : [...words, "--batch-id", batchId];
+    const prefix = shell === undefined ? "bank " : "";
+    await this.write(
+      `The same command with its batch id goes on, and does nothing twice:\n  ${prefix}${printable(quoteWords(again))}\n`,
+    );
+  }
+
+  private async write(text: string): Promise<void> {
+    if (this.closed || text === "") return;
+    try {
+      await write(this.io.stdout, text);
+    } catch (error) {
+      if (!(error instanceof OutputClosedError)) throw error;
+      this.closed = true;
+      this.context.shell?.leave();
+    }
+  }
+
+  /** The one line of a terminal that tells how far it is; empty takes it away. */
+  private progress(text: string): void {
+    if (!this.showsProgress) return;
+    // If this line cannot be written, nothing is lost.
+    this.io.stderr.write(`\r\u001b[K${text}`, () => undefined);
+  }
+}
+
+function commandsText(count: number): string {
+  return count === 1 ? "1 line" : `${grouped(count)} lines`;
+}

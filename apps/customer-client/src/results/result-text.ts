@@ -1,0 +1,34 @@
+import type { CommandResult, Transaction } from "@bank/client";
+import { moneyText } from "../money-text.ts";
+import { pairs } from "../table.ts";
+import { accountUpdateText, branchText, newAccountText } from "./account-text.ts";
+import { holdText } from "./hold-text.ts";
+import { resultSentence } from "./result-sentence.ts";
+
+/** What a command did, beyond its sentence: names and values, one pair a line. */
+export function resultDetails(result: CommandResult): string {
+  switch (result.kind) {
+    case "transaction":
+      return pairs(placeOf(result.transaction));
+    case "account":
+      return newAccountText(result.account);
+    case "accountUpdate":
+      return accountUpdateText(result.update);
+    case "stateChange":
+      return "";
+    case "interest":
+      return result.interest.transaction === undefined ? "" : pairs(placeOf(result.interest.transaction));
+    case "hold":
+      return holdText(result.hold);
+    case "capture": {
+      const { transaction, hold } = result.capture;
+      return pairs({ ...placeOf(transaction), "left in hold": moneyText(hold.remaining) });
+    }
+    case "group":
+      return result.group.results.map((each, i) => `  ${i + 1}. ${resultSentence(each)}\n`).join("");
+  }
+}
+
+function placeOf({ branch, position }: Transaction): { branch: string; transaction: string } {
+  return { branch: branchText(branch), transaction: String(position) };
+}
