@@ -21,13 +21,12 @@ import {
 import { encodeFrame, nextHash, type Replay } from "@bank/journal";
 import type { JournalStore, StoredBatch } from "@bank/store";
 import { AppendRefusedError } from "@bank/store/errors";
-import { Alarm } from "./alarm.ts";
 import { answerReplays } from "./answer-replays.ts";
 import { Appender } from "./appender.ts";
-import { Backoff } from "./backoff.ts";
 import { checkRequest } from "./check-request.ts";
 import { executeBatch } from "./execute-batch.ts";
 import { type ExecutedBatch, rollbackBatch } from "./executed-batch.ts";
+import { ExpirySchedule } from "./expiry-schedule.ts";
 import { type Job, newJob } from "./job.ts";
 import { JournalClock } from "./journal-clock.ts";
 import { Originals } from "./originals.ts";
@@ -38,9 +37,6 @@ import { deadlineExceeded } from "./refusals.ts";
 
 /** Requests that may wait for the sequencer; beyond it callers are told to come back. */
 export const QUEUED_REQUESTS_MAX = 100_000;
-/** Holds are ended again after so long when the store refused to take their end. */
-const EXPIRY_RETRY_MIN_MS = 500;
-const EXPIRY_RETRY_MAX_MS = 10_000;
 /** At this level of the format time can be written down by itself. */
 const TICK_LEVEL = 2;
 /** Of requests that were refused whatever the state is: nobody looks at theirs. */
@@ -74,11 +70,7 @@ export class Sequencer {
   /** Journal time of the committed position. */
   private readonly committedTime: PositionWatch;
   private readonly originals: Originals;
-  /** Wakes an idle bank when the next open hold has to end. */
-  private readonly expiryAlarm: Alarm;
-  private readonly expiryBackoff: Backoff;
-  /** The store did not take the newest batch: only the alarm, or a caller, tries to end holds again. */
-  private expiriesRefused = false;
+  private readonly expiries: ExpirySchedule;
   /** Where the journal ended that this sequencer goes on with. */
   private readonly startPosition: Position;
   private queuedRequests = 0;
@@ -103,10 +95,12 @@ export class Sequencer {
     this.committed = new PositionWatch(this.ledger.position);
     this.committedTime = new PositionWatch(this.ledger.timeMs);
     this.originals = new Originals(options.store);
-    this.expiryBackoff = new Backoff(options.platform, { minMs: EXPIRY_RETRY_MIN_MS, maxMs: EXPIRY_RETRY_MAX_MS });
-    this.expiryAlarm = new Alarm(options.platform, () => {
-      this.expiriesRefused = false;
-      this.pump();
+    this.expiries = new ExpirySchedule({
+      ledger: this.ledger,
+      platform: options.platform,
+      nowMs: () => this.nowMs(),
+      mayWrite: () => this.stopped === undefined && this.hasBegun(),
+      onRing: () => this.pump(),
     });
   }
 
@@ -253,7 +247,7 @@ export class Sequencer {
    */
   async drain(): Promise<void> {
     this.stopped ??= new RefusalError("NOT_READY", { problem: "it is shutting down" });
-    this.expiryAlarm.cancel();
+    this.expiries.cancel();
     this.draining.abort();
     while (this.running !== undefined) await this.running;
   }
@@ -261,12 +255,13 @@ export class Sequencer {
   /** Refuses all writes from now on, with this error, also those that wait. Reads go on. */
   stopWriting(error: RefusalError): void {
     this.stopped ??= error;
-    this.expiryAlarm.cancel();
+    this.expiries.cancel();
     this.refuseQueue(error);
   }
 
-  /** Memory cannot be trusted any more: nobody is answered from it. Calls `onFatal`. */
+  /** Memory, or the journal, cannot be trusted any more: nobody is answered from it, and `onFatal` is told, once. */
   fail(error: unknown): RefusalError {
+    if (this.failure !== undefined) return this.failure;
     const failure = this.failAll(error);
     this.options.onFatal(error);
     return failure;
@@ -309,30 +304,17 @@ export class Sequencer {
       .finally(() => {
         this.running = undefined;
         if (this.hasWork()) this.pump();
-        else this.setAlarm();
+        else this.expiries.sleep();
       });
   }
 
   private hasWork(): boolean {
-    return this.queue.length > 0 || this.systemRecords.length > 0 || this.hasDueHolds();
+    return this.queue.length > 0 || this.systemRecords.length > 0 || this.expiries.isDue();
   }
 
-  private hasDueHolds(): boolean {
-    const nextMs = this.nextExpiryMs();
-    return nextMs !== undefined && !this.expiriesRefused && nextMs <= this.nowMs();
-  }
-
-  /** When this bank has to end a hold by itself; undefined for never, and as long as it may not write by itself. */
-  private nextExpiryMs(): number | undefined {
-    const hasBegun = (this.ledger.currentEpoch()?.firstPosition ?? 0) > this.startPosition;
-    return hasBegun && this.stopped === undefined ? this.ledger.nextExpiryMs() : undefined;
-  }
-
-  private setAlarm(): void {
-    const nextMs = this.nextExpiryMs();
-    if (nextMs === undefined || this.expiriesRefused) this.expiryAlarm.cancel();
-    if (nextMs === undefined) return;
-    this.expiryAlarm.ringWithin(this.expiriesRefused ? this.expiryBackoff.next() : nextMs - this.nowMs());
+  /** Whether the ledger is in an epoch of this sequencer. */
+  private hasBegun(): boolean {
+    return (this.ledger.currentEpoch()?.firstPosition ?? 0) > this.startPosition;
   }
 
   private async run(): Promise<void> {
@@ -375,8 +357,7 @@ export class Sequencer {
     this.ledger.forgetUndo(stored.lastPosition);
     this.committed.advance(stored.lastPosition);
     this.committedTime.advance(batch.timeMs);
-    this.expiriesRefused = false;
-    this.expiryBackoff.reset();
+    this.expiries.committed();
     onCommitted(stored);
     batch.answerFromBatch();
   }
@@ -385,16 +366,16 @@ export class Sequencer {
     const { replay, platform } = this.options;
     const epoch = this.ledger.currentEpoch();
     assert(epoch !== undefined, "a batch is written under an epoch");
-    const firstPosition = batch.mark.position + 1;
+    const { firstPosition, timeMs, records } = batch;
     const frame = encodeFrame(
       {
         epochId: epoch.id,
         firstPosition,
-        timeMs: this.ledger.timeMs,
+        timeMs,
         digestAfter: this.ledger.digestBytes(),
         committedPosition: this.committed.current,
       },
-      batch.records,
+      records,
     );
     return {
       firstPosition,
@@ -410,7 +391,7 @@ export class Sequencer {
     this.options.platform.log.error("journal append refused", { problem: error.message });
     rollbackBatch(this.ledger, batch);
     this.rollbacks++;
-    this.expiriesRefused = true;
+    this.expiries.refused();
     // Whoever wanted one of the bank's own records learns it by these, or can do without.
     this.committed.rejectWaiters(new RefusalError("STORE_REFUSED", { problem: error.message }));
     this.committedTime.rejectWaiters(new RefusalError("STORE_REFUSED", { problem: error.message }));
@@ -423,7 +404,7 @@ export class Sequencer {
     const failure = new RefusalError("NOT_READY", { problem: `the journal failed: ${errorText(error)}` });
     this.failure = failure;
     this.stopped = failure;
-    this.expiryAlarm.cancel();
+    this.expiries.cancel();
     this.committed.fail(failure);
     this.committedTime.fail(failure);
     for (const job of this.inFlight) job.reject(this.refusalOf(job, failure));
