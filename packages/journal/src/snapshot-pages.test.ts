@@ -1,46 +1,33 @@
 import type { AccountIndex } from "@bank/core";
-import { InvariantError, Ledger } from "@bank/core";
+import { InvariantError } from "@bank/core";
 import type { AccountsPage, RequestsPage, TablesPage } from "@bank/proto";
-import { SnapshotPageSchema } from "@bank/proto";
-import type { MessageInitShape } from "@bufbuild/protobuf";
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { describe, expect, test } from "vitest";
 import { JournalFormatError } from "./errors.ts";
 import { sha256 } from "./sha256.test-util.ts";
 import { loadSnapshot, takeSnapshot } from "./snapshot.ts";
-import { encodePages, loadPages } from "./snapshot-pages.ts";
+import { content, encodePage, kindsOf, load } from "./snapshot-pages.test-util.ts";
+import { encodePages } from "./snapshot-pages.ts";
 import { open, tellStory } from "./story.test-util.ts";
 import { TestBank } from "./test-bank.test-util.ts";
 
 const bank = new TestBank();
 tellStory(bank, { seed: 5, batches: 20 });
 const pages = encodePages(bank.replay.ledger);
-const content = (page: Uint8Array) => fromBinary(SnapshotPageSchema, page).content;
 const tables = content(pages[0]!).value as TablesPage;
 const accounts = content(pages[1]!).value as AccountsPage;
 const requests = content(pages[2]!).value as RequestsPage;
 
-function encode(page: MessageInitShape<typeof SnapshotPageSchema>["content"]): Uint8Array {
-  return toBinary(SnapshotPageSchema, create(SnapshotPageSchema, page === undefined ? {} : { content: page }));
-}
-
-const tablesPage = (changes: Partial<TablesPage>) => encode({ case: "tables", value: { ...tables, ...changes } });
+const tablesPage = (changes: Partial<TablesPage>) => encodePage({ case: "tables", value: { ...tables, ...changes } });
 const accountsPage = (changes: Partial<AccountsPage>) =>
-  encode({ case: "accounts", value: { ...accounts, ...changes } });
+  encodePage({ case: "accounts", value: { ...accounts, ...changes } });
 const requestsPage = (changes: Partial<RequestsPage>) =>
-  encode({ case: "requests", value: { ...requests, ...changes } });
-
-function load(...bytes: readonly Uint8Array[]): Ledger {
-  const ledger = new Ledger({ hashSeed: 3 });
-  loadPages(ledger, bytes);
-  return ledger;
-}
+  encodePage({ case: "requests", value: { ...requests, ...changes } });
 
 /** Rows `from` to `to` of a page of accounts. */
 function cutAccounts(page: AccountsPage, from: number, to: number): Uint8Array {
   const cut = <T extends { slice(from: number, to: number): T }>(column: T, width = 1) =>
     column.slice(from * width, to * width);
-  return encode({
+  return encodePage({
     case: "accounts",
     value: {
       firstAccount: page.firstAccount + from,
@@ -61,7 +48,7 @@ function cutAccounts(page: AccountsPage, from: number, to: number): Uint8Array {
 }
 
 function cutRequests(page: RequestsPage, from: number, to: number): Uint8Array {
-  return encode({
+  return encodePage({
     case: "requests",
     value: {
       ids: page.ids.slice(16 * from, 16 * to),
@@ -69,15 +56,6 @@ function cutRequests(page: RequestsPage, from: number, to: number): Uint8Array {
       positions: page.positions.slice(8 * from, 8 * to),
       hashes: page.hashes.slice(8 * from, 8 * to),
     },
-  });
-}
-
-function kindsOf(all: readonly Uint8Array[]): string[] {
-  return all.map((page) => {
-    const { case: kind, value } = content(page);
-    if (kind === "accounts") return `accounts ${value.firstAccount}+${value.types.length}`;
-    if (kind === "requests") return `requests ${value.ids.length / 16}`;
-    return String(kind);
   });
 }
 
@@ -170,8 +148,8 @@ describe("pages in another order or another split", () => {
   });
 
   const misplaced = "a page of the snapshot is out of place";
-  const noAccounts = encode({ case: "accounts", value: {} });
-  const noRequests = encode({ case: "requests", value: {} });
+  const noAccounts = encodePage({ case: "accounts", value: {} });
+  const noRequests = encodePage({ case: "requests", value: {} });
 
   test.each<[string, string, readonly Uint8Array[]]>([
     ["no pages", "the snapshot has no pages", []],
@@ -183,7 +161,7 @@ describe("pages in another order or another split", () => {
     ["requests before accounts", misplaced, [first, third, second]],
     ["accounts in two pages where one would do", misplaced, [first, ...split, third]],
     ["requests in two pages where one would do", misplaced, [first, second, ...splitRequests]],
-    ["a page of nothing", misplaced, [first, encode(undefined)]],
+    ["a page of nothing", misplaced, [first, encodePage(undefined)]],
     ["accounts behind a full page of requests", misplaced, fullRequestsThenAccounts()],
     ["accounts that do not begin at 0", "pages of accounts are out of order", [first, split[1], third]],
     ["a page of no accounts", "a page of accounts has 1 to 1024, not 0", [first, noAccounts]],
@@ -206,7 +184,7 @@ describe("pages in another order or another split", () => {
         new Uint8Array(4_097 * width),
       ]),
     );
-    expect(() => load(first, second, encode({ case: "requests", value: crowded }))).toThrow(
+    expect(() => load(first, second, encodePage({ case: "requests", value: crowded }))).toThrow(
       "a page of requests has 1 to 4096, not 4097",
     );
   });
@@ -233,7 +211,7 @@ describe("a page that contradicts itself", () => {
 
   test("is refused when all columns end inside a value", () => {
     const half = { ids: 8, principals: 2, positions: 4, hashes: 4 };
-    const page = encode({
+    const page = encodePage({
       case: "requests",
       value: Object.fromEntries(Object.entries(half).map(([name, length]) => [name, new Uint8Array(length)])),
     });
@@ -249,6 +227,32 @@ describe("a page that contradicts itself", () => {
   test("is refused with an account of an unknown currency", () => {
     const currencies = accounts.currencies.with(4, tables.currencies.length);
     expect(() => load(pages[0]!, accountsPage({ currencies }))).toThrow("an account is of an unknown currency");
+  });
+
+  test("is refused with an account of customers that has a name, or one of the bank's own that has a number", () => {
+    const cash = accounts.names.findIndex((name) => name !== "");
+    const message = "customers' accounts have numbers, and the bank's own have names";
+    const numbered = new Uint8Array(accounts.numbers);
+    numbered[8 * cash] = 1;
+    const unnumbered = new Uint8Array(accounts.numbers).fill(0, 0, 8);
+    for (const changes of [
+      { numbers: numbered },
+      { numbers: unnumbered },
+      { names: accounts.names.with(0, "cash/9/EUR") },
+      { names: accounts.names.with(cash, "") },
+      { types: accounts.types.with(0, 3) },
+      { types: accounts.types.with(cash, 1) },
+    ])
+      expect(() => load(pages[0]!, accountsPage(changes))).toThrow(new JournalFormatError(message));
+  });
+
+  test("is refused with an account whose number is still to be given", () => {
+    const numbers = new Uint8Array(accounts.numbers);
+    numbers.set([0, 1], 0);
+    expect(() => load(pages[0]!, accountsPage({ numbers }))).toThrow("an account has the number of a later one");
+    expect(() => load(tablesPage({ nextAccountNumber: tables.nextAccountNumber - 1n }), pages[1]!)).toThrow(
+      "an account has the number of a later one",
+    );
   });
 
   test("is refused with two accounts of one name", () => {
@@ -289,6 +293,10 @@ describe("a page that contradicts itself", () => {
     ["a position without a root", { root: new Uint8Array(0) }],
     ["a time beyond every journal", { timeMs: 2n ** 53n }],
     ["an account number beyond every journal", { nextAccountNumber: 2n ** 53n }],
+    ["an account number for which there is no memory", { nextAccountNumber: 116_000_002n }],
+    ["no next account number", { nextAccountNumber: 0n }],
+    ["a format level that is left out", { formatLevel: 1 }],
+    ["a format level that is unknown", { formatLevel: 3 }],
     ["a root beyond every journal", { rootPosition: 2n ** 53n }],
     ["an epoch number beyond every journal", { epochs: [{ ...tables.epochs[0]!, number: 2n ** 53n }] }],
     ["an epoch beyond every journal", { epochs: [{ ...tables.epochs[0]!, firstPosition: 2n ** 53n }] }],
@@ -314,7 +322,7 @@ function merged(one: Uint8Array, two: Uint8Array): Uint8Array {
   const a = content(one).value as AccountsPage;
   const b = content(two).value as AccountsPage;
   const join = (x: Uint8Array, y: Uint8Array) => Uint8Array.of(...x, ...y);
-  return encode({
+  return encodePage({
     case: "accounts",
     value: {
       firstAccount: 0,

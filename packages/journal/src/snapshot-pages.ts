@@ -77,6 +77,8 @@ export function loadPages(ledger: Ledger, pages: readonly Uint8Array[]): void {
     before = content.case;
   }
   if (before === undefined) throw new JournalFormatError("the snapshot has no pages");
+  if (ledger.accounts.findByAlias(String(ledger.nextAccountNumber)) !== undefined)
+    throw new JournalFormatError("the next account's number is the alias of another");
   checkHeld(ledger);
 }
 

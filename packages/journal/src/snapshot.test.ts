@@ -4,6 +4,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { describe, expect, test } from "vitest";
 import { DigestMismatchError, JournalFormatError } from "./errors.ts";
+import { tellFullStory, workAtEverything } from "./full-story.test-util.ts";
 import { concatenate, flipped } from "./raw-frame.test-util.ts";
 import type { Replay } from "./replay.ts";
 import { applyFrame } from "./replay.ts";
@@ -11,7 +12,6 @@ import { BANK_ID, countingBytes } from "./sample-records.test-util.ts";
 import { sha256 } from "./sha256.test-util.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { loadSnapshot, takeSnapshot } from "./snapshot.ts";
-import { tellStory, workRandomly } from "./story.test-util.ts";
 import { emptyReplay, TestBank } from "./test-bank.test-util.ts";
 
 const options = { bankId: BANK_ID, sha256, hashSeed: 7 };
@@ -19,7 +19,7 @@ type Stored = Pick<Snapshot, "header" | "pages">;
 
 function storyteller(seed: number): TestBank {
   const bank = new TestBank();
-  tellStory(bank, { seed, batches: 30 });
+  tellFullStory(bank, { seed, batches: 40 });
   return bank;
 }
 
@@ -54,9 +54,22 @@ function everythingIn({ ledger, bankId, chainHash }: Replay): unknown {
     epochs: ledger.epochs,
     principals: ledger.principals,
     root: ledger.root,
-    cash: ledger.currencies.flatMap((_, currency) =>
-      [0, 1, 2, 65_535].map((branch) => ledger.findInternalAccount(AccountType.CASH, branch, currency as never)),
+    internal: ledger.currencies.flatMap((_, currency) =>
+      [0, 1, 2, 65_535].map((branch) =>
+        [AccountType.CASH, AccountType.INTEREST, AccountType.FEES].map((type) =>
+          ledger.findInternalAccount(type, branch, currency as never),
+        ),
+      ),
     ),
+    formatLevel: ledger.formatLevel,
+    found: Array.from({ length: ledger.accounts.count }, (_, i) => {
+      const { reference, alias } = ledger.viewAccount(i as never);
+      return [ledger.findAccount(reference), ledger.findAccount(alias), ledger.openHoldsOf(i as never)];
+    }),
+    aliases: ledger.accounts.aliasCount,
+    holds: Array.from({ length: ledger.holds.count }, (_, i) => ledger.holds.viewAt(i)),
+    nextExpiryMs: ledger.nextExpiryMs(),
+    reversals: new Map([...ledger.reversals].sort(([a], [b]) => a - b)),
   };
 }
 
@@ -65,6 +78,11 @@ describe("a snapshot", () => {
     const loaded = loadSnapshot(snapshot, options);
     expect(everythingIn(loaded)).toEqual(everythingIn(bank.replay));
     expect(loaded.ledger.epochs.length).toBe(3);
+    expect(loaded.ledger.formatLevel).toBe(2);
+    expect(loaded.ledger.holds.count).toBeGreaterThan(10);
+    expect(loaded.ledger.reversals.size).toBeGreaterThan(3);
+    expect(loaded.ledger.accounts.aliasCount).toBeGreaterThan(2);
+    expect(loaded.ledger.nextExpiryMs()).toBeDefined();
     expect(loaded.ledger.root).toBeDefined();
     expect(loaded.ledger.canRevertRecord()).toBe(false);
     for (let i = 0; i < loaded.ledger.requests.count; i++) {
@@ -97,7 +115,7 @@ describe("a snapshot", () => {
     const taken = takeSnapshot(original.replay, sha256);
     const loaded = loadSnapshot(taken, options);
     const before = original.frames.length;
-    workRandomly(original, { seed: 22, batches: 30 });
+    workAtEverything(original, { seed: 22, batches: 30 });
     original.beginEpoch();
     for (const received of original.frames.slice(before)) applyFrame(loaded, received, sha256);
     expect(everythingIn(loaded)).toEqual(everythingIn(original.replay));
@@ -180,14 +198,15 @@ describe("a snapshot that changed", () => {
 
   test("is refused with pages missing, added, doubled or swapped", () => {
     const { pages } = snapshot;
-    expect(pages.length).toBe(3);
-    const [tables, accounts, requests] = pages as [Uint8Array, Uint8Array, Uint8Array];
-    for (const other of [[], [tables], [tables, accounts], [accounts, requests], [...pages, requests]])
+    expect(pages.length).toBe(5);
+    const [tables, accounts, requests, holds, reversals] = pages as [Uint8Array, ...Uint8Array[]];
+    for (const other of [[], [tables], pages.slice(0, 4), pages.slice(1), [...pages, requests!]])
       expect(() => loadSnapshot({ ...snapshot, pages: other }, options)).toThrow(JournalFormatError);
     for (const other of [
-      [accounts, tables, requests],
-      [tables, requests, accounts],
-      [tables, tables, requests],
+      [accounts!, tables, requests!, holds!, reversals!],
+      [tables, requests!, accounts!, holds!, reversals!],
+      [tables, accounts!, requests!, reversals!, holds!],
+      [tables, tables, requests!, holds!, reversals!],
     ])
       expect(() => loadSnapshot({ ...snapshot, pages: other }, options)).toThrow(DigestMismatchError);
   });
@@ -206,8 +225,8 @@ describe("a snapshot that was written wrong, with hashes that fit", () => {
     ["of another bank", { bankId: countingBytes(1, 16) }],
     ["a chain hash has 32 bytes", { chainHash: countingBytes(1, 31) }],
     ["a chain hash has 32 bytes", { chainHash: new Uint8Array(0) }],
-    ["has 3 of 4 pages", { pageCount: 4 }],
-    ["has 3 of 2 pages", { pageCount: 2 }],
+    ["has 5 of 6 pages", { pageCount: 6 }],
+    ["has 5 of 4 pages", { pageCount: 4 }],
     ["beyond every real journal", { position: 2n ** 53n }],
   ])("is refused: %s", (message, changes) => {
     expect(() => loadSnapshot(withHeader(changes), options)).toThrow(message);

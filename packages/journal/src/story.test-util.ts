@@ -32,7 +32,7 @@ export function pay(from: string, to: string, minor: bigint, currency = "EUR", a
   return { kind: "transfer", from, to, amount: { currency, minor }, at };
 }
 
-function register(branch: number, name: string, address: string): Order {
+export function register(branch: number, name: string, address: string): Order {
   return { kind: "registerBranch", branch, name, address };
 }
 
@@ -130,7 +130,7 @@ export function workRandomly(bank: TestBank, options: { readonly seed: number; r
  * Numbers from 0 to below a bound, the same for the same seed on every machine.
  * Source of the step: mulberry32 by Tommy Ettinger, in the public domain.
  */
-function randomNumbers(seed: number): (bound: number) => number {
+export function randomNumbers(seed: number): (bound: number) => number {
   let state = seed | 0;
   return (bound) => {
     state = (state + 0x6d2b_79f5) | 0;

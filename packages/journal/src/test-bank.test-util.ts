@@ -1,8 +1,9 @@
-import type { Command, LedgerRecord, RequestId } from "@bank/core";
+import type { Command, LedgerRecord, Position, RequestId } from "@bank/core";
 import {
   apply,
   beginBatch,
   decide,
+  dueHolds,
   hashCommand,
   Ledger,
   RecordKind,
@@ -29,17 +30,20 @@ export class TestBank {
   readonly frames: ReceivedFrame[] = [];
   timeMs = 1_790_000_000_000;
   private requests = 0;
+  private readonly records = new Map<Position, LedgerRecord>();
 
   constructor(replay: Replay = emptyReplay()) {
     this.replay = replay;
   }
 
-  /** A new epoch, whose id is its number in every byte. */
-  beginEpoch(lossAccepted = false): ReceivedFrame {
+  /** A new epoch, whose id is its number in every byte; in the same batch the format level is raised, if it is told. */
+  beginEpoch(lossAccepted = false, level?: number): ReceivedFrame {
     const number = (this.replay.ledger.currentEpoch()?.number ?? 0) + 1;
     const id = new Uint8Array(16).fill(number);
     const { bankId } = this.replay;
-    return this.append([{ ...system, kind: RecordKind.EPOCH_BEGUN, number, id, bankId, lossAccepted }]);
+    const epoch: LedgerRecord = { ...system, kind: RecordKind.EPOCH_BEGUN, number, id, bankId, lossAccepted };
+    if (level === undefined) return this.append([epoch]);
+    return this.append([epoch, { ...system, kind: RecordKind.FORMAT_LEVEL_RAISED, level }]);
   }
 
   /** Puts the root of a state into the journal. */
@@ -47,24 +51,42 @@ export class TestBank {
     return this.append([{ ...system, kind: RecordKind.STATE_ROOT, position, root }]);
   }
 
-  /** Decides the orders as one batch. */
+  /** Lets time pass: the next batch is this much later than the one before. */
+  pass(ms: number): this {
+    this.timeMs += ms;
+    return this;
+  }
+
+  /** A record of nothing but the time. */
+  tick(): ReceivedFrame {
+    return this.append([{ ...system, kind: RecordKind.TIME_TICKED }]);
+  }
+
+  /** Ends the holds whose time has come, and decides the orders behind them, as one batch. */
   execute(...orders: readonly Order[]): ReceivedFrame {
-    return this.batch(() =>
-      orders.flatMap(({ by: principal = "dev", at: branch = 0, ...command }) => {
-        const request = { principal, branch, id: this.nextRequestId(), command: command as Command };
-        const records = decide(this.replay.ledger, request, hashCommand(request.command));
-        for (const record of records) apply(this.replay.ledger, record);
-        return records;
-      }),
-    );
+    const { ledger } = this.replay;
+    return this.batch(() => {
+      const records: LedgerRecord[] = [];
+      const run = (record: LedgerRecord) => records.push(this.run(record));
+      for (let due = dueHolds(ledger); due !== undefined; due = dueHolds(ledger)) run(due);
+      for (const { by: principal = "dev", at: branch = 0, ...order } of orders) {
+        const command = order as Command;
+        const request = { principal, branch, id: this.nextRequestId(), command };
+        decide(ledger, request, hashCommand(command), (position) => this.records.get(position)).forEach(run);
+      }
+      return records;
+    });
   }
 
   /** Journals records that are decided already. */
   append(records: readonly LedgerRecord[]): ReceivedFrame {
-    return this.batch(() => {
-      for (const record of records) apply(this.replay.ledger, record);
-      return records;
-    });
+    return this.batch(() => records.map((record) => this.run(record)));
+  }
+
+  private run(record: LedgerRecord): LedgerRecord {
+    apply(this.replay.ledger, record);
+    this.records.set(this.replay.ledger.position, record);
+    return record;
   }
 
   private batch(makeRecords: () => readonly LedgerRecord[]): ReceivedFrame {
