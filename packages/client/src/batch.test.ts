@@ -126,6 +126,91 @@ describe("a batch", () => {
     ]);
   });
 
+  it("takes commands of every kind, and groups", async () => {
+    const amount = usd(5n);
+    const results = await clientOf(server).executeBatch([
+      { kind: "openAccount", alias: "new" },
+      { kind: "updateAccount", account: "1", displayName: "hats" },
+      { kind: "applyInterest", account: "1", rate: "1" },
+      { kind: "placeHold", account: "1", amount },
+      { kind: "extendHold", hold: 5, expiresAtMs: 9_000 },
+      { kind: "captureHold", hold: 5, to: "2" },
+      { kind: "releaseHold", hold: 5 },
+      { kind: "reverse", transaction: 4 },
+      { kind: "group", items: [deposit, { kind: "freezeAccount", account: "2" }] },
+      { kind: "closeAccount", account: "2" },
+    ]);
+    expect(results).toMatchObject([
+      { ok: true, kind: "account", account: { number: "3", alias: "new" } },
+      { ok: true, kind: "accountUpdate", update: { account: "1", displayName: "hats" } },
+      { ok: true, kind: "interest", interest: { amount: usd(10n) } },
+      { ok: true, kind: "hold", hold: { position: 5, state: "open" } },
+      { ok: true, kind: "hold", hold: { position: 5, expiresAtMs: 9_000 } },
+      {
+        ok: true,
+        kind: "capture",
+        capture: { transaction: { amount, creditAccount: "2" }, hold: { state: "captured" } },
+      },
+      { ok: false, error: { reason: "HOLD_ENDED", outcome: "REJECTED", item: undefined, failures: [] } },
+      { ok: true, kind: "transaction", transaction: { kind: "reversal", reverses: 4 } },
+      {
+        ok: true,
+        kind: "group",
+        group: { results: [{ kind: "transaction" }, { kind: "stateChange", change: { state: "frozen" } }] },
+      },
+      { ok: true, kind: "stateChange", change: { account: "2", state: "closed" } },
+    ]);
+    expect(results.every((result) => !result.ok || (!result.preview && !result.replayed))).toBe(true);
+  });
+
+  it("says of a group that was not done what became of each item", async () => {
+    const [result] = await clientOf(server).executeBatch([{ kind: "group", items: [deposit, tooMuch] }]);
+    if (result === undefined || result.ok) expect.fail("the second item cannot be done");
+    expect(result.error).toMatchObject({ reason: "INSUFFICIENT_FUNDS", outcome: "REJECTED", item: 2 });
+    expect(result.error.failures.map(({ reason }) => reason)).toEqual(["GROUP_NOT_APPLIED", "INSUFFICIENT_FUNDS"]);
+    expect(server.ledger.balances.get("1")).toBe(1000n);
+  });
+
+  it("can hold previews, which leave nothing in doubt beside commands that do", async () => {
+    server.faults.push("serve", "lose-request", lossDetected());
+    const [first, second] = [randomUUID(), randomUUID()];
+    server.ledger.refuseOnce.add(first).add(second);
+    const preview = { ...deposit, validateOnly: true } as const;
+    const results = await clientOf(server).executeBatch([
+      preview,
+      { ...preview, requestId: first },
+      { ...deposit, requestId: second },
+      { ...tooMuch, validateOnly: true },
+    ]);
+    expect(results).toMatchObject([
+      { ok: true, preview: true, transaction: { position: 0 } },
+      { ok: false, error: { reason: "LOSS_DETECTED", outcome: "NOT_APPLIED", metadata: { outcome: "NOT_APPLIED" } } },
+      { ok: false, error: { reason: "LOSS_DETECTED", outcome: "OUTCOME_UNKNOWN" } },
+      { ok: false, error: { reason: "INSUFFICIENT_FUNDS", outcome: "NOT_APPLIED", attempts: 1 } },
+    ]);
+    expect(server.ledger.balances.get("1")).toBe(1000n);
+  });
+
+  it("does not send a stale command again", async () => {
+    const [stale] = await clientOf(server).executeBatch([{ ...deposit, expectedVersion: 7 }]);
+    expect(stale).toMatchObject({ ok: false, error: { reason: "STALE_VERSION", outcome: "NOT_APPLIED", attempts: 1 } });
+    expect(server.calls).toHaveLength(1);
+  });
+
+  it("refuses an answer of another kind than was asked for", async () => {
+    const requestId = randomUUID();
+    await clientOf(server).deposit("1", usd(5n), { requestId });
+    const [result] = await clientOf(server).executeBatch([{ kind: "freezeAccount", account: "1", requestId }]);
+    expect(result).toMatchObject({
+      ok: false,
+      error: {
+        reason: "UNEXPECTED_REPLY",
+        message: expect.stringContaining('it answered the command freezeAccount with the result "transaction"'),
+        outcome: "OUTCOME_UNKNOWN",
+      },
+    });
+  });
+
   it("refuses replies that do not fit", async () => {
     server.ledger.dropResults = true;
     const results = await clientOf(server).executeBatch([deposit]);
@@ -145,6 +230,11 @@ describe("a batch", () => {
     expect(await clientOf(server).executeBatch([])).toEqual([]);
     const many = Array.from({ length: 10_001 }, () => deposit);
     await expect(clientOf(server).executeBatch(many)).rejects.toThrow(RangeError);
+    const group = { kind: "group", items: many.slice(0, 101) } as const;
+    const groups = Array.from({ length: 100 }, () => group);
+    await expect(clientOf(server).executeBatch(groups)).rejects.toThrow(
+      "at most 10000 commands, those in groups counted",
+    );
     expect(server.calls).toEqual([]);
   });
 });

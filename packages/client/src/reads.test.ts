@@ -59,6 +59,166 @@ describe("a read", () => {
   });
 });
 
+describe("a balance of the past", () => {
+  it("is asked for by its position, and says so", async () => {
+    server.ledger.position = 9;
+    expect(await clientOf(server).balance("1", { asOfPosition: 4 })).toMatchObject({
+      position: 4,
+      timeMs: 3_000,
+      readPosition: 9,
+      version: undefined,
+    });
+    expect(server.calls[0]?.message).toEqual({ account: "1", position: "4" });
+  });
+
+  it("is asked for by its time, and says of which position it is", async () => {
+    server.ledger.position = 9;
+    expect(await clientOf(server).balance("1", { asOfTimeMs: 1_500 })).toMatchObject({
+      position: 1,
+      timeMs: 1_500,
+      readPosition: 9,
+    });
+    expect(server.calls[0]?.message).toEqual({ account: "1", time: "1970-01-01T00:00:01.500Z" });
+  });
+
+  it.each([
+    ["two moments", { asOfPosition: 1, asOfTimeMs: 1 }, "as_of"],
+    ["position 0", { asOfPosition: 0 }, "position"],
+    ["half a millisecond", { asOfTimeMs: 0.5 }, "time"],
+  ])("is not asked for at %s", async (_, options, field) => {
+    const error = await failure(clientOf(server).balance("1", options));
+    expect(error).toMatchObject({ reason: "INVALID_REQUEST", outcome: "NOT_APPLIED", violations: [{ field }] });
+    expect(server.calls).toEqual([]);
+  });
+});
+
+describe("a transaction", () => {
+  it("is read by its position, with what took it back", async () => {
+    const client = clientOf(server);
+    const { transaction } = await client.deposit("1", usd(5n));
+    const read = await client.transaction(transaction.position);
+    expect(read).toEqual({ transaction: { ...transaction, reversedBy: 77 }, position: 2, stalenessMs: 0 });
+  });
+
+  it("that is not there is told apart", async () => {
+    expect(await failure(clientOf(server).transaction(4))).toMatchObject({
+      code: "NOT_FOUND",
+      reason: "READ_TRANSACTION_NOT_FOUND",
+      metadata: { transaction: "4" },
+    });
+    expect(await failure(clientOf(server).transaction(-4))).toMatchObject({ reason: "INVALID_REQUEST" });
+  });
+});
+
+describe("the transactions of an account", () => {
+  beforeEach(async () => {
+    const client = clientOf(server);
+    server.ledger.balances.set("1", 0n);
+    for (const minor of [10n, 20n, 30n]) await client.deposit("1", usd(minor));
+    await client.withdraw("1", usd(5n));
+    server.calls.splice(0);
+  });
+
+  it("come the newest first, each with what it changed", async () => {
+    const page = await clientOf(server).transactionsPage("1", { pageSize: 2 });
+    expect(page).toMatchObject({
+      transactions: [
+        { transaction: { position: 5, kind: "withdrawal" }, change: usd(-5n), postedAfter: usd(55n) },
+        { transaction: { position: 4, kind: "deposit" }, change: usd(30n), postedAfter: usd(60n) },
+      ],
+      position: 5,
+    });
+    const rest = await clientOf(server).transactionsPage("1", { pageSize: 2, pageToken: page.nextPageToken });
+    expect(rest.transactions.map(({ transaction }) => transaction.position)).toEqual([3, 2]);
+    expect(rest.nextPageToken).toBeUndefined();
+  });
+
+  it("are read page after page, with the same question for each", async () => {
+    const changes: bigint[] = [];
+    const options = { oldestFirst: true, pageSize: 3, kinds: ["deposit", "withdrawal"], consistency: "local" } as const;
+    for await (const { change } of clientOf(server).transactions("1", options)) changes.push(change.minor);
+    expect(changes).toEqual([10n, 20n, 30n, -5n]);
+    const filter = { kinds: ["TRANSACTION_KIND_DEPOSIT", "TRANSACTION_KIND_WITHDRAWAL"] };
+    const asked = { account: "1", pageSize: 3, oldestFirst: true, filter };
+    expect(server.calls.map(({ message, mode }) => [message, mode])).toEqual([
+      [asked, "local"],
+      [{ ...asked, pageToken: "3" }, "local"],
+    ]);
+  });
+
+  it("are filtered by all that is said", async () => {
+    await clientOf(server).transactionsPage("1", {
+      fromTimeMs: 0,
+      beforeTimeMs: 2_000,
+      kinds: ["reversal", "interest", "capture", "transfer"],
+      amountMin: 5n,
+      amountMax: 2n ** 63n - 1n,
+      counterparty: "cash/0/USD",
+    });
+    expect(server.calls[0]?.message).toEqual({
+      account: "1",
+      filter: {
+        fromTime: "1970-01-01T00:00:00Z",
+        beforeTime: "1970-01-01T00:00:02Z",
+        kinds: [
+          "TRANSACTION_KIND_REVERSAL",
+          "TRANSACTION_KIND_INTEREST",
+          "TRANSACTION_KIND_CAPTURE",
+          "TRANSACTION_KIND_TRANSFER",
+        ],
+        amountMin: "5",
+        amountMax: "9223372036854775807",
+        counterparty: "cash/0/USD",
+      },
+    });
+  });
+
+  it.each([
+    ["a time that is none", { fromTimeMs: Number.NaN }, "filter.from_time"],
+    ["a time before 1970", { beforeTimeMs: -1 }, "filter.before_time"],
+    ["a negative amount", { amountMin: -1n }, "filter.amount_min"],
+    ["at most nothing, which would be no bound", { amountMax: 0n }, "filter.amount_max"],
+    ["an amount beyond 64 bits", { amountMax: 2n ** 63n }, "filter.amount_max"],
+    ["half a page", { pageSize: 0.5 }, "page_size"],
+    ["a page beyond 32 bits", { pageSize: 2 ** 31 }, "page_size"],
+  ])("are not asked for with %s", async (_, options, field) => {
+    const error = await failure(clientOf(server).transactionsPage("1", options));
+    expect(error).toMatchObject({ reason: "INVALID_REQUEST", outcome: "NOT_APPLIED", violations: [{ field }] });
+    expect(server.calls).toEqual([]);
+  });
+});
+
+describe("holds", () => {
+  it("are read one by one, open or ended", async () => {
+    const client = clientOf(server);
+    const { hold } = await client.placeHold("1", usd(5n));
+    expect(await client.getHold(hold.position)).toEqual({ hold, position: 2, stalenessMs: 0 });
+    await client.releaseHold(hold.position);
+    expect((await client.getHold(hold.position)).hold.state).toBe("released");
+    expect(await failure(client.getHold(9))).toMatchObject({ code: "NOT_FOUND", reason: "READ_HOLD_NOT_FOUND" });
+  });
+
+  it("of an account are listed while they are open, page after page", async () => {
+    const client = clientOf(server);
+    for (const minor of [1n, 2n, 3n, 4n]) await client.placeHold("1", usd(minor));
+    await client.releaseHold(3);
+    const page = await client.holdsPage("1", { pageSize: 2 });
+    expect(page.holds.map(({ position }) => position)).toEqual([2, 4]);
+    expect(page.nextPageToken).toBe("2");
+    const amounts: bigint[] = [];
+    for await (const { amount } of client.holds("1", { pageSize: 2 })) amounts.push(amount.minor);
+    expect(amounts).toEqual([1n, 3n, 4n]);
+  });
+
+  it("show in the balances of their account", async () => {
+    const client = clientOf(server);
+    await client.placeHold("1", usd(30n));
+    const balances = { posted: usd(1000n), held: usd(30n), available: usd(970n), version: 2 };
+    expect(await client.balance("1")).toMatchObject(balances);
+    expect((await client.getAccount("1")).account).toMatchObject(balances);
+  });
+});
+
 describe("listing accounts", () => {
   beforeEach(() => {
     for (let i = 2; i <= 7; i++) server.ledger.balances.set(String(i), 0n);
