@@ -11,14 +11,12 @@ import {
 } from "./naive-checks.test-util.ts";
 import { told } from "./told.test-util.ts";
 
-const MAX = 2n ** 63n - 1n;
-
 export function openAccount(books: NaiveBooks, branch: number, command: OpenAccount): void {
   const alias = command.alias ?? "";
   if (alias !== "" && books.customer(alias) !== undefined) throw new NaiveNo("ALIAS_TAKEN", { alias });
-  // A number that is somebody's alias, or is about to be, is passed over.
+  // A number that is another account's alias is passed over; one's own may be both.
   let number = books.lastNumber + 1;
-  while (books.aliases.has(`${number}`) || alias === `${number}`) number++;
+  while (books.aliases.has(`${number}`)) number++;
   books.useCurrency(command.currency);
   const account = {
     name: `${number}`,
@@ -33,7 +31,7 @@ export function openAccount(books: NaiveBooks, branch: number, command: OpenAcco
     posted: 0n,
     held: 0n,
     floor: command.floor ?? 0n,
-    ceiling: ceilingOf(command.ceiling),
+    ceiling: command.ceiling,
     version: 1,
   } as const;
   books.say(told.opened(account));
@@ -66,7 +64,7 @@ export function updateAccount(books: NaiveBooks, command: UpdateAccount): void {
     displayName: command.displayName ?? account.displayName,
     metadata: command.metadata ?? account.metadata,
     floor: floor ?? account.floor,
-    ceiling: ceiling === undefined ? account.ceiling : ceilingOf(ceiling),
+    ceiling: ceiling === undefined ? account.ceiling : (ceiling ?? undefined),
   };
   books.say(told.updated({ name, ...terms }));
   books.change(name, terms);
@@ -89,9 +87,4 @@ export function changeState(books: NaiveBooks, command: ChangeState): void {
   const state = ({ freezeAccount: "frozen", unfreezeAccount: "open", closeAccount: "closed" } as const)[command.kind];
   books.say(told.state(name, state));
   books.change(name, { state });
-}
-
-/** As much as there can be is no ceiling. */
-function ceilingOf(ceiling: bigint | null | undefined): bigint | undefined {
-  return ceiling === null || ceiling === MAX ? undefined : ceiling;
 }

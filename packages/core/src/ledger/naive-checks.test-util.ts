@@ -32,12 +32,12 @@ export function findCustomer(books: NaiveBooks, reference: string): NaiveAccount
   return account;
 }
 
-/** Where money can be sent: a customer's account, or a branch's account for fees, which need not have been used before. */
+/** Where money can be sent: a customer's account, or one for fees, at a branch and in a currency that the bank has. */
 export function findReceiver(books: NaiveBooks, reference: string): NaiveAccount {
   const fees = /^fees\/(0|[1-9][0-9]*)\/([A-Z][A-Z][A-Z])$/.exec(reference);
   if (fees === null) return findCustomer(books, reference);
   const [branch, currency] = [Number(fees[1]), String(fees[2])];
-  if ((branch !== 0 && !books.branches.has(branch)) || currency === "XXX")
+  if ((branch !== 0 && !books.branches.has(branch)) || !books.currencies.has(currency))
     throw new NaiveNo("ACCOUNT_NOT_FOUND", { account: reference });
   return internalAccount(books, "fees", branch, currency);
 }
@@ -92,13 +92,13 @@ export function availableOf(account: NaiveAccount): bigint {
   return account.posted - account.held;
 }
 
-/** Whether an account can do without an amount, and still has this much. */
+/** Whether an account can do without an amount, and still has this much. What is available is what could be asked for. */
 export function checkFunds(account: NaiveAccount, amount: bigint, leastLeft: bigint | undefined): void {
   if (leastLeft === undefined || availableOf(account) - amount >= leastLeft) return;
   const { name, currency } = account;
   throw new NaiveNo("INSUFFICIENT_FUNDS", {
     account: name,
-    available: naiveDecimal(availableOf(account), currency),
+    available: naiveDecimal(availableOf(account) - leastLeft, currency),
     currency,
     requested: naiveDecimal(amount, currency),
   });

@@ -40,13 +40,13 @@ function formProblem(command: Exclude<Command, { kind: "group" }>): boolean {
       const { type, alias = "", floor = 0n, ceiling = 1n } = command;
       if (badText(command.owner, 128) || badText(command.displayName, 128) || badMetadata(command.metadata))
         return true;
-      if (badText(alias, 64) || alias.includes("/")) return true;
-      return floor > 0n || floor < (type === 1 ? 0n : MIN) || ceiling < 1n || ceiling > MAX;
+      if (alias !== "" && (alias.length > 64 || !/^[a-z0-9][-a-z0-9._:@+]*$/i.test(alias))) return true;
+      return floor > 0n || floor < (type === 1 ? 0n : MIN) || badCeiling(ceiling);
     }
     case "updateAccount": {
       const { displayName = "", floor = 0n, ceiling = null } = command;
       if (badReference(command.account) || badText(displayName, 128) || badMetadata(command.metadata)) return true;
-      return floor < MIN || floor > MAX || (ceiling !== null && (ceiling < 1n || ceiling > MAX));
+      return floor < MIN || floor > MAX || (ceiling !== null && badCeiling(ceiling));
     }
     case "transfer":
       return badReference(command.from) || badReference(command.to);
@@ -95,12 +95,17 @@ function badCurrency(currency: string): boolean {
   return currency === "XXX" || !/^[A-Z]{3}$/.test(currency);
 }
 
+/** As much as there can be is no ceiling. */
+function badCeiling(ceiling: bigint): boolean {
+  return ceiling < 1n || ceiling >= MAX;
+}
+
 function badReference(reference: string): boolean {
   return reference === "" || badText(reference, 64);
 }
 
 function badPosition(position: number): boolean {
-  return position < 1 || Math.floor(position) !== position;
+  return position < 1 || position >= 2 ** 53 || Math.floor(position) !== position;
 }
 
 function badText(text: string, longest: number): boolean {

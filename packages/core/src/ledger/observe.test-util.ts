@@ -1,7 +1,7 @@
-import type { AccountView } from "../account.ts";
-import { cashAccountName } from "../account.ts";
+import { AccountState, AccountType, internalAccountName, isCustomerType } from "../account.ts";
 import type { AccountIndex, CurrencyIndex } from "../identifiers.ts";
 import { bytesEqual, toHex } from "../identifiers.ts";
+import { AMOUNT_MAX } from "../limits.ts";
 import { totals } from "./apply.ts";
 import type { Ledger } from "./ledger.ts";
 import type { RequestEntry } from "./request-table.ts";
@@ -16,28 +16,39 @@ export interface Probes {
 
 const NO_PROBES: Probes = { currencies: [], branches: [], accountsUpTo: 0 };
 
+/** The bank's own accounts. */
+const INTERNAL = [AccountType.CASH, AccountType.INTEREST, AccountType.FEES] as const;
+
 /** Everything that can be seen of a ledger, in an order that does not depend on how it came about. */
 export function observe(ledger: Ledger, probes: Probes = NO_PROBES): unknown {
-  const accounts: (AccountView & { found: readonly unknown[] })[] = [];
-  for (let index = 0; index < ledger.accounts.count; index++) {
-    const view = ledger.viewAccount(index as AccountIndex);
-    const found = [ledger.findAccount(view.reference), ledger.findCustomerAccount(view.reference)];
-    accounts.push({ ...view, found: [...found, ledger.findCashAccount(view.homeBranch, view.currencyIndex)] });
-  }
-  const requests: (RequestEntry & { found: number })[] = [];
+  const accounts = Array.from({ length: ledger.accounts.count }, (_, index) => seen(ledger, index as AccountIndex));
+  const holds = Array.from({ length: ledger.holds.count }, (_, index) => {
+    const view = ledger.holds.viewAt(index);
+    return { ...view, found: ledger.viewHold(view.hold) };
+  });
+  const requests: (RequestEntry & { found: number; cancelled: boolean })[] = [];
   for (let entry = 0; entry < ledger.requests.count; entry++) {
     const view = ledger.requests.entryAt(entry);
-    requests.push({ ...view, found: ledger.findRequest(ledger.principals[view.principal] as string, view.id) });
+    const found = ledger.findRequest(ledger.principals[view.principal] as string, view.id);
+    requests.push({ ...view, found, cancelled: ledger.requests.isCancelled(entry) });
   }
-  const cashNames = probes.branches.flatMap((number) => probes.currencies.map((code) => cashAccountName(number, code)));
+  const internal = INTERNAL.flatMap((type) => probes.branches.map((number) => ({ type, number })));
+  const names = internal.flatMap(({ type, number }) =>
+    probes.currencies.map((code) => internalAccountName(type, number, code)),
+  );
   const numbers = Array.from({ length: probes.accountsUpTo }, (_, i) => String(i + 1));
   return {
     position: ledger.position,
     timeMs: ledger.timeMs,
     nextAccountNumber: ledger.nextAccountNumber,
+    formatLevel: ledger.formatLevel,
     digest: toHex(ledger.digestBytes()),
     root: ledger.root && { position: ledger.root.position, root: toHex(ledger.root.root) },
     accounts,
+    holds,
+    nextExpiryMs: ledger.nextExpiryMs(),
+    // A map keeps the order in which it was filled, and a snapshot has another.
+    reversals: [...ledger.reversals].sort(([a], [b]) => a - b),
     requests,
     currencies: ledger.currencies.map((entry) => ({ ...entry, found: ledger.currencyIndex(entry.code) })),
     branches: ledger.branchNumbers().map((number) => [number, { ...ledger.branches.get(number) }]),
@@ -45,13 +56,26 @@ export function observe(ledger: Ledger, probes: Probes = NO_PROBES): unknown {
     principals: [...ledger.principals],
     totals: [...totals(ledger)],
     probed: {
-      accounts: [...numbers, ...cashNames].map((reference) => ledger.findAccount(reference)),
+      accounts: [...numbers, ...names].map((reference) => ledger.findAccount(reference)),
       currencies: probes.currencies.map((code) => ledger.currencyIndex(code)),
-      cash: probes.branches.map((number) =>
-        probes.currencies.map((_, currency) => ledger.findCashAccount(number, currency as CurrencyIndex)),
+      internal: internal.map(({ type, number }) =>
+        probes.currencies.map((_, currency) => ledger.findInternalAccount(type, number, currency as CurrencyIndex)),
       ),
       branches: probes.branches.map((number) => ledger.hasBranch(number)),
     },
+  };
+}
+
+function seen(ledger: Ledger, index: AccountIndex): unknown {
+  const view = ledger.viewAccount(index);
+  const { alias, currencyIndex, homeBranch, reference, type } = view;
+  return {
+    ...view,
+    byReference: ledger.findAccount(reference),
+    ofCustomer: ledger.findCustomerAccount(reference),
+    byAlias: alias === "" ? undefined : ledger.findCustomerAccount(alias),
+    internal: isCustomerType(type) ? undefined : ledger.findInternalAccount(type, homeBranch, currencyIndex),
+    openHolds: ledger.openHoldsOf(index),
   };
 }
 
@@ -74,7 +98,26 @@ export function recomputeDigest(ledger: Ledger): Uint8Array {
     const name = view.number === 0 ? view.reference : "";
     add(fixed.text(name).text(view.owner).text(view.displayName));
     add(term(2).word(index).int64(view.posted).integer(view.version));
+    // What came later is in the digest only where it is used.
+    const entries = Object.entries(view.metadata).sort(([a], [b]) => (a < b ? -1 : 1));
+    const isPlain = view.state === AccountState.OPEN && view.ceiling === undefined && view.alias === "";
+    if (!isPlain || entries.length > 0) {
+      const extras = term(9)
+        .word(index)
+        .word(view.state)
+        .int64(view.ceiling ?? AMOUNT_MAX)
+        .text(view.alias);
+      extras.word(entries.length);
+      for (const [key, value] of entries) extras.text(key).text(value);
+      add(extras);
+    }
+    if (view.held !== 0n) add(term(10).word(index).int64(view.held));
   }
+  for (let index = 0; index < ledger.holds.count; index++) {
+    const { hold, account, held, captured, expiresMs, state } = ledger.holds.viewAt(index);
+    add(term(11).integer(hold).word(account).int64(held).int64(captured).integer(expiresMs).word(state));
+  }
+  for (const [original, reversal] of ledger.reversals) add(term(12).integer(original).integer(reversal));
   for (let entry = 0; entry < ledger.requests.count; entry++) {
     const { principal, id, position, hashLow, hashHigh } = ledger.requests.entryAt(entry);
     add(term(3).word(principal).bytes(id).integer(position).word(hashLow).word(hashHigh));
@@ -89,7 +132,9 @@ export function recomputeDigest(ledger: Ledger): Uint8Array {
   }
   const counters = term(8).integer(ledger.position).integer(ledger.timeMs).integer(ledger.nextAccountNumber);
   counters.integer(ledger.root?.position ?? 0);
-  add(ledger.root === undefined ? counters : counters.bytes(ledger.root.root));
+  if (ledger.root !== undefined) counters.bytes(ledger.root.root);
+  if (ledger.formatLevel > 1) counters.word(ledger.formatLevel);
+  add(counters);
 
   return new Uint8Array(Uint32Array.from(sums, (sum) => Number(BigInt.asUintN(32, sum))).buffer);
 }

@@ -24,9 +24,9 @@ type Kind = Exclude<Command["kind"], "group" | "cancelRequest">;
 const WEIGHTS: Readonly<Record<Kind, number>> = {
   openAccount: 1.5,
   updateAccount: 5,
-  freezeAccount: 2.5,
-  unfreezeAccount: 4.5,
-  closeAccount: 2.5,
+  freezeAccount: 4,
+  unfreezeAccount: 4,
+  closeAccount: 4,
   deposit: 14,
   withdraw: 12,
   transfer: 18,
@@ -36,7 +36,7 @@ const WEIGHTS: Readonly<Record<Kind, number>> = {
   captureHold: 9,
   releaseHold: 2.5,
   extendHold: 3.5,
-  registerBranch: 1,
+  registerBranch: 1.5,
 };
 const KINDS = Object.keys(WEIGHTS) as Kind[];
 const WEIGHT_SUM = Object.values(WEIGHTS).reduce((sum, weight) => sum + weight, 0);
@@ -74,16 +74,17 @@ export class RandomCommands {
       ({ state, ceiling, posted }) => state === "open" && (ceiling ?? MAX) > posted + 5000n,
     );
     const rich = this.customer(({ state, posted, held }) => state === "open" && posted - held > 10_000n);
-    const [single, other] = [account ?? this.customer(), rich ?? this.customer()];
+    const single = account ?? this.customer();
     const minor = BigInt(1 + random.below(40));
     const choice = random.below(12);
-    if (choice < 2) return { kind: "withdraw", account: this.name(other), amount: money(other, minor) };
-    if (choice < 4) return { kind: "placeHold", account: this.name(other), amount: money(other, minor), expiresMs: 0 };
-    if (choice < 5) return { kind: "updateAccount", account: this.name(single), displayName: `n${random.below(99)}` };
-    if (choice < 6) return { kind: "applyInterest", account: this.name(single), rate: random.pick(RATES) };
-    if (choice < 7)
-      return { kind: "transfer", from: this.name(other), to: fees(0, other), amount: money(other, minor) };
-    return { kind: "deposit", account: this.name(single), amount: money(single, minor) };
+    if (choice < 1) return { kind: "updateAccount", account: this.name(single), displayName: `n${random.below(99)}` };
+    if (choice < 2) return { kind: "applyInterest", account: this.name(single), rate: random.pick(RATES) };
+    if (rich === undefined || choice < 7)
+      return { kind: "deposit", account: this.name(single), amount: money(single, minor) };
+    const [from, amount] = [this.name(rich), money(rich, minor)];
+    if (choice < 9) return { kind: "withdraw", account: from, amount };
+    if (choice < 11) return { kind: "placeHold", account: from, amount, expiresMs: 0 };
+    return { kind: "transfer", from, to: fees(0, rich), amount };
   }
 
   /** A random command of a kind. */
@@ -97,7 +98,7 @@ export class RandomCommands {
       case "freezeAccount":
         return this.withVersion({ kind, account: this.reference(this.customer()) });
       case "unfreezeAccount": {
-        const frozen = random.chance(75) ? this.customer(({ state }) => state === "frozen") : undefined;
+        const frozen = random.chance(60) ? this.customer(({ state }) => state === "frozen") : undefined;
         return this.withVersion({ kind, account: this.reference(frozen ?? this.customer()) });
       }
       case "closeAccount":
@@ -185,7 +186,7 @@ export class RandomCommands {
     const account = this.customer();
     const available = account.posted - account.held;
     const floors = [0n, available, available + 1n, available - this.small(), -this.small(), account.floor ?? 0n];
-    const ceilings = [account.posted, account.posted - 1n, account.posted + this.small(), MAX, null, null];
+    const ceilings = [account.posted, account.posted - 1n, account.posted + this.small(), MAX - 1n, null, null];
     const floor = random.chance(50) ? within(random.pick(floors), MIN) : undefined;
     const ceiling = random.chance(50) ? random.pick(ceilings) : undefined;
     const named = {
@@ -215,7 +216,7 @@ export class RandomCommands {
   private customer(where: (account: NaiveAccount) => boolean): NaiveAccount | undefined;
   private customer(where?: (account: NaiveAccount) => boolean): NaiveAccount | undefined {
     const { books, random } = this;
-    const wanted = where ?? (random.chance(93) ? ({ state }: NaiveAccount) => state === "open" : () => true);
+    const wanted = where ?? (random.chance(88) ? ({ state }: NaiveAccount) => state === "open" : () => true);
     const found = [...books.accounts.values()].filter((account) => !isInternal(account) && wanted(account));
     if (found.length > 0) return random.pick(found);
     return where === undefined
@@ -224,7 +225,7 @@ export class RandomCommands {
   }
 
   private closing(): NaiveAccount {
-    const empty = this.random.chance(25)
+    const empty = this.random.chance(15)
       ? this.customer(({ state, posted, held }) => state === "open" && posted === 0n && held === 0n)
       : undefined;
     const holding = this.random.chance(30)
@@ -250,7 +251,10 @@ export class RandomCommands {
     if (random.chance(1)) return random.pick(["fees/0/XXX", "fees/00/USD", "fees/1/usd", "fees/0/CHF", "fees/0/"]);
     if (random.chance(3)) return this.reference(from);
     const other = random.chance(94)
-      ? this.customer(({ currency, state }) => currency === from.currency && (state === "open" || random.chance(7)))
+      ? this.customer(
+          (account) =>
+            account.currency === from.currency && account !== from && (account.state === "open" || random.chance(7)),
+        )
       : undefined;
     return this.reference(other ?? this.customer());
   }
@@ -288,8 +292,8 @@ export class RandomCommands {
     const { books, random } = this;
     if (random.chance(25)) return this.takenAlias();
     if (random.chance(30)) return `${books.lastNumber + 1 + random.below(4)}`;
-    if (random.chance(3)) return random.pick(["a/b", "cash/0/USD", "a".repeat(65)]);
-    return random.pick(["007", "01", "zoe", "Zoe", "-1", "12345678901234567890", `a-${random.below(500)}`]);
+    if (random.chance(3)) return random.pick(["a/b", "cash/0/USD", "a".repeat(65), "-1", " a", "Zoë"]);
+    return random.pick(["007", "01", "zoe", "Zoe", "a@b.example", "12345678901234567890", `a-${random.below(500)}`]);
   }
 
   private takenAlias(): string {
@@ -353,7 +357,10 @@ export class RandomCommands {
     const { random } = this;
     if (!random.chance(9)) return command;
     const version = this.versionOf(command);
-    return { ...command, expectedVersion: random.chance(45) ? version : version + random.pick([-1, 1, 7]) + 1 };
+    return {
+      ...command,
+      expectedVersion: random.chance(45) ? version : Math.max(1, version + random.pick([-1, 1, 7])),
+    };
   }
 
   /** The version that a command can expect; 1 for want of a better one. */

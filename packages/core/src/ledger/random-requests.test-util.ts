@@ -60,7 +60,7 @@ export class RandomRequests {
 
   private group(): Group {
     const { random } = this;
-    const length = random.chance(2) ? random.pick([0, 101]) : 1 + random.below(random.chance(90) ? 5 : 100);
+    const length = random.chance(2) ? random.pick([0, 101]) : 1 + random.below(random.chance(85) ? 5 : 100);
     const sure = random.chance(length > 8 ? 97 : 60) ? 99.9 : 60;
     const items: GroupItem[] = [];
     while (items.length < length) {
