@@ -1,14 +1,15 @@
 import { readFileSync } from "node:fs";
 import type { LedgerRecord } from "@bank/core";
-import { formatRequestId, toHex } from "@bank/core";
+import { formatRequestId, toHex, totals } from "@bank/core";
 import type { Batch } from "./frame.ts";
 import { decodeFrame } from "./frame.ts";
 import { concatenate } from "./raw-frame.test-util.ts";
-import type { ReceivedFrame } from "./replay.ts";
+import type { ReceivedFrame, Replay } from "./replay.ts";
 import type { Snapshot } from "./snapshot.ts";
 
-/** Files of the recorded journal: what they hold says README.md beside them. */
+/** Files of the recorded journals: what they hold says README.md beside them. */
 export const FIXTURE = new URL("../testdata/format-1/", import.meta.url);
+export const FIXTURE_LEVEL_2 = new URL("../testdata/format-1-level-2/", import.meta.url);
 
 /** What the recorded journal has to lead to. Bytes are in hexadecimal. */
 export interface Expected {
@@ -24,8 +25,41 @@ export interface Expected {
   readonly snapshot: { readonly batches: number; readonly position: number; readonly root: string };
 }
 
+/** And what it has to lead to at level 2. */
+export interface ExpectedLevel2 extends Expected {
+  readonly formatLevel: number;
+  readonly aliases: number;
+  readonly holds: number;
+  readonly reversals: number;
+}
+
+/** What a replay has led to, in the words of `ExpectedLevel2`. */
+export function summaryOf({ ledger, chainHash }: Replay): Omit<ExpectedLevel2, "bankId" | "batches" | "snapshot"> {
+  return {
+    position: ledger.position,
+    timeMs: ledger.timeMs,
+    digest: toHex(ledger.digestBytes()),
+    chainHash: toHex(chainHash),
+    accounts: ledger.accounts.count,
+    requests: ledger.requests.count,
+    totals: Object.fromEntries([...totals(ledger)].map(([currency, sum]) => [currency, String(sum)])),
+    formatLevel: ledger.formatLevel,
+    aliases: ledger.accounts.aliasCount,
+    holds: ledger.holds.count,
+    reversals: ledger.reversals.size,
+  };
+}
+
 export function readExpected(): Expected {
-  return JSON.parse(readFileSync(new URL("expected.json", FIXTURE), "utf8")) as Expected;
+  return readJson(FIXTURE) as Expected;
+}
+
+export function readExpectedLevel2(): ExpectedLevel2 {
+  return readJson(FIXTURE_LEVEL_2) as ExpectedLevel2;
+}
+
+function readJson(folder: URL): unknown {
+  return JSON.parse(readFileSync(new URL("expected.json", folder), "utf8"));
 }
 
 /** Each block with its length before it, in four bytes, little-endian. */
@@ -39,8 +73,8 @@ export function packBlocks(blocks: readonly Uint8Array[]): Uint8Array {
   );
 }
 
-function readBlocks(file: string): Uint8Array[] {
-  const bytes = new Uint8Array(readFileSync(new URL(file, FIXTURE)));
+function readBlocks(file: string, folder: URL): Uint8Array[] {
+  const bytes = new Uint8Array(readFileSync(new URL(file, folder)));
   const view = new DataView(bytes.buffer);
   const blocks: Uint8Array[] = [];
   for (let at = 0; at < bytes.length; ) {
@@ -52,21 +86,21 @@ function readBlocks(file: string): Uint8Array[] {
 }
 
 /** The frames, each with the chain hash that was recorded with it. */
-export function readJournal(): ReceivedFrame[] {
-  const blocks = readBlocks("journal.bin");
+export function readJournal(folder = FIXTURE): ReceivedFrame[] {
+  const blocks = readBlocks("journal.bin", folder);
   return Array.from({ length: blocks.length / 2 }, (_, i) => ({
     frame: blocks[2 * i] as Uint8Array,
     chainHash: blocks[2 * i + 1] as Uint8Array,
   }));
 }
 
-export function readSnapshot(): Pick<Snapshot, "header" | "pages"> {
-  const [header, ...pages] = readBlocks("snapshot.bin");
+export function readSnapshot(folder = FIXTURE): Pick<Snapshot, "header" | "pages"> {
+  const [header, ...pages] = readBlocks("snapshot.bin", folder);
   return { header: header as Uint8Array, pages };
 }
 
-export function readDump(): string {
-  return readFileSync(new URL("dump.txt", FIXTURE), "utf8");
+export function readDump(folder = FIXTURE): string {
+  return readFileSync(new URL("dump.txt", folder), "utf8");
 }
 
 /** A journal as text: each batch with everything in its header, each record with everything in it. */
