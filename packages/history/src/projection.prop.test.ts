@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { MEMORY } from "./database.ts";
 import { NaiveHistory } from "./naive-history.test-util.ts";
 import { Projection } from "./projection.ts";
-import type { AccountEntry, HistoryPage, ListFilter, ListQuery } from "./queries.ts";
+import type { AccountEntry, ListFilter } from "./queries.ts";
 import { RandomJournal, type TestBatch } from "./random-journal.test-util.ts";
 
 const FILE = "packages/history/src/projection.prop.test.ts";
@@ -57,10 +57,6 @@ class Twins {
   }
 }
 
-function ask(projection: Projection, query: ListQuery): HistoryPage {
-  return projection.ask({ name: "list", asked: query }) as HistoryPage;
-}
-
 describe("a projection of a random journal", () => {
   it.each(seeds(3))(
     "has at every position the balances of the naive history, and every transaction, with seed %i",
@@ -72,11 +68,11 @@ describe("a projection of a random journal", () => {
         for (let position = 1; position <= naive.position; position++) {
           for (let index = 0; index < journal.accounts; index++) {
             const account = index as AccountIndex;
-            const balance = projection.ask({ name: "balance", asked: { account, position } });
+            const balance = projection.ask("balance", { account, position });
             expect(balance, `account ${account} at ${position}`).toEqual(naive.balance(account, position));
           }
           const upper = Math.min(naive.position, position + random.below(300));
-          const transaction = projection.ask({ name: "transaction", asked: { position, upper } });
+          const transaction = projection.ask("transaction", { position, upper });
           expect(transaction, `position ${position} as of ${upper}`).toEqual(naive.transaction(position, upper));
         }
         projection.close();
@@ -90,9 +86,7 @@ describe("a projection of a random journal", () => {
       while (twins.journal.batches.length < BATCHES) twins.grow(10);
       const times = new Set(twins.journal.batches.flatMap(({ timeMs }) => [timeMs - 1, timeMs, timeMs + 1]));
       for (const timeMs of [0, ...times, Number.MAX_SAFE_INTEGER - 1])
-        expect(twins.projection.ask({ name: "positionAt", asked: { timeMs } }), `${timeMs}`).toBe(
-          twins.naive.positionAt(timeMs),
-        );
+        expect(twins.projection.ask("positionAt", { timeMs }), `${timeMs}`).toBe(twins.naive.positionAt(timeMs));
       twins.projection.close();
     }),
   );
@@ -119,7 +113,7 @@ describe("a projection of a random journal", () => {
           let pages = 0;
           do {
             const pageSize = 1 + random.below(8);
-            const page = ask(projection, { ...list, cursor, pageSize, expected });
+            const page = projection.ask("list", { ...list, cursor, pageSize, expected });
             expect(page.entries.length).toBeLessThanOrEqual(pageSize);
             got.push(...page.entries);
             cursor = page.next;

@@ -87,7 +87,7 @@ export class Projection {
       this.writeHead.run(head.position, head.epochId, head.chainHash, timeMs);
       this.database.exec("COMMIT");
     } catch (error) {
-      if (this.database.isTransaction) this.database.exec("ROLLBACK");
+      this.leaveTransaction();
       throw error;
     }
     this.end = head;
@@ -95,27 +95,40 @@ export class Projection {
   }
 
   /** Answers a question, in one read transaction. Throws: `DamagedHistoryError`; SQLite's errors. */
-  ask({ name, asked }: Query): Queries[QueryName]["answer"] {
+  ask<Name extends QueryName>(name: Name, asked: Queries[Name]["asked"]): Queries[Name]["answer"] {
     this.database.exec("BEGIN");
     try {
-      switch (name) {
-        case "list":
-          return this.reader.list(asked);
-        case "transaction":
-          return this.reader.transaction(asked.position, asked.upper);
-        case "balance":
-          return this.reader.balance(asked.account, asked.position);
-        case "positionAt":
-          return this.reader.positionAt(asked.timeMs);
-      }
+      return this.answer({ name, asked } as Query);
     } finally {
-      this.database.exec("COMMIT");
+      this.leaveTransaction();
     }
   }
 
   /** Gives the file back. */
   close(): void {
     this.database.close();
+  }
+
+  /** Nothing of it is kept. Never throws: what went wrong before says more. */
+  private leaveTransaction(): void {
+    try {
+      if (this.database.isTransaction) this.database.exec("ROLLBACK");
+    } catch {
+      // Without a transaction there is none to leave, and a broken connection is closed next.
+    }
+  }
+
+  private answer({ name, asked }: Query): Queries[QueryName]["answer"] {
+    switch (name) {
+      case "list":
+        return this.reader.list(asked);
+      case "transaction":
+        return this.reader.transaction(asked.position, asked.upper);
+      case "balance":
+        return this.reader.balance(asked.account, asked.position);
+      case "positionAt":
+        return this.reader.positionAt(asked.timeMs);
+    }
   }
 
   /** Throws: an error unless the batches follow the head and each other. */

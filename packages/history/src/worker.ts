@@ -22,7 +22,7 @@ function receive(message: ToWorker): void {
       tell({ kind: "projected", head: projection.project(message.frames) });
       return;
     case "query":
-      tell({ kind: "answer", id: message.id, answer: projection.ask(message.query) });
+      tell({ kind: "answer", id: message.id, answer: projection.ask(message.query.name, message.query.asked) });
       return;
     case "close":
       end();
