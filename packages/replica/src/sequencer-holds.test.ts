@@ -163,11 +163,12 @@ describe("holds whose time has come", () => {
     await until(() => told.state === "fulfilled" && retry.state === "fulfilled");
     expect(short(told.value!)).toBe("done");
     expect(short(retry.value!)).toBe("done, replayed");
-    const kinds = committed.map(kindsOf);
+    const batches = committed.map(recordsOf);
+    const kinds = batches.map((records) => records.map(({ kind }) => kind));
     expect(kinds.length).toBeGreaterThan(1);
     expect(new Set(kinds.slice(0, -1).flat())).toEqual(new Set([RecordKind.HOLDS_EXPIRED]));
     expect(kinds.at(-1)!.at(-1)).toBe(RecordKind.WITHDRAWAL);
-    const expired = committed.flatMap(recordsOf).flatMap((record) => ("holds" in record ? [record.holds] : []));
+    const expired = batches.flat().flatMap((record) => ("holds" in record ? [record.holds] : []));
     expect(Math.max(...expired.map(({ length }) => length))).toBe(EXPIRIES_PER_RECORD_MAX);
     expect(expired.flat()).toHaveLength(HOLDS);
     expect(new Set(expired.flat()).size).toBe(HOLDS);
