@@ -68,7 +68,6 @@ function finalOutcome(
 function rejectionOf(result: WireBatchResult | undefined, requestId: string, server: string): BankError {
   if (result?.result.case !== "failure") throw new UnexpectedReplyError("it left out why the request was rejected");
   const failure = resultFailure(result.result.value, server);
-  const outcome = "REJECTED";
-  const metadata = { ...failure.metadata, outcome, request_id: requestId };
-  return new BankError({ ...failure, metadata, outcome, requestId, attempts: 0 });
+  const metadata = { ...failure.metadata, request_id: requestId };
+  return new BankError({ ...failure, metadata, requestId, attempts: 0 });
 }

@@ -1,6 +1,7 @@
+import { randomUUID } from "node:crypto";
 import { decodeSession, encodeSession } from "@bank/rpc";
 import { beforeEach, describe, expect, it } from "vitest";
-import { clientOf, failure, said, usd } from "./clients.test-util.ts";
+import { clientOf, failure, lossDetected, said, usd } from "./clients.test-util.ts";
 import { FakeServer } from "./fake-bank.test-util.ts";
 
 let server: FakeServer;
@@ -127,6 +128,38 @@ describe("a session over the epochs of a bank", () => {
     expect(seen(client.session)).toEqual(["2@21"]);
     server.ledger.epoch = 1;
     expect(await client.deposit("1", usd(5n), { requestId })).toMatchObject({ replayed: true, position: 2 });
+    expect(seen(client.session)).toEqual(["1@2", "2@21"]);
+  });
+
+  it("does not take a batch in which nothing is new for one either", async () => {
+    const client = clientOf(server);
+    const { requestId } = await client.deposit("1", usd(5n));
+    server.ledger.epoch = 2;
+    server.ledger.position = 20;
+    await client.deposit("1", usd(6n));
+    server.ledger.epoch = 1;
+    const refused = randomUUID();
+    server.ledger.refuseOnce.add(refused);
+    server.faults.push("serve", lossDetected());
+    const deposit = { kind: "deposit", account: "1", amount: usd(5n) } as const;
+    const results = await client.executeBatch([
+      { ...deposit, requestId },
+      { ...deposit, requestId: refused },
+    ]);
+    expect(results).toMatchObject([{ ok: true, replayed: true }, { ok: false }]);
+    expect(seen(client.session)).toEqual(["1@2", "2@21"]);
+  });
+
+  it("does not take a cancellation for an answer that contains everything: it may be an old one", async () => {
+    const client = clientOf(server);
+    const requestId = randomUUID();
+    await client.cancelRequest(requestId);
+    server.ledger.epoch = 2;
+    server.ledger.position = 20;
+    await client.deposit("1", usd(6n));
+    server.ledger.epoch = 1;
+    server.ledger.position = 2;
+    await client.cancelRequest(requestId);
     expect(seen(client.session)).toEqual(["1@2", "2@21"]);
   });
 
