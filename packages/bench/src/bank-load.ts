@@ -80,7 +80,8 @@ export class BankLoad {
   private async executeBatch(items: Parameters<typeof this.transactions.executeBatch>[0]["items"]): Promise<void> {
     const { results } = await this.transactions.executeBatch({ items: items ?? [] });
     for (const { result } of results) {
-      if (result.case !== "transaction") throw new Error(`an item ended as ${JSON.stringify(result.value?.message)}`);
+      if (result.case === "failure") throw new Error(`an item failed: ${result.value.message}`);
+      if (result.case !== "transaction") throw new Error(`an item ended as ${result.case}`);
       this.acknowledged++;
     }
   }

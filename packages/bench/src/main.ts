@@ -1,24 +1,30 @@
 // The benchmarks' entry: `npm run bench -- [--quick] [--only NAME] [--json FILE]`.
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { cpus } from "node:os";
+import { cpus, loadavg } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { startBankProcess } from "@bank/testkit";
 import { audit } from "./audit.ts";
-import { BankLoad } from "./bank-load.ts";
-import { type Result, resultRecord, table } from "./report.ts";
+import { idTable, type Result, resultRecord, table } from "./report.ts";
+import { measureRequestIds, type RequestIdFigures } from "./request-ids.ts";
 import { ROWS, type Scene } from "./rows.ts";
+import { SharedBank } from "./shared-bank.ts";
+
+/** Name of the benchmark that has a table of its own. */
+const REQUEST_IDS = "request-ids";
 
 const { values: options } = parseArgs({
   options: { quick: { type: "boolean" }, only: { type: "string" }, json: { type: "string" } },
 });
-const rows = ROWS.filter(({ name }) => options.only === undefined || name.includes(options.only));
-if (rows.length === 0) {
-  console.error(`No row is called ${options.only}. Rows: ${[...new Set(ROWS.map(({ name }) => name))].join("; ")}`);
+const isChosen = (name: string) => options.only === undefined || name.includes(options.only);
+const rows = ROWS.filter(({ name }) => isChosen(name));
+if (rows.length === 0 && !isChosen(REQUEST_IDS)) {
+  const names = [...new Set(ROWS.map(({ name }) => name)), REQUEST_IDS];
+  console.error(`No row is called ${options.only}. Rows: ${names.join("; ")}`);
   process.exit(2);
 }
 const rounds = options.quick ? 1 : 3;
 const durationMs = options.quick ? 300 : 3_000;
+const idCounts = options.quick ? [100_000, 500_000] : [100_000, 1_000_000, 5_000_000, 10_000_000];
 
 // Beside the bank's usual data, so that the disk is the one that counts.
 await mkdir("data", { recursive: true });
@@ -31,29 +37,36 @@ try {
 
 async function bench(): Promise<void> {
   console.log(
-    `node ${process.versions.node}, ${cpus().length} × ${cpus()[0]?.model.trim()}; ` +
-      `${rounds} round(s) of ${durationMs} ms a row; the bank in a process of its own, the load on the same machine`,
+    `node ${process.versions.node}, ${cpus().length} × ${cpus()[0]?.model.trim()}, ` +
+      `load ${loadavg()[0]?.toFixed(2)} at the start; ${rounds} round(s) of ${durationMs} ms a row; ` +
+      "the bank in a process of its own, the load on the same machine",
   );
+  const results: Result[] = rows.map((row) => ({ row, rounds: [] }));
+  if (rows.length > 0) await benchRows(results);
+  const requestIds = isChosen(REQUEST_IDS) ? benchRequestIds() : [];
+  if (options.json !== undefined)
+    await writeFile(
+      options.json,
+      `${JSON.stringify({ results: results.map(resultRecord), requestIds }, undefined, 2)}\n`,
+    );
+}
+
+async function benchRows(results: Result[]): Promise<void> {
   const dataDir = join(folder, "bank");
-  const bank = await startBankProcess({ dataDir });
-  const load = new BankLoad(bank.url);
-  const results: Result[] = [];
+  const bank = new SharedBank(dataDir);
+  let acknowledged: number | undefined;
   try {
-    await load.setUp();
-    for (const row of rows) results.push({ row, rounds: [] });
-    for (let round = 0; round < rounds; round++) await runRound(results, { folder, load, durationMs });
+    for (let round = 0; round < rounds; round++) await runRound(results, { folder, bank, durationMs });
   } finally {
-    load.close();
-    await bank.stop();
+    acknowledged = await bank.stop();
   }
   console.log(`\n${table(results)}\n`);
-  const { movements, position } = await audit(dataDir, load.acknowledged);
+  if (acknowledged === undefined) return;
+  const { movements, position } = await audit(dataDir, acknowledged);
   console.log(
     `audit: ${movements} movements acknowledged and all in the journal, ${position} records replayed ` +
       "with chain and digest right, every currency sums to zero",
   );
-  if (options.json !== undefined)
-    await writeFile(options.json, `${JSON.stringify({ results: results.map(resultRecord) }, undefined, 2)}\n`);
 }
 
 /** All rows once: both sides of every comparison see the same weather. */
@@ -65,4 +78,14 @@ async function runRound(results: Result[], scene: Scene): Promise<void> {
     await rm(join(scene.folder, "raw"), { recursive: true, force: true });
     results[i] = { row, rounds: [...rounds, measured] };
   }
+}
+
+/** Gives what each round gave. */
+function benchRequestIds(): RequestIdFigures[][] {
+  const figures = Array.from({ length: rounds }, () => [
+    ...measureRequestIds("random", idCounts),
+    ...measureRequestIds("time-ordered", idCounts),
+  ]);
+  console.log(`\n${idTable(figures)}\n`);
+  return figures;
 }

@@ -1,5 +1,9 @@
-import { describe, expect, it } from "vitest";
-import { measure, measureBlocking, quantile } from "./measure.ts";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { measure, measureBlocking, measureBlocks, quantile } from "./measure.ts";
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
 
 describe("measuring", () => {
   it("keeps as many calls in flight as asked, and no more", async () => {
@@ -26,6 +30,27 @@ describe("measuring", () => {
       calls++;
     });
     expect(result.operations).toBe(calls);
+  });
+
+  it("counts the operations of each block, and not the time for preparing it", () => {
+    let nowMs = 1_000;
+    vi.spyOn(performance, "now").mockImplementation(() => nowMs);
+    const ran: number[] = [];
+    let blocks = 0;
+    const block = {
+      operations: 7,
+      prepare: () => {
+        nowMs += 3;
+        return ++blocks;
+      },
+      run: (prepared: number) => {
+        nowMs += 2;
+        ran.push(prepared);
+      },
+    };
+    expect(measureBlocks(11, block)).toEqual({ operationsPerSecond: 3_500, p50Ms: 2, p99Ms: 2, operations: 21 });
+    expect(ran).toEqual([1, 2, 3]);
+    expect(measureBlocks(0, block).operations).toBe(7);
   });
 
   it("takes quantiles of sorted values", () => {

@@ -1,4 +1,5 @@
 import type { Measurement } from "./measure.ts";
+import type { RequestIdFigures } from "./request-ids.ts";
 import type { Row } from "./rows.ts";
 
 /** A row with what each round gave. */
@@ -50,11 +51,46 @@ export function table(results: readonly Result[]): string {
       record.p50Ms.toFixed(2),
       record.p99Ms.toFixed(2),
     ]);
-  const lines = [HEADINGS, ...rows];
-  const widths = HEADINGS.map((_, column) => Math.max(...lines.map((line) => (line[column] as string).length)));
+  return aligned([HEADINGS, ...rows], 2);
+}
+
+const ID_HEADINGS = [
+  "request ids",
+  "remembered",
+  "ns a new one",
+  "ns a hit",
+  "ns a miss",
+  "ns a deposit",
+  "worst insert ms (min … max)",
+  "bytes an id",
+];
+
+/** What remembering request ids costs, as aligned text: medians of the rounds. */
+export function idTable(rounds: readonly (readonly RequestIdFigures[])[]): string {
+  const rows = (rounds[0] ?? []).map(({ kind, ids }, i) => {
+    const all = rounds.map((round) => round[i] as RequestIdFigures);
+    const middle = (figure: (figures: RequestIdFigures) => number) => median(all.map(figure));
+    const worst = all.map(({ worstInsertMs }) => worstInsertMs);
+    return [
+      kind,
+      whole(ids),
+      whole(middle(({ newNs }) => newNs)),
+      whole(middle(({ hitNs }) => hitNs)),
+      whole(middle(({ missNs }) => missNs)),
+      whole(middle(({ depositNs }) => depositNs)),
+      `${Math.min(...worst).toFixed(2)} … ${Math.max(...worst).toFixed(2)}`,
+      middle(({ bytesPerId }) => bytesPerId).toFixed(1),
+    ];
+  });
+  return aligned([ID_HEADINGS, ...rows], 1);
+}
+
+/** Lines of cells in columns, the first ones to the left and numbers to the right. */
+function aligned(lines: readonly (readonly string[])[], leftColumns: number): string {
+  const widths = (lines[0] ?? []).map((_, column) => Math.max(...lines.map((line) => (line[column] as string).length)));
   return lines
     .map((line) =>
-      line.map((cell, i) => (i < 2 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join("  "),
+      line.map((cell, i) => (i < leftColumns ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join("  "),
     )
     .join("\n");
 }

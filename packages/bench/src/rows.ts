@@ -1,12 +1,13 @@
-import type { BankLoad } from "./bank-load.ts";
-import { type Measurement, measure } from "./measure.ts";
+import { LedgerLoad, WORKLOADS } from "./ledger-load.ts";
+import { type Measurement, measure, measureBlocks } from "./measure.ts";
 import { measureFsync, measureSqliteAppend } from "./raw-limits.ts";
+import type { SharedBank } from "./shared-bank.ts";
 
 /** Where a row is measured. */
 export interface Scene {
   /** A folder on the disk that the bank uses. */
   readonly folder: string;
-  readonly load: BankLoad;
+  readonly bank: SharedBank;
   readonly durationMs: number;
 }
 
@@ -45,6 +46,23 @@ export const ROWS: readonly Row[] = [
     inFlight: 1,
     run: async ({ folder, durationMs }) => measureSqliteAppend(folder, durationMs),
   },
+  ...WORKLOADS.map(
+    ({ name, unit, operations, prepare }): Row => ({
+      name,
+      unit,
+      durable: false,
+      batch: operations,
+      inFlight: 1,
+      run: async ({ durationMs }) => {
+        const load = new LedgerLoad();
+        return measureBlocks(durationMs, {
+          operations,
+          prepare: () => prepare(load),
+          run: (requests) => load.execute(requests),
+        });
+      },
+    }),
+  ),
   ...UNARY_IN_FLIGHT.map(
     (inFlight): Row => ({
       name: "unary Deposit",
@@ -52,8 +70,10 @@ export const ROWS: readonly Row[] = [
       durable: true,
       batch: 1,
       inFlight,
-      run: ({ load, durationMs }) =>
-        measure({ inFlight, durationMs, operationsPerCall: 1, call: () => load.deposit() }),
+      run: async ({ bank, durationMs }) => {
+        const load = await bank.load();
+        return measure({ inFlight, durationMs, operationsPerCall: 1, call: () => load.deposit() });
+      },
     }),
   ),
   ...BATCHES.map(
@@ -63,13 +83,11 @@ export const ROWS: readonly Row[] = [
       durable: true,
       batch,
       inFlight: BATCHES_IN_FLIGHT,
-      run: ({ load, durationMs }) =>
-        measure({
-          inFlight: BATCHES_IN_FLIGHT,
-          durationMs,
-          operationsPerCall: batch,
-          call: () => load.transfers(batch),
-        }),
+      run: async ({ bank, durationMs }) => {
+        const load = await bank.load();
+        const call = () => load.transfers(batch);
+        return measure({ inFlight: BATCHES_IN_FLIGHT, durationMs, operationsPerCall: batch, call });
+      },
     }),
   ),
 ];
