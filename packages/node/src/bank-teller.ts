@@ -7,6 +7,7 @@ import {
   type RequestId,
   type Session,
 } from "@bank/core";
+import type { History } from "@bank/history";
 import { type CommandOutcome, CommandOutcomeSchema, type ForwardedCommand } from "@bank/proto";
 import type { BankReplica, CommittedRecord, Consistency, Outcome, ReadResult, RequestStatus } from "@bank/replica";
 import {
@@ -21,18 +22,20 @@ import {
   resultFromPreview,
 } from "@bank/rpc";
 import { create } from "@bufbuild/protobuf";
-import type { Teller } from "./teller.ts";
+import type { Currency, Teller } from "./teller.ts";
 
 /** Serves customers at the bank itself: the head office, branch 0. */
 export class BankTeller implements Teller {
   readonly branch = 0;
   readonly hosted: ReadonlySet<number> = new Set([0]);
   private readonly bank: BankReplica;
+  private readonly history: History;
   private readonly url: () => string;
 
   /** @param url where the bank listens; asked only once it does. */
-  constructor(bank: BankReplica, url: () => string) {
+  constructor(bank: BankReplica, history: History, url: () => string) {
     this.bank = bank;
+    this.history = history;
     this.url = url;
   }
 
@@ -100,8 +103,13 @@ export class BankTeller implements Teller {
     return this.bank.sessionAt(position);
   }
 
-  currency(): { readonly durablePosition: Position; readonly connected: boolean } {
-    return { durablePosition: this.bank.committedPosition, connected: true };
+  historyOf(): History {
+    return this.history;
+  }
+
+  currency(): Currency {
+    const { committedPosition: durablePosition } = this.bank;
+    return { durablePosition, connected: true, historyPosition: this.history.projectedPosition };
   }
 
   async outcomeOf(consistency: Consistency, id: RequestId, signal: AbortSignal): Promise<ReadResult<RequestStatus>> {

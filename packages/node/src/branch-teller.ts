@@ -7,12 +7,13 @@ import {
   type RequestId,
   type Session,
 } from "@bank/core";
+import type { History } from "@bank/history";
 import type { CommandOutcome, ForwardedCommand } from "@bank/proto";
 import type { BranchReplica, CommittedRecord, Consistency, ReadResult, RequestStatus } from "@bank/replica";
 import { type CommandCase, decodeSession, encodeSession, forwardedCommand } from "@bank/rpc";
 import type { ForwardedOutcome } from "./bank-link.ts";
 import type { RequestsUnderWay } from "./requests-under-way.ts";
-import type { Teller } from "./teller.ts";
+import type { Currency, Teller } from "./teller.ts";
 
 export type Branch = BranchReplica<ForwardedCommand, ForwardedOutcome>;
 
@@ -22,6 +23,8 @@ export interface BranchHost {
   readonly hosted: ReadonlySet<BranchNumber>;
   /** The replica of the moment: another one after the journal was put aside. */
   replica(): Branch;
+  /** The history of its journal. */
+  history(): History;
   /** Resolves once the bank knows these branches, so that commands can be booked here. */
   whenRegistered(signal: AbortSignal): Promise<void>;
   /** Requests that are on their way to the bank and back. */
@@ -102,9 +105,19 @@ export class BranchTeller implements Teller {
     return position > replica.appliedPosition ? undefined : replica.sessionAt(position);
   }
 
-  currency(): { readonly durablePosition: Position; readonly connected: boolean } {
+  historyOf(ledger: Ledger): History {
+    if (this.host.replica().ledger !== ledger)
+      throw new RefusalError("NOT_READY", { problem: "its journal was put aside, and a new copy begins" });
+    return this.host.history();
+  }
+
+  currency(): Currency {
     const replica = this.host.replica();
-    return { durablePosition: replica.savedPosition, connected: replica.state === "following" };
+    return {
+      durablePosition: replica.savedPosition,
+      connected: replica.state === "following",
+      historyPosition: this.host.history().projectedPosition,
+    };
   }
 }
 

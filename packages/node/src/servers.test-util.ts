@@ -31,7 +31,7 @@ export async function startTestBank(options: Partial<BankServerOptions> = {}): P
   const log = new RecordingLog();
   const fatal: unknown[] = [];
   const onFatal = (error: unknown) => fatal.push(error);
-  const bank = await startBank({ witnessTimeoutMs: 0, ...options, dataDir, log, onFatal });
+  const bank = await startBank({ witnessTimeoutMs: 0, history: "lazy", ...options, dataDir, log, onFatal });
   onTestFinished(() => bank.close());
   return Object.assign(bank, { dataDir, log, fatal });
 }
@@ -56,6 +56,7 @@ export async function startTestBranches(
   const fatal: unknown[] = [];
   const server = await startBranch({
     platform: hurried(nodePlatform(log)),
+    history: "lazy",
     ...rest,
     branches: numbers.map((number, i) => ({ number, port: firstPort === 0 ? 0 : firstPort + i })),
     bankUrl,

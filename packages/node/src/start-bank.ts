@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { toHex } from "@bank/core";
+import type { History } from "@bank/history";
 import { JournalService, ReplicationService } from "@bank/proto";
 import { BankReplica, errorText, type Log, type Platform, type Recovered } from "@bank/replica";
 import { type Serving, SUBMIT_BYTES_MAX, serve } from "@bank/rpc";
@@ -8,6 +9,7 @@ import { type JournalStore, openStore } from "@bank/store";
 import { AnchorFile } from "./anchor-file.ts";
 import { askWitnesses } from "./ask-witnesses.ts";
 import { BankTeller } from "./bank-teller.ts";
+import { bankHistory, type HistoryStart } from "./history-wiring.ts";
 import { textLog } from "./log.ts";
 import { LossCheck } from "./loss-check.ts";
 import { nodePlatform } from "./platform.ts";
@@ -32,6 +34,8 @@ export interface BankServerOptions {
   readonly requireWitnesses?: number;
   /** All who read the journal know the newest level of its format: raise an older journal to it. */
   readonly raiseFormatLevel?: boolean;
+  /** When the accounts' history begins to be kept; "eager" where it is not said. */
+  readonly history?: HistoryStart;
   readonly log?: Log;
   readonly platform?: Platform;
   /** For tests: wraps or replaces the store. */
@@ -86,24 +90,31 @@ export async function startBank(options: BankServerOptions): Promise<RunningBank
       anchor?.update({ bankId: replica.bankId, epochId, position, chainHash });
     },
   });
+  const { dataDir, history: start = "eager" } = options;
+  const history = bankHistory(replica, { dataDir, inMemory: opened.engine === "memory", start, platform });
   try {
     await writeAnchor(anchor, replica);
     const lossCheck = new LossCheck({ replica, store, platform, log });
-    const serving = await listen(replica, options, lossCheck, log);
-    return running(replica, serving, anchor);
+    const serving = await listen({ replica, history, lossCheck, log }, options);
+    return running(replica, serving, [history, replica, ...(anchor === undefined ? [] : [anchor])]);
   } catch (error) {
     await anchor?.close();
+    await history.close();
     await replica.close();
     throw error;
   }
 }
 
-function running(replica: BankReplica, serving: Serving, anchor: AnchorFile | undefined): RunningBank {
+/** @param parts closed in this order once nothing is served any more. */
+function running(
+  replica: BankReplica,
+  serving: Serving,
+  parts: readonly { readonly close: () => Promise<void> }[],
+): RunningBank {
   let closing: Promise<void> | undefined;
   const close = async () => {
     await serving.close();
-    await replica.close();
-    await anchor?.close();
+    for (const part of parts) await part.close();
   };
   return {
     url: serving.url,
@@ -118,13 +129,20 @@ function running(replica: BankReplica, serving: Serving, anchor: AnchorFile | un
   };
 }
 
-function listen(replica: BankReplica, options: BankServerOptions, lossCheck: LossCheck, log: Log): Promise<Serving> {
+interface BankParts {
+  readonly replica: BankReplica;
+  readonly history: History;
+  readonly lossCheck: LossCheck;
+  readonly log: Log;
+}
+
+function listen({ replica, history, lossCheck, log }: BankParts, options: BankServerOptions): Promise<Serving> {
   let url = "";
   const starting = serve({
     host: options.host ?? "127.0.0.1",
     port: options.port ?? 0,
     routes: (router, ending) => {
-      const teller = new BankTeller(replica, () => url);
+      const teller = new BankTeller(replica, history, () => url);
       const source = bankSource(replica, lossCheck);
       tellerServices(router, teller);
       router.service(

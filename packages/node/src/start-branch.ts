@@ -2,6 +2,7 @@ import { mkdirSync } from "node:fs";
 import { rename } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { BranchNumber } from "@bank/core";
+import type { History } from "@bank/history";
 import { JournalService } from "@bank/proto";
 import { BranchReplica, errorText, type Log, type Platform } from "@bank/replica";
 import { type Serving, serve } from "@bank/rpc";
@@ -10,6 +11,7 @@ import { RemoteJournal } from "./bank-link.ts";
 import { branchSource } from "./branch-source.ts";
 import { type Branch, type BranchHost, BranchTeller } from "./branch-teller.ts";
 import { newestAcceptance } from "./given-up.ts";
+import { branchHistory, type HistoryStart } from "./history-wiring.ts";
 import { textLog } from "./log.ts";
 import { nodePlatform } from "./platform.ts";
 import { Registration } from "./registration.ts";
@@ -29,6 +31,8 @@ export interface BranchServerOptions {
   /** A store URL; `sqlite:` in the data folder where it is not said. */
   readonly store?: string;
   readonly snapshotEveryRecords?: number;
+  /** When the accounts' history begins to be kept; "eager" where it is not said. */
+  readonly history?: HistoryStart;
   readonly log?: Log;
   readonly platform?: Platform;
   /** Called once if the replica cannot go on. Its process should stop. */
@@ -69,6 +73,7 @@ class BranchServer implements RunningBranches, BranchHost {
   private readonly registration: Registration;
   private readonly serving: Serving[] = [];
   private current: Branch | undefined;
+  private currentHistory: History | undefined;
   private reseeding: Promise<void> | undefined;
   private closing: Promise<void> | undefined;
 
@@ -85,7 +90,7 @@ class BranchServer implements RunningBranches, BranchHost {
 
   async start(): Promise<void> {
     mkdirSync(this.options.dataDir, { recursive: true, mode: 0o700 });
-    this.current = await this.openReplica();
+    await this.openCopy();
     try {
       for (const branch of this.options.branches) this.serving.push(await this.listen(branch.number, branch.port));
     } catch (error) {
@@ -100,12 +105,17 @@ class BranchServer implements RunningBranches, BranchHost {
         address: (this.serving[i] as Serving).url,
       })),
     );
-    this.current.start();
+    this.replica().start();
   }
 
   replica(): Branch {
     if (this.current === undefined) throw new Error("the branch is not started");
     return this.current;
+  }
+
+  history(): History {
+    if (this.currentHistory === undefined) throw new Error("the branch is not started");
+    return this.currentHistory;
   }
 
   whenRegistered(signal: AbortSignal): Promise<void> {
@@ -125,8 +135,17 @@ class BranchServer implements RunningBranches, BranchHost {
     this.registration.close();
     await Promise.all(this.serving.map((serving) => serving.close()));
     await this.reseeding;
+    await this.currentHistory?.close();
     await this.current?.close();
     this.link.close();
+  }
+
+  private async openCopy(): Promise<void> {
+    const replica = await this.openReplica();
+    const { dataDir, history: start = "eager" } = this.options;
+    const inMemory = /^memory:/i.test(this.storeUrl());
+    this.currentHistory = branchHistory(replica, { dataDir, inMemory, start, platform: this.platform });
+    this.current = replica;
   }
 
   private openReplica(): Promise<Branch> {
@@ -190,6 +209,7 @@ class BranchServer implements RunningBranches, BranchHost {
   private async putAside(): Promise<void> {
     const old = this.replica();
     const position = old.savedPosition;
+    await this.history().close();
     await old.close();
     const path = /^sqlite:(.+)$/i.exec(this.storeUrl())?.[1];
     if (path !== undefined) {
@@ -198,8 +218,8 @@ class BranchServer implements RunningBranches, BranchHost {
       await rename(from, to);
       this.log.warn("the old journal was put aside; a new copy begins", { kept_in: to, position });
     }
-    this.current = await this.openReplica();
-    if (this.closing === undefined) this.current.start();
+    await this.openCopy();
+    if (this.closing === undefined) this.replica().start();
   }
 
   private listen(number: BranchNumber, port: number): Promise<Serving> {

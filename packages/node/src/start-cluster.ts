@@ -40,13 +40,21 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
   const dataDir = options.dataDir ?? (temporary as string);
   const log = options.log === undefined ? {} : { log: options.log };
   const onFatal = options.onFatal === undefined ? {} : { onFatal: options.onFatal };
+  // Each history is a thread: not for fifty branches that live for one run, unless somebody asks.
+  const history = temporary === undefined ? "eager" : "lazy";
   const running: { close(): Promise<void> }[] = [];
   const closeAll = async () => {
     for (const part of running.reverse()) await part.close();
     if (temporary !== undefined) await rm(temporary, { recursive: true, force: true });
   };
   try {
-    const bank = await startBank({ dataDir: join(dataDir, "bank"), port: options.bankPort ?? 0, ...log, ...onFatal });
+    const bank = await startBank({
+      dataDir: join(dataDir, "bank"),
+      port: options.bankPort ?? 0,
+      history,
+      ...log,
+      ...onFatal,
+    });
     running.push(bank);
     const first = options.firstBranchPort ?? 0;
     const starting = await Promise.allSettled(
@@ -56,6 +64,7 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
           bankUrl: bank.url,
           dataDir: join(dataDir, `branch-${number}`),
           ...(temporary === undefined ? {} : { store: "memory:" }),
+          history,
           ...log,
           ...onFatal,
         });

@@ -1,7 +1,16 @@
 import type { BranchNumber, Ledger, Position, RequestId, Session } from "@bank/core";
+import type { History } from "@bank/history";
 import type { CommandOutcome } from "@bank/proto";
 import type { CommittedRecord, Consistency, ReadResult, RequestStatus } from "@bank/replica";
 import type { CommandCase } from "@bank/rpc";
+
+/** How current a server is. */
+export interface Currency {
+  readonly durablePosition: Position;
+  readonly connected: boolean;
+  /** undefined while no history is kept. */
+  readonly historyPosition: Position | undefined;
+}
 
 /**
  * What the public services need of whoever serves them. The bank and every branch are tellers, so that customers find
@@ -46,10 +55,15 @@ export interface Teller {
   passTime(timeMs: number, signal: AbortSignal): Promise<Position>;
   /** The ledger for what never changes once it is there: names, currencies. Throws: `RefusalError` NOT_READY. */
   readonly ledger: Ledger;
+  /**
+   * The history of the journal that led to this ledger.
+   * Throws: `RefusalError` NOT_READY where that journal was put aside meanwhile.
+   */
+  historyOf(ledger: Ledger): History;
   /** What a reader of this position has seen. */
   sessionAt(position: Position): Session | undefined;
   /** Branches that this server hosts; for these it knows how current they are. */
   readonly hosted: ReadonlySet<BranchNumber>;
   /** How current this server is. */
-  currency(): { readonly durablePosition: Position; readonly connected: boolean };
+  currency(): Currency;
 }

@@ -7,7 +7,15 @@ import {
   type RejectionReason,
   STATUS_NUMBERS,
 } from "@bank/core";
-import { AccountService, BranchService, ErrorInfoSchema } from "@bank/proto";
+import {
+  AccountService,
+  BadRequestSchema,
+  BranchService,
+  ErrorInfoSchema,
+  type Failure,
+  GroupFailureSchema,
+  TransactionService,
+} from "@bank/proto";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { describe, expect, it } from "vitest";
@@ -15,8 +23,10 @@ import {
   connectErrorFromFailure,
   ERROR_DOMAIN,
   failureFromConnectError,
+  failureFromPreview,
   failureFromRefusal,
   failureFromRejection,
+  groupFailureFromConnectError,
   outcomeOf,
 } from "./failure.ts";
 import { failureOf, grpcTransport, startServer } from "./wire.test-util.ts";
@@ -82,6 +92,79 @@ describe("a rejection", () => {
   });
 });
 
+describe("a rejection that would be", () => {
+  it("is remembered nowhere", () => {
+    const failure = failureFromPreview({ reason: "ACCOUNT_NOT_FOUND", metadata: { account: "9" }, item: 3 });
+    expect(failure).toMatchObject({ metadata: { account: "9", outcome: "NOT_APPLIED" }, position: 0n, item: 3 });
+  });
+});
+
+describe("a malformed request", () => {
+  it("has its fields in BadRequest, and they come back", () => {
+    const violations = [
+      { field: "amount.currency_code", description: "must be three letters" },
+      { field: "account", description: "must not be empty" },
+    ];
+    const refusal = new RefusalError("INVALID_REQUEST", { problem: "p" }, "NOT_APPLIED", { violations });
+    const error = connectErrorFromFailure(failureFromRefusal(refusal));
+    expect(error.findDetails(BadRequestSchema)).toMatchObject([{ fieldViolations: violations }]);
+    expect(failureFromConnectError(error)).toMatchObject({ reason: "INVALID_REQUEST", violations });
+    const other = connectErrorFromFailure(failureFromRefusal(new RefusalError("NOT_READY", { problem: "p" })));
+    expect(other.findDetails(BadRequestSchema)).toEqual([]);
+    expect(failureFromConnectError(other)?.violations).toEqual([]);
+  });
+});
+
+describe("a group that was not carried out", () => {
+  /** As its caller gets it, over the wire. */
+  async function caught(failure: Failure, groupSize: number): Promise<ConnectError> {
+    const { serving } = await startServer((router) => {
+      router.service(TransactionService, {
+        executeGroup: () => {
+          throw connectErrorFromFailure(failure, groupSize);
+        },
+      });
+    });
+    return failureOf(createClient(TransactionService, grpcTransport(serving.url)).executeGroup({ items: [ITEM] }));
+  }
+
+  it("has a failure for each item: one of its own, the others because of it", async () => {
+    const metadata = { account: "1", available: "3.00", currency: "USD", requested: "4.00" };
+    const failure = failureFromRejection({ reason: "INSUFFICIENT_FUNDS", metadata, item: 2 }, 42);
+    const error = await caught(failure, 3);
+    expect(error.code).toBe(Code.FailedPrecondition);
+    expect(error.findDetails(ErrorInfoSchema)).toMatchObject([{ reason: "INSUFFICIENT_FUNDS" }]);
+    const notApplied = { code: Code.Aborted, reason: "GROUP_NOT_APPLIED", metadata: { item: "2" }, position: 0n };
+    expect(groupFailureFromConnectError(error)?.failures).toMatchObject([
+      { ...notApplied, item: 1 },
+      failure,
+      { ...notApplied, item: 3 },
+    ]);
+    expect(failureFromConnectError(error)).toMatchObject({ reason: "INSUFFICIENT_FUNDS", item: 2 });
+    expect(outcomeOf(error)).toBe("REJECTED");
+  });
+
+  it("of the most items with the longest texts fits into what gRPC clients take", async () => {
+    const text = "x".repeat(64);
+    const metadata = { account: text, available: text, currency: "USD", requested: text };
+    const error = await caught(failureFromRejection({ reason: "INSUFFICIENT_FUNDS", metadata, item: 100 }, 42), 100);
+    expect(groupFailureFromConnectError(error)?.failures).toHaveLength(100);
+    const trailer = error.metadata.get("grpc-status-details-bin") ?? "";
+    expect(trailer.length).toBeGreaterThan(1_000);
+    expect(trailer.length).toBeLessThan(7_500);
+  });
+
+  it("for a reason that is no item's has that alone", async () => {
+    const rejected = failureFromRejection({ reason: "BRANCH_NOT_FOUND", metadata: { branch: "9" } }, 42);
+    const error = await caught(rejected, 3);
+    expect(error.findDetails(GroupFailureSchema)).toEqual([]);
+    expect(failureFromConnectError(error)).toMatchObject({ reason: "BRANCH_NOT_FOUND", item: 0 });
+    // And of what is no group nothing is said about items.
+    const item = failureFromRejection({ reason: "BRANCH_NOT_FOUND", metadata: { branch: "9" }, item: 1 }, 42);
+    expect(connectErrorFromFailure(item).findDetails(GroupFailureSchema)).toEqual([]);
+  });
+});
+
 describe("the outcome of a failed call", () => {
   it("is unknown unless somebody says otherwise", async () => {
     for (const code of [Code.Unavailable, Code.Canceled, Code.DeadlineExceeded, Code.Internal, Code.Unknown])
@@ -118,3 +201,5 @@ describe("the outcome of a failed call", () => {
     );
   });
 });
+
+const ITEM = { command: { case: "freezeAccount", value: { account: "1" } } } as const;

@@ -1,5 +1,13 @@
 import { RefusalError } from "@bank/core";
-import { AccountService, JournalService, ReplicationService, TransactionService } from "@bank/proto";
+import {
+  AccountService,
+  BadRequestSchema,
+  HoldService,
+  JournalService,
+  ReplicationService,
+  RequestService,
+  TransactionService,
+} from "@bank/proto";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { describe, expect, it } from "vitest";
@@ -36,7 +44,7 @@ describe("a request that breaks the rules of its message", () => {
     const item = (command: object) => ({ command: { case: "deposit" as const, value: { ...deposit, ...command } } });
     const broken: [Promise<unknown>, string[]][] = [
       [client.deposit({ ...deposit, requestId: "7" }), ["request_id"]],
-      [client.deposit({ requestId: "", account: "x".repeat(65) }), ["request_id", "account", "amount"]],
+      [client.deposit({ requestId: "8", account: "x".repeat(65) }), ["request_id", "account", "amount"]],
       [client.deposit({ ...deposit, amount: { currencyCode: "usd", amountMinor: 1n } }), ["amount.currency_code"]],
       [client.executeBatch({ items: [] }), ["items"]],
       [client.executeBatch({ items: [item({}), item({ account: "" })] }), ["items[1].deposit.account"]],
@@ -50,11 +58,70 @@ describe("a request that breaks the rules of its message", () => {
       expect(failure?.reason).toBe("INVALID_REQUEST");
       expect(failure?.metadata["outcome"]).toBe("NOT_APPLIED");
       for (const path of paths) expect(failure?.metadata["problem"]).toContain(`${path}: `);
+      // And for programs.
+      expect(failure?.violations.map(({ field }) => field)).toEqual(paths);
+      expect(error.findDetails(BadRequestSchema)).toHaveLength(1);
     }
     expect(seen).toBe(0);
     await client.deposit(deposit);
     await client.executeBatch({ items: [item({})] });
     expect(seen).toBe(2);
+  });
+
+  it("is refused for every new rule, by the name of the field", async () => {
+    const { serving } = await startServer((router) => {
+      router.service(AccountService, {});
+      router.service(HoldService, {});
+      router.service(RequestService, {});
+      router.service(TransactionService, {});
+    });
+    const transport = grpcTransport(serving.url);
+    const [accounts, holds] = [createClient(AccountService, transport), createClient(HoldService, transport)];
+    const requests = createClient(RequestService, transport);
+    const transactions = createClient(TransactionService, transport);
+    const open = { requestId: REQUEST_ID, owner: "Ada", currencyCode: "USD" };
+    const on = { requestId: REQUEST_ID, account: "1" };
+    const group = (command: object) => ({ requestId: REQUEST_ID, items: [{ command: command as never }] });
+    const broken: [Promise<unknown>, string][] = [
+      [accounts.openAccount({ ...open, type: 3 }), "type"],
+      [accounts.openAccount({ ...open, alias: "a/b" }), "alias"],
+      [accounts.openAccount({ ...open, alias: "-a" }), "alias"],
+      [accounts.openAccount({ ...open, floorMinor: 1n }), "floor_minor"],
+      [accounts.openAccount({ ...open, ceilingMinor: -1n }), "ceiling_minor"],
+      [accounts.openAccount({ ...open, metadata: { "": "x" } }), 'metadata[""]'],
+      [accounts.updateAccount({ ...on, ceilingMinor: -1n }), "ceiling_minor"],
+      [accounts.updateAccount({ ...on, metadata: { metadata: { a: "x".repeat(1_025) } } }), 'metadata.metadata["a"]'],
+      [accounts.closeAccount({ ...on, expectedVersion: 0n }), "expected_version"],
+      [accounts.getBalance({ account: "1", asOf: { case: "position", value: 0n } }), "position"],
+      [transactions.reverseTransaction({ requestId: REQUEST_ID }), "transaction"],
+      [transactions.applyInterest(on), "rate_percent"],
+      [transactions.executeGroup({ requestId: REQUEST_ID }), "items"],
+      [transactions.executeGroup(group({ case: "deposit", value: { account: "1" } })), "items[0].deposit.amount"],
+      [transactions.listTransactions({ account: "1", pageSize: -1 }), "page_size"],
+      [transactions.listTransactions({ account: "1", filter: { kinds: [99 as never] } }), "filter.kinds[0]"],
+      [holds.placeHold(on), "amount"],
+      [holds.captureHold({ requestId: REQUEST_ID, hold: 2n ** 53n }), "hold"],
+      [holds.extendHold({ requestId: REQUEST_ID, hold: 1n }), "expires_at"],
+      [holds.listHolds({ account: "1", pageSize: -1 }), "page_size"],
+      [requests.getOutcome({ requestId: "" }), "request_id"],
+      [requests.cancelRequest({}), "request_id"],
+    ];
+    for (const [call, field] of broken)
+      expect(failureFromConnectError(await failureOf(call)), field).toMatchObject({
+        reason: "INVALID_REQUEST",
+        metadata: { outcome: "NOT_APPLIED" },
+        violations: [{ field }],
+      });
+  });
+
+  it("is told so in a few words, however often it breaks them", async () => {
+    const { serving } = await startServer((router) => router.service(TransactionService, {}));
+    const client = createClient(TransactionService, grpcTransport(serving.url));
+    const items = Array.from({ length: 10_000 }, () => ({ command: { case: "deposit", value: {} } }) as const);
+    const error = await failureOf(client.executeBatch({ items }));
+    expect(failureFromConnectError(error)).toMatchObject({ reason: "INVALID_REQUEST" });
+    expect(error.rawMessage).toContain("items[0].deposit.account: ");
+    expect(error.rawMessage).toContain("and 19990 more");
   });
 
   it("is refused where it opens a stream too", async () => {

@@ -1,11 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { RefusalError } from "@bank/core";
 import type { DescMessage, Message } from "@bufbuild/protobuf";
-import { pathToString } from "@bufbuild/protobuf/reflect";
-import { createValidator } from "@bufbuild/protovalidate";
 import { ConnectError, type Interceptor } from "@connectrpc/connect";
 import { connectErrorFromRefusal } from "./failure.ts";
 import { malformed } from "./malformed.ts";
+import { MessageRules } from "./message-rules.ts";
 
 /** Told of every failure that is nobody's request's fault. */
 export type ReportIncident = (incident: {
@@ -39,18 +38,13 @@ export function errorInterceptor(report: ReportIncident): Interceptor {
 /** Calls whose handler checks every command by itself: the branches that make them have validated the messages. */
 const CHECKED_BY_HANDLER: ReadonlySet<string> = new Set(["bank.journal.v1.ReplicationService.Submit"]);
 
-/** Compiles the rules of a message when it first sees one, and keeps them: one for all servers of a process. */
-const validator = createValidator();
+const rules = new MessageRules();
 
 /** Holds every request against the rules that its message carries. */
 export function validationInterceptor(): Interceptor {
   const check = (type: DescMessage, message: Message) => {
-    const result = validator.validate(type, message);
-    if (result.kind === "error") throw result.error;
-    if (result.kind !== "invalid") return;
-    throw malformed(
-      result.violations.map(({ field, message: description }) => ({ field: pathToString(field), description })),
-    );
+    const violations = rules.violations(type, message);
+    if (violations.length > 0) throw malformed(violations);
   };
   return (next) => async (request) => {
     const { input } = request.method;

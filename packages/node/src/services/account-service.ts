@@ -11,6 +11,7 @@ import { accountMessage, type CommandCase, timestampMessage } from "@bank/rpc";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { Teller } from "../teller.ts";
 import { executeOne, readAt } from "./call.ts";
+import { getBalanceAsOf } from "./history-reads.ts";
 import { type PageToken, pageSizeOf, parsePageToken, requireList, writePageToken } from "./pages.ts";
 
 /** Accounts: their life, what can be changed of them, and looking at them. */
@@ -42,6 +43,7 @@ export function accountService(teller: Teller): ServiceImpl<typeof AccountServic
     },
 
     getBalance: async (request, context) => {
+      if (request.asOf.case !== undefined) return getBalanceAsOf(teller, context, request);
       const { value, readInfo } = await readAt(teller, context, (ledger) => ({
         account: accountMessage(requireAccount(ledger, request.account)),
         position: BigInt(ledger.position),

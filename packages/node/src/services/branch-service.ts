@@ -34,12 +34,13 @@ function branchMessage(teller: Teller, ledger: Ledger, number: BranchNumber): Br
   const { name, address } = ledger.branches.get(number) ?? { name: "head office", address: teller.bankUrl };
   const branch = create(BranchSchema, { number, name, address });
   if (teller.hosted.has(number)) {
-    const { durablePosition, connected } = teller.currency();
+    const { durablePosition, connected, historyPosition } = teller.currency();
     branch.status = create(ReplicaStatusSchema, {
       appliedPosition: BigInt(ledger.position),
       durablePosition: BigInt(durablePosition),
       digest: toHex(ledger.digestBytes()),
       connected,
+      ...(historyPosition === undefined ? {} : { historyPosition: BigInt(historyPosition) }),
     });
   }
   return branch;

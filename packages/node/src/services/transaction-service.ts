@@ -4,9 +4,10 @@ import { type CommandCase, commandCount, commandOfBatchItem, type ItemCase, malf
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { Teller } from "../teller.ts";
 import { executeAll, executeOne, writeInfo } from "./call.ts";
+import { getTransaction, listTransactions } from "./history-reads.ts";
 
 /** Moving money, and many commands at once. */
-export function transactionService(teller: Teller): Partial<ServiceImpl<typeof TransactionService>> {
+export function transactionService(teller: Teller): ServiceImpl<typeof TransactionService> {
   const move = async (context: HandlerContext, command: CommandCase) => {
     const { value: transaction, ...rest } = await executeOne(teller, context, command, "transaction");
     return { transaction, ...rest };
@@ -35,6 +36,9 @@ export function transactionService(teller: Teller): Partial<ServiceImpl<typeof T
       const position = outcomes.reduce((highest, { position: p }) => (p > highest ? p : highest), 0n);
       return { results: outcomes.map(resultOf), readInfo: writeInfo(teller, position) };
     },
+
+    getTransaction: (request, context) => getTransaction(teller, context, request),
+    listTransactions: (request, context) => listTransactions(teller, context, request),
   };
 }
 

@@ -1,0 +1,53 @@
+import type { FieldViolation } from "@bank/core";
+import { type BatchItem, BatchItemSchema, ExecuteBatchRequestSchema, ExecuteGroupRequestSchema } from "@bank/proto";
+import { create, type DescMessage, isMessage, type Message } from "@bufbuild/protobuf";
+import { pathToString } from "@bufbuild/protobuf/reflect";
+import { createValidator } from "@bufbuild/protovalidate";
+
+/**
+ * Holds messages against the rules that they carry. Compiles the rules of a message when it first sees one, and keeps
+ * them: one serves all servers of a process.
+ *
+ * The validator loses the rules of a message that it meets again while it compiles that very message: an item can be a
+ * group, whose items are items. So items are compiled first, which leaves out the items of groups alone, and those are
+ * held against their rules here. Source: the same was found and fixed in protovalidate-go, pull request 142.
+ */
+export class MessageRules {
+  private readonly validator = createValidator();
+  private itemsAreCompiled = false;
+
+  /**
+   * What is wrong with which field; empty where nothing is.
+   * Throws: what the validator throws for rules that make no sense.
+   */
+  violations(type: DescMessage, message: Message): readonly FieldViolation[] {
+    if (!this.itemsAreCompiled) this.check(BatchItemSchema, create(BatchItemSchema));
+    this.itemsAreCompiled = true;
+    const found = this.check(type, message);
+    return found.length > 0 ? found : this.insideGroups(message);
+  }
+
+  private insideGroups(message: Message): readonly FieldViolation[] {
+    if (isMessage(message, ExecuteGroupRequestSchema)) return this.ofItems("", message.items);
+    if (!isMessage(message, ExecuteBatchRequestSchema)) return [];
+    return message.items.flatMap(({ command }, i) =>
+      command.case === "group" ? this.ofItems(`items[${i}].group.`, command.value.items) : [],
+    );
+  }
+
+  private ofItems(path: string, items: readonly BatchItem[]): readonly FieldViolation[] {
+    return items.flatMap((item, i) =>
+      this.check(BatchItemSchema, item).map(({ field, description }) => ({
+        field: `${path}items[${i}].${field}`,
+        description,
+      })),
+    );
+  }
+
+  private check(type: DescMessage, message: Message): readonly FieldViolation[] {
+    const result = this.validator.validate(type, message);
+    if (result.kind === "error") throw result.error;
+    if (result.kind === "valid") return [];
+    return result.violations.map(({ field, message: description }) => ({ field: pathToString(field), description }));
+  }
+}
