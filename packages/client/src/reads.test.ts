@@ -208,6 +208,10 @@ describe("holds", () => {
     const amounts: bigint[] = [];
     for await (const { amount } of client.holds("1", { pageSize: 2 })) amounts.push(amount.minor);
     expect(amounts).toEqual([1n, 3n, 4n]);
+    expect(server.calls.slice(-2).map(({ message }) => message)).toEqual([
+      { account: "1", pageSize: 2 },
+      { account: "1", pageSize: 2, pageToken: "2" },
+    ]);
   });
 
   it("show in the balances of their account", async () => {
@@ -247,6 +251,14 @@ describe("listing accounts", () => {
     const second = await client.listAccountsPage({ pageSize: 5, pageToken: first.nextPageToken });
     expect(second.accounts.map(({ number }) => number)).toEqual(["6", "7"]);
     expect(second.nextPageToken).toBeUndefined();
+  });
+
+  it("also gives the bank's own where they are asked for, on every page", async () => {
+    for await (const _ of clientOf(server).listAccounts({ pageSize: 5, includeInternal: true }));
+    expect(server.calls.map(({ message }) => message)).toEqual([
+      { pageSize: 5, includeInternal: true },
+      { pageSize: 5, pageToken: "5", includeInternal: true },
+    ]);
   });
 });
 

@@ -41,7 +41,7 @@ describe("a bank and its branches", { timeout: 30_000 }, () => {
     for (const [branch, minor] of [0, 1, 2, 3].map((number) => [number, BigInt(10 ** number)] as const))
       await at(branch).deposit("1", usd(minor));
     const { accounts } = await at(2).listAccountsPage({ includeInternal: true });
-    const balances = new Map(accounts.map(({ number, balance }) => [number, balance.minor]));
+    const balances = new Map(accounts.map(({ number, posted }) => [number, posted.minor]));
     expect(balances).toEqual(
       new Map([
         ["1", 1_111n],
@@ -57,7 +57,7 @@ describe("a bank and its branches", { timeout: 30_000 }, () => {
     await at(3).openAccount({});
     for (let deposits = 1n; deposits <= 20n; deposits++) {
       await at(3).deposit("1", usd(1n));
-      expect((await at(3).balance("1", { consistency: "local" })).balance.minor).toBe(deposits);
+      expect((await at(3).balance("1", { consistency: "local" })).posted.minor).toBe(deposits);
     }
   });
 
@@ -69,7 +69,7 @@ describe("a bank and its branches", { timeout: 30_000 }, () => {
     await at(1).deposit("1", usd(250n));
     single = await startBranch(singleOptions());
     expect(single.replica().recovered?.replay.ledger.position).toBeGreaterThanOrEqual(position);
-    expect((await at(3).balance("1")).balance.minor).toBe(750n);
+    expect((await at(3).balance("1")).posted.minor).toBe(750n);
     await expectEqualDigests();
   });
 
@@ -78,7 +78,7 @@ describe("a bank and its branches", { timeout: 30_000 }, () => {
     await at(1).deposit("1", usd(500n));
     const { port } = bank;
     await bank.close();
-    expect((await at(1).balance("1", { consistency: "local" })).balance.minor).toBe(500n);
+    expect((await at(1).balance("1", { consistency: "local" })).posted.minor).toBe(500n);
     const requestId = randomUUID();
     const refused = await failure(at(1).deposit("1", usd(25n), { requestId, timeoutMs: 300 }));
     expect(refused.outcome).toBe("OUTCOME_UNKNOWN");
@@ -93,7 +93,7 @@ describe("a bank and its branches", { timeout: 30_000 }, () => {
     bank = await startBank({ ...bankOptions(), port });
     const { replayed } = await at(1).deposit("1", usd(25n), { requestId });
     expect(replayed).toBe(false);
-    expect((await at(2).balance("1")).balance.minor).toBe(525n);
+    expect((await at(2).balance("1")).posted.minor).toBe(525n);
     await expectEqualDigests();
   });
 
@@ -103,7 +103,7 @@ describe("a bank and its branches", { timeout: 30_000 }, () => {
     await here.deposit("1", usd(500n));
     const there = connectBank({ server: url(3), session: here.session, consistency: "session" });
     clients.push(there);
-    expect((await there.balance("1")).balance.minor).toBe(500n);
+    expect((await there.balance("1")).posted.minor).toBe(500n);
 
     const other = await startBank({ dataDir: join(folder, "other"), log: silentLog });
     try {
