@@ -1,0 +1,41 @@
+import { join } from "node:path";
+import { History, type HistoryJournal } from "@bank/history";
+import type { BankReplica, Platform } from "@bank/replica";
+import type { Branch } from "./branch-teller.ts";
+
+/** When a server's history begins to be kept: from its start on, or once somebody asks for it. */
+export type HistoryStart = "eager" | "lazy";
+
+export interface HistoryPlace {
+  readonly dataDir: string;
+  /** The journal is in memory alone, and so is its history. */
+  readonly inMemory: boolean;
+  readonly start: HistoryStart;
+  readonly platform: Platform;
+}
+
+/** The history of the bank's journal. */
+export function bankHistory(replica: BankReplica, place: HistoryPlace): History {
+  return openHistory(place, {
+    get position() {
+      return replica.committedPosition;
+    },
+    follow: (after, signal) => replica.feed.follow(after, signal),
+    head: (at) => replica.head(at),
+  });
+}
+
+/** The history of a branch's own copy: of what is on its disk. */
+export function branchHistory(replica: Branch, place: HistoryPlace): History {
+  return openHistory(place, {
+    get position() {
+      return replica.savedPosition;
+    },
+    follow: (after, signal) => replica.feed.follow(after, signal),
+    head: (at) => replica.head(at),
+  });
+}
+
+function openHistory({ dataDir, inMemory, start, platform }: HistoryPlace, journal: HistoryJournal): History {
+  return new History({ journal, file: inMemory ? undefined : join(dataDir, "history.db"), start, platform });
+}
