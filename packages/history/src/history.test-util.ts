@@ -3,11 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { AccountIndex, Position } from "@bank/core";
-import { RecordingLog } from "@bank/testkit";
+import { NaiveHistory, RecordingLog } from "@bank/testkit";
 import { expect, onTestFinished } from "vitest";
 import { History, type HistoryOptions } from "./history.ts";
 import type { HistoryJournal } from "./history-journal.ts";
-import { NaiveHistory } from "./naive-history.test-util.ts";
 import type { TestBatch } from "./random-journal.test-util.ts";
 
 /** A path in a folder of the test's own, removed at its end. */

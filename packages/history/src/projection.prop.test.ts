@@ -1,8 +1,7 @@
 import type { AccountIndex, Position, RecordKind } from "@bank/core";
-import { type Random, seeds, withSeed } from "@bank/testkit";
+import { NaiveHistory, type Random, seeds, withSeed } from "@bank/testkit";
 import { describe, expect, it } from "vitest";
 import { MEMORY } from "./database.ts";
-import { NaiveHistory } from "./naive-history.test-util.ts";
 import { Projection } from "./projection.ts";
 import type { AccountEntry, ListFilter } from "./queries.ts";
 import { RandomJournal, type TestBatch } from "./random-journal.test-util.ts";

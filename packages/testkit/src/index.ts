@@ -8,6 +8,13 @@ export { type Attempt, type BalanceRead, checkHistory, History, type Told } from
 export { LinkBrokenError, LocalLink, type LocalResult } from "./local-link.ts";
 export { ManualPlatform, sha256 } from "./manual-platform.ts";
 export { type NaiveAnswer, NaiveBank } from "./naive-bank.ts";
+export {
+  type NaiveBatch,
+  type NaiveFilter,
+  NaiveHistory,
+  type NaiveList,
+  type NaiveTransaction,
+} from "./naive-history.ts";
 export { Random, seeds, withSeed } from "./random.ts";
 export { type LogLine, RecordingLog } from "./recording-log.ts";
 export { deposit, numberedId, openAccount, randomId, request, transfer, withdraw } from "./requests.ts";

@@ -11,7 +11,7 @@ import type {
 } from "@bank/proto";
 import { encodeSession, moneyMessage, timestampMessage, unixMs } from "@bank/rpc";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { timestampMs } from "@bufbuild/protobuf/wkt";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { HandlerContext } from "@connectrpc/connect";
 import { sha256 } from "../platform.ts";
 import type { Teller } from "../teller.ts";
@@ -79,7 +79,7 @@ export async function getBalanceAsOf(
   context: HandlerContext,
   { account: reference, asOf }: GetBalanceRequest,
 ): Promise<MessageInitShape<typeof GetBalanceResponseSchema>> {
-  const timeMs = asOf.case === "time" ? unixMs(asOf.value, "time") : undefined;
+  const timeMs = asOf.case === "time" ? momentMs(asOf.value) : undefined;
   const { consistency, signal } = await askedConsistency(teller, context);
   // Nothing can be booked in that moment any more once journal time is behind it.
   if (timeMs !== undefined) await teller.passTime(timeMs, signal);
@@ -134,14 +134,30 @@ function filterOf(ledger: Ledger, { filter }: ListTransactionsRequest): ListFilt
   if (filter === undefined) return {};
   const { fromTime, beforeTime, kinds, amountMin, amountMax, counterparty } = filter;
   return {
-    // Journal times are whole milliseconds: none lies between two.
-    fromMs: fromTime === undefined ? undefined : Math.ceil(timestampMs(fromTime)),
-    beforeMs: beforeTime === undefined ? undefined : Math.ceil(timestampMs(beforeTime)),
+    fromMs: fromTime === undefined ? undefined : boundMs(fromTime),
+    beforeMs: beforeTime === undefined ? undefined : boundMs(beforeTime),
     kinds: recordKindsOf(kinds),
     amountMin: amountMin === 0n ? undefined : amountMin,
     amountMax: amountMax === 0n ? undefined : amountMax,
     counterparty: counterparty === "" ? undefined : requireAccount(ledger, counterparty).index,
   };
+}
+
+const NANOS_PER_MS = 1_000_000;
+
+// Journal times are whole milliseconds: nothing is booked between two of them.
+
+/**
+ * The millisecond that a moment is in, which ends as it does.
+ * Throws: `RefusalError` INVALID_REQUEST for a moment before 1970 or after 9999.
+ */
+function momentMs({ seconds, nanos, $typeName }: Timestamp): number {
+  return unixMs({ $typeName, seconds, nanos: nanos - (nanos % NANOS_PER_MS) }, "time");
+}
+
+/** The first millisecond that is not before a moment. */
+function boundMs({ seconds, nanos }: Timestamp): number {
+  return Math.ceil(Number(seconds) * 1_000 + nanos / NANOS_PER_MS);
 }
 
 /** Letters and digits that no other list of transactions has. */

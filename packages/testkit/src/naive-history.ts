@@ -1,31 +1,51 @@
 import { type AccountIndex, type LedgerRecord, type Position, RecordKind } from "@bank/core";
-import type { ListFilter } from "./queries.ts";
-import type { TestBatch } from "./random-journal.test-util.ts";
+import type { WholeJournal } from "./whole-journal.ts";
 
-interface NaiveTransaction {
-  position: Position;
-  kind: RecordKind;
-  debit: AccountIndex;
-  credit: AccountIndex;
-  amount: bigint;
-  branch: number;
-  timeMs: number;
-  requestId: Uint8Array | undefined;
-  reference: Position | undefined;
+/** Records that became durable together. */
+export interface NaiveBatch {
+  readonly timeMs: number;
+  readonly records: readonly LedgerRecord[];
 }
 
-interface NaiveBalance {
-  posted: bigint;
-  held: bigint;
+/** Only transactions that fulfil all that is said. */
+export interface NaiveFilter {
+  readonly fromMs?: number | undefined;
+  readonly beforeMs?: number | undefined;
+  /** Empty for all. */
+  readonly kinds?: readonly RecordKind[] | undefined;
+  readonly amountMin?: bigint | undefined;
+  readonly amountMax?: bigint | undefined;
+  readonly counterparty?: AccountIndex | undefined;
 }
 
 /** Which transactions of an account to list. */
 export interface NaiveList {
   readonly account: AccountIndex;
+  /** The state that the list is of. */
   readonly upper: Position;
   readonly oldestFirst: boolean;
-  readonly filter: ListFilter;
+  readonly filter: NaiveFilter;
 }
+
+export interface NaiveTransaction {
+  readonly position: Position;
+  readonly kind: RecordKind;
+  readonly debit: AccountIndex;
+  readonly credit: AccountIndex;
+  readonly amount: bigint;
+  readonly branch: number;
+  readonly timeMs: number;
+  readonly requestId: Uint8Array | undefined;
+  /** Of a reversal its original, of a capture its hold. */
+  readonly reference: Position | undefined;
+}
+
+interface NaiveBalance {
+  readonly posted: bigint;
+  readonly held: bigint;
+}
+
+const NOTHING: NaiveBalance = { posted: 0n, held: 0n };
 
 /**
  * The simplest history there is: a list of all transactions, and the balances of all accounts at every position. It
@@ -34,39 +54,56 @@ export interface NaiveList {
 export class NaiveHistory {
   private readonly transactions: NaiveTransaction[] = [];
   /** Balances of the accounts at each position; index 0 is the beginning. */
-  private readonly states: Map<AccountIndex, NaiveBalance>[] = [new Map()];
+  private readonly states: ReadonlyMap<AccountIndex, NaiveBalance>[] = [new Map()];
   private readonly times: number[] = [0];
   /** What is left of each open hold. */
-  private readonly holds = new Map<Position, { account: AccountIndex; left: bigint }>();
+  private readonly holds = new Map<Position, { readonly account: AccountIndex; readonly left: bigint }>();
+
+  /** The history of a journal that was read from its beginning. */
+  static of({ records, batchSizes }: WholeJournal): NaiveHistory {
+    const history = new NaiveHistory();
+    let from = 0;
+    for (const size of batchSizes) {
+      const batch = records.slice(from, from + size);
+      history.add({ timeMs: batch[0]?.timeMs ?? 0, records: batch.map(({ record }) => record) });
+      from += size;
+    }
+    return history;
+  }
 
   get position(): Position {
     return this.states.length - 1;
   }
 
-  add({ records, timeMs }: TestBatch): void {
+  add({ records, timeMs }: NaiveBatch): void {
     records.forEach((record, i) => {
       this.addRecord(record, timeMs, requestOf(records, i));
     });
   }
 
-  balance(account: AccountIndex, position: Position): NaiveBalance & { timeMs: number } {
-    const { posted, held } = this.states[position]!.get(account) ?? { posted: 0n, held: 0n };
-    return { posted, held, timeMs: this.times[position]! };
+  balance(account: AccountIndex, position: Position): NaiveBalance & { readonly timeMs: number } {
+    const balance = this.states[position]?.get(account) ?? NOTHING;
+    return { ...balance, timeMs: this.times[position] as number };
   }
 
+  /** The last position whose time is not behind the moment. */
   positionAt(timeMs: number): Position {
     let last = 0;
-    for (let position = 1; position <= this.position; position++) if (this.times[position]! <= timeMs) last = position;
+    for (const [position, time] of this.times.entries()) if (time <= timeMs) last = position;
     return last;
   }
 
-  transaction(position: Position, upper: Position) {
+  /** The transaction at a position, as of another. */
+  transaction(
+    position: Position,
+    upper: Position,
+  ): (NaiveTransaction & { readonly reversedBy: Position | undefined }) | undefined {
     const found = this.transactions.find((transaction) => transaction.position === position);
     if (found === undefined || position > upper) return undefined;
-    const reversedBy = this.transactions.find(
+    const reversal = this.transactions.find(
       (other) => other.kind === RecordKind.REVERSAL && other.reference === position && other.position <= upper,
-    )?.position;
-    return { ...found, reversedBy };
+    );
+    return { ...found, reversedBy: reversal?.position };
   }
 
   list({ account, upper, oldestFirst, filter }: NaiveList) {
@@ -82,9 +119,10 @@ export class NaiveHistory {
       return counterparty === undefined || (debit === account ? credit : debit) === counterparty;
     });
     if (!oldestFirst) found.reverse();
-    return found.map(({ position }) => ({
-      ...this.transaction(position, upper)!,
-      postedAfter: this.balance(account, position).posted,
+    return found.map((transaction) => ({
+      ...transaction,
+      reversedBy: this.transaction(transaction.position, upper)?.reversedBy,
+      postedAfter: this.balance(account, transaction.position).posted,
     }));
   }
 
@@ -94,7 +132,7 @@ export class NaiveHistory {
     this.states.push(state);
     this.times.push(timeMs);
     const change = (account: AccountIndex, posted: bigint, held: bigint) => {
-      const before = state.get(account) ?? { posted: 0n, held: 0n };
+      const before = state.get(account) ?? NOTHING;
       state.set(account, { posted: before.posted + posted, held: before.held + held });
     };
     const move = (debit: AccountIndex, credit: AccountIndex, amount: bigint, reference?: Position) => {
@@ -103,10 +141,13 @@ export class NaiveHistory {
       change(debit, -amount, 0n);
       change(credit, amount, 0n);
     };
-    const endHold = (hold: Position) => {
-      const { account, left } = this.holds.get(hold)!;
-      change(account, 0n, -left);
-      this.holds.delete(hold);
+    const take = (hold: Position, amount: bigint | undefined) => {
+      const found = this.holds.get(hold);
+      if (found === undefined) throw new Error(`there is no open hold ${hold}`);
+      const { account, left } = found;
+      const taken = amount ?? left;
+      change(account, 0n, -taken);
+      this.holds.set(hold, { account, left: left - taken });
     };
     switch (record.kind) {
       case RecordKind.DEPOSIT:
@@ -118,25 +159,23 @@ export class NaiveHistory {
         move(record.debit, record.credit, record.amount, record.original);
         break;
       case RecordKind.INTEREST_APPLIED:
-        if (record.amount > 0n) move(record.paidFrom!, record.account, record.amount);
+        if (record.paidFrom !== undefined) move(record.paidFrom, record.account, record.amount);
         break;
       case RecordKind.HOLD_PLACED:
         this.holds.set(position, { account: record.account, left: record.held });
         change(record.account, 0n, record.held);
         break;
-      case RecordKind.HOLD_CAPTURED: {
+      case RecordKind.HOLD_CAPTURED:
         move(record.account, record.credit, record.amount, record.hold);
-        change(record.account, 0n, -record.amount);
-        const hold = this.holds.get(record.hold)!;
-        hold.left -= record.amount;
-        if (hold.left === 0n) endHold(record.hold);
+        take(record.hold, record.amount);
         break;
-      }
       case RecordKind.HOLD_RELEASED:
-        endHold(record.hold);
+        take(record.hold, undefined);
         break;
       case RecordKind.HOLDS_EXPIRED:
-        for (const hold of record.holds) endHold(hold);
+        for (const hold of record.holds) take(hold, undefined);
+        break;
+      default:
         break;
     }
   }
@@ -144,10 +183,10 @@ export class NaiveHistory {
 
 /** The request of a record: its own, or that of the first group behind it that reaches back to it. */
 function requestOf(records: readonly LedgerRecord[], index: number): Uint8Array | undefined {
-  for (let i = index; i < records.length; i++) {
-    const record = records[i]!;
-    if (i === index && record.request !== undefined) return record.request.id;
-    if (record.kind === RecordKind.GROUP_COMMITTED && i - record.records <= index) return record.request?.id;
-  }
+  const own = records[index]?.request?.id;
+  if (own !== undefined) return own;
+  for (const [i, record] of records.entries())
+    if (i > index && record.kind === RecordKind.GROUP_COMMITTED && i - record.records <= index)
+      return record.request?.id;
   return undefined;
 }
