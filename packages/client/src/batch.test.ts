@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { beforeEach, describe, expect, it } from "vitest";
-import { clientOf, lossDetected, storeRefused, usd } from "./clients.test-util.ts";
+import { clientOf, lossDetected, said, storeRefused, usd } from "./clients.test-util.ts";
 import { FakeServer } from "./fake-bank.test-util.ts";
 import type { BatchCommand } from "./types/index.ts";
 
@@ -197,10 +197,69 @@ describe("a batch", () => {
     expect(server.calls).toHaveLength(1);
   });
 
-  it("refuses an answer of another kind than was asked for", async () => {
+  it("is sent again, at once and in its order, without the commands that the bank finds malformed", async () => {
+    const empty = { field: "items[1].deposit.account", description: "must not be empty" };
+    const missing = { field: "items[3].group", description: "must have items" };
+    const refused = (...violations: (typeof empty)[]) =>
+      said("INVALID_REQUEST", { problem: "it is malformed" }, "NOT_APPLIED", { violations });
+    server.faults.push(refused(empty, missing), refused({ ...empty, field: "items[1]" }));
+    const requestId = randomUUID();
+    const results = await clientOf(server, { retryDelayMs: 60_000 }).executeBatch([
+      deposit,
+      { ...deposit, account: "" },
+      { ...deposit, requestId },
+      { kind: "group", items: [] },
+      tooMuch,
+    ]);
+    const error = { reason: "INVALID_REQUEST", outcome: "NOT_APPLIED" };
+    expect(results).toMatchObject([
+      { ok: true },
+      {
+        ok: false,
+        error: {
+          ...error,
+          message: "The request is malformed: account: must not be empty.",
+          attempts: 1,
+          violations: [{ field: "account", description: "must not be empty" }],
+        },
+      },
+      { ok: false, requestId, error: { ...error, attempts: 2, violations: [{ field: "" }] } },
+      { ok: false, error: { ...error, message: "The request is malformed: must have items.", attempts: 1 } },
+      { ok: false, error: { reason: "INSUFFICIENT_FUNDS", outcome: "REJECTED", attempts: 3 } },
+    ]);
+    expect(server.calls).toHaveLength(3);
+    expect(server.ledger.balances.get("1")).toBe(1005n);
+  });
+
+  it.each([
+    ["is malformed itself", "items"],
+    ["is refused for a command that is not in it", "items[1].deposit"],
+  ])("that %s is refused as a whole", async (_, field) => {
+    const violations = [{ field, description: "must be another" }];
+    server.faults.push(said("INVALID_REQUEST", { problem: "x" }, "NOT_APPLIED", { violations }));
+    const results = await clientOf(server).executeBatch([deposit]);
+    expect(results).toMatchObject([{ ok: false, error: { reason: "INVALID_REQUEST", violations, attempts: 1 } }]);
+    expect(server.calls).toHaveLength(1);
+  });
+
+  it("with too many malformed commands ends, and says that nothing of the others was done", async () => {
+    const violations = [{ field: "items[0].deposit.account", description: "must not be empty" }];
+    server.afterwards = said("INVALID_REQUEST", { problem: "x" }, "NOT_APPLIED", { violations });
+    const results = await clientOf(server).executeBatch(Array.from({ length: 30 }, () => deposit));
+    expect(server.calls).toHaveLength(21);
+    for (const result of results)
+      expect(result).toMatchObject({ ok: false, error: { reason: "INVALID_REQUEST", outcome: "NOT_APPLIED" } });
+  });
+
+  it("refuses an answer of another kind than was asked for, and of that command alone", async () => {
     const requestId = randomUUID();
     await clientOf(server).deposit("1", usd(5n), { requestId });
-    const [result] = await clientOf(server).executeBatch([{ kind: "freezeAccount", account: "1", requestId }]);
+    const [first, result, last] = await clientOf(server).executeBatch([
+      deposit,
+      { kind: "freezeAccount", account: "1", requestId },
+      deposit,
+    ]);
+    expect([first, last]).toMatchObject([{ ok: true }, { ok: true }]);
     expect(result).toMatchObject({
       ok: false,
       error: {

@@ -1,22 +1,11 @@
-import { randomUUID } from "node:crypto";
-import { COMMANDS_PER_CALL_MAX, type FailureOutcome, RefusalError } from "@bank/core";
-import {
-  type BatchItem,
-  BatchItemSchema,
-  type ExecuteBatchResponse,
-  type BatchResult as WireBatchResult,
-} from "@bank/proto";
-import { create } from "@bufbuild/protobuf";
-import {
-  type AttemptFailure,
-  attemptFailure,
-  FailedAttempt,
-  resultFailure,
-  UnexpectedReplyError,
-} from "./attempt-failure.ts";
-import { BankError } from "./bank-error.ts";
-import { type Caller, checkRequestId } from "./caller.ts";
-import { commandMessage, resultOfCommand } from "./messages/index.ts";
+import { COMMANDS_PER_CALL_MAX } from "@bank/core";
+import type { ExecuteBatchResponse, BatchResult as WireBatchResult } from "@bank/proto";
+import { malformed } from "@bank/rpc";
+import { type AttemptFailure, attemptFailure, FailedAttempt, UnexpectedReplyError } from "./attempt-failure.ts";
+import { BankError, type FieldViolation } from "./bank-error.ts";
+import { BatchEntry } from "./batch-entry.ts";
+import type { Caller } from "./caller.ts";
+import type { Attempt } from "./retry.ts";
 import type { BatchCommand, BatchResult, CallOptions } from "./types/index.ts";
 
 /**
@@ -28,31 +17,17 @@ export async function executeBatch(
   commands: readonly BatchCommand[],
   options: CallOptions,
 ): Promise<BatchResult[]> {
-  const count = commands.reduce(
-    (sum, command) => sum + (command.kind === "group" ? Math.max(command.items.length, 1) : 1),
-    0,
-  );
+  const count = commands.reduce((sum, command) => sum + commandCount(command), 0);
   if (count > COMMANDS_PER_CALL_MAX)
     throw new RangeError(
       `a batch has at most ${COMMANDS_PER_CALL_MAX} commands, those in groups counted, not ${count}`,
     );
-  const { url } = caller.server;
-  const entries = commands.map((command) => new BatchEntry(command, url));
+  const entries = commands.map((command) => new BatchEntry(command, caller.server.url));
   const pending = () => entries.filter((entry) => !entry.settled);
   if (pending().length > 0) {
     try {
       await caller.retried({ ...options, mutates: true }, async (call) => {
-        const sent = pending();
-        try {
-          await caller.once(
-            { ...call, isBeyondSession: hasNewRecord },
-            (sending) => caller.server.transactions.executeBatch({ items: sent.map(({ item }) => item) }, sending),
-            (reply) => settle(sent, reply),
-          );
-        } catch (error) {
-          for (const entry of sent) entry.failed(attemptFailure(error, url));
-          throw error;
-        }
+        await sendWellFormed(caller, pending, call);
         const again = pending()[0]?.lastFailure;
         if (again !== undefined) throw new FailedAttempt(again);
       });
@@ -62,6 +37,69 @@ export async function executeBatch(
     }
   }
   return entries.map((entry) => entry.result());
+}
+
+/** How often a call is sent again without the commands for which it was refused: with each answer, up to ten. */
+const REFUSED_CALLS_MAX = 20;
+
+/**
+ * Commands of which one is malformed are refused as a whole: sends the others again, at once and in their order. Where too
+ * many are malformed, all that is left ends with what was said last.
+ */
+async function sendWellFormed(
+  caller: Caller,
+  pending: () => readonly BatchEntry[],
+  { timeoutMs, signal }: Parameters<Attempt<void>>[0],
+): Promise<void> {
+  const { url } = caller.server;
+  const deadlineMs = performance.now() + timeoutMs;
+  for (let refused = 0; ; refused++) {
+    const sent = pending();
+    if (sent.length === 0) return;
+    const leftMs = Math.max(1, Math.floor(deadlineMs - performance.now()));
+    try {
+      await caller.once(
+        { timeoutMs: leftMs, signal, isBeyondSession: hasNewRecord },
+        (sending) => caller.server.transactions.executeBatch({ items: sent.map(({ item }) => item) }, sending),
+        (reply) => settle(sent, reply),
+      );
+      return;
+    } catch (error) {
+      const failure = attemptFailure(error, url);
+      const blamed = malformedItems(failure, refused < REFUSED_CALLS_MAX ? sent.length : 0);
+      for (const [index, entry] of sent.entries()) {
+        const violations = blamed.get(index);
+        if (violations !== undefined) entry.failed(attemptFailure(malformed(violations), url));
+        else if (blamed.size > 0) entry.refusedForOthers();
+        else entry.failed(failure);
+      }
+      if (blamed.size === 0) throw error;
+    }
+  }
+}
+
+/** Where a field of an item stands in a batch: its index, the name of its command, and the field inside that. */
+const ITEM_FIELD = /^items\[([0-9]+)\](?:\.[a-z_]+(?:\.(.+))?)?$/;
+
+/** What is wrong with single commands of a call that was refused for nothing else, by their places in it. */
+function malformedItems(
+  { reason, outcome, violations = [] }: AttemptFailure,
+  count: number,
+): ReadonlyMap<number, readonly FieldViolation[]> {
+  const byIndex = new Map<number, FieldViolation[]>();
+  if (reason !== "INVALID_REQUEST" || outcome !== "NOT_APPLIED") return byIndex;
+  for (const { field, description } of violations) {
+    const match = ITEM_FIELD.exec(field);
+    const index = Number(match?.[1] ?? count);
+    if (index >= count) return new Map();
+    byIndex.set(index, [...(byIndex.get(index) ?? []), { field: match?.[2] ?? "", description }]);
+  }
+  return byIndex;
+}
+
+/** Those inside a group count. */
+function commandCount(command: BatchCommand): number {
+  return command.kind === "group" ? Math.max(command.items.length, 1) : 1;
 }
 
 /** What is done now comes after all that the session saw; repeated answers may be older. */
@@ -75,82 +113,4 @@ function settle(entries: readonly BatchEntry[], { results }: ExecuteBatchRespons
   entries.forEach((entry, i) => {
     entry.answered(results[i] as WireBatchResult);
   });
-}
-
-/** One command on its way to its result. */
-class BatchEntry {
-  readonly item: BatchItem;
-  /** Why the last try of this command failed; undefined before the first. */
-  lastFailure: AttemptFailure | undefined;
-  private readonly command: BatchCommand;
-  private readonly requestId: string;
-  private readonly preview: boolean;
-  private readonly server: string;
-  private attempts = 0;
-  /** Once a try may have had an effect, only an answer to the same id can say what became of it. */
-  private unknown = false;
-  private final: BatchResult | undefined;
-
-  constructor(command: BatchCommand, server: string) {
-    this.command = command;
-    this.requestId = command.requestId ?? randomUUID();
-    this.preview = command.validateOnly ?? false;
-    this.server = server;
-    this.item = create(BatchItemSchema);
-    try {
-      checkRequestId(this.requestId);
-      const { requestId, preview: validateOnly } = this;
-      this.item = create(BatchItemSchema, { command: commandMessage(command, { requestId, validateOnly }) });
-    } catch (error) {
-      if (!(error instanceof RefusalError)) throw error;
-      this.failed(attemptFailure(error, server));
-    }
-  }
-
-  get settled(): boolean {
-    return this.final !== undefined;
-  }
-
-  /** Throws: `UnexpectedReplyError`. */
-  answered({ result, replayed }: WireBatchResult): void {
-    const { command, requestId, preview, server } = this;
-    if (result.case === "failure") {
-      this.failed(resultFailure(result.value, server, command.kind === "group" ? command.items.length : 0));
-    } else {
-      this.final = { ok: true, requestId, replayed, preview, ...resultOfCommand(command, result) };
-    }
-  }
-
-  /** A try of this command failed. Unless another may help, that is the end of it. */
-  failed(failure: AttemptFailure): void {
-    this.attempts++;
-    this.lastFailure = failure;
-    if (failure.outcome === "OUTCOME_UNKNOWN") this.unknown = true;
-    if (!failure.retryable) this.end(failure);
-  }
-
-  /** The call has ended with this error, and nothing is tried any more. */
-  giveUp(error: BankError): void {
-    this.end(error.code === "CANCELED" ? error : (this.lastFailure ?? error));
-  }
-
-  result(): BatchResult {
-    if (this.final === undefined) throw new Error("a batch ended before all of its commands had");
-    return this.final;
-  }
-
-  private end(failure: BankError | AttemptFailure): void {
-    const { requestId, attempts } = this;
-    const { code, reason, message, item, violations, failures, cause } = failure;
-    const outcome = this.outcome();
-    const metadata = { ...failure.metadata, outcome, request_id: requestId };
-    const parts = { code, reason, message, metadata, outcome, requestId, attempts, item, violations, failures, cause };
-    this.final = { ok: false, requestId, error: new BankError(parts) };
-  }
-
-  private outcome(): FailureOutcome {
-    if (this.preview) return "NOT_APPLIED";
-    if (this.lastFailure?.outcome === "REJECTED") return "REJECTED";
-    return this.unknown ? "OUTCOME_UNKNOWN" : "NOT_APPLIED";
-  }
 }
