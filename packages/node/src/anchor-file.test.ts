@@ -143,7 +143,7 @@ describe("a damaged anchor file", () => {
     await writeFile(path, "oops");
     await expect(startTestBank({ dataDir })).rejects.toThrow("move the file away and start again");
     expect(await readFile(path, "utf8")).toBe("oops");
-    await writeFile(path, JSON.stringify({ ...good, position: "2" }));
-    await expect(startTestBank({ dataDir })).rejects.toThrow("The journal ends at position 1, and the anchor file");
+    await writeFile(path, JSON.stringify({ ...good, position: "3" }));
+    await expect(startTestBank({ dataDir })).rejects.toThrow("The journal ends at position 2, and the anchor file");
   });
 });

@@ -9,7 +9,7 @@ import {
 } from "@bank/core";
 import type { History } from "@bank/history";
 import { type CommandOutcome, CommandOutcomeSchema, type ForwardedCommand } from "@bank/proto";
-import type { BankReplica, CommittedRecord, Consistency, Outcome, ReadResult, RequestStatus } from "@bank/replica";
+import type { BankReplica, Consistency, Outcome, ReadResult, RequestStatus } from "@bank/replica";
 import {
   type Asked,
   type CommandCase,
@@ -115,10 +115,6 @@ export class BankTeller implements Teller {
   async outcomeOf(consistency: Consistency, id: RequestId, signal: AbortSignal): Promise<ReadResult<RequestStatus>> {
     if (consistency.mode === "session") this.bank.checkSession(consistency.session);
     return this.bank.outcomeOf(ANONYMOUS_PRINCIPAL, id, signal);
-  }
-
-  recordAt(position: Position, signal: AbortSignal): Promise<CommittedRecord | undefined> {
-    return this.bank.recordAt(position, signal);
   }
 
   passTime(timeMs: number, signal: AbortSignal): Promise<Position> {

@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { readdir } from "node:fs/promises";
+import { AccountType, type GroupItem } from "@bank/core";
 import { type CommandOutcome, CommandOutcomeSchema, type ForwardedCommandSchema } from "@bank/proto";
-import { failureFromConnectError } from "@bank/rpc";
+import { failureFromConnectError, itemFromCommand } from "@bank/rpc";
 import { type JournalStore, MemoryJournalStore } from "@bank/store";
 import { FaultyStore } from "@bank/store/testing";
 import { consistency, followJournal, HeldStore, rest, type ServerClient, watch } from "@bank/testkit";
@@ -47,18 +48,20 @@ async function startHeldBank() {
 
 type Forwarded = MessageInitShape<typeof ForwardedCommandSchema>;
 
+function forwarded(command: GroupItem): Forwarded {
+  return { command: { case: "item", value: itemFromCommand(command, { requestId: randomUUID() }) } };
+}
+
 function open(owner: string): Forwarded {
-  return { command: { case: "openAccount", value: { requestId: randomUUID(), owner, currencyCode: "USD" } } };
+  return forwarded({ kind: "openAccount", type: AccountType.SAVINGS, owner, displayName: "", currency: "USD" });
 }
 
-function move(kind: "deposit" | "withdraw", account: string, amountMinor: bigint): Forwarded {
-  const amount = { currencyCode: "USD", amountMinor };
-  return { command: { case: kind, value: { requestId: randomUUID(), account, amount } } };
+function move(kind: "deposit" | "withdraw", account: string, minor: bigint): Forwarded {
+  return forwarded({ kind, account, amount: { currency: "USD", minor } });
 }
 
-function send(fromAccount: string, toAccount: string, amountMinor: bigint): Forwarded {
-  const amount = { currencyCode: "USD", amountMinor };
-  return { command: { case: "transfer", value: { requestId: randomUUID(), fromAccount, toAccount, amount } } };
+function send(from: string, to: string, minor: bigint): Forwarded {
+  return forwarded({ kind: "transfer", from, to, amount: { currency: "USD", minor } });
 }
 
 /** Gives commands as a branch does, one call for each. */
@@ -69,7 +72,9 @@ async function submit({ replication }: ServerClient, commands: readonly Forwarde
 }
 
 function bytesOf(outcome: CommandOutcome): string {
-  return Buffer.from(toBinary(CommandOutcomeSchema, { ...outcome, replayed: false })).toString("hex");
+  if (outcome.result === undefined) throw new Error("an outcome has a result");
+  const result = { ...outcome.result, replayed: false };
+  return Buffer.from(toBinary(CommandOutcomeSchema, { ...outcome, result })).toString("hex");
 }
 
 describe("a bank whose store", () => {
@@ -184,7 +189,7 @@ describe("a bank that is started again", () => {
       move("deposit", "2", 1n),
     ];
     const originals = await submit(client, commands);
-    expect(originals.map(({ result }) => result.case)).toEqual([
+    expect(originals.map(({ result }) => result?.result.case)).toEqual([
       "account",
       "account",
       "transaction",
@@ -200,7 +205,7 @@ describe("a bank that is started again", () => {
     const second = await startTestBank({ port, dataDir });
     expect(second.recovered.snapshotPosition).toBeGreaterThan(0);
     const replays = await submit(client, commands);
-    expect(replays.every(({ replayed }) => replayed)).toBe(true);
+    expect(replays.every(({ result }) => result?.replayed)).toBe(true);
     expect(replays.map(bytesOf)).toEqual(originals.map(bytesOf));
     const line = describeRecovery(second.recovered, second.bankId);
     const { snapshotPosition: at, replayedRecords: behind } = second.recovered;

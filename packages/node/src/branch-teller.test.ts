@@ -1,6 +1,7 @@
 import type { Session } from "@bank/core";
 import { expect, it } from "vitest";
 import { type Branch, BranchTeller } from "./branch-teller.ts";
+import { RequestsUnderWay } from "./requests-under-way.ts";
 
 it("gives no session for a write that is answered before it shows here", () => {
   // The branch may not have heard of the epoch of that write; a token of an older one would be told that it is lost.
@@ -10,7 +11,11 @@ it("gives no session for a write that is answered before it shows here", () => {
     bankUrl: "",
     hosted: new Set([1]),
     replica: () => replica,
+    history: () => {
+      throw new Error("a session needs no history");
+    },
     whenRegistered: async () => undefined,
+    underWay: new RequestsUnderWay(),
   });
   expect(teller.sessionAt(7)).toBe(session);
   expect(teller.sessionAt(8)).toBeUndefined();

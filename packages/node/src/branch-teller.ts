@@ -9,7 +9,7 @@ import {
 } from "@bank/core";
 import type { History } from "@bank/history";
 import type { CommandOutcome, ForwardedCommand } from "@bank/proto";
-import type { BranchReplica, CommittedRecord, Consistency, ReadResult, RequestStatus } from "@bank/replica";
+import type { BranchReplica, Consistency, ReadResult, RequestStatus } from "@bank/replica";
 import { type CommandCase, decodeSession, encodeSession, forwardedCommand } from "@bank/rpc";
 import type { ForwardedOutcome } from "./bank-link.ts";
 import type { RequestsUnderWay } from "./requests-under-way.ts";
@@ -84,10 +84,6 @@ export class BranchTeller implements Teller {
     const asked = isUnderWay && consistency.mode === "linearizable" ? LOCAL : consistency;
     const found = await this.host.replica().outcomeOf(asked, ANONYMOUS_PRINCIPAL, id, signal);
     return isUnderWay && found.value.kind === "notSeen" ? { ...found, value: { kind: "inProgress" } } : found;
-  }
-
-  recordAt(position: Position, signal: AbortSignal): Promise<CommittedRecord | undefined> {
-    return this.host.replica().recordAt(position, signal);
   }
 
   passTime(timeMs: number, signal: AbortSignal): Promise<Position> {

@@ -1,7 +1,7 @@
 import type { BranchNumber, Ledger, Position, RequestId, Session } from "@bank/core";
 import type { History } from "@bank/history";
 import type { CommandOutcome } from "@bank/proto";
-import type { CommittedRecord, Consistency, ReadResult, RequestStatus } from "@bank/replica";
+import type { Consistency, ReadResult, RequestStatus } from "@bank/replica";
 import type { CommandCase } from "@bank/rpc";
 
 /** How current a server is. */
@@ -44,8 +44,6 @@ export interface Teller {
    * @param consistency of the state in which its answer is looked for.
    */
   outcomeOf(consistency: Consistency, id: RequestId, signal: AbortSignal): Promise<ReadResult<RequestStatus>>;
-  /** One record that this server shows; undefined where it shows none there. Rejects with `RefusalError`. */
-  recordAt(position: Position, signal: AbortSignal): Promise<CommittedRecord | undefined>;
   /**
    * Resolves once this server shows a position whose journal time is later than the moment, and gives it.
    * Rejects with `RefusalError`, TIME_IN_FUTURE for one.

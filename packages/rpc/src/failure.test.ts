@@ -13,9 +13,11 @@ import {
   BranchService,
   ErrorInfoSchema,
   type Failure,
+  FailureSchema,
   GroupFailureSchema,
   TransactionService,
 } from "@bank/proto";
+import { toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { describe, expect, it } from "vitest";
@@ -89,6 +91,16 @@ describe("a rejection", () => {
       const { position: _, ...seen } = failure;
       expect(failureFromConnectError(error)).toEqual({ ...seen, position: 0n });
     }
+  });
+});
+
+describe("a failure", () => {
+  it("has the same bytes whichever way its parts came", () => {
+    const [one, other] = [
+      { account: "1", available: "2", currency: "USD", requested: "3" },
+      { requested: "3", currency: "USD", available: "2", account: "1" },
+    ].map((metadata) => toBinary(FailureSchema, failureFromRejection({ reason: "INSUFFICIENT_FUNDS", metadata }, 7)));
+    expect(one).toEqual(other);
   });
 });
 

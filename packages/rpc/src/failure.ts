@@ -17,6 +17,7 @@ import {
 } from "@bank/proto";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { metadataMessage } from "./messages.ts";
 
 /** `ErrorInfo.domain` of everything that the bank says. */
 export const ERROR_DOMAIN = "bank.v1";
@@ -122,7 +123,7 @@ function failure({ reason, metadata, outcome, position, item = 0, violations = [
     code: STATUS_NUMBERS[statusOf(reason)],
     reason,
     message: describe(reason, metadata),
-    metadata: { ...metadata, [OUTCOME_KEY]: outcome },
+    metadata: metadataMessage({ ...metadata, [OUTCOME_KEY]: outcome }),
     position: BigInt(position),
     item,
     violations: violations.map(({ field, description }) => ({ field, description })),

@@ -40,7 +40,6 @@ export {
   outcomeFromRecord,
   resultFromPreview,
   resultFromRecord,
-  transactionFromRecord,
 } from "./outcome-codec.ts";
 export {
   REPLY_BYTES_MAX,
