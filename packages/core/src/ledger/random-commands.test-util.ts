@@ -36,7 +36,7 @@ const WEIGHTS: Readonly<Record<Kind, number>> = {
   captureHold: 9,
   releaseHold: 2.5,
   extendHold: 3.5,
-  registerBranch: 1.5,
+  registerBranch: 2,
 };
 const KINDS = Object.keys(WEIGHTS) as Kind[];
 const WEIGHT_SUM = Object.values(WEIGHTS).reduce((sum, weight) => sum + weight, 0);
@@ -71,9 +71,9 @@ export class RandomCommands {
   sureItem(): GroupItem {
     const { random } = this;
     const account = this.customer(
-      ({ state, ceiling, posted }) => state === "open" && (ceiling ?? MAX) > posted + 5000n,
+      ({ state, ceiling, posted }) => state === "open" && posted >= 0n && (ceiling ?? MAX) > posted + 5000n,
     );
-    const rich = this.customer(({ state, posted, held }) => state === "open" && posted - held > 10_000n);
+    const rich = this.customer((each) => each.state === "open" && spendable(each, 0n) > 10_000n);
     const single = account ?? this.customer();
     const minor = BigInt(1 + random.below(40));
     const choice = random.below(12);
@@ -83,7 +83,8 @@ export class RandomCommands {
       return { kind: "deposit", account: this.name(single), amount: money(single, minor) };
     const [from, amount] = [this.name(rich), money(rich, minor)];
     if (choice < 9) return { kind: "withdraw", account: from, amount };
-    if (choice < 11) return { kind: "placeHold", account: from, amount, expiresMs: 0 };
+    if (choice < 11)
+      return { kind: "placeHold", account: from, amount, expiresMs: this.books.timeMs + 1 + random.below(20_000) };
     return { kind: "transfer", from, to: fees(0, rich), amount };
   }
 
@@ -105,7 +106,7 @@ export class RandomCommands {
         return this.withVersion({ kind, account: this.reference(this.closing()) });
       case "deposit": {
         const account = this.customer();
-        const limit = (random.chance(60) ? account.ceiling : undefined) ?? (this.options.edges ? MAX : 0n);
+        const limit = (random.chance(70) ? account.ceiling : undefined) ?? (this.options.edges ? MAX : 0n);
         return this.withVersion({
           kind,
           account: this.reference(account),
@@ -132,9 +133,8 @@ export class RandomCommands {
         return this.withVersion({ kind, account: this.reference(this.customer()), rate: this.rate() });
       case "placeHold": {
         const account = this.customer();
-        const least = account.floor === undefined || account.floor < 0n ? 0n : account.floor;
-        const amount = this.amount(account, account.posted - account.held - least);
-        return this.withVersion({ kind, account: this.reference(account), amount, expiresMs: this.expiry(30) });
+        const amount = this.amount(account, spendable(account, 0n));
+        return this.withVersion({ kind, account: this.reference(account), amount, expiresMs: this.expiry(15) });
       }
       case "captureHold":
         return this.captureHold();
@@ -188,7 +188,7 @@ export class RandomCommands {
     const floors = [0n, available, available + 1n, available - this.small(), -this.small(), account.floor ?? 0n];
     const ceilings = [account.posted, account.posted - 1n, account.posted + this.small(), MAX - 1n, null, null];
     const floor = random.chance(50) ? within(random.pick(floors), MIN) : undefined;
-    const ceiling = random.chance(50) ? random.pick(ceilings) : undefined;
+    const ceiling = random.chance(this.options.edges ? 20 : 50) ? random.pick(ceilings) : undefined;
     const named = {
       displayName:
         random.chance(40) || (floor === undefined && ceiling === undefined) ? `n${random.below(9)}` : undefined,
@@ -250,6 +250,7 @@ export class RandomCommands {
     if (random.chance(10)) return fees(random.chance(92) ? random.pick(BRANCHES) : NO_BRANCH, from);
     if (random.chance(1)) return random.pick(["fees/0/XXX", "fees/00/USD", "fees/1/usd", "fees/0/CHF", "fees/0/"]);
     if (random.chance(3)) return this.reference(from);
+    if (this.options.edges && random.chance(25)) return this.reference(this.fullest(from));
     const other = random.chance(94)
       ? this.customer(
           (account) =>
@@ -259,10 +260,19 @@ export class RandomCommands {
     return this.reference(other ?? this.customer());
   }
 
+  /** Whoever has most of a currency, and so the least room for more. */
+  private fullest(from: NaiveAccount): NaiveAccount {
+    const room = ({ ceiling, posted }: NaiveAccount) => (ceiling ?? MAX) - posted + (ceiling === undefined ? 0n : MAX);
+    return [...this.books.accounts.values()]
+      .filter((account) => !isInternal(account) && account !== from && account.currency === from.currency)
+      .reduce((best, account) => (room(account) < room(best) ? account : best), from);
+  }
+
   /** Position of something that moved money, most of the time. */
   private transaction(): number {
     const { books, random } = this;
     if (random.chance(6)) return this.anyPosition();
+    if (random.chance(3)) return this.transactionOfClosed() ?? this.anyPosition();
     const start = books.position - random.below(random.chance(80) ? 60 : 3000);
     for (let position = start; position > start - 60; position--) {
       const transaction = books.transactions.get(position);
@@ -271,8 +281,18 @@ export class RandomCommands {
     return this.anyPosition();
   }
 
+  private transactionOfClosed(): number | undefined {
+    const { books, random } = this;
+    const closed = this.customer(({ state }) => state === "closed")?.name;
+    const on = [...books.transactions.values()].filter(({ from, to }) => from === closed || to === closed);
+    const open = on.filter(({ isReversal, reversedBy }) => !isReversal && reversedBy === undefined);
+    return open.length === 0 ? undefined : random.pick(open).position;
+  }
+
   private hold(): NaiveHold | undefined {
     const { books, random } = this;
+    if (this.options.edges && random.chance(20) && books.openHolds.size > 0)
+      return [...books.openHolds.values()].reduce((most, hold) => (hold.amount > most.amount ? hold : most));
     if (random.chance(80) && books.openHolds.size > 0) return random.pick([...books.openHolds.values()]);
     const start = books.position - random.below(300);
     for (let position = start; position > start - 60; position--) {
@@ -314,7 +334,7 @@ export class RandomCommands {
 
   private minor(limit: bigint): bigint {
     const { random } = this;
-    if (random.chance(0.7)) return random.pick([0n, -1n, 2n ** 63n, MIN]);
+    if (random.chance(1)) return random.pick([0n, -1n, 2n ** 63n, MIN]);
     if (random.chance(this.options.edges ? 6 : 0.5)) return MAX - BigInt(random.below(3));
     if (limit > 0n) {
       const most = limit > MAX ? MAX : limit;
@@ -380,8 +400,9 @@ export class RandomCommands {
   }
 }
 
-function spendable({ floor, held, posted }: NaiveAccount): bigint {
-  return posted - held - (floor ?? 0n);
+/** What can go out; with a least floor of zero, what can be held. */
+function spendable({ floor = 0n, held, posted }: NaiveAccount, leastFloor = MIN): bigint {
+  return posted - held - (floor < leastFloor ? leastFloor : floor);
 }
 
 function fees(branch: number, { currency }: NaiveAccount): string {

@@ -55,13 +55,13 @@ export class RandomRequests {
     if (random.chance(0.7)) return { kind: "cancelRequest" };
     if (this.books.lastNumber >= 6 && random.chance(6)) return this.group();
     const command = this.commands.next();
-    return random.chance(1.5) ? spoiled(command, random) : command;
+    return random.chance(2) ? spoiled(command, random) : command;
   }
 
   private group(): Group {
     const { random } = this;
-    const length = random.chance(2) ? random.pick([0, 101]) : 1 + random.below(random.chance(85) ? 5 : 100);
-    const sure = random.chance(length > 8 ? 97 : 60) ? 99.9 : 60;
+    const length = random.chance(2) ? random.pick([0, 101]) : 1 + random.below(random.chance(82) ? 5 : 100);
+    const sure = random.chance(length > 8 ? 97 : 60) ? 100 : 60;
     const items: GroupItem[] = [];
     while (items.length < length) {
       if (random.chance(3) && length - items.length >= 4) items.push(...this.shortLife(items.length));
