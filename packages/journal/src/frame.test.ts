@@ -18,6 +18,8 @@ import {
 } from "./sample-records.test-util.ts";
 
 const small = encodeFrame(HEADER, everyKind());
+/** How many of those records, at the end, belong to groups. */
+const GROUPS = 6;
 
 describe("round trip", () => {
   test.each(Object.entries(SAMPLES))("keeps every field of a record: %s", (_, record) => {
@@ -121,27 +123,46 @@ describe("bytes that changed", () => {
     expect(() => decodeFrame(concatenate(small, small))).toThrow(JournalFormatError);
   });
 
-  test("refuses every changed byte, or reads other contents, whose only encoding it then is", () => {
-    const before = decodeFrame(small);
-    let refused = 0;
-    for (let at = 0; at < small.length; at++) {
-      for (const mask of MASKS) {
-        const changed = flipped(small, at, mask);
-        const batch = tryDecode(changed);
-        if (batch === undefined) {
-          refused++;
-          continue;
+  /** All kinds in four frames, with a request and without in each: the test takes the square of their length. */
+  const quarters = [0, 1, 2, 3].map((quarter) => {
+    const records = everyKind();
+    const groups = records.splice(-GROUPS);
+    const chosen = records.filter((_, i) => i % 4 === quarter);
+    return encodeFrame(HEADER, quarter === 3 ? [...chosen, ...groups] : chosen);
+  });
+
+  test.each(quarters.map((bytes) => ({ bytes })))(
+    "refuses every changed byte, or reads other contents, whose only encoding it then is",
+    ({ bytes }) => {
+      const before = decodeFrame(bytes);
+      let refused = 0;
+      for (let at = 0; at < bytes.length; at++) {
+        for (const mask of MASKS) {
+          const changed = flipped(bytes, at, mask);
+          const batch = tryDecode(changed);
+          if (batch === undefined) {
+            refused++;
+            continue;
+          }
+          const { count, ...header } = batch.header;
+          if (count !== batch.records.length || !same(encodeFrame(header, batch.records), changed))
+            expect.unreachable(`byte ${at} with ${mask} turned is a second encoding`);
+          // The comparison is slow, and the one above implies it: for a few of the bits.
+          if (mask === 1 || mask === 128) expect(batch).not.toEqual(before);
         }
-        const { count, ...header } = batch.header;
-        if (count !== batch.records.length || !same(encodeFrame(header, batch.records), changed))
-          expect.unreachable(`byte ${at} with ${mask} turned is a second encoding`);
-        // The comparison is slow, and the one above implies it: for a few of the bits.
-        if (mask === 1 || mask === 128) expect(batch).not.toEqual(before);
       }
-    }
-    // Both happen: amounts, ids and texts may hold anything, structure may not.
-    expect(refused).toBeGreaterThan(small.length * MASKS.length * 0.2);
-    expect(refused).toBeLessThan(small.length * MASKS.length * 0.5);
+      // Both happen: amounts, ids and texts may hold anything, structure may not.
+      expect(refused).toBeGreaterThan(bytes.length * MASKS.length * 0.2);
+      expect(refused).toBeLessThan(bytes.length * MASKS.length * 0.5);
+    },
+  );
+
+  test("are of every kind in these tests, answering a request and not", () => {
+    const records = quarters.flatMap((frame) => decodeFrame(frame).records);
+    const shown = (asked: boolean) =>
+      new Set(records.filter(({ request }) => (request !== undefined) === asked).map(({ kind }) => kind));
+    expect(shown(false)).toEqual(new Set(Object.values(RecordKind)));
+    expect(new Set([...shown(true), RecordKind.EPOCH_BEGUN])).toEqual(new Set(Object.values(RecordKind)));
   });
 });
 

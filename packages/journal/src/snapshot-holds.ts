@@ -85,7 +85,8 @@ export function checkHeld({ accounts, holds }: Ledger): void {
   const left = new Map<AccountIndex, bigint>();
   for (let i = 0; i < holds.count; i++) {
     const hold = holds.viewAt(i);
-    if (hold.state === HoldState.OPEN) left.set(hold.account, (left.get(hold.account) ?? 0n) + remainingOf(hold));
+    const remaining = remainingOf(hold);
+    if (remaining > 0n) left.set(hold.account, (left.get(hold.account) ?? 0n) + remaining);
   }
   for (let account = 0 as AccountIndex; account < accounts.count; account++)
     if (accounts.held[account] !== (left.get(account) ?? 0n))
