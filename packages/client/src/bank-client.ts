@@ -8,13 +8,13 @@ import type * as sdk from "./types/index.ts";
  * branch, sees at least that. Only a call that begins after another's answer comes after it: calls under way together
  * are concurrent, and see each other or not.
  *
- * Every call tries again, with jittered backoff, while the server cannot be reached, is overloaded or cut off, until its
- * timeout; a mutation keeps its request id over all tries and is carried out once at the most. Everything rejects with
- * `BankError`.
+ * Every call tries again, with jittered backoff, while the server cannot be reached, is overloaded or cut off, until
+ * its timeout; a mutation keeps its request id over all tries and is carried out once at the most. Everything rejects
+ * with `BankError`.
  *
- * Accounts are named by number, alias, or internal name (`fees/1/USD`); holds and transactions by their positions. Which
- * reasons a mutation can be rejected with, and in which order they are checked, `docs/reference/operations.md` lists for
- * each.
+ * Accounts are named by number, alias, or internal name (`fees/1/USD`); holds and transactions by their positions.
+ * Which reasons a mutation can be rejected with, and in which order they are checked, `docs/reference/operations.md`
+ * lists for each.
  */
 export interface BankClient {
   /** URL of the server: `http://127.0.0.1:50051`. */
@@ -57,8 +57,8 @@ export interface BankClient {
   /** Pays cash out at this branch. Idempotent by `requestId`. */
   withdraw(account: string, amount: Money, options?: sdk.VersionedOptions): Promise<sdk.Booked>;
   /**
-   * Moves money between two accounts of one currency; `to` may be an account for fees, such as `fees/1/USD`. Idempotent by
-   * `requestId`.
+   * Moves money between two accounts of one currency; `to` may be an account for fees, such as `fees/1/USD`. Idempotent
+   * by `requestId`.
    */
   transfer(from: string, to: string, amount: Money, options?: sdk.VersionedOptions): Promise<sdk.Booked>;
   /** Moves the money of an earlier transaction, named by its position, back, once. Idempotent by `requestId`. */
@@ -100,8 +100,8 @@ export interface BankClient {
   executeGroup(commands: readonly sdk.GroupCommand[], options?: sdk.MutationOptions): Promise<sdk.GroupExecuted>;
   /**
    * Up to 10,000 commands, those in groups counted, in one call: each command and each group is done or rejected by
-   * itself, in the order given. Gives one result for each and rejects only with `RangeError` for too many. Idempotent by
-   * the request id of each command and group.
+   * itself, in the order given. Gives one result for each and rejects only with `RangeError` for too many. Idempotent
+   * by the request id of each command and group.
    */
   executeBatch(commands: readonly sdk.BatchCommand[], options?: sdk.CallOptions): Promise<readonly sdk.BatchResult[]>;
 
@@ -113,8 +113,8 @@ export interface BankClient {
    */
   transactions(account: string, options?: sdk.ListTransactionsOptions): AsyncIterable<sdk.AccountTransaction>;
   /**
-   * One page of an account's transactions; without a token, the first. Rejects with `BankError`: READ_ACCOUNT_NOT_FOUND,
-   * INVALID_PAGE_TOKEN.
+   * One page of an account's transactions; without a token, the first. Rejects with `BankError`:
+   * READ_ACCOUNT_NOT_FOUND, INVALID_PAGE_TOKEN.
    */
   transactionsPage(
     account: string,
@@ -122,14 +122,14 @@ export interface BankClient {
   ): Promise<sdk.TransactionPage>;
 
   /**
-   * What became of the mutation with this request id, also years later. `notSeen` is not final: where the request may still
-   * be on its way, `cancelRequest`, or the same call with the same id, settles it.
+   * What became of the mutation with this request id, also years later. `notSeen` is not final: where the request may
+   * still be on its way, `cancelRequest`, or the same call with the same id, settles it.
    */
   outcome(requestId: string, options?: sdk.ReadOptions): Promise<sdk.RequestOutcome>;
   /**
-   * Rules out that the mutation with this request id is ever carried out, unless it was answered before: then tells that
-   * answer. So it is also the way to find out after OUTCOME_UNKNOWN. Idempotent; a cancellation whose own outcome is
-   * unknown can be called again.
+   * Rules out that the mutation with this request id is ever carried out, unless it was answered before: then tells
+   * that answer. So it is also the way to find out after OUTCOME_UNKNOWN. Idempotent; a cancellation whose own outcome
+   * is unknown can be called again.
    */
   cancelRequest(requestId: string, options?: sdk.CallOptions): Promise<sdk.FinalOutcome>;
 

@@ -55,7 +55,9 @@ export interface BankErrorParts {
   readonly cause?: unknown;
 }
 
-/** Everything that a call of the SDK rejects with, except `TypeError` and `RangeError` for arguments of a wrong kind. */
+/**
+ * Everything that a call of the SDK rejects with, except `TypeError` and `RangeError` for arguments of a wrong kind.
+ */
 export class BankError extends Error {
   override readonly name = "BankError";
   /** gRPC status. */
@@ -70,7 +72,8 @@ export class BankError extends Error {
    * - `REJECTED`: the bank said no, and that is the answer to this request id for ever.
    * - `NOT_APPLIED`: no try of this call had or will have an effect. A read and a preview are always this.
    * - `OUTCOME_UNKNOWN`: it may have been done, or may still be. The same call with the same request id finds out, and
-   *   is carried out once at the most; `cancelRequest` finds out too, and sees to it that it is never carried out later.
+   *   is carried out once at the most; `cancelRequest` finds out too, and sees to it that it is never carried out
+   *   later.
    */
   readonly outcome: FailureOutcome;
   /** Of a mutation or its preview; undefined for reads. */

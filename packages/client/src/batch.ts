@@ -43,8 +43,8 @@ export async function executeBatch(
 const REFUSED_CALLS_MAX = 20;
 
 /**
- * Commands of which one is malformed are refused as a whole: sends the others again, at once and in their order. Where too
- * many are malformed, all that is left ends with what was said last.
+ * Commands of which one is malformed are refused as a whole: sends the others again, at once and in their order. Where
+ * too many are malformed, all that is left ends with what was said last.
  */
 async function sendWellFormed(
   caller: Caller,

@@ -65,8 +65,8 @@ class Decided extends Error {
 }
 
 /**
- * The state that several fake servers show: USD accounts, request ids, positions, epochs. As simple as answers to the SDK
- * can be: the rules are the bank's, and not here.
+ * The state that several fake servers show: USD accounts, request ids, positions, epochs. As simple as answers to the
+ * SDK can be: the rules are the bank's, and not here.
  */
 export class FakeLedger {
   readonly bankId = new Uint8Array(16).fill(1);

@@ -41,7 +41,9 @@ export function timeMessage(field: string, timeMs: number): Timestamp {
   throw malformedField(field, `must be a time from 1970 to 9999 in whole Unix milliseconds, not ${timeMs}`);
 }
 
-/** Throws: `RefusalError` INVALID_REQUEST for what the wire cannot carry; a size out of range is the bank's to judge. */
+/**
+ * Throws: `RefusalError` INVALID_REQUEST for what the wire cannot carry; a size out of range is the bank's to judge.
+ */
 export function pageSizeMessage(pageSize: number): number {
   // Only whole numbers of 32 bits come out of this as they were.
   if ((pageSize | 0) === pageSize) return pageSize;

@@ -5,8 +5,8 @@ import type { Done, ListOptions, Page, ReadInfo, ReadOptions } from "./call.ts";
 export type AccountType = "savings" | "checking" | "cash" | "interest" | "fees";
 
 /**
- * Where an account is in its life: open and frozen in turn, closed for good. The posted balance of an account that is not
- * open does not change, and no hold on it is placed or captured.
+ * Where an account is in its life: open and frozen in turn, closed for good. The posted balance of an account that is
+ * not open does not change, and no hold on it is placed or captured.
  */
 export type AccountState = "open" | "frozen" | "closed";
 
@@ -57,13 +57,15 @@ export interface NewAccount {
   /** ISO 4217 code. Default: USD. */
   readonly currency?: string | undefined;
   /**
-   * A name of the caller's choice, unique among the numbers and aliases of all accounts; digits reserve that number. 1 to
-   * 64 letters, digits and any of `. _ : @ + -`, beginning with a letter or digit. Default: none.
+   * A name of the caller's choice, unique among the numbers and aliases of all accounts; digits reserve that number. 1
+   * to 64 letters, digits and any of `. _ : @ + -`, beginning with a letter or digit. Default: none.
    */
   readonly alias?: string | undefined;
   /** Up to 16 entries, names of 1 to 64 characters, together up to 1,024 characters. Default: none. */
   readonly metadata?: Metadata | undefined;
-  /** Minor units below which posted minus held never goes: 0, or an overdraft of a checking account below 0. Default: 0. */
+  /**
+   * Minor units below which posted minus held never goes: 0, or an overdraft of a checking account below 0. Default: 0.
+   */
   readonly floor?: bigint | undefined;
   /** Minor units above which posted never goes, from 1. Default: none. */
   readonly ceiling?: bigint | undefined;
@@ -121,8 +123,8 @@ export interface BalanceOptions extends ReadOptions {
   /** The balance as it stood at this position, from 1. Not together with `asOfTimeMs`. Default: the present one. */
   readonly asOfPosition?: number | undefined;
   /**
-   * The balance as it stood at the end of this moment, Unix milliseconds. Not together with `asOfPosition`. Default: the
-   * present one.
+   * The balance as it stood at the end of this moment, Unix milliseconds. Not together with `asOfPosition`. Default:
+   * the present one.
    */
   readonly asOfTimeMs?: number | undefined;
 }

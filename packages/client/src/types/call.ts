@@ -71,8 +71,8 @@ export interface Done extends ReadInfo {
   /** True when this answers a repeated request id: nothing was done again. */
   readonly replayed: boolean;
   /**
-   * True when it was only asked what would happen: nothing was done. What it would have made has no position: the answer
-   * says 0. Where `replayed` is true too, the request id was answered before, and this is that answer.
+   * True when it was only asked what would happen: nothing was done. What it would have made has no position: the
+   * answer says 0. Where `replayed` is true too, the request id was answered before, and this is that answer.
    */
   readonly preview: boolean;
 }

@@ -8,8 +8,8 @@ import type { Interest, Transaction } from "./transaction.ts";
 type Versioned = Pick<VersionedOptions, "expectedVersion">;
 
 /**
- * One command of a group, and of a batch. Each says what the method of `BankClient` that has its `kind` for a name says,
- * with the same units and defaults.
+ * One command of a group, and of a batch. Each says what the method of `BankClient` that has its `kind` for a name
+ * says, with the same units and defaults.
  */
 export type GroupCommand =
   | ({ readonly kind: "openAccount" } & NewAccount)

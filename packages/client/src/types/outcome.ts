@@ -20,8 +20,8 @@ export type OpenOutcome = ReadInfo & {
   readonly requestId: string;
   /**
    * - `inProgress`: it is waiting, or on its way to the disk.
-   * - `notSeen`: it was not seen up to `position`. That is not final: it may still be on its way. Sending it again under
-   *   the same id, or cancelling it, settles it.
+   * - `notSeen`: it was not seen up to `position`. That is not final: it may still be on its way. Sending it again
+   *   under the same id, or cancelling it, settles it.
    */
   readonly state: "inProgress" | "notSeen";
 };

@@ -26,8 +26,8 @@ export interface Transaction {
   /** Of a capture: the position of the hold. */
   readonly hold: number | undefined;
   /**
-   * The position of the transaction that took this one back. Only what is read from the history says it: undefined in the
-   * answers of mutations, and while there is none.
+   * The position of the transaction that took this one back. Only what is read from the history says it: undefined in
+   * the answers of mutations, and while there is none.
    */
   readonly reversedBy: number | undefined;
 }
