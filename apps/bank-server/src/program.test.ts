@@ -31,7 +31,10 @@ describe("bank-server, asked for what it would do,", () => {
       "--snapshot-every": expect.stringMatching(/^5 +flag$/),
       "--witness-timeout": expect.stringMatching(/^5000 +default$/),
       "--require-witness": expect.stringMatching(/^2 +environment \(BANK_REQUIRE_WITNESS\)$/),
+      "--raise-format-level": expect.stringMatching(/^false +default$/),
     });
+    vi.stubEnv("BANK_RAISE_FORMAT_LEVEL", "yes");
+    expect(settingsOf(await run("--print-config"))["--raise-format-level"]).toMatch(/^true +environment/);
   });
 
   it("listens where other machines can reach it only if it is told that this is safe", async () => {
@@ -93,6 +96,6 @@ describe("bank-server ends with exit code 2", () => {
 it("bank-server --help says what there is, and is no error", async () => {
   const { exitCode, stdout } = await run("--help");
   expect(exitCode).toBe(0);
-  for (const word of ["--listen", "BANK_LISTEN", "--require-witness", "heal", "accept-loss"])
+  for (const word of ["--listen", "BANK_LISTEN", "--require-witness", "--raise-format-level", "heal", "accept-loss"])
     expect(stdout).toContain(word);
 });

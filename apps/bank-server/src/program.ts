@@ -29,6 +29,7 @@ interface BankFlags {
   readonly snapshotEvery: number;
   readonly witnessTimeout: number;
   readonly requireWitness: number;
+  readonly raiseFormatLevel?: true;
   readonly printConfig?: true;
 }
 
@@ -54,6 +55,13 @@ export function program(): Command {
       flag("--require-witness <count>", "BANK_REQUIRE_WITNESS", "start only once so many branches testified")
         .default(0)
         .argParser(wholeNumber(0)),
+    )
+    .addOption(
+      flag(
+        "--raise-format-level",
+        "BANK_RAISE_FORMAT_LEVEL",
+        "raise an older journal to the newest format level: all branches know it by now",
+      ),
     )
     .option("--print-config", "print every setting and where it comes from, and exit")
     .action((_flags, self: Command) => serveBank(self));
@@ -81,7 +89,7 @@ async function serveBank(command: Command): Promise<void> {
   if (!isLoopback(address.host) && flags.insecure !== true)
     return command.error(`error: ${insecureMessage(address.host)}`, { exitCode });
   if (flags.printConfig) {
-    printConfig(command, { store: `sqlite:${flags.data}`, insecure: "false" });
+    printConfig(command, { store: `sqlite:${flags.data}`, insecure: "false", raiseFormatLevel: "false" });
     return;
   }
   await runServer(async (onFatal) => {
@@ -92,6 +100,7 @@ async function serveBank(command: Command): Promise<void> {
       snapshotEveryRecords: flags.snapshotEvery,
       witnessTimeoutMs: flags.witnessTimeout,
       requireWitnesses: flags.requireWitness,
+      raiseFormatLevel: flags.raiseFormatLevel === true,
       onFatal,
     });
     textLog.info(describeRecovery(bank.recovered, bank.bankId));
