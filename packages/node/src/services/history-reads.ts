@@ -1,4 +1,12 @@
-import { type AccountView, type Ledger, type Position, RefusalError, type Session, toHex } from "@bank/core";
+import {
+  type AccountView,
+  bytesEqual,
+  type Ledger,
+  type Position,
+  RefusalError,
+  type Session,
+  toHex,
+} from "@bank/core";
 import type { History, ListFilter } from "@bank/history";
 import type {
   GetBalanceRequest,
@@ -49,6 +57,7 @@ export async function listTransactions(
   request: ListTransactionsRequest,
 ): Promise<MessageInitShape<typeof ListTransactionsResponseSchema>> {
   const page = parsePageToken(request.pageToken);
+  requireBank(page, teller.bankId);
   const { consistency, signal } = await askedConsistency(teller, context, page?.session);
   const read = await teller.read(consistency, (ledger) => listedAccount(teller, ledger, request, page), signal);
   const { ledger, history, view, list, filter } = read.value;
@@ -130,6 +139,12 @@ function listedAccount(
   return { ledger, history: teller.historyOf(ledger), view, list, filter };
 }
 
+/** Throws: `RefusalError` INVALID_PAGE_TOKEN for the token of another bank. */
+function requireBank(page: PageToken | undefined, bankId: Uint8Array): void {
+  if (page !== undefined && !bytesEqual(page.session.bankId, bankId))
+    throw new RefusalError("INVALID_PAGE_TOKEN", { problem: "it is of another bank" });
+}
+
 function filterOf(ledger: Ledger, { filter }: ListTransactionsRequest): ListFilter {
   if (filter === undefined) return {};
   const { fromTime, beforeTime, kinds, amountMin, amountMax, counterparty } = filter;
@@ -157,7 +172,7 @@ function momentMs({ seconds, nanos, $typeName }: Timestamp): number {
 
 /** The first millisecond that is not before a moment. */
 function boundMs({ seconds, nanos }: Timestamp): number {
-  return Math.ceil(Number(seconds) * 1_000 + nanos / NANOS_PER_MS);
+  return Number(seconds) * 1_000 + Math.ceil(nanos / NANOS_PER_MS);
 }
 
 /** Letters and digits that no other list of transactions has. */
