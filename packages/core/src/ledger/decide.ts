@@ -121,9 +121,12 @@ function run(decision: Decision, command: GroupItem): LedgerRecord[] {
 function decideGroup(context: DecisionContext, { items }: Group): LedgerRecord[] {
   const { ledger, principal, branch, request } = context;
   const records: LedgerRecord[] = [];
+  const start = ledger.position;
+  // What the group itself has moved is in no journal yet, and can be reversed like anything else.
+  const lookup: RecordLookup = (position) => records[position - start - 1] ?? context.lookup(position);
   try {
     for (const [i, item] of items.entries()) {
-      const decided = decideGroupItem({ ...context, request: undefined }, item, i + 1);
+      const decided = decideGroupItem({ ...context, request: undefined, lookup }, item, i + 1);
       if (decided instanceof Rejected)
         return rejected(context, { reason: decided.reason, metadata: decided.metadata, item: i + 1 });
       for (const record of decided) {

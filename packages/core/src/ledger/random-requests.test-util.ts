@@ -75,18 +75,24 @@ export class RandomRequests {
     return { kind: "group", items };
   }
 
-  /** An account that is opened, used and perhaps closed within a group; its hold is named by where it is likely to stand. */
+  /** An account that is opened and used within a group; its records are named by where they are likely to stand. */
   private shortLife(before: number): GroupItem[] {
     const { books, random } = this;
     const alias = `g-${books.position}-${before}`;
-    const amount = { currency: "USD", minor: 100n };
-    const opening = { kind: "openAccount", type: 2, owner: "", displayName: "", currency: "USD", alias } as const;
-    const hold = books.position + before + 3;
-    const held: GroupItem[] = [
-      { kind: "placeHold", account: alias, amount, expiresMs: 0 },
-      random.chance(50) ? { kind: "captureHold", hold, to: "" } : { kind: "releaseHold", hold },
-    ];
-    return [opening, { kind: "deposit", account: alias, amount }, ...held];
+    const currency = random.pick([...books.currencies]);
+    const amount = { currency, minor: 100n };
+    const opening = { kind: "openAccount", type: 2, owner: "", displayName: "", currency, alias } as const;
+    const [deposited, held] = [books.position + before + 2, books.position + before + 3];
+    const hold = { kind: "placeHold", account: alias, amount, expiresMs: 0 } as const;
+    const end: readonly GroupItem[] = random.pick<readonly GroupItem[]>([
+      [hold, { kind: "captureHold", hold: held, to: "" }],
+      [hold, { kind: "releaseHold", hold: held }],
+      [
+        { kind: "reverse", transaction: deposited },
+        { kind: "closeAccount", account: alias },
+      ],
+    ]);
+    return [opening, { kind: "deposit", account: alias, amount }, ...end];
   }
 }
 
