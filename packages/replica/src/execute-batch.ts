@@ -56,7 +56,7 @@ export function executeBatch(options: ExecuteOptions): ExecutedBatch {
       failed.set(culprit, internalError(log, culprit, cause));
       continue;
     }
-    queue.splice(0, attempt.jobsDone);
+    queue.splice(0, batch.jobsDone);
     // Nothing to write: the time of this batch is no journal time either.
     if (batch.records.length === 0) rollbackBatch(ledger, batch);
     return batch;
@@ -67,8 +67,6 @@ export function executeBatch(options: ExecuteOptions): ExecutedBatch {
 class Attempt {
   /** The request that is being executed. */
   current: Request | undefined;
-  /** Jobs at the front of the queue that are done with. */
-  jobsDone = 0;
   private readonly options: ExecuteOptions;
   private readonly batch: ExecutedBatch;
   private readonly failed: ReadonlyMap<Request, RefusalError>;
@@ -88,7 +86,7 @@ class Attempt {
     if (!this.endDueHolds()) return;
     for (const job of queue) {
       if (!this.runJob(job)) return;
-      this.jobsDone++;
+      this.batch.jobsDone++;
     }
   }
 

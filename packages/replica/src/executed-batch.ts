@@ -36,6 +36,8 @@ export class ExecutedBatch {
   readonly records: LedgerRecord[] = [];
   /** Requests taken from the queue. */
   taken = 0;
+  /** Jobs at the front of the queue that are done with. */
+  jobsDone = 0;
   readonly replays: Replay[] = [];
   /** Jobs of which no request is left in the queue. */
   readonly finished: Job[] = [];
@@ -46,6 +48,11 @@ export class ExecutedBatch {
   constructor(ledger: Ledger, timeMs: number) {
     this.mark = mark(ledger);
     this.timeMs = timeMs;
+  }
+
+  /** Nothing came of it at all. */
+  get isEmpty(): boolean {
+    return this.records.length === 0 && this.taken === 0 && this.jobsDone === 0;
   }
 
   get firstPosition(): Position {

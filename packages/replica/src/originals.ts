@@ -5,7 +5,7 @@ import { readBatchAt } from "./stored-records.ts";
 
 /** Stored batches that are read for the requests of one batch … */
 export const ORIGINAL_BATCHES_MAX = 64;
-/** … and what they take together. Both are passed over for one request only, the first that needs any. */
+/** … and about what they take together. */
 const ORIGINAL_BYTES_MAX = 16 * 1024 * 1024;
 
 /**
@@ -26,38 +26,36 @@ export class Originals {
   }
 
   /**
-   * Fetches what the front of the queue needs, as far as it is committed and within bounds; at least all that the first
-   * request needs which lacks anything, so that the queue always goes on. Forgets what nobody needs any more.
-   * Rejects as `readBatchAt`.
+   * Fetches what the front of the queue needs, as far as it is committed and within bounds, the first that is lacking in
+   * any case: a group may take several calls. Forgets what nobody needs any more. Resolves with whether it fetched
+   * anything. Rejects as `readBatchAt`.
    *
    * @param ledger at the committed position.
    */
-  async fetch(queue: readonly Job[], ledger: Ledger): Promise<void> {
-    const { wanted, neededFirst } = this.wantedBy(queue, ledger);
+  async fetch(queue: readonly Job[], ledger: Ledger): Promise<boolean> {
+    const wanted = wantedBy(queue, ledger);
     const found = new Map<Position, LedgerRecord>();
     for (const position of wanted) {
       const record = this.fetched.get(position);
       if (record !== undefined) found.set(position, record);
     }
     this.fetched = found;
-    if (found.size < wanted.size) await this.read(wanted, neededFirst, found);
+    if (found.size === wanted.size) return false;
+    await this.read(wanted, found);
+    return true;
   }
 
   forget(): void {
     if (this.fetched.size > 0) this.fetched = new Map();
   }
 
-  private async read(
-    wanted: ReadonlySet<Position>,
-    neededFirst: ReadonlySet<Position>,
-    found: Map<Position, LedgerRecord>,
-  ): Promise<void> {
+  private async read(wanted: ReadonlySet<Position>, found: Map<Position, LedgerRecord>): Promise<void> {
     const ascending = Float64Array.from(wanted).sort();
     let batches = 0;
     let bytes = 0;
     for (const position of wanted) {
       if (found.has(position)) continue;
-      if ((batches >= ORIGINAL_BATCHES_MAX || bytes >= ORIGINAL_BYTES_MAX) && !neededFirst.has(position)) return;
+      if (batches >= ORIGINAL_BATCHES_MAX || bytes >= ORIGINAL_BYTES_MAX) return;
       const read = await readBatchAt(this.store, position);
       const { header, records } = read.batch;
       batches++;
@@ -72,39 +70,28 @@ export class Originals {
       assert(found.has(position), `the batch has a record at position ${position}`);
     }
   }
+}
 
-  /**
-   * Positions in the order of the requests that want them, for about as many requests as a batch can execute, and those
-   * of the first request that lacks any.
-   */
-  private wantedBy(
-    queue: readonly Job[],
-    ledger: Ledger,
-  ): { readonly wanted: ReadonlySet<Position>; readonly neededFirst: ReadonlySet<Position> } {
-    const wanted = new Set<Position>();
-    let neededFirst: ReadonlySet<Position> | undefined;
-    let passed = 0;
-    for (const job of queue) {
-      if (passed >= BATCH_RECORDS_MAX) break;
-      passed += job.requests.length - job.next;
-      if (!job.needsOriginals || job.cancelled) continue;
-      for (let i = job.next; i < job.requests.length && wanted.size < BATCH_RECORDS_MAX; i++) {
-        const positions = this.positionsFor(job, i, ledger);
-        for (const position of positions) wanted.add(position);
-        if (positions.some((position) => !this.fetched.has(position))) neededFirst ??= new Set(positions);
-      }
-    }
-    return { wanted, neededFirst: neededFirst ?? new Set() };
+/** Positions in the order of the requests that want them, for about as many requests as a batch can execute. */
+function wantedBy(queue: readonly Job[], ledger: Ledger): ReadonlySet<Position> {
+  const wanted = new Set<Position>();
+  let passed = 0;
+  for (const job of queue) {
+    if (passed >= BATCH_RECORDS_MAX) break;
+    passed += job.requests.length - job.next;
+    if (!job.needsOriginals || job.cancelled) continue;
+    for (let i = job.next; i < job.requests.length && wanted.size < BATCH_RECORDS_MAX; i++)
+      for (const position of originalsFor(job, i, ledger)) wanted.add(position);
   }
+  return wanted;
+}
 
-  private positionsFor(job: Job, index: number, ledger: Ledger): readonly Position[] {
-    const request = job.requests[index];
-    if (request === undefined || job.refusals[index] !== undefined) return [];
-    const positions = originalsOf(request.command).filter((position) => position > 0 && position <= ledger.position);
-    // What was answered before is not decided again.
-    if (positions.length === 0 || ledger.findRequest(request.principal, request.id) >= 0) return [];
-    return positions;
-  }
+function originalsFor(job: Job, index: number, ledger: Ledger): readonly Position[] {
+  const request = job.requests[index];
+  if (request === undefined || job.refusals[index] !== undefined) return [];
+  const positions = originalsOf(request.command).filter((position) => position > 0 && position <= ledger.position);
+  // What was answered before is not decided again.
+  return positions.length === 0 || ledger.findRequest(request.principal, request.id) >= 0 ? [] : positions;
 }
 
 /** Index of the first number that is not less. */

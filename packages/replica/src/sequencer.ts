@@ -319,11 +319,10 @@ export class Sequencer {
 
   private async run(): Promise<void> {
     while (this.hasWork()) {
-      if (this.queue.some(({ needsOriginals }) => needsOriginals)) {
-        await this.originals.fetch(this.queue, this.ledger);
-        // Told to stop meanwhile.
-        if (!this.hasWork()) break;
-      }
+      const fetches = this.queue.some(({ needsOriginals }) => needsOriginals);
+      const fetched = fetches && (await this.originals.fetch(this.queue, this.ledger));
+      // Told to stop meanwhile.
+      if (fetches && !this.hasWork()) break;
       const batch = executeBatch({
         ledger: this.ledger,
         timeMs: this.nowMs(),
@@ -332,6 +331,7 @@ export class Sequencer {
         originals: this.originals.records,
         log: this.options.platform.log,
       });
+      assert(fetched || !batch.isEmpty, "there is work, and each turn does some of it");
       this.queuedRequests -= batch.taken;
       this.inFlight = batch.jobs;
       if (batch.records.length > 0) await this.commit(batch);
