@@ -296,6 +296,7 @@ describe("a balance of the past", () => {
     const time = transaction?.time;
     if (time === undefined) throw new Error("a transaction has a time");
     const asOf = { case: "time" as const, value: time };
+    await vi.waitUntil(() => isLater(time));
     // Nothing is written any more but what this asks for: the passing of that moment.
     const told = plainBalance(await here.accounts.getBalance({ account, asOf }));
     expect(told).toMatchObject({ posted: 16n, position: Number(transaction?.position) });
