@@ -57,6 +57,8 @@ export function compareEverything(ledger: Ledger, books: NaiveBooks): void {
   for (let index = 0; index < ledger.holds.count; index++) {
     const view = ledger.holds.viewAt(index);
     const hold = books.holds.get(view.hold);
+    const left = hold?.state === "open" ? hold.amount - hold.captured : 0n;
+    demand(remainingOf(view) === left, () => `hold ${view.hold} has ${remainingOf(view)} left, the twin's ${left}`);
     const expected = hold && {
       hold: hold.position,
       account: ledger.findAccount(hold.account),

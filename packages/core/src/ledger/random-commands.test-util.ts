@@ -311,7 +311,7 @@ export class RandomCommands {
   private alias(): string {
     const { books, random } = this;
     if (random.chance(25)) return this.takenAlias();
-    if (random.chance(30)) return `${books.lastNumber + 1 + random.below(4)}`;
+    if (random.chance(50)) return `${books.lastNumber + 1 + random.below(4)}`;
     if (random.chance(3)) return random.pick(["a/b", "cash/0/USD", "a".repeat(65), "-1", " a", "Zoë"]);
     return random.pick(["007", "01", "zoe", "Zoe", "a@b.example", "12345678901234567890", `a-${random.below(500)}`]);
   }

@@ -8,6 +8,7 @@ import type { LedgerRecord } from "../record.ts";
 import { RecordKind, SYSTEM_PRINCIPAL } from "../record.ts";
 import type { Mark } from "./apply.ts";
 import { apply, beginBatch, mark, rollback, unapply } from "./apply.ts";
+import { compareEverything } from "./compare-banks.test-util.ts";
 import { decide, dueHolds } from "./decide.ts";
 import { epochBegun, stateRoot } from "./ledger.test-util.ts";
 import { Ledger } from "./ledger.ts";
@@ -128,6 +129,8 @@ describe("rollback", () => {
     for (let round = 0; round < ROUNDS; round++) {
       for (let batches = 1 + random.below(3); batches > 0; batches--) executeBatch();
       checkSums(ledger);
+      // What was taken back shows nowhere in what came after it.
+      compareEverything(ledger, twin.books);
       if (random.chance(40)) {
         // Refused: the oldest of some pending batches, and with it all that were executed on it, in one go or one by one.
         const from = random.below(pending.length);
