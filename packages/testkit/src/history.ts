@@ -1,7 +1,15 @@
 import { isDeepStrictEqual } from "node:util";
-import { type FailureOutcome, type Position, RecordKind, type Request, toHex } from "@bank/core";
-import type { Answered } from "@bank/replica";
-import { NaiveBank } from "./naive-bank.ts";
+import {
+  type FailureOutcome,
+  type LedgerRecord,
+  type Position,
+  RecordKind,
+  type Request,
+  type RequestId,
+  toHex,
+} from "@bank/core";
+import type { Answered, RequestStatus } from "@bank/replica";
+import { type NaiveAnswer, NaiveBank } from "./naive-bank.ts";
 import type { JournalRecord, WholeJournal } from "./whole-journal.ts";
 
 /** What a caller was told in the end. */
@@ -25,10 +33,36 @@ export interface BalanceRead {
   balances: ReadonlyMap<string, bigint>;
 }
 
+/** What somebody was shown to happen if. */
+export interface PreviewSeen {
+  readonly request: Request;
+  /** What it was computed from. */
+  readonly position: Position;
+  /** Journal time at which it would have happened. */
+  readonly timeMs: number;
+  readonly said: NaiveAnswer;
+}
+
+/** What somebody was told that became of a request. */
+export interface StatusSeen {
+  readonly id: RequestId;
+  readonly position: Position;
+  readonly status: RequestStatus;
+}
+
+/** A moment that somebody let pass, and the position that they were told to be later. */
+export interface TimePassed {
+  readonly timeMs: number;
+  readonly position: Position;
+}
+
 /** What callers saw, in the order in which they saw it. */
 export class History {
   readonly attempts: Attempt[] = [];
   readonly reads: BalanceRead[] = [];
+  readonly previews: PreviewSeen[] = [];
+  readonly statuses: StatusSeen[] = [];
+  readonly passed: TimePassed[] = [];
   private now = 0;
 
   begin(request: Request): Attempt {
@@ -53,8 +87,9 @@ export class History {
 
 /**
  * Holds a history against the journal: every answer stands in it, no request twice, nothing in it that was said not to
- * be; each decision is the naive bank's; whoever began after another was answered comes behind it; each read shows the
- * balances of its position and misses nothing that it must see. Throws: at the first contradiction.
+ * be; each decision and preview is the naive bank's; holds end when their time has come; whoever began after another was
+ * answered comes behind it; each read shows the balances of its position and misses nothing that it must see. Throws: at
+ * the first contradiction.
  */
 export function checkHistory(history: History, journal: WholeJournal): void {
   const recordOf = new Map<string, JournalRecord>();
@@ -66,25 +101,45 @@ export function checkHistory(history: History, journal: WholeJournal): void {
   }
   const balancesAt = checkDecisions(history, journal);
   checkTold(history, recordOf);
+  checkStatuses(history, recordOf);
   checkOrder(history);
+  for (const { timeMs, position } of history.passed)
+    demand((journal.records[position - 1]?.timeMs ?? 0) > timeMs, `position ${position} is later than ${timeMs}`);
   for (const { position, balances } of history.reads)
     demand(isDeepStrictEqual(balances, balancesAt[position]), `a read at ${position} shows the balances there`);
 }
 
 /** Decides the journal's requests again, naively. Gives the balances after each position. */
 function checkDecisions(history: History, journal: WholeJournal): readonly ReadonlyMap<string, bigint>[] {
-  const requests = new Map(history.attempts.map(({ request }) => [toHex(request.id), request]));
+  const asked = Map.groupBy(
+    history.attempts.map(({ request }) => request),
+    ({ id }) => toHex(id),
+  );
   const naive = new NaiveBank();
   const balancesAt = [naive.copyBalances()];
-  for (const { record, position } of journal.records) {
-    if (record.request !== undefined) {
-      const request = requests.get(toHex(record.request.id));
+  for (const { record, position, timeMs } of journal.records) {
+    if (record.kind === RecordKind.HOLDS_EXPIRED) {
+      const ended = naive.passTime(timeMs);
+      demand(isDeepStrictEqual(record.holds, ended), `the holds ${ended} end at ${position}, not ${record.holds}`);
+    } else if (record.request !== undefined) {
+      const due = naive.passTime(timeMs);
+      demand(due.length === 0, `the holds ${due} ended before ${position} was decided`);
+      // An id may have been asked for, and cancelled too.
+      const isCancelled = answerOf(record) === "REQUEST_CANCELLED";
+      const request = asked
+        .get(toHex(record.request.id))
+        ?.find(({ command }) => isCancelled === (command.kind === "cancelRequest"));
       demand(request !== undefined, `the request at ${position} was made by somebody`);
-      const said = record.kind === RecordKind.REJECTED ? record.rejection.reason : "done";
-      const expected = naive.execute(request);
+      const expected = naive.execute(request, { position, timeMs });
+      const said = answerOf(record);
       demand(said === expected, `the request at ${position} is decided as ${expected}, not as ${said}`);
     }
     balancesAt.push(naive.copyBalances());
+    for (const seen of history.previews) {
+      if (seen.position !== position) continue;
+      const expected = naive.preview(seen.request, { position: position + 1, timeMs: seen.timeMs });
+      demand(seen.said === expected, `a preview at ${position} says ${expected}, not ${seen.said}`);
+    }
   }
   const { ledger } = journal.replay;
   for (const [account, balance] of naive.balances) {
@@ -93,6 +148,26 @@ function checkDecisions(history: History, journal: WholeJournal): readonly Reado
     demand(ledger.viewAccount(index).posted === balance, `account ${account} holds ${balance}`);
   }
   return balancesAt;
+}
+
+/** What a record says to the request that it answers. */
+export function answerOf(record: LedgerRecord): NaiveAnswer {
+  return record.kind === RecordKind.REJECTED ? record.rejection.reason : "done";
+}
+
+function checkStatuses({ statuses }: History, recordOf: ReadonlyMap<string, JournalRecord>): void {
+  for (const { id, position, status } of statuses) {
+    const entry = recordOf.get(toHex(id));
+    if (status.kind === "answered") {
+      demand(entry !== undefined && entry.position <= position, `request ${toHex(id)} was answered up to ${position}`);
+      demand(isDeepStrictEqual(status.record, entry.record), `the answer to request ${toHex(id)} is its record`);
+    } else {
+      demand(
+        entry === undefined || entry.position > position,
+        `request ${toHex(id)} was not answered up to ${position}`,
+      );
+    }
+  }
 }
 
 function checkTold({ attempts }: History, recordOf: ReadonlyMap<string, JournalRecord>): void {

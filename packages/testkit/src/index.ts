@@ -4,10 +4,10 @@ export { type BankProcess, type BankProcessOptions, startBankProcess } from "./b
 export { type Ran, runHere } from "./command-line.ts";
 export { followJournal } from "./followed-journal.ts";
 export { type HeldAppend, HeldStore } from "./held-store.ts";
-export { type Attempt, type BalanceRead, checkHistory, History, type Told } from "./history.ts";
+export { type Attempt, answerOf, type BalanceRead, checkHistory, History, type Told } from "./history.ts";
 export { LinkBrokenError, LocalLink, type LocalResult } from "./local-link.ts";
 export { ManualPlatform, sha256 } from "./manual-platform.ts";
-export { type NaiveAnswer, NaiveBank } from "./naive-bank.ts";
+export { type NaiveAnswer, NaiveBank, type NaiveMoment } from "./naive-bank.ts";
 export {
   type NaiveBatch,
   type NaiveFilter,
