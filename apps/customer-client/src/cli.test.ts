@@ -33,25 +33,35 @@ describe("bank account", () => {
     });
     expect(told).toMatchObject({ exitCode: 0, stderr: "" });
     expect(told.stdout).toMatch(
-      /^Opened account [1-9][0-9]*\.\n {2}type {5}savings\n {2}owner {4}Ada Lovelace\n {2}balance {2}0\.00 USD\n {2}branch {3}2\n {2}opened {3}2/,
+      /^Opened account [1-9][0-9]*\.\n {2}type {6}savings\n {2}owner {5}Ada Lovelace\n {2}currency {2}USD\n {2}branch {4}2\n {2}opened {4}2/,
     );
-    const document = await json("account open --type checking --owner Bo --name rent --currency jpy --branch 1");
+    const document = await json(
+      "account open --type checking --owner Bo --name rent --currency jpy --branch 1 --alias bo --metadata a=b=c --overdraft 50 --ceiling 900",
+    );
     expect(document).toEqual({
       ok: true,
       account: {
         number: expect.stringMatching(POSITION),
+        alias: "bo",
         type: "checking",
+        state: "open",
         owner: "Bo",
         name: "rent",
+        metadata: { a: "b=c" },
         currency: "JPY",
         branch: 1,
-        balance: { amount: "0", currency: "JPY" },
+        posted: { amount: "0", currency: "JPY" },
+        held: { amount: "0", currency: "JPY" },
+        available: { amount: "0", currency: "JPY" },
+        floor: { amount: "-50", currency: "JPY" },
+        ceiling: { amount: "900", currency: "JPY" },
         version: "1",
         opened_at: expect.stringMatching(TIME),
         opened_position: expect.stringMatching(POSITION),
       },
       request_id: expect.stringMatching(UUID),
       replayed: false,
+      dry_run: false,
       position: expect.stringMatching(POSITION),
       session: expect.any(String),
     });
@@ -64,7 +74,7 @@ describe("bank account", () => {
       replayed: true,
       account: { number: (first["account"] as { number: string }).number },
     });
-    expect((await bank(line)).stdout).toMatch(/was opened before under this request id; nothing was done now\.\n/);
+    expect((await bank(line)).stdout).toContain("  This request id was answered before; nothing was done now.\n");
     expect(await bank(`${line} --owner Eve`)).toMatchObject({
       exitCode: 1,
       stderr: expect.stringMatching(/already|was used/),
@@ -74,15 +84,15 @@ describe("bank account", () => {
   it("shows an account", async () => {
     const number = await account("12.34");
     expect((await bank(`account show ${number}`)).stdout).toContain(
-      `Account ${number}\n  type     savings\n  balance  12.34 USD\n`,
+      `Account ${number}\n  type       savings\n  state      open\n  posted     12.34 USD\n`,
     );
     expect(await json(`account show ${number}`)).toMatchObject({
       ok: true,
-      account: { number, balance: { amount: "12.34", currency: "USD" } },
+      account: { number, posted: { amount: "12.34", currency: "USD" } },
       position: expect.stringMatching(POSITION),
       staleness_ms: expect.any(Number),
     });
-    expect((await bank("account show cash/0/USD")).stdout).toContain("type     cash\n");
+    expect((await bank("account show cash/0/USD")).stdout).toContain("type       cash\n");
   });
 
   it("lists accounts, as many as are asked for", async () => {
@@ -97,7 +107,7 @@ describe("bank account", () => {
     expect(all.accounts.map(({ number }) => number)).toContain("cash/0/USD");
     expect(all.next_page_token).toBeNull();
     const text = await bank("account list --limit 2");
-    expect(text.stdout).toMatch(/^ACCOUNT {2}TYPE .*BALANCE .*BRANCH {2}OWNER/);
+    expect(text.stdout).toMatch(/^ACCOUNT {2}ALIAS .*POSTED {2}AVAILABLE .*BRANCH {2}OWNER/);
     expect(text.stdout).toMatch(/\nThere are more: --all lists them, --page-token \S+ the next\.\n$/);
   });
 });
@@ -108,16 +118,16 @@ describe("bank deposit, withdraw and transfer", () => {
     expect(await bank(`deposit ${from} 12.34 --branch 1`)).toEqual({
       exitCode: 0,
       stdout: expect.stringMatching(
-        new RegExp(`^Deposited 12.34 USD into account ${from}\\.\n {2}branch {4}1\n {2}position {2}[0-9]+\n$`),
+        new RegExp(`^Deposited 12.34 USD into account ${from}\\.\n {2}branch {7}1\n {2}transaction {2}[0-9]+\n$`),
       ),
       stderr: "",
     });
     expect((await bank(`withdraw ${from} 2.34`)).stdout).toContain(`Withdrew 2.34 USD from account ${from}.\n`);
     expect((await bank(`transfer ${from} ${to} 10`)).stdout).toContain(
-      `Transferred 10.00 USD from account ${from} to account ${to}.\n  branch    0 (head office)\n`,
+      `Transferred 10.00 USD from account ${from} to account ${to}.\n  branch       0 (head office)\n`,
     );
-    expect((await bank(`balance ${from}`)).stdout).toBe("100.00 USD\n");
-    expect((await bank(`balance ${to}`)).stdout).toBe("10.00 USD\n");
+    expect((await bank(`balance ${from}`)).stdout).toMatch(/^posted +100\.00 USD\n/);
+    expect((await bank(`balance ${to}`)).stdout).toMatch(/^posted +10\.00 USD\n/);
   });
 
   it("print one document", async () => {
@@ -136,6 +146,7 @@ describe("bank deposit, withdraw and transfer", () => {
       },
       request_id: expect.stringMatching(UUID),
       replayed: false,
+      dry_run: false,
       position: expect.stringMatching(POSITION),
       session: expect.any(String),
     });
@@ -160,7 +171,7 @@ describe("bank deposit, withdraw and transfer", () => {
     await bank(line);
     expect((await bank(line)).stdout).toContain("This request id was answered before; nothing was done now.\n");
     expect(await json(line)).toMatchObject({ ok: true, replayed: true });
-    expect((await bank(`balance ${number}`)).stdout).toBe("5.00 USD\n");
+    expect((await bank(`balance ${number}`)).stdout).toMatch(/^posted +5\.00 USD\n/);
     expect(await json(`deposit ${number} 6 --request-id 22222222-2222-4333-8444-555555555555`)).toMatchObject({
       ok: false,
       code: "ALREADY_EXISTS",
@@ -172,16 +183,22 @@ describe("bank deposit, withdraw and transfer", () => {
 describe("bank balance", () => {
   it("reads at a branch, as current as is asked", async () => {
     const number = await account("7");
-    expect((await bank(`balance ${number} --branch 1`)).stdout).toBe("7.00 USD\n");
+    expect((await bank(`balance ${number} --branch 1`)).stdout).toMatch(
+      /^posted +7\.00 USD\nheld +0\.00 USD\navailable +7\.00 USD\nas of +position [0-9]+, [^ ,]+Z\n$/,
+    );
     expect((await bank(`balance ${number} --branch 1 --mode local`)).stdout).toMatch(
-      /^\S+ USD {2}\(as of position [0-9]+, /,
+      /\nas of +position [0-9]+, \S+Z, at most [0-9]+ ms old\n$/,
     );
     expect(await json(`balance ${number}`)).toEqual({
       ok: true,
       account: { number },
-      balance: { amount: "7.00", currency: "USD" },
+      posted: { amount: "7.00", currency: "USD" },
+      held: { amount: "0.00", currency: "USD" },
+      available: { amount: "7.00", currency: "USD" },
       version: "2",
       position: expect.stringMatching(POSITION),
+      time: expect.stringMatching(TIME),
+      read_position: expect.stringMatching(POSITION),
       staleness_ms: expect.any(Number),
       session: expect.any(String),
     });
@@ -191,7 +208,7 @@ describe("bank balance", () => {
     const number = await account();
     const { session } = await json(`deposit ${number} 5 --branch 1`);
     expect((await bank(`balance ${number} --branch 2 --mode session --session ${session}`)).stdout).toMatch(
-      /^5\.00 USD /,
+      /^posted +5\.00 USD\n/,
     );
   });
 });
@@ -217,10 +234,13 @@ describe("bank branches", () => {
       expect(status).toEqual({
         applied_position: expect.stringMatching(POSITION),
         durable_position: expect.stringMatching(POSITION),
+        history_position: expect.stringMatching(POSITION),
         digest: expect.stringMatching(/^[0-9a-f]+$/),
         connected: true,
       });
-    expect((await bank("branches --status")).stdout).toMatch(/POSITION {2}LINK {2}DIGEST\n.* up {4}[0-9a-f]{8}/);
+    expect((await bank("branches --status")).stdout).toMatch(
+      /POSITION {2}HISTORY {2}LINK {2}DIGEST\n.* up {4}[0-9a-f]{8}/,
+    );
   });
 });
 

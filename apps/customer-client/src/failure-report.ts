@@ -90,8 +90,11 @@ function bankFailure(error: BankError, command: FailedCommand, stopped?: string)
   });
 }
 
-function violationLines({ violations }: BankError): string[] {
-  return violations.map(({ field, description }) => `${field}: ${description}`);
+/** Those that the message does not tell already. */
+function violationLines({ violations, message }: BankError): string[] {
+  return violations
+    .map(({ field, description }) => `${field}: ${description}`)
+    .filter((line) => !message.includes(line));
 }
 
 /** Whether the bank gave no final answer to a change. */

@@ -1,7 +1,7 @@
 import type { BatchCommand, GroupCommand } from "@bank/client";
 import { checkCommand, describe, parseRequestId } from "@bank/core";
+import { coreCommand } from "../core-command.ts";
 import { BATCH_COMMANDS } from "./commands.ts";
-import { coreCommand } from "./core-command.ts";
 import { Fields } from "./fields.ts";
 import { LineProblem } from "./line-problem.ts";
 import { isObject, type LineObject, parseObject } from "./parse-object.ts";

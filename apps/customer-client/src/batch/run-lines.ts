@@ -24,7 +24,8 @@ export async function runLines(context: CommandContext, batch: CheckedBatch): Pr
   }
   await output.end({ batchId, counts, lines: lines.length, dryRun });
   const { signal: raised } = io.interrupts;
-  return counts.exitCode === 0 || raised === undefined || !signal.aborted ? counts.exitCode : exitCodeOfSignal(raised);
+  const isCut = signal.aborted && (counts.unanswered > 0 || counts.sent < lines.length);
+  return isCut && raised !== undefined ? exitCodeOfSignal(raised) : counts.exitCode;
 }
 
 /** Where the report of a batch goes. When nobody reads it any more, the batch goes on without. */
@@ -48,7 +49,7 @@ class BatchOutput {
     const { batchId, lines, file, dryRun } = this.batch;
     if (this.json) return;
     const dry = dryRun ? "Dry run, each line by itself: nothing is done.\n" : "";
-    await this.write(`${dry}Batch ${printable(batchId)}: ${commandsText(lines.length)} of ${printable(file)}.\n`);
+    await this.write(`${dry}Batch ${printable(batchId)}: ${commandsText(lines.length)} of ${fileText(file)}.\n`);
   }
 
   async told({ lines, results }: CallResults, sent: number): Promise<void> {
@@ -106,4 +107,8 @@ class BatchOutput {
 
 function commandsText(count: number): string {
   return count === 1 ? "1 line" : `${grouped(count)} lines`;
+}
+
+function fileText(file: string): string {
+  return file === "-" ? "the standard input" : printable(file);
 }

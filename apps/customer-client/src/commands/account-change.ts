@@ -1,6 +1,7 @@
 import type { AccountChanges, BankClient, Metadata } from "@bank/client";
 import { type Command, Option } from "commander";
 import type { CommandContext, Report } from "../command-context.ts";
+import { refuseMalformed } from "../core-command.ts";
 import { collectMetadata } from "../metadata-text.ts";
 import { checkAmountText, checkSignedAmountText, parseMoney, parseSignedMinor } from "../money-text.ts";
 import { doneReport } from "../results/done-report.ts";
@@ -114,6 +115,7 @@ async function update(
     metadata: clearMetadata === true ? {} : metadata,
     ...(await limits(context, client, { ...given, account })),
   };
+  refuseMalformed({ kind: "updateAccount", account, ...changes });
   const updated = await client.updateAccount(account, changes, options());
   return doneReport(client, updated, { kind: "accountUpdate", update: updated.update });
 }

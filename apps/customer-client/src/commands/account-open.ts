@@ -1,6 +1,7 @@
 import type { Metadata } from "@bank/client";
 import { type Command, Option } from "commander";
 import type { CommandContext, Report } from "../command-context.ts";
+import { refuseMalformed } from "../core-command.ts";
 import { collectMetadata } from "../metadata-text.ts";
 import { decimalsOf, parseMinor, parseMoney } from "../money-text.ts";
 import { doneReport } from "../results/done-report.ts";
@@ -63,9 +64,10 @@ async function open(context: CommandContext, _: readonly string[], given: OpenAr
     throw new UsageError("Only a checking account can have an overdraft: add --type checking.", { overdraft });
   const floor = overdraft === undefined ? undefined : -parseMinor(overdraft, currency);
   const ceiling = given.ceiling === undefined ? undefined : parseMoney(given.ceiling, currency).minor;
-  const client = await context.client();
   const options = mutationOptions(context, given);
   const account = { type, owner, displayName, currency, alias, metadata, floor, ceiling };
+  refuseMalformed({ kind: "openAccount", ...account });
+  const client = await context.client();
   const opened = await client.openAccount(account, options());
   return doneReport(client, opened, { kind: "account", account: opened.account });
 }

@@ -1,4 +1,5 @@
 import type { Account, AccountUpdate } from "@bank/client";
+import { BALANCE_MIN } from "@bank/core";
 import { metadataText } from "../metadata-text.ts";
 import { moneyText } from "../money-text.ts";
 import { printable } from "../printable.ts";
@@ -55,9 +56,9 @@ export function branchText(number: number): string {
   return number === 0 ? "0 (head office)" : String(number);
 }
 
-/** Nothing for what nearly every account has: a floor of zero. */
+/** Nothing for what nearly every account has: a floor of zero, or, as the bank's own accounts, none. */
 function floorText({ floor }: Pick<Account, "floor">): string | undefined {
-  return floor.minor === 0n ? undefined : moneyText(floor);
+  return floor.minor === 0n || floor.minor === BALANCE_MIN ? undefined : moneyText(floor);
 }
 
 function ceilingText({ ceiling }: Pick<Account, "ceiling">): string | undefined {

@@ -60,7 +60,7 @@ function holdSentence({ position, account, amount, captured, remaining, state, e
   switch (state) {
     case "open": {
       const until = expiresAtMs === undefined ? "until it is captured or released" : `until ${timeText(expiresAtMs)}`;
-      return `Hold ${position} keeps back ${moneyText(remaining)} of ${of}, ${until}.`;
+      return `${holdName(position)} keeps back ${moneyText(remaining)} of ${of}, ${until}.`;
     }
     case "captured":
       return `Hold ${position} on ${of} was captured in full.`;
@@ -71,6 +71,11 @@ function holdSentence({ position, account, amount, captured, remaining, state, e
       return `${ended}: ${rest} of ${of} can be used again.`;
     }
   }
+}
+
+/** What is only tried has no number yet. */
+function holdName(position: number): string {
+  return position === 0 ? "A hold" : `Hold ${position}`;
 }
 
 function captureSentence({ transaction, hold }: Capture): string {

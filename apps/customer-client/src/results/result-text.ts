@@ -2,7 +2,6 @@ import type { CommandResult, Transaction } from "@bank/client";
 import { moneyText } from "../money-text.ts";
 import { pairs } from "../table.ts";
 import { accountUpdateText, branchText, newAccountText } from "./account-text.ts";
-import { holdText } from "./hold-text.ts";
 import { resultSentence } from "./result-sentence.ts";
 
 /** What a command did, beyond its sentence: names and values, one pair a line. */
@@ -14,12 +13,12 @@ export function resultDetails(result: CommandResult): string {
       return newAccountText(result.account);
     case "accountUpdate":
       return accountUpdateText(result.update);
+    // Their sentences say it all.
     case "stateChange":
+    case "hold":
       return "";
     case "interest":
       return result.interest.transaction === undefined ? "" : pairs(placeOf(result.interest.transaction));
-    case "hold":
-      return holdText(result.hold);
     case "capture": {
       const { transaction, hold } = result.capture;
       return pairs({ ...placeOf(transaction), "left in hold": moneyText(hold.remaining) });
@@ -29,6 +28,7 @@ export function resultDetails(result: CommandResult): string {
   }
 }
 
-function placeOf({ branch, position }: Transaction): { branch: string; transaction: string } {
-  return { branch: branchText(branch), transaction: String(position) };
+/** What is only tried has no number yet. */
+function placeOf({ branch, position }: Transaction): { branch: string; transaction: string | undefined } {
+  return { branch: branchText(branch), transaction: position === 0 ? undefined : String(position) };
 }

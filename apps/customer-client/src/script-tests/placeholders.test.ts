@@ -10,9 +10,9 @@ describe("placeholders", () => {
     placeholders.say(`$ bank deposit 1 5 --request-id ${SAID}`);
     expect(
       placeholders.mask(
-        `{"request_id":"${SAID}","made":"${MADE}","position":"12","staleness_ms":3,"session":"abc","next_page_token":"x_y-z"}\n` +
+        `{"request_id":"${SAID}","made":"${MADE}","position":"12","staleness_ms":3,"session":"abc","next_page_token":"x_y-z.2"}\n` +
           "  (as of position 7, at most 12 ms old)\n" +
-          "There are more: --all lists them, --page-token x_y-z the next.\nhttp://127.0.0.1:4711\n",
+          "There are more: --all lists them, --page-token x_y-z.2 the next.\nhttp://127.0.0.1:4711\n",
       ),
     ).toBe(
       `{"request_id":"${SAID}","made":"<request-id>","position":"12","staleness_ms":<ms>,"session":"<session>","next_page_token":"<page-token>"}\n` +

@@ -1,7 +1,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { silentLog, startBank, startBranch } from "@bank/node";
+import { type RunningBank, type RunningBranches, silentLog, startBank, startBranch } from "@bank/node";
+import { expect } from "vitest";
 import { ScriptClock } from "./script-clock.test-util.ts";
 
 /** The branches that every script has, beside the head office. */
@@ -13,13 +14,19 @@ export class ScriptBank {
   readonly url: string;
   /** For the files that a script writes; goes away with the bank. */
   readonly folder: string;
-  private readonly servers: readonly { close(): Promise<void> }[];
+  private readonly bank: RunningBank;
+  private readonly branches: readonly RunningBranches[];
 
-  private constructor(parts: Pick<ScriptBank, "clock" | "url" | "folder"> & { servers: { close(): Promise<void> }[] }) {
-    this.clock = parts.clock;
-    this.url = parts.url;
-    this.folder = parts.folder;
-    this.servers = parts.servers;
+  private constructor(
+    { clock, folder }: Pick<ScriptBank, "clock" | "folder">,
+    bank: RunningBank,
+    branches: readonly RunningBranches[],
+  ) {
+    this.clock = clock;
+    this.folder = folder;
+    this.url = bank.url;
+    this.bank = bank;
+    this.branches = branches;
   }
 
   /** The branches register one after the other, so that every record has the same position in every run. */
@@ -28,24 +35,28 @@ export class ScriptBank {
     const platform = clock.platform();
     const folder = await mkdtemp(join(tmpdir(), "bank-script-"));
     const bank = await startBank({ dataDir: join(folder, "bank"), platform, log: silentLog });
-    const servers: { close(): Promise<void> }[] = [bank];
+    const running: RunningBranches[] = [];
     for (const number of BRANCHES) {
       const dataDir = join(folder, `branch-${number}`);
-      const branches = [{ number, port: 0 }];
-      const branch = await startBranch({ branches, bankUrl: bank.url, dataDir, platform, log: silentLog });
-      servers.unshift(branch);
+      const options = { branches: [{ number, port: 0 }], bankUrl: bank.url, dataDir, platform, log: silentLog };
+      const branch = await startBranch(options);
+      running.push(branch);
       await branch.whenFollowing(AbortSignal.timeout(20_000));
     }
-    return new ScriptBank({ clock, url: bank.url, folder, servers });
+    return new ScriptBank({ clock, folder }, bank, running);
   }
 
-  /** Lets time pass. Resolves once everything that was due by then has happened. */
+  /** Lets time pass. Resolves once the holds whose time has come by then have ended, which the bank does by itself. */
   async pass(ms: number): Promise<void> {
     this.clock.advance(ms);
+    const { ledger } = this.bank.replica;
+    const nextMs = () => ledger.nextExpiryMs() ?? Number.POSITIVE_INFINITY;
+    await expect.poll(nextMs, { timeout: 10_000 }).toBeGreaterThan(this.clock.nowMs);
   }
 
   async close(): Promise<void> {
-    for (const server of this.servers) await server.close();
+    for (const branch of this.branches) await branch.close();
+    await this.bank.close();
     await rm(this.folder, { recursive: true });
   }
 }

@@ -1,5 +1,12 @@
 import type { BatchCommand, GroupCommand } from "@bank/client";
-import { AccountType, type Command, type GroupItem, parseRate } from "@bank/core";
+import { AccountType, type Command, checkCommand, describe, type GroupItem, parseRate } from "@bank/core";
+import { UsageError } from "./usage-error.ts";
+
+/** Says before anybody is asked what is wrong with a command whatever the state is. Throws: `UsageError`. */
+export function refuseMalformed(command: BatchCommand): void {
+  const refusal = checkCommand(coreCommand(command));
+  if (refusal !== undefined) throw new UsageError(describe(refusal.reason, refusal.metadata), refusal.metadata);
+}
 
 /** The command as the ledger has it, to be checked before anything is sent. */
 export function coreCommand(command: BatchCommand): Command {
