@@ -212,7 +212,8 @@ describe("a history", () => {
   it("warns when it falls behind by much", async () => {
     const batches = batchesOf(400);
     const journal = new TestJournal(batches.slice(0, 2));
-    const history = startHistory(journal, { lagWarningRecords: 50 });
+    // More than twice of what there is at first: it is near enough from the start.
+    const history = startHistory(journal, { lagWarningRecords: 2 * journal.position + 1 });
     await history.whenProjected(journal.position, patience());
     // The journal shows more than it hands on: the history can only be late.
     journal.failure = new Error("later");
