@@ -219,6 +219,29 @@ describe("a branch that is asked what became of a request", () => {
     expect(await atBranch.transactions.deposit(deposit)).toMatchObject({ replayed: true });
   });
 
+  it("forgets what was under way once it is answered, however that ended", async () => {
+    const { bank, branch, atBranch: client } = await startServers();
+    const account = await accountWith(client, 5);
+    const { deposit, withdraw } = client.transactions;
+    const twice = asked({ account, amount: usd(1) });
+    const requests = [
+      [deposit, twice],
+      [deposit, twice],
+      [deposit, asked({ account, amount: usd(0) })],
+      [withdraw, asked({ account, amount: usd(999) })],
+      [withdraw, { ...asked({ account, amount: usd(1) }), validateOnly: true }],
+    ] as const;
+    await Promise.allSettled(requests.map(([call, request]) => call(request)));
+    await bank.close();
+    await vi.waitUntil(() => branch.replica().state !== "following");
+    const lost = asked({ account, amount: usd(1) });
+    expect(await reasonOf(deposit(lost))).toBe("BANK_UNREACHABLE");
+    const states = [...requests.map(([, request]) => request), lost].map(
+      async ({ requestId }) => (await outcomeOf(client, requestId, "local")).state,
+    );
+    expect(await Promise.all(states)).toEqual([COMMITTED, COMMITTED, NOT_SEEN, REJECTED, NOT_SEEN, NOT_SEEN]);
+  });
+
   it("answers from a state that is as new as it is asked for, and says of which position", async () => {
     const bank = await startTestBank();
     const { feed } = bank.replica;
