@@ -93,6 +93,10 @@ describe("a history", () => {
       what: "of another epoch",
       replace: (batches: TestBatch[]) => batches.map((batch) => ({ ...batch, epochId: new Uint8Array(16).fill(9) })),
     },
+    {
+      what: "of other records of the same epoch",
+      replace: (batches: TestBatch[]) => batches.map((batch) => ({ ...batch, chainHash: new Uint8Array(32).fill(9) })),
+    },
     { what: "of more than there is", replace: (batches: TestBatch[]) => batches.slice(0, 20) },
   ])("is built anew where it is $what", async ({ replace }) => {
     const batches = batchesOf(40);

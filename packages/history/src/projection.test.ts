@@ -157,6 +157,17 @@ describe("a projection", () => {
     expect(bench.list({ upper: 4, pageSize: 2, cursor: first.next }).next).toBeUndefined();
   });
 
+  it("shows nothing behind the state that is asked for, whatever the cursor says", () => {
+    const bench = new Bench();
+    for (let i = 0; i < 4; i++) bench.append(transfer(A, B, 1n));
+    for (const oldestFirst of [true, false]) {
+      const { entries } = bench.list({ upper: 2, oldestFirst, cursor: oldestFirst ? 0 : 99 });
+      expect(entries.map(({ position }) => position).sort()).toEqual([1, 2]);
+    }
+    expect(bench.projection.ask("transaction", { position: 3, upper: 2 })).toBeUndefined();
+    expect(bench.projection.ask("transaction", { position: 3, upper: 3 })).toMatchObject({ position: 3 });
+  });
+
   it("shares no money with itself", () => {
     const bench = new Bench();
     bench.append(transfer(A, B, 1n));
