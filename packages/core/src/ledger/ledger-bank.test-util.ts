@@ -47,21 +47,29 @@ export class LedgerBank {
   readonly batches: Batch[] = [];
   private start: Mark;
 
-  constructor(ledger: Ledger, ...beginning: readonly LedgerRecord[]) {
+  constructor(ledger: Ledger) {
     this.ledger = ledger;
     this.start = mark(ledger);
-    this.run(beginning);
-    this.endBatch();
   }
 
   /** Begins a batch. Gives the lines of what was due. */
   passTime(timeMs: number): readonly string[] {
+    this.start = mark(this.ledger);
+    return this.continueAt(timeMs);
+  }
+
+  /** Lets time pass as the next batch would, without an end of this one: what follows is taken back with it. */
+  continueAt(timeMs: number): readonly string[] {
     const { ledger } = this;
     const before = this.journal.length;
-    this.start = mark(ledger);
     beginBatch(ledger, timeMs);
     for (let due = dueHolds(ledger); due !== undefined; due = dueHolds(ledger)) this.run([due]);
     return this.linesSince(before);
+  }
+
+  /** A record of the bank's own. */
+  own(record: LedgerRecord): void {
+    this.run([record]);
   }
 
   /** What the caller is told: the lines of its records, or one line of a refusal or of an answer given before. */

@@ -1,23 +1,21 @@
 import { describe, expect, it } from "vitest";
-import { checkCommand } from "../check-command.ts";
 import type { Request } from "../command.ts";
 import { currencyCodes } from "../currency.ts";
-import { bytesEqual } from "../identifiers.ts";
 import { OPERATIONS } from "../operations.ts";
 import { Random, SEED, seeded } from "../random.test-util.ts";
 import { REJECTIONS } from "../reasons.ts";
-import { compareEverything, compareStep, replayAndCompare } from "./compare-banks.test-util.ts";
+import { replayAndCompare } from "./compare-banks.test-util.ts";
 import { Ledger } from "./ledger.ts";
-import { formatLevelRaised, LedgerBank } from "./ledger-bank.test-util.ts";
-import { NaiveBank, type NaiveOutcome } from "./naive-bank.test-util.ts";
+import type { NaiveOutcome } from "./naive-bank.test-util.ts";
 import { naiveDecimals } from "./naive-books.test-util.ts";
 import { checkSums, observe } from "./observe.test-util.ts";
 import type { CommandOptions } from "./random-commands.test-util.ts";
 import { RandomRequests } from "./random-requests.test-util.ts";
+import { expectSame, Twins } from "./twins.test-util.ts";
 
 /** Commands for each of the banks of one run. */
 const COMMANDS = 17_000;
-/** Said of a table that is full or of a journal of an earlier level: other tests see to them. */
+/** Said of a table that is full (`operations.test.ts`), or of a journal of an earlier level (`old-journal.prop.test.ts`). */
 const ELSEWHERE: readonly string[] = ["TABLE_FULL", "ACCOUNT_LIMIT_EXCEEDED", "FORMAT_LEVEL_TOO_LOW"];
 
 type Answers = Map<string, number>;
@@ -46,47 +44,25 @@ describe("the ledger", () => {
 
 /** A bank and its twin do the same, batch by batch, some of them taken back; at the end the journal is replayed. */
 function workingLife(random: Random, answers: Answers, options: CommandOptions): void {
-  const bank = new LedgerBank(new Ledger({ hashSeed: random.word() }), formatLevelRaised(2));
-  const { ledger } = bank;
-  const twin = new NaiveBank();
-  twin.books.say("the format level");
+  const twins = new Twins(random.word());
+  const { bank, ledger, twin } = twins;
   const requests = new RandomRequests(random, twin.books, options);
   let done = 0;
   while (done < COMMANDS) {
-    const refused = random.chance(2);
-    const twinBefore = twin.mark();
-    const timeMs = ledger.timeMs + random.below(random.chance(2) ? 100_000 : 3000);
-    expectSame(bank.passTime(timeMs), twin.passTime(timeMs), `at ${timeMs}`);
+    twins.passTime(ledger.timeMs + random.below(random.chance(2) ? 100_000 : 3000));
     for (let left = 1 + random.below(60); left > 0; left--, done++) {
       const request = requests.next();
-      const changesFrom = twin.books.history.length;
-      try {
-        const isNew =
-          checkCommand(request.command) === undefined && ledger.findRequest(request.principal, request.id) < 0;
-        const previewed = isNew && random.chance(8) ? previewOf(bank, twin, request, random) : undefined;
-        const expected = twin.submit(request);
-        const told = bank.submit(request);
-        expectSame(told, expected.lines, "the answer");
-        if (previewed !== undefined) expectSame(previewed, told, "the preview");
-        count(answers, expected);
-        compareStep(ledger, twin.books, changesFrom);
-        if (done % 500 === 0) compareEverything(ledger, twin.books);
-      } catch (cause) {
-        const text = JSON.stringify(request, (_, value) => (typeof value === "bigint" ? `${value}n` : value));
-        throw new Error(`command ${done} of seed ${SEED}: ${String(cause)}\n${text}`, { cause });
-      }
+      const previewed = twins.isNew(request) && random.chance(8) ? previewOf(twins, request, random) : undefined;
+      const outcome = twins.submit(request);
+      if (previewed !== undefined) expectSame(previewed, outcome.lines, "the preview");
+      count(answers, outcome);
+      if (done % 500 === 0) twins.compareEverything();
     }
-    if (refused) {
-      bank.refuseBatch();
-      twin.takeBack(twinBefore);
-      compareStep(ledger, twin.books, 0);
-      compareEverything(ledger, twin.books);
-    } else {
-      bank.endBatch();
-      if (random.chance(50)) ledger.forgetUndo(ledger.position);
-    }
+    if (random.chance(2)) twins.refuse();
+    else twins.commit();
+    if (random.chance(50)) ledger.forgetUndo(ledger.position);
   }
-  compareEverything(ledger, twin.books);
+  twins.compareEverything();
   checkSums(ledger);
 
   // Whoever applies the journal, on another machine, comes to the same state, and on the way through the same balances.
@@ -95,20 +71,10 @@ function workingLife(random: Random, answers: Answers, options: CommandOptions):
   expect(observe(replica)).toEqual(observe(ledger));
 }
 
-/** What would be said of the request now, and what of it at some later time, which the twin is asked at once. */
-function previewOf(bank: LedgerBank, twin: NaiveBank, request: Request, random: Random): readonly string[] {
-  const { ledger } = bank;
-  const digest = ledger.digestBytes();
-  const later = ledger.timeMs + random.below(20_000);
-  expectSame(bank.preview(later, request), twin.preview(later, request).lines, `the preview at ${later}`);
-  const previewed = bank.preview(0, request);
-  if (!bytesEqual(ledger.digestBytes(), digest)) throw new Error("a preview left something behind");
-  return previewed;
-}
-
-function expectSame(told: readonly string[], expected: readonly string[], what: string): void {
-  if (told.join("\n") !== expected.join("\n"))
-    throw new Error(`${what} is\n${told.join("\n")}\nand the twin says\n${expected.join("\n")}`);
+/** What would be said of the request now; and both are asked what would be said of it at some later time. */
+function previewOf(twins: Twins, request: Request, random: Random): readonly string[] {
+  twins.preview(twins.ledger.timeMs + random.below(20_000), request);
+  return twins.preview(0, request);
 }
 
 function count(answers: Answers, { kind, lines, of, reason }: NaiveOutcome): void {

@@ -31,6 +31,8 @@ interface Answered {
  * nothing in here is taken from the ledger that it is compared with.
  */
 export class NaiveBank {
+  /** Whether it is an old bank, at level 1, which knows no more than it always did. */
+  level: 1 | 2 = 2;
   readonly books = new NaiveBooks();
   private readonly answers = new Map<string, Answered>();
 
@@ -88,6 +90,8 @@ export class NaiveBank {
     let item: number | undefined;
     let no: NaiveNo | undefined;
     try {
+      if (this.level === 1 && !wasAlwaysThere(command))
+        throw new NaiveNo("FORMAT_LEVEL_TOO_LOW", { level: "1", needed: "2" });
       if (command.kind === "cancelRequest") throw new NaiveNo("REQUEST_CANCELLED", { request_id: uuidOf(request) });
       if (command.kind !== "registerBranch") checkBranch(books, request.branch);
       if (command.kind === "group") {
@@ -109,7 +113,7 @@ export class NaiveBank {
     }
     const of = no === undefined ? command.kind : itemOf(command, item).kind;
     const reason = no?.reason ?? "";
-    if (no?.reason === "STALE_VERSION")
+    if (no?.reason === "STALE_VERSION" || no?.reason === "FORMAT_LEVEL_TOO_LOW")
       return { kind: "refused", reason, of, lines: [told.refused(no.reason, no.metadata, item)] };
     if (no !== undefined) books.say(told.rejected(no.reason, no.metadata, item));
     const cancelled = command.kind === "cancelRequest";
@@ -158,6 +162,24 @@ function carryOut(books: NaiveBooks, branch: number, command: GroupItem): void {
     case "extendHold":
       extendHold(books, command);
       break;
+  }
+}
+
+/** Whether a command says nothing that came with format level 2. */
+function wasAlwaysThere(command: Command): boolean {
+  switch (command.kind) {
+    case "deposit":
+    case "withdraw":
+    case "registerBranch":
+      return true;
+    case "transfer":
+      return !/^fees\/(0|[1-9][0-9]{0,4})\/[A-Z]{3}$/.test(command.to);
+    case "openAccount": {
+      const { alias = "", ceiling, floor = 0n, metadata = {} } = command;
+      return alias === "" && ceiling === undefined && floor === 0n && Object.keys(metadata).length === 0;
+    }
+    default:
+      return false;
   }
 }
 
