@@ -1,30 +1,26 @@
-import { mergeSessions, RefusalError, type Request, type Session } from "@bank/core";
+import { ANONYMOUS_PRINCIPAL, mergeSessions, RefusalError, type Request, type Session } from "@bank/core";
 import { MemoryJournalStore } from "@bank/store";
 import {
   type Attempt,
+  answerOf,
   checkHistory,
-  deposit,
   driven,
   History,
   LocalLink,
-  openAccount,
   type Random,
-  randomId,
   readWholeJournal,
-  request,
   rest,
   seeds,
   type Told,
-  transfer,
   turn,
   until,
-  withdraw,
   withSeed,
 } from "@bank/testkit";
 import { afterAll, expect, it } from "vitest";
 import { type OpenedBank, openBank } from "./bank-replica.test-util.ts";
 import { type OpenedBranch, openBranch } from "./branch-replica.test-util.ts";
 import type { Outcome } from "./outcome.ts";
+import { RandomRequests } from "./random-requests.test-util.ts";
 import { balancesOf, digestOf } from "./sequencer.test-util.ts";
 
 const FILE = "packages/replica/src/branch-replica.prop.test.ts";
@@ -32,7 +28,7 @@ const STEPS = 300;
 const BRANCHES = 2;
 const FAULTS = ["refused", "unknown-lost", "unknown-stored", "unknown-surfacing"] as const;
 
-const tally = { worlds: 0, records: 0, reads: 0 };
+const tally = { worlds: 0, records: 0, reads: 0, previews: 0, statuses: 0, passed: 0 };
 
 it.each(seeds(10))("a bank and its branches tell one story, whatever breaks (seed %d)", async (seed) => {
   await withSeed(seed, FILE, async (random) => {
@@ -48,6 +44,9 @@ afterAll(() => {
   if (tally.worlds < 5) return;
   expect(tally.records).toBeGreaterThan(20 * tally.worlds);
   expect(tally.reads).toBeGreaterThan(5 * tally.worlds);
+  expect(tally.previews).toBeGreaterThan(tally.worlds);
+  expect(tally.statuses).toBeGreaterThan(3 * tally.worlds);
+  expect(tally.passed).toBeGreaterThan(tally.worlds / 2);
 });
 
 interface Place {
@@ -61,7 +60,7 @@ interface Place {
 class World {
   private readonly random: Random;
   private readonly history = new History();
-  private readonly asked: Request[] = [];
+  private readonly requests: RandomRequests;
   private readonly places: Place[] = [];
   /** Digests that branches showed, by position. */
   private readonly shown = new Map<number, Set<string>>();
@@ -70,6 +69,7 @@ class World {
 
   private constructor(random: Random, bank: OpenedBank) {
     this.random = random;
+    this.requests = new RandomRequests(random);
     this.bank = bank;
   }
 
@@ -85,7 +85,7 @@ class World {
   async step(): Promise<void> {
     const { random } = this;
     const place = random.pick(this.places);
-    switch (random.below(30)) {
+    switch (random.below(34)) {
       case 0:
         return this.restartBank();
       case 1:
@@ -112,7 +112,7 @@ class World {
       case 9:
       case 10:
       case 11:
-        this.passTime(random.below(100));
+        this.advance(random.below(100));
         return;
       case 12:
       case 13:
@@ -123,6 +123,16 @@ class World {
       case 16:
       case 17:
         place.link.join(this.bank.bank);
+        return;
+      case 23:
+        this.runs(this.preview());
+        return;
+      case 24:
+      case 25:
+        this.runs(this.ask(place));
+        return;
+      case 26:
+        this.runs(this.passTime(place));
         return;
       case 18:
         this.runs(this.write((requests) => this.bank.bank.submit(requests)));
@@ -180,6 +190,9 @@ class World {
     expect(this.failures).toEqual([]);
     tally.records += journal.records.length;
     tally.reads += this.history.reads.length;
+    tally.previews += this.history.previews.length;
+    tally.statuses += this.history.statuses.length;
+    tally.passed += this.history.passed.length;
   }
 
   /** Customers do not wait for one another; some of them wait for ever, for one who crashed. */
@@ -215,7 +228,7 @@ class World {
     if (faulty.faultsSpent) faulty.failNextAppend(this.random.pick(FAULTS));
   }
 
-  private passTime(ms: number): void {
+  private advance(ms: number): void {
     this.bank.platform.advance(ms);
     for (const { at } of this.places) at.platform.advance(ms);
   }
@@ -230,7 +243,7 @@ class World {
   }
 
   private async write(submit: (requests: readonly Request[]) => Promise<readonly Outcome[]>): Promise<void> {
-    const requests = Array.from({ length: 1 + this.random.below(3) }, () => this.someRequest());
+    const requests = Array.from({ length: 1 + this.random.below(3) }, () => this.requests.next(this.bank.bank.ledger));
     const attempts = requests.map((one) => this.history.begin(one));
     try {
       const outcomes = await submit(requests);
@@ -245,7 +258,55 @@ class World {
   }
 
   private tell(attempt: Attempt, told: Told): void {
-    if (attempt.told === undefined) this.history.end(attempt, told);
+    if (attempt.told !== undefined) return;
+    this.history.end(attempt, told);
+    if (told.kind === "answered") this.requests.told(told);
+  }
+
+  private async preview(): Promise<void> {
+    const { bank } = this.bank;
+    const one = this.requests.next(bank.ledger);
+    try {
+      const preview = await bank.preview(one, (records, _, timeMs) => ({ said: answerOf(records.at(-1)!), timeMs }));
+      if (preview.kind !== "previewed") return;
+      this.history.previews.push({ request: one, position: preview.position, ...preview.value });
+    } catch (error) {
+      this.expectReadRefused(error);
+    }
+  }
+
+  /** What became of a request, at the bank or at a branch. */
+  private async ask({ at }: Place): Promise<void> {
+    const one = this.requests.known();
+    if (one === undefined) return;
+    const { bank } = this.bank;
+    const mode = this.random.pick(["linearizable", "local"] as const);
+    try {
+      const { value: status, position } = this.random.chance(50)
+        ? await bank.outcomeOf(ANONYMOUS_PRINCIPAL, one.id)
+        : await at.branch.outcomeOf({ mode }, ANONYMOUS_PRINCIPAL, one.id);
+      this.history.statuses.push({ id: one.id, position, status });
+    } catch (error) {
+      this.expectReadRefused(error);
+    }
+  }
+
+  private async passTime({ at }: Place): Promise<void> {
+    const timeMs = this.bank.bank.ledger.timeMs - 20 + this.random.below(60);
+    try {
+      const position = await at.branch.passTime(timeMs);
+      expect(at.branch.appliedPosition).toBeGreaterThanOrEqual(position);
+      this.history.passed.push({ timeMs, position });
+    } catch (error) {
+      if (error instanceof RefusalError && ["TIME_IN_FUTURE", "STORE_REFUSED"].includes(error.refusal.reason)) return;
+      this.expectReadRefused(error);
+    }
+  }
+
+  private expectReadRefused(error: unknown): void {
+    if (!(error instanceof RefusalError)) throw error;
+    expect(["BANK_UNREACHABLE", "NOT_READY"]).toContain(error.refusal.reason);
+    expect(error.refusal.outcome).toBe("NOT_APPLIED");
   }
 
   private async read(place: Place): Promise<void> {
@@ -266,25 +327,7 @@ class World {
       if (result.session !== undefined)
         place.session = place.session === undefined ? result.session : mergeSessions(place.session, result.session);
     } catch (error) {
-      if (!(error instanceof RefusalError)) throw error;
-      expect(["BANK_UNREACHABLE", "NOT_READY"]).toContain(error.refusal.reason);
-      expect(error.refusal.outcome).toBe("NOT_APPLIED");
+      this.expectReadRefused(error);
     }
-  }
-
-  private someRequest(): Request {
-    const { random } = this;
-    if (this.asked.length > 0 && random.chance(20)) return random.pick(this.asked);
-    const account = 1 + random.below(4);
-    const command = [
-      openAccount(),
-      deposit(account, 1 + random.below(100)),
-      deposit(account, 1 + random.below(100)),
-      withdraw(account, 1 + random.below(100)),
-      transfer(account, 1 + random.below(4), 1 + random.below(60)),
-    ][random.below(5)]!;
-    const made = request(randomId(random), command);
-    this.asked.push(made);
-    return made;
   }
 }

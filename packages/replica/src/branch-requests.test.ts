@@ -118,6 +118,31 @@ describe("letting time pass a moment, at a branch", () => {
     expect(branch.ledger.timeMs).toBe(timeMs + 10);
   });
 
+  it("waits for the journal also where the bank's answer is the faster", async () => {
+    const pair = await startPair();
+    const { bank, branch, at, link, opened } = pair;
+    const stalled = Promise.withResolvers<void>();
+    const follow = bank.feed.follow.bind(bank.feed);
+    vi.spyOn(bank.feed, "follow").mockImplementation(async function* (after, signal) {
+      for await (const batch of follow(after, signal)) {
+        await stalled.promise;
+        yield batch;
+      }
+    });
+    await lost(pair);
+    link.join(bank);
+    await until(() => branch.state === "following", { platform: at.platform });
+    const { timeMs } = branch.ledger;
+    opened.platform.advance(10);
+    const asked = watch(branch.passTime(timeMs));
+    await until(() => bank.ledger.timeMs > timeMs);
+    await rest(20);
+    expect(asked.state).toBe("pending");
+    stalled.resolve();
+    await until(() => asked.state === "fulfilled");
+    expect(branch.ledger.timeMs).toBeGreaterThan(timeMs);
+  });
+
   it("asks nobody where it shows something later already, also without a bank", async () => {
     const pair = await startPair();
     const { bank, branch } = pair;

@@ -220,6 +220,14 @@ describe("an append that was refused", () => {
     expect(sequencer.committedPosition).toBe(ledger.position);
     await rest();
     expect(platform.timerCount).toBe(0);
+    // An append that worked made the pauses short again.
+    const second = await hold(fixture, 2, 400, 50);
+    faulty.failNextAppend("refused");
+    platform.advance(50);
+    await until(() => faulty.faultsSpent);
+    const again = platform.monotonicMs();
+    await until(() => stateOf(fixture, second) === HoldState.EXPIRED, { platform });
+    expect(platform.monotonicMs() - again).toBeLessThanOrEqual(500);
   });
 
   it("refuses the caller whose batch ended them first; the next one's ends them again", async () => {

@@ -1,32 +1,37 @@
-import type { RefusalError, Request } from "@bank/core";
+import { RecordKind, type RefusalError } from "@bank/core";
 import { MemoryJournalStore } from "@bank/store";
 import {
   type Attempt,
   checkHistory,
-  deposit,
   History,
-  openAccount,
   type Random,
-  randomId,
   readWholeJournal,
-  request,
   seeds,
-  transfer,
   turn,
   until,
   type WholeJournal,
-  withdraw,
   withSeed,
 } from "@bank/testkit";
 import { afterAll, expect, it } from "vitest";
+import { RandomRequests } from "./random-requests.test-util.ts";
 import { BANK_ID, balancesOf, digestOf, type Fixture, startSequencer } from "./sequencer.test-util.ts";
 
 const FILE = "packages/replica/src/sequencer.prop.test.ts";
 const LIVES = 4;
 const STEPS = 60;
+/** Each of these must have come up. */
+const KINDS = [
+  RecordKind.HOLD_PLACED,
+  RecordKind.HOLD_CAPTURED,
+  RecordKind.HOLD_RELEASED,
+  RecordKind.HOLDS_EXPIRED,
+  RecordKind.REVERSAL,
+  RecordKind.GROUP_COMMITTED,
+  RecordKind.TIME_TICKED,
+];
 const FAULTS = ["refused", "unknown-lost", "unknown-stored", "unknown-surfacing"] as const;
 
-const tally = { worlds: 0, records: 0, reads: 0 };
+const tally = { worlds: 0, records: 0, reads: 0, passed: 0, kinds: new Set<number>() };
 
 it.each(seeds(12))("whatever happens, the journal is what callers were told (seed %d)", async (seed) => {
   await withSeed(seed, FILE, async (random) => {
@@ -38,6 +43,8 @@ it.each(seeds(12))("whatever happens, the journal is what callers were told (see
     tally.worlds++;
     tally.records += journal.records.length;
     tally.reads += world.history.reads.length;
+    tally.passed += world.history.passed.length;
+    for (const { record } of journal.records) tally.kinds.add(record.kind);
   });
 });
 
@@ -46,17 +53,20 @@ afterAll(() => {
   if (tally.worlds < 5) return;
   expect(tally.records).toBeGreaterThan(30 * tally.worlds);
   expect(tally.reads).toBeGreaterThan(3 * tally.worlds);
+  expect(tally.passed).toBeGreaterThan(tally.worlds);
+  for (const kind of KINDS) expect(tally.kinds).toContain(kind);
 });
 
-/** Callers who submit, retry, read and give up, on a bank whose store fails and which crashes and drains. */
+/** Callers who submit, retry, cancel, read, let time pass and give up, on a bank whose store fails and which crashes and drains. */
 class World {
   readonly history = new History();
   private readonly random: Random;
-  private readonly asked: Request[] = [];
+  private readonly requests: RandomRequests;
   private fixture: Fixture | undefined;
 
   constructor(random: Random) {
     this.random = random;
+    this.requests = new RandomRequests(random);
   }
 
   async live(): Promise<void> {
@@ -104,7 +114,7 @@ class World {
   private async step(fixture: Fixture): Promise<Promise<void>[]> {
     const { random } = this;
     const { store, faulty, platform } = fixture;
-    switch (random.below(10)) {
+    switch (random.below(11)) {
       case 0:
       case 1:
       case 2:
@@ -124,15 +134,17 @@ class World {
       case 8:
         platform.advance(random.below(50));
         return [];
+      case 9:
+        return [this.passTime(fixture)];
       default:
         for (let turns = random.below(6); turns > 0; turns--) await turn();
         return [];
     }
   }
 
-  private async submit({ sequencer }: Fixture): Promise<void> {
+  private async submit({ sequencer, ledger }: Fixture): Promise<void> {
     const { random, history } = this;
-    const requests = Array.from({ length: 1 + random.below(4) }, () => this.someRequest());
+    const requests = Array.from({ length: 1 + random.below(4) }, () => this.requests.next(ledger));
     const deadline = new AbortController();
     if (random.chance(15)) setImmediate(() => deadline.abort());
     const attempts = requests.map((one) => history.begin(one));
@@ -151,7 +163,21 @@ class World {
 
   /** A crash may have ended it before. */
   private tell(attempt: Attempt, told: Parameters<History["end"]>[1]): void {
-    if (attempt.told === undefined) this.history.end(attempt, told);
+    if (attempt.told !== undefined) return;
+    this.history.end(attempt, told);
+    if (told.kind === "answered") this.requests.told(told);
+  }
+
+  private async passTime({ sequencer, ledger, disk, store }: Fixture): Promise<void> {
+    const timeMs = ledger.timeMs - 20 + this.random.below(60);
+    try {
+      const position = await sequencer.passTime(timeMs);
+      if (disk.holder !== undefined && store === this.fixture?.store) this.history.passed.push({ timeMs, position });
+    } catch (error) {
+      const { reason, outcome } = (error as RefusalError).refusal;
+      expect(["TIME_IN_FUTURE", "STORE_REFUSED", "NOT_READY"]).toContain(reason);
+      expect(outcome).toBe("NOT_APPLIED");
+    }
   }
 
   private async read({ sequencer, disk, store }: Fixture): Promise<void> {
@@ -164,21 +190,5 @@ class World {
       // A bank that failed refuses to read; anything else is a bug.
       expect((error as RefusalError).refusal.reason).toBe("NOT_READY");
     }
-  }
-
-  private someRequest(): Request {
-    const { random } = this;
-    if (this.asked.length > 0 && random.chance(25)) return random.pick(this.asked);
-    const account = 1 + random.below(5);
-    const command = [
-      openAccount(),
-      deposit(account, 1 + random.below(100)),
-      deposit(account, 1 + random.below(100)),
-      withdraw(account, 1 + random.below(100)),
-      transfer(account, 1 + random.below(5), 1 + random.below(60)),
-    ][random.below(5)]!;
-    const made = request(randomId(random), command);
-    this.asked.push(made);
-    return made;
   }
 }
