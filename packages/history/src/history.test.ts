@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import type { Worker } from "node:worker_threads";
-import { type AccountIndex, RefusalError } from "@bank/core";
+import { type AccountIndex, RecordKind, RefusalError } from "@bank/core";
 import { Random, rest, watch } from "@bank/testkit";
 import { describe, expect, it, vi } from "vitest";
 import { expectSameAsNaive, patience, startHistory, temporaryFile } from "./history.test-util.ts";
@@ -134,6 +134,29 @@ describe("a history", () => {
     expect(error.refusal.reason).toBe("NOT_READY");
     await logged(history, "was damaged");
     await expectSameAsNaive(history, batches, endOf(batches));
+  });
+
+  it("is given up when building it anew does not help", async () => {
+    const batches = batchesOf(20);
+    const journal = new TestJournal(batches);
+    // No ledger writes such a record: that hold was never placed.
+    const last = endOf(batches);
+    const wrong = new RandomJournal(new Random(1));
+    while (wrong.batches.length < 20) wrong.grow();
+    journal.append(
+      wrong.append({
+        principal: "bank",
+        branch: 0,
+        request: undefined,
+        kind: RecordKind.HOLDS_EXPIRED,
+        holds: [last + 1],
+      }),
+    );
+    const history = startHistory(journal);
+    await logged(history, "given up");
+    expect(history.log.about("the history failed")).toHaveLength(3);
+    expect((await refusalOf(balanceAt(history, 1))).refusal.reason).toBe("NOT_READY");
+    await history.close();
   });
 
   it("is refused while its thread is dead, and another goes on where that was", async () => {

@@ -3,7 +3,7 @@ import { Backoff, errorText, type Platform, PositionWatch } from "@bank/replica"
 import { MEMORY } from "./database.ts";
 import type { HistoryJournal } from "./history-journal.ts";
 import { LagWatch } from "./lag-watch.ts";
-import { LAG_CHECK_MS, LAG_WARNING_RECORDS, RETRY_MAX_MS, RETRY_MIN_MS } from "./limits.ts";
+import { LAG_CHECK_MS, LAG_WARNING_RECORDS, REBUILDS_MAX, RETRY_MAX_MS, RETRY_MIN_MS } from "./limits.ts";
 import type { ProjectionHead } from "./projection.ts";
 import { type Opened, ProjectionWorker, WorkerFailedError } from "./projection-worker.ts";
 import { Pump } from "./pump.ts";
@@ -33,7 +33,7 @@ type State =
   | { readonly kind: "opening"; readonly left: PromiseWithResolvers<void> }
   /** Questions are answered. Left when the worker dies. */
   | { readonly kind: "live"; readonly live: Live }
-  /** The worker died; another is started after a while. */
+  /** The worker died; another is started after a while, unless building it anew has not helped. */
   | { readonly kind: "down"; readonly problem: string }
   | { readonly kind: "closed" };
 
@@ -79,7 +79,7 @@ export class History {
       return await abortable(worker.ask(name, asked), signal);
     } catch (cause) {
       if (cause instanceof WorkerFailedError) throw notReady(cause.message, cause);
-      throw deadlineExceeded("the history's answer", cause);
+      throw signal.aborted ? deadlineExceeded("the history's answer", cause) : cause;
     }
   }
 
@@ -134,14 +134,19 @@ export class History {
     const { platform } = this.options;
     const backoff = new Backoff(platform, { minMs: RETRY_MIN_MS, maxMs: RETRY_MAX_MS });
     let discard: string | undefined;
+    let damages = 0;
     while (!signal.aborted) {
       const startedMs = platform.monotonicMs();
       const error = await this.runWorker(discard, signal);
       if (signal.aborted) return;
       discard = error instanceof WorkerFailedError && error.isDamaged ? error.message : undefined;
       const problem = errorText(error);
-      platform.log.error("the history failed; the rest goes on, and the history is tried again", { problem });
       this.enter({ kind: "down", problem });
+      if (discard !== undefined && ++damages > REBUILDS_MAX) {
+        platform.log.error("the history is damaged again and again, and is given up until the next start", { problem });
+        return;
+      }
+      platform.log.error("the history failed; the rest goes on, and the history is tried again", { problem });
       // One that lived for long is no reason to wait for long.
       if (platform.monotonicMs() - startedMs >= RETRY_MAX_MS) backoff.reset();
       await backoff.wait(signal).catch(() => {
@@ -155,22 +160,24 @@ export class History {
   private async runWorker(discard: string | undefined, closing: AbortSignal): Promise<unknown> {
     const ending = new AbortController();
     const signal = AbortSignal.any([closing, ending.signal]);
+    let worker: ProjectionWorker | undefined;
     let live: Live | undefined;
     let pump: Pump | undefined;
-    const worker = new ProjectionWorker({
-      file: this.options.file ?? MEMORY,
-      discard,
-      onProjected: ({ position }) => {
-        live?.projected.advance(position);
-        pump?.acknowledge();
-      },
-      onFailed: (error) => ending.abort(error),
-    });
     try {
+      worker = new ProjectionWorker({
+        file: this.options.file ?? MEMORY,
+        discard,
+        onProjected: ({ position }) => {
+          live?.projected.advance(position);
+          pump?.acknowledge();
+        },
+        onFailed: (error) => ending.abort(error),
+      });
       const head = await this.proved(worker, await worker.opened);
       live = { worker, projected: new PositionWatch(head?.position ?? 0) };
       const { journal } = this.options;
-      pump = new Pump({ journal, projected: live.projected, project: (frames) => worker.project(frames) });
+      const { project } = worker;
+      pump = new Pump({ journal, projected: live.projected, project });
       if (signal.aborted) return signal.reason;
       this.enter({ kind: "live", live });
       await Promise.all([this.follow(pump, signal), this.watchLag(live.projected, signal)]);
@@ -178,7 +185,8 @@ export class History {
     } catch (error) {
       return error;
     } finally {
-      await worker.close();
+      ending.abort();
+      await worker?.close();
     }
   }
 

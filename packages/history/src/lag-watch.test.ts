@@ -17,8 +17,8 @@ it("says nothing while the history is near the end of the journal", () => {
   expect(watched([0, 0], [0, 99], [50, 149], [149, 149])).toEqual([]);
 });
 
-it("does not complain of a history that is built for the first time", () => {
-  expect(watched([0, 1_000], [500, 1_000], [1_000, 1_000])).toEqual([BUILDING, BUILDING]);
+it("does not complain of a history that is built for the first time, and says when it is", () => {
+  expect(watched([0, 1_000], [500, 1_000], [1_000, 1_000], [1_000, 1_000])).toEqual([BUILDING, BUILDING, CAUGHT_UP]);
 });
 
 it("complains of one that fell behind, once for each doubling, and says when it has caught up", () => {

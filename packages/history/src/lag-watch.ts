@@ -14,6 +14,8 @@ export class LagWatch {
   private readonly log: Log;
   private readonly limit: number;
   private state: State = "building";
+  /** Whether the log has a line about what goes on. */
+  private isTold = false;
   /** The next complaint comes when it is so far behind. */
   private warnAt: number;
 
@@ -28,14 +30,17 @@ export class LagWatch {
   look(projected: Position, end: Position): void {
     const behind = end - projected;
     if (this.state === "building" && behind >= this.limit) {
+      this.isTold = true;
       this.log.info("the history is being built", { position: projected, journal_position: end });
     } else if (behind >= this.warnAt) {
       this.state = "behind";
+      this.isTold = true;
       // Once for each doubling: every look would drown what else there is to read.
       this.warnAt = behind * 2;
       this.log.warn("the history falls behind the journal", { behind, position: projected });
     } else if (behind < this.limit / 2) {
-      if (this.state === "behind") this.log.info("the history has caught up with the journal", { position: projected });
+      if (this.isTold) this.log.info("the history has caught up with the journal", { position: projected });
+      this.isTold = false;
       this.state = "current";
       this.warnAt = this.limit;
     }

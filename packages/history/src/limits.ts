@@ -19,5 +19,8 @@ export const LAG_CHECK_MS = 5_000;
 export const RETRY_MIN_MS = 500;
 export const RETRY_MAX_MS = 60_000;
 
+/** So often a damaged history is built anew before it is given up: what comes back is no damage but a fault. */
+export const REBUILDS_MAX = 3;
+
 /** Heap of the worker: one that outgrows it dies alone. In MiB. */
 export const WORKER_HEAP_MIB = 512;

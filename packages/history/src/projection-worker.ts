@@ -76,10 +76,10 @@ export class ProjectionWorker {
   }
 
   /** Hands frames on, whose memory is then the worker's. `onProjected` tells when they are in. */
-  project(frames: Frames): void {
+  readonly project = (frames: Frames): void => {
     const transfer = frames.frames.map((frame) => frame.buffer as ArrayBuffer);
     this.tell({ kind: "frames", frames }, transfer);
-  }
+  };
 
   /** Rejects with `WorkerFailedError`. */
   ask<Name extends QueryName>(name: Name, asked: Queries[Name]["asked"]): Promise<Queries[Name]["answer"]> {
