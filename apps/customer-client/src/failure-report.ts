@@ -42,7 +42,12 @@ export function failureReport(error: unknown, command: FailedCommand): FailureRe
 /** What an error says, for programs. */
 export function errorDocument(error: BankError): JsonObject {
   const { code, reason, message, metadata } = error;
-  return { code, reason, message, metadata, ...detailsDocument(error) };
+  return { code, reason, message, metadata: sorted(metadata), ...detailsDocument(error) };
+}
+
+/** By name: on the wire they come in any order. */
+function sorted(metadata: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(metadata).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 /** Which item of a group it is about, and what is wrong with which field of a malformed request; nothing where neither. */
@@ -192,7 +197,7 @@ function failure({ exitCode, code, reason, message, metadata, details, advice }:
   const lines = [`bank: ${printable(message)}`, ...advice.map((line) => `      ${printable(line)}`)];
   return {
     exitCode,
-    document: { code, reason, message, metadata, ...details },
+    document: { code, reason, message, metadata: sorted(metadata), ...details },
     text: lines.map((line) => `${line}\n`).join(""),
   };
 }
