@@ -105,7 +105,8 @@ export class BankReplica {
       onCommitted: (batch) => {
         this.feed.push(batch);
         this.shown.advance(batch.lastPosition);
-        this.snapshotter.afterBatch();
+        // After a failure memory may be wrong, while an append that was on its way is still told of.
+        if (this.sequencer.failed === undefined) this.snapshotter.afterBatch();
         options.onCommitted({ position: batch.lastPosition, chainHash: batch.chainHash });
       },
       onFatal: options.onFatal,

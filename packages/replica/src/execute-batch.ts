@@ -171,17 +171,17 @@ class Attempt {
   /** The records, or the refusal of what must not use up its id. */
   private decide(request: Request, hash: CommandHash): readonly LedgerRecord[] | RefusalError {
     try {
-      return decide(this.options.ledger, request, hash, (position) => this.recordAt(position));
+      return decide(this.options.ledger, request, hash, this.recordAt);
     } catch (error) {
       if (error instanceof RefusalError) return error;
       throw error;
     }
   }
 
-  private recordAt(position: Position): LedgerRecord | undefined {
+  private readonly recordAt = (position: Position): LedgerRecord | undefined => {
     const { firstPosition, records } = this.batch;
     return position < firstPosition ? this.options.originals.get(position) : records[position - firstPosition];
-  }
+  };
 
   /** The request id was used before: in this batch, whose commit its answer then waits for, or earlier. */
   private answerAgain(job: Job, index: number, position: Position, error: RefusalError | undefined): void {

@@ -51,12 +51,12 @@ export async function readRecordAt(store: JournalStore, position: Position): Pro
   return record;
 }
 
-/** What was read for somebody outside, who may come while the store is closed: that is `RefusalError` NOT_READY. */
+/** What was read for somebody outside, who may come while the store is not open: that is `RefusalError` NOT_READY. */
 export async function forReader<T>(reading: Promise<T>): Promise<T> {
   try {
     return await reading;
   } catch (cause) {
     if (!(cause instanceof StoreClosedError)) throw cause;
-    throw new RefusalError("NOT_READY", { problem: "it is shutting down" }, "NOT_APPLIED", { cause });
+    throw new RefusalError("NOT_READY", { problem: "its journal is not open" }, "NOT_APPLIED", { cause });
   }
 }
