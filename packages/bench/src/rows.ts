@@ -1,3 +1,4 @@
+import { HistoryLoad } from "./history-load.ts";
 import { LedgerLoad, WORKLOADS } from "./ledger-load.ts";
 import { type Measurement, measure, measureBlocks } from "./measure.ts";
 import { measureFsync, measureSqliteAppend } from "./raw-limits.ts";
@@ -25,6 +26,8 @@ export interface Row {
 
 const UNARY_IN_FLIGHT = [1, 16, 64];
 const BATCHES = [10, 100, 1_000, 8_000];
+/** In batches as those of the bank. */
+const HISTORY_BATCHES = [100, 8_000];
 /** While the bank works on one batch the next is being encoded. */
 const BATCHES_IN_FLIGHT = 2;
 
@@ -60,6 +63,23 @@ export const ROWS: readonly Row[] = [
           prepare: () => prepare(load),
           run: (requests) => load.execute(requests),
         });
+      },
+    }),
+  ),
+  ...HISTORY_BATCHES.map(
+    (batch): Row => ({
+      name: "history of transfers",
+      unit: "transfers",
+      durable: false,
+      batch,
+      inFlight: BATCHES_IN_FLIGHT,
+      run: async ({ folder, durationMs }) => {
+        const load = new HistoryLoad(folder);
+        await load.ready();
+        const call = () => load.project(batch);
+        const measured = await measure({ inFlight: BATCHES_IN_FLIGHT, durationMs, operationsPerCall: batch, call });
+        await load.close();
+        return measured;
       },
     }),
   ),
