@@ -119,11 +119,6 @@ export class Sequencer {
     return this.clock.now(this.ledger.timeMs);
   }
 
-  /** Resolves once the position is committed. Rejects when the signal aborts or the sequencer stops for good. */
-  whenCommitted(position: Position, signal?: AbortSignal): Promise<void> {
-    return this.committed.reached(position, signal);
-  }
-
   /**
    * Begins a new epoch and commits its record. Comes first: before it nobody is answered. A new journal is raised to the
    * newest level of the format right behind it; an older one only if it is asked for.
