@@ -48,6 +48,33 @@ describe("what a failure says", () => {
     });
   });
 
+  it("when the outcome of a cancellation is unknown: that it can be run again", () => {
+    expect(failureReport(bankError(), { ...command, requestId: undefined }).text).toBe(
+      "bank: The connection was lost.\n      Whether it was done is not known: the same command again finds out.\n",
+    );
+  });
+
+  it("of a group tells programs the item, and of a malformed request the fields that the message does not tell", () => {
+    const violations = [
+      { field: "alias", description: "is too long" },
+      { field: "owner", description: "is too long" },
+    ];
+    const refused = new BankError({
+      code: "INVALID_ARGUMENT",
+      reason: "INVALID_REQUEST",
+      message: "The request is malformed: alias: is too long.",
+      metadata: { problem: "alias: is too long", a: "1" },
+      outcome: "NOT_APPLIED",
+      attempts: 1,
+      item: 2,
+      violations,
+    });
+    const { text, document } = failureReport(refused, command);
+    expect(text).toBe("bank: The request is malformed: alias: is too long.\n      owner: is too long\n");
+    expect(document).toMatchObject({ item: 2, violations });
+    expect(Object.keys(document["metadata"] as object)).toEqual(["a", "problem"]);
+  });
+
   it("repeats the words as a shell needs them, and names an id only once", () => {
     const words = ["account", "open", "--owner", "Ada's", "--request-id", ID];
     const { text } = failureReport(bankError(), { ...command, words, requestIdGiven: true, prefix: "" });

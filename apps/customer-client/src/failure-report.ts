@@ -119,6 +119,9 @@ function adviceFor(error: BankError, command: FailedCommand): string[] {
   const next =
     exitCodeOf(error) === EXIT.NO_ANSWER && error.outcome === "NOT_APPLIED" ? NEXT_STEPS[error.reason] : undefined;
   const steps = next === undefined ? [] : [next];
+  // A cancellation: it has no id of its own, and needs none.
+  if (command.requestId === undefined && error.outcome === "OUTCOME_UNKNOWN")
+    return ["Whether it was done is not known: the same command again finds out."];
   if (command.requestId === undefined || !isOpen(error, command)) return steps;
   return [
     outcomeText(error, command),

@@ -3,7 +3,9 @@
 // person must then read every line of the difference, as nothing else says that the new output is right.
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Command } from "commander";
 import { afterEach, describe, expect, it } from "vitest";
+import { buildProgram } from "./program.ts";
 import { runScript } from "./script-tests/run-script.test-util.ts";
 import { ScriptBank } from "./script-tests/script-bank.test-util.ts";
 import { formatScript, parseScript } from "./script-tests/script-file.test-util.ts";
@@ -25,6 +27,26 @@ describe("the script", () => {
     bank = await ScriptBank.start();
     const actual = formatScript(await runScript(parseScript(expected), bank));
     if (WRITING) writeFileSync(path, actual);
-    else expect(actual).toBe(expected);
+    else expect(actual, `${name}: BANK_SCRIPTS=write writes it anew, for a person to read`).toBe(expected);
   });
 });
+
+describe("the scripts", () => {
+  /** What a script cannot show: servers, and what runs lines of its own. */
+  const WITHOUT = ["branches", "scenario run", "scenario serve", "shell"];
+
+  it("show every command", () => {
+    const lines = FILES.flatMap((name) => readFileSync(join(FOLDER, name), "utf8").match(/^\$ bank .*/gm) ?? []);
+    const unseen = commandNames(
+      buildProgram({ run: async () => undefined, writeHelp: () => undefined, inShell: false }),
+    )
+      .filter((name) => !WITHOUT.includes(name))
+      .filter((name) => !lines.some((line) => line.startsWith(`$ bank ${name}`)));
+    expect(unseen).toEqual([]);
+  });
+});
+
+function commandNames(command: Command, path = ""): string[] {
+  if (command.commands.length === 0) return [path.trimStart()];
+  return command.commands.flatMap((each) => commandNames(each, `${path} ${each.name()}`));
+}

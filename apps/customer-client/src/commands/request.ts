@@ -58,7 +58,13 @@ async function cancel(context: CommandContext, [text = ""]: readonly string[]): 
   const message = `Request ${requestId} was carried out before: it cannot be cancelled.`;
   return {
     exitCode: EXIT.REJECTED,
-    document: { code: "FAILED_PRECONDITION", reason: "ALREADY_CARRIED_OUT", message, ...document },
+    document: {
+      code: "FAILED_PRECONDITION",
+      reason: "ALREADY_CARRIED_OUT",
+      message,
+      metadata: { position: String(found.answeredPosition), request_id: requestId },
+      ...document,
+    },
     text: `bank: ${message}\n${committedText(found)}`,
   };
 }
