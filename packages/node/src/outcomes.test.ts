@@ -5,6 +5,7 @@ import { MemoryJournalStore } from "@bank/store";
 import { consistency, HeldStore, type ServerClient, watch } from "@bank/testkit";
 import { Code } from "@connectrpc/connect";
 import { describe, expect, it, vi } from "vitest";
+import { RemoteJournal } from "./bank-link.ts";
 import {
   accountWith,
   asked,
@@ -16,7 +17,7 @@ import {
   startServers,
   usd,
 } from "./calls.test-util.ts";
-import { clientOf, startFollowing, startTestBank } from "./servers.test-util.ts";
+import { clientOf, startFollowing, startTestBank, startTestBranches } from "./servers.test-util.ts";
 
 const { COMMITTED, REJECTED, IN_PROGRESS, NOT_SEEN, CANCELLED } = RequestState;
 
@@ -217,6 +218,30 @@ describe("a branch that is asked what became of a request", () => {
     store.passNext();
     await vi.waitUntil(async () => (await asker("local")) === COMMITTED);
     expect(await atBranch.transactions.deposit(deposit)).toMatchObject({ replayed: true });
+  });
+
+  it("knows what has not left it yet, too", async () => {
+    const bank = await startTestBank();
+    const account = await accountWith(clientOf(bank.url), 1);
+    const held = Promise.withResolvers<void>();
+    const { registerBranch } = RemoteJournal.prototype;
+    vi.spyOn(RemoteJournal.prototype, "registerBranch").mockImplementation(async function (
+      this: RemoteJournal,
+      ...args
+    ) {
+      await held.promise;
+      return registerBranch.apply(this, args);
+    });
+    const branch = await startTestBranches(bank.url, [1]);
+    await vi.waitUntil(() => branch.replica().state === "following");
+    const client = clientOf(branch.url);
+    const deposit = asked({ account, amount: usd(1) });
+    const call = watch(client.transactions.deposit(deposit));
+    const told = async () => (await outcomeOf(client, deposit.requestId)).state;
+    await vi.waitUntil(async () => (await told()) === IN_PROGRESS);
+    held.resolve();
+    await vi.waitUntil(() => call.state === "fulfilled");
+    expect(await told()).toBe(COMMITTED);
   });
 
   it("forgets what was under way once it is answered, however that ended", async () => {
