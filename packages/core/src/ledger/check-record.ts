@@ -159,7 +159,8 @@ function checkAccountOpened(ledger: Ledger, record: AccountOpenedRecord): void {
     "an account opens with zero, below its ceiling",
   );
   if (isCustomerType(type)) {
-    assert(number === ledger.nextAccountNumber && name === "", "customers' account numbers follow each other");
+    const expected = ledger.numberBeside(alias ?? "");
+    assert(number === expected && name === "", "customers' account numbers follow each other");
     if (alias !== undefined) assert(alias !== "" && ledger.findCustomerAccount(alias) === undefined, "an alias is new");
   } else {
     assert(number === 0 && name !== "", "an internal account has a name and no number");

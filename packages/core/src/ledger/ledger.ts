@@ -141,6 +141,13 @@ export class Ledger {
     };
   }
 
+  /** The number of the next customer account, if it gets this alias: an alias of digits reserves its number, even from it. */
+  numberBeside(alias: string): number {
+    let number = this.nextAccountNumber;
+    while (alias === String(number) || this.accounts.findByAlias(String(number)) !== undefined) number++;
+    return number;
+  }
+
   isCustomerAccount(account: AccountIndex): boolean {
     return isCustomerType(this.accounts.types[account] as AccountView["type"]);
   }

@@ -14,9 +14,9 @@ import { told } from "./told.test-util.ts";
 export function openAccount(books: NaiveBooks, branch: number, command: OpenAccount): void {
   const alias = command.alias ?? "";
   if (alias !== "" && books.customer(alias) !== undefined) throw new NaiveNo("ALIAS_TAKEN", { alias });
-  // A number that is another account's alias is passed over; one's own may be both.
+  // A number that is somebody's alias, or is about to be, is passed over.
   let number = books.lastNumber + 1;
-  while (books.aliases.has(`${number}`)) number++;
+  while (books.aliases.has(`${number}`) || alias === `${number}`) number++;
   books.useCurrency(command.currency);
   const account = {
     name: `${number}`,
