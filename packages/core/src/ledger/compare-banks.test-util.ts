@@ -89,30 +89,42 @@ export function compareEverything(ledger: Ledger, books: NaiveBooks): void {
 /**
  * Applies a whole journal to an empty ledger, and throws unless at every position on the way the balances are those
  * that the twin remembers of it.
+ *
+ * @param onRecord is told of each record that was applied.
  */
-export function replayAndCompare(ledger: Ledger, batches: readonly Batch[], history: readonly NaiveChange[]): void {
-  const accounts: NaiveAccount[] = [];
-  const indexes = new Map<string, number>();
+export function replayAndCompare(
+  ledger: Ledger,
+  batches: Iterable<Batch>,
+  history: readonly NaiveChange[],
+  onRecord: (record: LedgerRecord) => void = () => undefined,
+): void {
+  const accounts = new Map<string, NaiveAccount>();
   let next = 0;
-  const compare = (record: LedgerRecord) => {
-    apply(ledger, record);
-    for (; history[next]?.position === ledger.position; next++) {
-      const { account } = history[next] as NaiveChange;
-      const index = indexes.get(account.name) ?? accounts.length;
-      indexes.set(account.name, index);
-      accounts[index] = account;
-    }
-    compareBalances(ledger, accounts);
-  };
   for (const { records, timeMs } of batches) {
     beginBatch(ledger, timeMs);
-    for (const record of records) compare(record);
+    for (const record of records) {
+      apply(ledger, record);
+      for (; history[next]?.position === ledger.position; next++) {
+        const { account } = history[next] as NaiveChange;
+        accounts.set(account.name, account);
+      }
+      compareBalances(ledger, [...accounts.values()]);
+      onRecord(record);
+    }
     ledger.forgetUndo(ledger.position);
   }
   demand(next === history.length, () => "the twin remembers changes that are not in the journal");
 }
 
-function compareBalances(ledger: Ledger, accounts: readonly NaiveAccount[]): void {
+/** Every account as it was right after the record at a position, in the order of opening. */
+export function balancesOf(history: readonly NaiveChange[], position: number): readonly NaiveAccount[] {
+  const accounts = new Map<string, NaiveAccount>();
+  for (const change of history) if (change.position <= position) accounts.set(change.account.name, change.account);
+  return [...accounts.values()];
+}
+
+/** Throws unless each account has the balance, what is held, the version and the state that the twin's has. */
+export function compareBalances(ledger: Ledger, accounts: readonly NaiveAccount[]): void {
   const { count, held, posted, states, versions } = ledger.accounts;
   demand(count === accounts.length, () => `${count} accounts, the twin has ${accounts.length}`);
   for (let index = 0; index < count; index++) {

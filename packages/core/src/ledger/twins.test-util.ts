@@ -5,7 +5,7 @@ import type { LedgerRecord } from "../record.ts";
 import { compareEverything, compareStep } from "./compare-banks.test-util.ts";
 import { requestFor } from "./ledger.test-util.ts";
 import { Ledger } from "./ledger.ts";
-import { formatLevelRaised, LedgerBank } from "./ledger-bank.test-util.ts";
+import { formatLevelRaised, LedgerBank, lineOf } from "./ledger-bank.test-util.ts";
 import { NaiveBank, type NaiveOutcome } from "./naive-bank.test-util.ts";
 
 /** A bank on the ledger and its naive twin, which are asked the same and must say and become the same. */
@@ -37,7 +37,7 @@ export class Twins {
   /** A record of the bank's own, by which nothing changes that the twin knows of. */
   own(record: LedgerRecord): void {
     this.bank.own(record);
-    this.twin.books.say("the bank's own record");
+    this.twin.books.say(lineOf(this.ledger, this.ledger.position, record));
   }
 
   /** Throws unless both say the same, and are the same afterwards in all that has changed. */
