@@ -70,7 +70,7 @@ class JournalingBank {
       for (let left = 1 + random.below(50); left > 0; left--, done++) twins.submit(requests.next());
       if (random.chance(2)) twins.refuse();
       else this.commit();
-      if (random.chance(3)) this.takeSnapshot();
+      if (this.frames.length % 32 === 0) this.takeSnapshot();
     }
     // The time of a batch without records is in no journal.
     twins.passTime(twins.ledger.timeMs + 1);
