@@ -1,20 +1,25 @@
 import { describe, expect, it } from "vitest";
 import { InvariantError } from "../assert.ts";
+import type { Command, GroupItem } from "../command.ts";
+import { hashCommand } from "../command-hash.ts";
 import type { LedgerRecord } from "../record.ts";
-import { RecordKind } from "../record.ts";
+import { RecordKind, SYSTEM_PRINCIPAL } from "../record.ts";
 import { apply, beginBatch, mark, rollback, unapply } from "./apply.ts";
+import { decide, dueHolds } from "./decide.ts";
 import {
   branch,
   deposit,
   epochBegun,
   execute,
   open,
+  requestFor,
   requestId,
   smallLedger,
   stateRoot,
   transfer,
   withdraw,
 } from "./ledger.test-util.ts";
+import { formatLevelRaised } from "./ledger-bank.test-util.ts";
 import { checkSums, observe } from "./observe.test-util.ts";
 
 describe("rollback", () => {
@@ -23,19 +28,45 @@ describe("rollback", () => {
     const before = observe(ledger);
     const start = mark(ledger);
     beginBatch(ledger, 2000);
-    const records = [
-      ...execute(ledger, branch(1), { principal: "ada" }),
-      ...execute(ledger, { kind: "registerBranch", branch: 1, name: "again", address: "" }, { principal: "bob" }),
-      ...execute(ledger, open("JPY"), { branch: 1, principal: "carl" }),
-      ...execute(ledger, deposit("1", 5n), { branch: 1, principal: "dora" }),
-      ...execute(ledger, withdraw("1", 3n), { branch: 1 }),
-      ...execute(ledger, transfer("1", "2", 7n)),
-      ...execute(ledger, transfer("1", "2", 7000n), { principal: "emil" }),
-    ];
-    for (const record of [epochBegun(2), stateRoot(10), stateRoot(11, 9)]) {
+    const records: LedgerRecord[] = [];
+    const own = (record: LedgerRecord) => {
       apply(ledger, record);
       records.push(record);
-    }
+    };
+    const run = (command: Command, options: Parameters<typeof requestFor>[1] = {}) => {
+      const first = start.position + 1;
+      const request = requestFor(command, options);
+      for (const record of decide(ledger, request, hashCommand(command), (position) => records[position - first]))
+        own(record);
+      return ledger.position;
+    };
+    const acted = { principal: SYSTEM_PRINCIPAL, branch: 0, request: undefined } as const;
+    run(branch(1), { principal: "ada" });
+    run({ kind: "registerBranch", branch: 1, name: "again", address: "" }, { principal: "bob" });
+    run(open("JPY"), { branch: 1, principal: "carl" });
+    const deposited = run(deposit("1", 5n), { branch: 1, principal: "dora" });
+    run(withdraw("1", 3n), { branch: 1 });
+    run(transfer("1", "2", 7n));
+    run(transfer("1", "2", 7000n), { principal: "emil" });
+    for (const record of [epochBegun(2), stateRoot(10), stateRoot(11, 9), formatLevelRaised(2)]) own(record);
+    run({ kind: "openAccount", type: 2, owner: "", displayName: "", currency: "USD", alias: "rent", floor: -5n });
+    run({ kind: "updateAccount", account: "1", displayName: "n", metadata: { k: "v" }, floor: 1n, ceiling: 5000n });
+    run({ kind: "freezeAccount", account: "2" });
+    run({ kind: "reverse", transaction: deposited });
+    run({ kind: "applyInterest", account: "1", rate: 100_000_000 });
+    run({ kind: "applyInterest", account: "1", rate: 0 });
+    const hold = { kind: "placeHold", account: "1", amount: { currency: "USD", minor: 20n }, expiresMs: 3000 } as const;
+    const [captured, released] = [run(hold), run(hold)];
+    run(hold);
+    run({ kind: "captureHold", hold: captured, amount: { currency: "USD", minor: 5n }, to: "" });
+    run({ kind: "captureHold", hold: captured, to: "rent" });
+    run({ kind: "extendHold", hold: released, expiresMs: 4000 });
+    run({ kind: "releaseHold", hold: released });
+    run({ kind: "group", items: [deposit("1", 1n), hold, { kind: "unfreezeAccount", account: "2" }] as GroupItem[] });
+    run({ kind: "cancelRequest" });
+    beginBatch(ledger, 3000);
+    own(dueHolds(ledger) as LedgerRecord);
+    own({ ...acted, kind: RecordKind.TIME_TICKED });
     expect(new Set(records.map((record) => record.kind)).size).toBe(Object.keys(RecordKind).length);
     checkSums(ledger);
     rollback(ledger, start, records);
