@@ -1,14 +1,26 @@
 // What the docs point at is there.
 import { existsSync, globSync, readFileSync, statSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { dirname, join, resolve, sep } from "node:path";
 import { describe, expect, it } from "vitest";
 import { REQUESTS } from "./proto-names.ts";
 
 const root = dirname(import.meta.dirname);
 const PAGES = globSync(["*.md", "docs/**/*.md", "examples/**/*.md"], { cwd: root }).sort();
 
+/** Every source file, relative to the root, with forward slashes. */
+const SOURCES = globSync(["packages/*/{src,proto}/**/*.*", "apps/*/src/**/*.*", "scripts/**/*.*", "examples/**/*.*"], {
+  cwd: root,
+}).map((file) => file.replaceAll(sep, "/"));
+
 function read(page: string): string {
   return readFileSync(resolve(root, page), "utf8");
+}
+
+/** Whether there is a file with this name, or path, or the end of one; `*` stands for anything in a name. */
+function isSource(name: string): boolean {
+  const parts = name.split("*").map((part) => part.replace(/[.]/g, "\\$&"));
+  const pattern = new RegExp(`(^|/)${parts.join("[^/]*")}$`);
+  return SOURCES.some((file) => pattern.test(file));
 }
 
 /** The anchors of a page's headings, as they are made of them: lower case, without punctuation, with hyphens. */
@@ -31,5 +43,10 @@ describe("the docs", () => {
   it.each(PAGES)("%s names calls that are served", (page) => {
     const named = [...read(page).matchAll(/`([A-Z][A-Za-z]+Service\.[A-Z][A-Za-z]+)`/g)].map(([, name]) => name);
     expect(named.filter((name) => !REQUESTS.has(name as string))).toEqual([]);
+  });
+
+  it.each(PAGES)("%s names files that there are", (page) => {
+    const named = [...read(page).matchAll(/`([\w/*.-]+\.(?:ts|mjs|proto))`/g)].map(([, name]) => name as string);
+    expect(named.filter((name) => !isSource(name))).toEqual([]);
   });
 });
