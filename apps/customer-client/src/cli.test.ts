@@ -280,7 +280,7 @@ describe("a rejection", () => {
     expect(await bank(`withdraw ${number} 99`)).toEqual({
       exitCode: 1,
       stdout: "",
-      stderr: `bank: Account ${number} has 12.34 USD available, and 99.00 USD were asked for.\n`,
+      stderr: `bank: Account ${number} has 12.34 USD to spend, and 99.00 USD were asked for.\n`,
     });
     const run = await bank(`withdraw ${number} 99 --json`);
     expect(run).toMatchObject({ exitCode: 1, stderr: "" });
@@ -288,7 +288,7 @@ describe("a rejection", () => {
       ok: false,
       code: "FAILED_PRECONDITION",
       reason: "INSUFFICIENT_FUNDS",
-      message: `Account ${number} has 12.34 USD available, and 99.00 USD were asked for.`,
+      message: `Account ${number} has 12.34 USD to spend, and 99.00 USD were asked for.`,
       metadata: {
         account: number,
         available: "12.34",

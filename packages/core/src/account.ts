@@ -36,6 +36,11 @@ export function parseFeesAccountName(name: string): { branch: BranchNumber; curr
   return match === null ? undefined : { branch: Number(match[1]), currency: match[2] as string };
 }
 
+/** The number that an alias of digits is, such as "123"; undefined for any other. */
+export function numberOfAlias(alias: string): number | undefined {
+  return /^[1-9][0-9]{0,14}$/.test(alias) ? Number(alias) : undefined;
+}
+
 /**
  * Life of a customer's account: open ⇄ frozen, open → closed. The posted balance of an account that is not open does
  * not change. The numbers stand in the journal and in the API.
@@ -54,7 +59,7 @@ export type Metadata = Readonly<Record<string, string>>;
 /** One account as it stands at one position. A copy: it does not change with the ledger. */
 export interface AccountView {
   readonly index: AccountIndex;
-  /** 1, 2, … for customers; 0 for internal accounts. */
+  /** 1, 2, … for customers, or what their alias says if it is a number; 0 for internal accounts. */
   readonly number: number;
   /** What people call it: the number, or the name of an internal account. */
   readonly reference: string;

@@ -39,7 +39,10 @@ export interface OpenAccount {
   readonly displayName: string;
   /** ISO 4217 code. */
   readonly currency: string;
-  /** A name of the caller's choice, unique among numbers and aliases; empty or left out for none. */
+  /**
+   * A name of the caller's choice, unique among numbers and aliases; digits become the account's number. Empty or left
+   * out for none.
+   */
   readonly alias?: string | undefined;
   readonly metadata?: Metadata | undefined;
   /** Minor units, 0 or, for checking accounts, an overdraft as a negative number. Default: 0. */

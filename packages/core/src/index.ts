@@ -13,6 +13,7 @@ export {
   isAccountType,
   isCustomerType,
   type Metadata,
+  numberOfAlias,
   parseFeesAccountName,
 } from "./account.ts";
 export { assert, InvariantError } from "./assert.ts";

@@ -113,7 +113,7 @@ describe("describe", () => {
   it("fills in every variable part, wherever it stands", () => {
     const metadata = { account: "7", available: "1.00", currency: "USD", requested: "2.00" };
     expect(describeReason("INSUFFICIENT_FUNDS", metadata)).toBe(
-      "Account 7 has 1.00 USD available, and 2.00 USD were asked for.",
+      "Account 7 has 1.00 USD to spend, and 2.00 USD were asked for.",
     );
   });
 

@@ -64,7 +64,7 @@ export const REJECTIONS = {
   INSUFFICIENT_FUNDS: {
     number: 5,
     status: "FAILED_PRECONDITION",
-    message: "Account {account} has {available} {currency} available, and {requested} {currency} were asked for.",
+    message: "Account {account} has {available} {currency} to spend, and {requested} {currency} were asked for.",
     metadata: ["account", "available", "currency", "requested"],
   },
   BALANCE_LIMIT_EXCEEDED: {

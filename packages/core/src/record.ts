@@ -33,7 +33,7 @@ export type RecordKind = (typeof RecordKind)[keyof typeof RecordKind];
 
 /**
  * What may stand in a journal grows by levels. At level 1 there are the kinds up to `STATE_ROOT`, and accounts without
- * alias, metadata and ceiling; at level 2 everything. A journal begins at level 1, and a `FORMAT_LEVEL_RAISED` record
+ * alias, metadata, ceiling and overdraft; at level 2 everything. A journal begins at level 1, and a `FORMAT_LEVEL_RAISED` record
  * raises it once all who read the journal know the level.
  */
 export const FORMAT_LEVEL_MAX = 2;

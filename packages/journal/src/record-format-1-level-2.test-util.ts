@@ -14,7 +14,7 @@ import { takeSnapshot } from "./snapshot.ts";
 import { TestBank } from "./test-bank.test-util.ts";
 
 const bank = new TestBank();
-tellFullStory(bank, { seed: 20_261_121, batches: 80 });
+tellFullStory(bank, { seed: 20_261_122, batches: 80 });
 const snapshot = takeSnapshot(bank.replay, sha256);
 const batches = bank.frames.length;
 bank.recordRoot(snapshot.position, snapshot.root);

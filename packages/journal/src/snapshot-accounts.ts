@@ -1,5 +1,12 @@
 import type { AccountIndex, AccountState, CurrencyIndex, Ledger } from "@bank/core";
-import { AMOUNT_MAX, isAccountState, isAccountType, isCustomerType, AccountState as States } from "@bank/core";
+import {
+  AMOUNT_MAX,
+  isAccountState,
+  isAccountType,
+  isCustomerType,
+  numberOfAlias,
+  AccountState as States,
+} from "@bank/core";
 import type { AccountsPage } from "@bank/proto";
 import { AccountsPageSchema, AliasEntrySchema, MetadataEntrySchema } from "@bank/proto";
 import { create } from "@bufbuild/protobuf";
@@ -76,11 +83,11 @@ export function loadAccounts(ledger: Ledger, page: AccountsPage): number {
     if (currency >= ledger.currencies.length) throw new JournalFormatError("an account is of an unknown currency");
     const number = numbers.integer(i);
     const { alias, ceiling, metadata, state, held } = extras.next();
-    checkNames(ledger, number, alias);
     if (isCustomerType(type) !== (number !== 0) || isCustomerType(type) !== (page.names[i] === ""))
       throw new JournalFormatError("customers' accounts have numbers, and the bank's own have names");
     if (number === 0 && (alias !== undefined || ceiling !== undefined || state !== States.OPEN || held !== 0n))
       throw new JournalFormatError("an account of the bank's own has what only customers' have");
+    checkNames(ledger, number, alias);
     const index: AccountIndex = ledger.addAccount({
       type,
       currency: currency as CurrencyIndex,
@@ -103,13 +110,16 @@ export function loadAccounts(ledger: Ledger, page: AccountsPage): number {
   return count;
 }
 
-/** Numbers and aliases are one name space. */
+/** Numbers and aliases are one name space; an alias of digits is its account's number. */
 function checkNames(ledger: Ledger, number: number, alias: string | undefined): void {
-  const { accounts } = ledger;
-  if (number >= ledger.nextAccountNumber) throw new JournalFormatError("an account has the number of a later one");
-  if (number !== 0 && accounts.aliasCount > 0 && accounts.findByAlias(String(number)) !== undefined)
-    throw new JournalFormatError("an account's number is the alias of another");
-  if (alias !== undefined && (alias === String(number) || ledger.findCustomerAccount(alias) !== undefined))
+  const chosen = numberOfAlias(alias ?? "");
+  if (chosen !== undefined && chosen !== number)
+    throw new JournalFormatError("an account's alias is a number, and not its own");
+  if (chosen === undefined && number >= ledger.nextAccountNumber)
+    throw new JournalFormatError("an account has the number of a later one");
+  if (number !== 0 && ledger.findCustomerAccount(String(number)) !== undefined)
+    throw new JournalFormatError("an account's number names another");
+  if (alias !== undefined && ledger.findCustomerAccount(alias) !== undefined)
     throw new JournalFormatError("an account's alias names another");
 }
 

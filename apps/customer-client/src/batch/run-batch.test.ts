@@ -152,7 +152,7 @@ describe("bank batch", () => {
         request_id: expect.any(String),
         code: "FAILED_PRECONDITION",
         reason: "INSUFFICIENT_FUNDS",
-        message: `Account ${number} has 6.00 USD available, and 9.00 USD were asked for.`,
+        message: `Account ${number} has 6.00 USD to spend, and 9.00 USD were asked for.`,
         metadata: expect.objectContaining({ outcome: "REJECTED" }),
       },
       {

@@ -7,7 +7,7 @@
  *     Deposited 100.00 USD into account 1.
  *
  *     $ bank withdraw 1 500
- *     bank: Account 1 has 100.00 USD available, and 500.00 USD were asked for.
+ *     bank: Account 1 has 100.00 USD to spend, and 500.00 USD were asked for.
  *     [exit 1]
  *
  *     # 2 days pass

@@ -124,6 +124,17 @@ describe("AccountTable", () => {
     expect([table.aliasOf(0 as AccountIndex), table.metadataOf(0 as AccountIndex)]).toEqual(["", {}]);
   });
 
+  it("lets an account have the number that is its alias, beside the sequence", () => {
+    const table = new AccountTable();
+    table.push({ ...customer(900_000_000_000_000), alias: "900000000000000" });
+    table.push(customer(1));
+    table.push({ ...customer(7), alias: "7" });
+    expect([table.findByNumber(7), table.findByAlias("7"), table.findByNumber(1)]).toEqual([undefined, 2, 1]);
+    table.pop();
+    expect(table.push(customer(2))).toBe(2);
+    expect(table.findByNumber(2)).toBe(2);
+  });
+
   it("forgets what it takes away, and gives its place to another", () => {
     const table = new AccountTable();
     table.push(customer(1));

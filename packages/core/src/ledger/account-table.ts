@@ -52,6 +52,7 @@ export class AccountTable {
   readonly displayNames: string[] = [];
   /** Index of the account with number n at n − 1: a `Map` ends at 16.7 million entries, and takes ten times the memory. */
   private indexesByNumber = new Uint32Array(64).fill(NO_ACCOUNT);
+  /** Of those that the sequence gave. */
   private highestNumber = 0;
   private readonly byName = new Map<string, AccountIndex>();
   private readonly byAlias = new Map<string, AccountIndex>();
@@ -65,14 +66,15 @@ export class AccountTable {
 
   /**
    * Adds an account with balance zero and version 1.
-   * Throws: `InvariantError`, with nothing changed, unless its number is above all others, or its name is new, and its
-   * alias too.
+   * Throws: `InvariantError`, with nothing changed, unless its number is its alias or above all others of the sequence, or
+   * its name is new, and its alias too.
    */
   push(entry: AccountEntry): AccountIndex {
     const index = this.length as AccountIndex;
-    if (entry.number !== 0) assert(entry.number > this.highestNumber, `account number ${entry.number} comes next`);
-    else assert(!this.byName.has(entry.name), `internal account ${entry.name} is new`);
-    const { alias, metadata } = entry;
+    const { alias, metadata, number } = entry;
+    const isChosen = alias === String(number);
+    if (number === 0) assert(!this.byName.has(entry.name), `internal account ${entry.name} is new`);
+    else assert(isChosen || number > this.highestNumber, `account number ${number} comes next`);
     assert(alias === undefined || !this.byAlias.has(alias), `alias ${alias} is new`);
     if (this.length === this.types.length) this.grow();
     this.types[index] = entry.type;
@@ -95,8 +97,8 @@ export class AccountTable {
       this.aliases.set(index, alias);
     }
     if (metadata !== undefined) this.setMetadata(index, metadata);
-    if (entry.number !== 0) this.setNumber(entry.number, index);
-    else this.byName.set(entry.name, index);
+    if (number === 0) this.byName.set(entry.name, index);
+    else if (!isChosen) this.setNumber(number, index);
     this.length++;
     return index;
   }
@@ -106,9 +108,10 @@ export class AccountTable {
     assert(this.length > 0, "there is an account to take away");
     const index = --this.length as AccountIndex;
     const number = this.numbers[index] as number;
-    if (number !== 0) this.forgetNumber(number);
-    else this.byName.delete(this.names[index] as string);
-    this.byAlias.delete(this.aliasOf(index));
+    const alias = this.aliasOf(index);
+    if (number === 0) this.byName.delete(this.names[index] as string);
+    else if (alias !== String(number)) this.forgetNumber(number);
+    this.byAlias.delete(alias);
     this.aliases.delete(index);
     this.metadata.delete(index);
     this.names.pop();
@@ -116,7 +119,11 @@ export class AccountTable {
     this.displayNames.pop();
   }
 
-  /** @param number a positive integer. */
+  /**
+   * The account that got this number from the sequence. One whose alias is its number is found by that.
+   *
+   * @param number a positive integer.
+   */
   findByNumber(number: number): AccountIndex | undefined {
     if (number > this.highestNumber) return undefined;
     const index = this.indexesByNumber[number - 1] as number;

@@ -104,8 +104,8 @@ function openAccount(ledger: Ledger, record: AccountOpenedRecord): void {
   ledger.addAccount({ ...record, openedPosition: ledger.position, openedTimeMs: ledger.timeMs });
   const previous = ledger.nextAccountNumber;
   if (record.number !== 0) {
-    let next = record.number + 1;
-    while (ledger.accounts.findByAlias(String(next)) !== undefined) next++;
+    let next = previous;
+    while (ledger.findCustomerAccount(String(next)) !== undefined) next++;
     ledger.nextAccountNumber = next;
   }
   ledger.undo(() => {

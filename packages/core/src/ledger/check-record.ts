@@ -159,7 +159,7 @@ function checkAccountOpened(ledger: Ledger, record: AccountOpenedRecord): void {
     "an account opens with zero, below its ceiling",
   );
   if (isCustomerType(type)) {
-    const expected = ledger.numberBeside(alias ?? "");
+    const expected = ledger.numberFor(alias ?? "");
     assert(number === expected && name === "", "customers' account numbers follow each other");
     if (alias !== undefined) assert(alias !== "" && ledger.findCustomerAccount(alias) === undefined, "an alias is new");
   } else {

@@ -15,7 +15,7 @@ export function decideOpenAccount(decision: Decision, command: OpenAccount): Led
   return decision.answer({
     ...decision.answering(),
     ...decision.account(type, currency),
-    number: ledger.numberBeside(alias),
+    number: ledger.numberFor(alias),
     owner,
     displayName,
     floor,

@@ -1,5 +1,5 @@
 import type { AccountView, InternalAccountType, Metadata } from "../account.ts";
-import { AccountState, AccountType, isCustomerType } from "../account.ts";
+import { AccountState, AccountType, isCustomerType, numberOfAlias } from "../account.ts";
 import { assert } from "../assert.ts";
 import type { HoldView } from "../hold.ts";
 import type { AccountIndex, BranchNumber, CurrencyIndex, Position, RequestId } from "../identifiers.ts";
@@ -96,8 +96,9 @@ export class Ledger {
 
   /** The customer account that a caller names by its number or alias; undefined when there is none. */
   findCustomerAccount(reference: string): AccountIndex | undefined {
-    const number = /^[1-9][0-9]{0,14}$/.test(reference) ? this.accounts.findByNumber(Number(reference)) : undefined;
-    return number ?? this.accounts.findByAlias(reference);
+    const number = numberOfAlias(reference);
+    const account = number === undefined ? undefined : this.accounts.findByNumber(number);
+    return account ?? this.accounts.findByAlias(reference);
   }
 
   /** Any account that a reader names: by number, or an internal one by name. */
@@ -141,11 +142,9 @@ export class Ledger {
     };
   }
 
-  /** The number of the next customer account, if it gets this alias: an alias of digits reserves its number, even from it. */
-  numberBeside(alias: string): number {
-    let number = this.nextAccountNumber;
-    while (alias === String(number) || this.accounts.findByAlias(String(number)) !== undefined) number++;
-    return number;
+  /** The number of the next customer account, if it gets this alias: an alias of digits is the number itself. */
+  numberFor(alias: string): number {
+    return numberOfAlias(alias) ?? this.nextAccountNumber;
   }
 
   isCustomerAccount(account: AccountIndex): boolean {

@@ -14,12 +14,13 @@ import { told } from "./told.test-util.ts";
 export function openAccount(books: NaiveBooks, branch: number, command: OpenAccount): void {
   const alias = command.alias ?? "";
   if (alias !== "" && books.customer(alias) !== undefined) throw new NaiveNo("ALIAS_TAKEN", { alias });
-  // A number that is somebody's alias, or is about to be, is passed over.
+  // Whoever chooses a number has it; the others count on, and pass over what was chosen.
   let number = books.lastNumber + 1;
-  while (books.aliases.has(`${number}`) || alias === `${number}`) number++;
+  while (books.customer(`${number}`) !== undefined) number++;
+  const isChosen = alias.length < 16 && /^[1-9]\d*$/.test(alias);
   books.useCurrency(command.currency);
   const account = {
-    name: `${number}`,
+    name: isChosen ? alias : `${number}`,
     type: command.type === 1 ? "savings" : "checking",
     alias,
     owner: command.owner,

@@ -80,8 +80,10 @@ export class NaiveBooks {
   /** Position of the newest record. */
   position = 0;
   timeMs = 0;
-  /** The last number that an account got. */
+  /** The last number that an account got which did not choose one. */
   lastNumber = 0;
+  /** Customers' accounts. */
+  customerCount = 0;
   /** By name, in the order of opening. */
   readonly accounts = new Map<string, NaiveAccount>();
   /** Numbers of accounts, by alias. */
@@ -152,9 +154,11 @@ export class NaiveBooks {
     this.remember(account);
     if (isInternal(account)) return;
     const before = this.lastNumber;
-    this.lastNumber = Number(account.name);
+    if (account.alias !== account.name) this.lastNumber = Number(account.name);
+    this.customerCount++;
     this.takeBacks.push(() => {
       this.lastNumber = before;
+      this.customerCount--;
     });
   }
 

@@ -58,7 +58,7 @@ export class RandomCommands {
 
   next(): Exclude<Command, { kind: "group" | "cancelRequest" }> {
     const { books, random } = this;
-    if (books.lastNumber < 6) return this.openAccount(true);
+    if (books.customerCount < 6) return this.openAccount(true);
     let at = random.below(WEIGHT_SUM * 10) / 10;
     const kind = KINDS.find((each) => {
       at -= WEIGHTS[each];
@@ -150,7 +150,7 @@ export class RandomCommands {
 
   openAccount(first: boolean): GroupItem {
     const { books, options, random } = this;
-    const full = !first && books.lastNumber >= options.accountsMax;
+    const full = !first && books.customerCount >= options.accountsMax;
     const checking = random.chance(50);
     // When there are enough accounts, only openings that fail are left.
     const alias = full ? this.takenAlias() : random.chance(45) ? this.alias() : random.pick([undefined, ""]);

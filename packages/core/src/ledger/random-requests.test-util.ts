@@ -53,7 +53,7 @@ export class RandomRequests {
   private command(): Command {
     const { random } = this;
     if (random.chance(0.7)) return { kind: "cancelRequest" };
-    if (this.books.lastNumber >= 6 && random.chance(6)) return this.group();
+    if (this.books.customerCount >= 6 && random.chance(6)) return this.group();
     const command = this.commands.next();
     return random.chance(2) ? spoiled(command, random) : command;
   }

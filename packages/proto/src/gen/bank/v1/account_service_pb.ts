@@ -65,7 +65,7 @@ export type OpenAccountRequest = Message<"bank.v1.OpenAccountRequest"> & {
   currencyCode: string;
 
   /**
-   * A name of the caller's choice, unique among the numbers and aliases of all accounts; digits reserve that number.
+   * A name of the caller's choice, unique among the numbers and aliases of all accounts; digits become its number.
    * Letters, digits and any of `. _ : @ + -`, beginning with a letter or digit. Empty for none.
    *
    * @generated from field: string alias = 6;
