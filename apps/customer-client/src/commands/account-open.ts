@@ -30,7 +30,7 @@ export function addAccountOpenCommand(account: Command, run: Run): void {
       changes: true,
       description: "Open an account. The bank gives it the next number.",
       details:
-        "An alias names the account wherever a number does; one of digits reserves that number. An overdraft is how far\n" +
+        "An alias names the account wherever a number does; one of digits becomes its number. An overdraft is how far\n" +
         "below zero a checking account may go, a ceiling how much an account may hold.",
       examples: [
         ["account open --owner Ada", "a savings account in USD"],

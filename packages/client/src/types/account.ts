@@ -57,7 +57,7 @@ export interface NewAccount {
   /** ISO 4217 code. Default: USD. */
   readonly currency?: string | undefined;
   /**
-   * A name of the caller's choice, unique among the numbers and aliases of all accounts; digits reserve that number. 1
+   * A name of the caller's choice, unique among the numbers and aliases of all accounts; digits become its number. 1
    * to 64 letters, digits and any of `. _ : @ + -`, beginning with a letter or digit. Default: none.
    */
   readonly alias?: string | undefined;
