@@ -24,6 +24,7 @@ export interface HistoryOptions {
 interface Live {
   readonly worker: ProjectionWorker;
   readonly projected: PositionWatch;
+  readonly pump: Pump;
 }
 
 type State =
@@ -98,6 +99,7 @@ export class History {
 
   private async liveAt(position: Position, signal: AbortSignal): Promise<Live> {
     const live = await this.live(signal);
+    live.pump.want(position);
     try {
       await live.projected.reached(position, signal);
     } catch (cause) {
@@ -162,25 +164,24 @@ export class History {
     const signal = AbortSignal.any([closing, ending.signal]);
     let worker: ProjectionWorker | undefined;
     let live: Live | undefined;
-    let pump: Pump | undefined;
     try {
       worker = new ProjectionWorker({
         file: this.options.file ?? MEMORY,
         discard,
         onProjected: ({ position }) => {
           live?.projected.advance(position);
-          pump?.acknowledge();
+          live?.pump.acknowledge();
         },
         onFailed: (error) => ending.abort(error),
       });
       const head = await this.proved(worker, await worker.opened);
-      live = { worker, projected: new PositionWatch(head?.position ?? 0) };
-      const { journal } = this.options;
-      const { project } = worker;
-      pump = new Pump({ journal, projected: live.projected, project });
+      const projected = new PositionWatch(head?.position ?? 0);
+      const { journal, platform } = this.options;
+      const pump = new Pump({ journal, projected, project: worker.project, platform });
+      live = { worker, projected, pump };
       if (signal.aborted) return signal.reason;
       this.enter({ kind: "live", live });
-      await Promise.all([this.follow(pump, signal), this.watchLag(live.projected, signal)]);
+      await Promise.all([this.follow(pump, signal), this.watchLag(projected, signal)]);
       return signal.reason;
     } catch (error) {
       return error;

@@ -5,6 +5,8 @@ export const ENTRIES_SCANNED_MAX = 20_000;
 
 /** Frames that go to the worker as one message, and into the projection as one transaction, unless one alone is larger. */
 export const MESSAGE_BYTES_MAX = 1024 * 1024;
+/** How long frames are gathered that nobody waits for, in milliseconds. */
+export const GATHER_MS = 200;
 /** Messages of frames on their way at the same time: while one is projected the next is there. */
 export const MESSAGES_IN_FLIGHT_MAX = 2;
 /** Bytes of frames that wait for the worker; beyond that the journal waits to be read. */

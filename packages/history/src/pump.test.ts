@@ -1,7 +1,7 @@
 import { PositionWatch } from "@bank/replica";
-import { Random, rest, until } from "@bank/testkit";
+import { ManualPlatform, Random, rest, until } from "@bank/testkit";
 import { describe, expect, it } from "vitest";
-import { MESSAGE_BYTES_MAX, MESSAGES_IN_FLIGHT_MAX, WAITING_BYTES_MAX } from "./limits.ts";
+import { GATHER_MS, MESSAGE_BYTES_MAX, MESSAGES_IN_FLIGHT_MAX, WAITING_BYTES_MAX } from "./limits.ts";
 import type { Frames } from "./projection.ts";
 import { Pump } from "./pump.ts";
 import { RandomJournal, type TestBatch } from "./random-journal.test-util.ts";
@@ -17,17 +17,23 @@ class Rig {
   readonly journal = new TestJournal();
   readonly projected = new PositionWatch(0);
   readonly messages: Frames[] = [];
+  readonly platform = new ManualPlatform();
   readonly pump: Pump;
   readonly stop = new AbortController();
   private acknowledged = 0;
 
   constructor() {
-    const { journal, projected } = this;
-    this.pump = new Pump({ journal, projected, project: (frames) => this.messages.push(frames) });
+    const { journal, projected, platform } = this;
+    this.pump = new Pump({ journal, projected, platform, project: (frames) => this.messages.push(frames) });
   }
 
   run(): Promise<void> {
     return this.pump.run(this.stop.signal);
+  }
+
+  /** Frames of each message. */
+  sizes(): number[] {
+    return this.messages.map(({ frames }) => frames.length);
   }
 
   /** What a worker does when it is through with a message. */
@@ -40,31 +46,78 @@ class Rig {
 }
 
 describe("the pump", () => {
-  it("sends a batch at once while there is little to do", async () => {
+  it("gathers for a moment what nobody waits for", async () => {
     const rig = new Rig();
     const running = rig.run();
-    for (const batch of batchesOf(3, 100)) {
-      rig.journal.append(batch);
-      await rest();
-      rig.acknowledge();
-    }
-    expect(rig.messages.map(({ frames }) => frames.length)).toEqual([1, 1, 1]);
+    const [first, second, third] = batchesOf(3, 100) as [TestBatch, TestBatch, TestBatch];
+    rig.journal.append(first);
+    await rest();
+    rig.platform.advance(GATHER_MS - 1);
+    rig.journal.append(second);
+    await rest();
+    expect(rig.sizes()).toEqual([]);
+    rig.platform.advance(1);
+    await rest();
+    expect(rig.sizes()).toEqual([2]);
+    rig.journal.append(third);
+    await rest();
+    rig.platform.advance(GATHER_MS - 1);
+    await rest();
+    expect(rig.sizes()).toEqual([2]);
+    rig.platform.advance(1);
+    await rest();
+    expect(rig.sizes()).toEqual([2, 1]);
     rig.stop.abort(new Error("stopped"));
     await expect(running).rejects.toThrow("stopped");
   });
 
-  it("gathers what comes meanwhile into one message, up to a limit", async () => {
+  it("sends at once what somebody waits for, before and after it comes, and gathers again behind it", async () => {
     const rig = new Rig();
     const running = rig.run();
-    const bytes = MESSAGE_BYTES_MAX / 8;
-    rig.journal.append(...batchesOf(22, bytes));
+    const batches = batchesOf(5, 100);
+    rig.journal.append(...batches.slice(0, 2));
+    await rest();
+    rig.pump.want(1);
+    expect(rig.sizes()).toEqual([2]);
+    rig.pump.want(batches[3]!.lastPosition);
+    for (const batch of batches.slice(2)) {
+      rig.journal.append(batch);
+      await rest();
+    }
+    rig.acknowledge();
+    expect(rig.sizes()).toEqual([2, 1, 2]);
+    rig.stop.abort();
+    await expect(running).rejects.toThrow();
+  });
+
+  it("gathers what comes while the projection is at work, up to a limit", async () => {
+    const rig = new Rig();
+    const running = rig.run();
+    rig.pump.want(Number.MAX_SAFE_INTEGER);
+    rig.journal.append(...batchesOf(22, MESSAGE_BYTES_MAX / 8));
     await rest();
     expect(rig.messages).toHaveLength(MESSAGES_IN_FLIGHT_MAX);
     while (rig.projected.current < rig.journal.position) {
       rig.acknowledge();
       await rest();
     }
-    expect(rig.messages.map(({ frames }) => frames.length)).toEqual([1, 1, 8, 8, 4]);
+    expect(rig.sizes()).toEqual([1, 1, 8, 8, 4]);
+    rig.stop.abort();
+    await expect(running).rejects.toThrow();
+  });
+
+  it("does not wait for more than a message can hold", async () => {
+    const rig = new Rig();
+    const running = rig.run();
+    rig.journal.append(...batchesOf(11, MESSAGE_BYTES_MAX / 4));
+    await rest();
+    expect(rig.sizes()).toEqual([4, 4]);
+    rig.acknowledge();
+    await rest();
+    expect(rig.sizes()).toEqual([4, 4]);
+    rig.platform.advance(GATHER_MS);
+    await rest();
+    expect(rig.sizes()).toEqual([4, 4, 3]);
     rig.stop.abort();
     await expect(running).rejects.toThrow();
   });
@@ -78,7 +131,7 @@ describe("the pump", () => {
       rig.acknowledge();
       await rest();
     }
-    expect(rig.messages.map(({ frames }) => frames.length)).toEqual([1, 1, 1, 1, 1]);
+    expect(rig.sizes()).toEqual([1, 1, 1, 1, 1]);
     rig.stop.abort();
     await expect(running).rejects.toThrow();
   });
@@ -90,10 +143,11 @@ describe("the pump", () => {
     const count = 60;
     rig.journal.append(...batchesOf(count, bytes));
     await rest();
-    const most = MESSAGES_IN_FLIGHT_MAX + WAITING_BYTES_MAX / bytes + 1;
+    const most = (MESSAGES_IN_FLIGHT_MAX * MESSAGE_BYTES_MAX + WAITING_BYTES_MAX) / bytes + 1;
     expect(rig.journal.read).toBe(most);
     await rest();
     expect(rig.journal.read).toBe(most);
+    rig.pump.want(rig.journal.position);
     while (rig.projected.current < rig.journal.position) {
       rig.acknowledge();
       await rest();
@@ -108,6 +162,7 @@ describe("the pump", () => {
     const running = rig.run();
     const [batch] = batchesOf(1, 10) as [TestBatch];
     rig.journal.append(batch);
+    rig.pump.want(1);
     await rest();
     rig.messages[0]!.frames[0]!.fill(9);
     rig.messages[0]!.chainHash.fill(9);
@@ -129,6 +184,7 @@ describe("the pump", () => {
     rig.journal.failure = undefined;
     const second = rig.run();
     await until(() => rig.journal.read === 6);
+    rig.pump.want(rig.journal.position);
     while (rig.projected.current < rig.journal.position) {
       rig.acknowledge();
       await rest();

@@ -1,7 +1,7 @@
 import type { Position } from "@bank/core";
-import type { PositionWatch } from "@bank/replica";
+import type { Platform, PositionWatch } from "@bank/replica";
 import type { HistoryJournal, JournalBatch } from "./history-journal.ts";
-import { MESSAGE_BYTES_MAX, MESSAGES_IN_FLIGHT_MAX, WAITING_BYTES_MAX } from "./limits.ts";
+import { GATHER_MS, MESSAGE_BYTES_MAX, MESSAGES_IN_FLIGHT_MAX, WAITING_BYTES_MAX } from "./limits.ts";
 import type { Frames } from "./projection.ts";
 
 export interface PumpOptions {
@@ -10,11 +10,13 @@ export interface PumpOptions {
   readonly projected: PositionWatch;
   /** Takes frames with their memory. */
   readonly project: (frames: Frames) => void;
+  readonly platform: Pick<Platform, "delay">;
 }
 
 /**
- * Brings a journal's frames to a projection. What comes while the projection is at work becomes its next transaction:
- * one frame when there is little to do, many when there is much. What it is behind waits in the journal, not in memory.
+ * Brings a journal's frames to a projection. Frames are gathered for a moment, unless somebody waits for them, because a
+ * transaction costs as much as the accounts in it, however many times each of them moved. What comes while the projection
+ * is at work is gathered anyway. What it is behind waits in the journal, not in memory.
  */
 export class Pump {
   private readonly options: PumpOptions;
@@ -24,10 +26,16 @@ export class Pump {
   private readonly inFlight: Position[] = [];
   /** Last position that was taken from the journal. */
   private taken: Position;
+  /** Last position that was handed on. */
+  private sent: Position;
+  /** Up to here nothing is gathered any more. */
+  private wanted: Position = 0;
+  private isGathering = false;
 
   constructor(options: PumpOptions) {
     this.options = options;
     this.taken = options.projected.current;
+    this.sent = this.taken;
   }
 
   /** Follows the journal from where it was left. Rejects as `HistoryJournal.follow` does, and with the signal's reason. */
@@ -37,6 +45,7 @@ export class Pump {
       this.taken = batch.lastPosition;
       this.waiting.push(batch);
       this.waitingBytes += batch.frame.length;
+      this.gather(signal);
       this.send();
       while (this.waitingBytes > WAITING_BYTES_MAX) await projected.reached(this.inFlight[0] as Position, signal);
     }
@@ -48,10 +57,33 @@ export class Pump {
     this.send();
   }
 
+  /** Somebody waits for this position. */
+  want(position: Position): void {
+    this.wanted = Math.max(this.wanted, position);
+    this.send();
+  }
+
+  /** Wants what has come once it has been gathered for a while. */
+  private gather(signal: AbortSignal): void {
+    if (this.isGathering) return;
+    this.isGathering = true;
+    this.options.platform.delay(GATHER_MS, signal).then(
+      () => {
+        this.isGathering = false;
+        this.want(this.taken);
+      },
+      () => {
+        // Nobody follows the journal any more, and the projection with it ends.
+      },
+    );
+  }
+
   private send(): void {
     while (this.waiting.length > 0 && this.inFlight.length < MESSAGES_IN_FLIGHT_MAX) {
+      if (this.sent >= this.wanted && this.waitingBytes < MESSAGE_BYTES_MAX) return;
       const batches = this.takeMessage();
       const last = batches.at(-1) as JournalBatch;
+      this.sent = last.lastPosition;
       this.inFlight.push(last.lastPosition);
       // Copies, which can be handed over: the journal's own bytes go to followers too.
       const frames = batches.map(({ frame }) => new Uint8Array(frame));
