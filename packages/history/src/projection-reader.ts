@@ -50,7 +50,8 @@ export class ProjectionReader {
   list(query: ListQuery): HistoryPage {
     const { account, oldestFirst, filter, pageSize } = query;
     this.checkExpected(query);
-    if (filter.counterparty === account) return { entries: [], next: undefined };
+    const timeMs = this.timeAt(query.upper);
+    if (filter.counterparty === account) return { entries: [], next: undefined, timeMs };
     const { skip, page } = oldestFirst ? this.oldestFirst : this.newestFirst;
     const range = { account, ...this.rangeOf(query) };
     // Behind the last entry that this page looks at comes the first that the next page may.
@@ -67,7 +68,7 @@ export class ProjectionReader {
       limit: pageSize + 1,
     });
     const entries = rows.slice(0, pageSize).map(accountEntry);
-    return { entries, next: nextCursor(query, entries, rows.length > pageSize, beyondPosition) };
+    return { entries, next: nextCursor(query, entries, rows.length > pageSize, beyondPosition), timeMs };
   }
 
   transaction(position: Position, upper: Position): ProjectedTransaction | undefined {

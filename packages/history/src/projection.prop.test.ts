@@ -114,6 +114,7 @@ describe("a projection of a random journal", () => {
             const pageSize = 1 + random.below(8);
             const page = projection.ask("list", { ...list, cursor, pageSize, expected });
             expect(page.entries.length).toBeLessThanOrEqual(pageSize);
+            expect(page.timeMs).toBe(naive.balance(list.account, list.upper).timeMs);
             got.push(...page.entries);
             cursor = page.next;
             // More of the same arrives between two pages.

@@ -120,7 +120,7 @@ describe("a projection", () => {
     const bench = new Bench();
     const nothing = { account: A, rate: 1, balance: 1n, paidFrom: undefined, amount: 0n };
     bench.append({ ...acted, kind: RecordKind.INTEREST_APPLIED, ...nothing });
-    expect(bench.list({ upper: 1 })).toEqual({ entries: [], next: undefined });
+    expect(bench.list({ upper: 1 })).toMatchObject({ entries: [], next: undefined });
     expect(bench.balance(A, 1)).toEqual([0n, 0n]);
   });
 
@@ -171,7 +171,7 @@ describe("a projection", () => {
   it("shares no money with itself", () => {
     const bench = new Bench();
     bench.append(transfer(A, B, 1n));
-    expect(bench.list({ upper: 1, filter: { counterparty: A } })).toEqual({ entries: [], next: undefined });
+    expect(bench.list({ upper: 1, filter: { counterparty: A } })).toMatchObject({ entries: [], next: undefined });
   });
 
   it("refuses batches that do not follow its head, and stays as it was", () => {
@@ -199,7 +199,8 @@ describe("a projection", () => {
     const frames = { frames: [good.frame, bad.frame], chainHash: bad.chainHash };
     expect(() => bench.projection.project(frames)).toThrow(DamagedHistoryError);
     expect(bench.projection.head?.position).toBe(1);
-    expect(bench.list({ upper: 3 }).entries).toHaveLength(1);
+    expect(bench.projection.ask("transaction", { position: 1, upper: 3 })).toBeDefined();
+    expect(bench.projection.ask("transaction", { position: 2, upper: 3 })).toBeUndefined();
   });
 
   it("notices that it differs from the ledger", () => {

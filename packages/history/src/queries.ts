@@ -75,6 +75,8 @@ export interface HistoryPage {
   readonly entries: readonly AccountEntry[];
   /** The `cursor` of the next page; undefined on the last. */
   readonly next: Position | undefined;
+  /** Journal time of `upper`, Unix milliseconds. */
+  readonly timeMs: number;
 }
 
 /** Everything that can be asked of a projection: arguments and answer by name. */

@@ -8,17 +8,18 @@ import {
   toHex,
 } from "@bank/core";
 import type { History, ListFilter } from "@bank/history";
-import type {
-  GetBalanceRequest,
-  GetBalanceResponseSchema,
-  GetTransactionRequest,
-  GetTransactionResponseSchema,
-  ListTransactionsRequest,
-  ListTransactionsResponseSchema,
-  ReadInfo,
+import {
+  type GetBalanceRequest,
+  type GetBalanceResponseSchema,
+  type GetTransactionRequest,
+  type GetTransactionResponseSchema,
+  type ListTransactionsRequest,
+  type ListTransactionsResponseSchema,
+  type ReadInfo,
+  ReadInfoSchema,
 } from "@bank/proto";
 import { encodeSession, moneyMessage, timestampMessage, unixMs } from "@bank/rpc";
-import type { MessageInitShape } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { HandlerContext } from "@connectrpc/connect";
 import { sha256 } from "../platform.ts";
@@ -62,7 +63,7 @@ export async function listTransactions(
   const read = await teller.read(consistency, (ledger) => listedAccount(teller, ledger, request, page), signal);
   const { ledger, history, view, list, filter } = read.value;
   const upper = page?.position ?? read.position;
-  const { entries, next } = await history.ask(
+  const { entries, next, timeMs } = await history.ask(
     "list",
     {
       account: view.index,
@@ -78,7 +79,7 @@ export async function listTransactions(
   return {
     transactions: entries.map((entry) => accountTransactionMessage(ledger, view.index, entry)),
     nextPageToken: next === undefined ? "" : writePageToken({ session: sessionOf(teller, upper, page), list, next }),
-    readInfo: page === undefined ? readInfo(read) : infoOf(page),
+    readInfo: page === undefined ? readInfo(read) : infoOf(page, timeMs),
   };
 }
 
@@ -194,6 +195,7 @@ function sessionOf(teller: Teller, upper: Position, page: PageToken | undefined)
 }
 
 /** The state of a later page is that of the first, which was the newest at a time that is not known any more. */
-function infoOf({ session, position }: PageToken): ReadInfo {
-  return { $typeName: "bank.v1.ReadInfo", position: BigInt(position), session: encodeSession(session) };
+function infoOf({ session, position }: PageToken, timeMs: number): ReadInfo {
+  const time = timestampMessage(timeMs);
+  return create(ReadInfoSchema, { position: BigInt(position), session: encodeSession(session), time });
 }
