@@ -6,13 +6,15 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file bank/v1/read_info.proto.
  */
 export const file_bank_v1_read_info: GenFile = /*@__PURE__*/
-  fileDesc("ChdiYW5rL3YxL3JlYWRfaW5mby5wcm90bxIHYmFuay52MSJZCghSZWFkSW5mbxIQCghwb3NpdGlvbhgBIAEoBBIZCgxzdGFsZW5lc3NfbXMYAiABKARIAIgBARIPCgdzZXNzaW9uGAMgASgJQg8KDV9zdGFsZW5lc3NfbXNiBnByb3RvMw");
+  fileDesc("ChdiYW5rL3YxL3JlYWRfaW5mby5wcm90bxIHYmFuay52MSKDAQoIUmVhZEluZm8SEAoIcG9zaXRpb24YASABKAQSGQoMc3RhbGVuZXNzX21zGAIgASgESACIAQESDwoHc2Vzc2lvbhgDIAEoCRIoCgR0aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIPCg1fc3RhbGVuZXNzX21zYgZwcm90bzM", [file_google_protobuf_timestamp]);
 
 /**
  * Names the state that a reply was read from, and how old that may be.
@@ -40,6 +42,13 @@ export type ReadInfo = Message<"bank.v1.ReadInfo"> & {
    * @generated from field: string session = 3;
    */
   session: string;
+
+  /**
+   * Journal time of `position`. Every read tells it; a write does where its answer shows when it was done.
+   *
+   * @generated from field: google.protobuf.Timestamp time = 4;
+   */
+  time?: Timestamp | undefined;
 };
 
 /**
