@@ -3,7 +3,7 @@ import type { CustomerAccountType } from "./account.ts";
 import { AccountType } from "./account.ts";
 import { checkCommand } from "./check-command.ts";
 import type { Command, Deposit, OpenAccount, RegisterBranch, Transfer } from "./command.ts";
-import { AMOUNT_MAX } from "./limits.ts";
+import { AMOUNT_MAX, METADATA_LENGTH_MAX } from "./limits.ts";
 
 const deposit: Deposit = { kind: "deposit", account: "1", amount: { currency: "USD", minor: 1n } };
 const transfer: Transfer = { kind: "transfer", from: "1", to: "2", amount: { currency: "USD", minor: 1n } };
@@ -112,5 +112,14 @@ describe("checkCommand refuses", () => {
     });
     expect(checkCommand({ ...transfer, to: "", amount })?.metadata).toEqual({ problem: "to_account is empty" });
     expect(checkCommand({ ...transfer, amount })?.reason).toBe("INVALID_AMOUNT");
+  });
+
+  it("counts the names of metadata too, and takes no alias of digits with zeros in front", () => {
+    const metadata = (length: number) => ({ ["k".repeat(24)]: "v".repeat(length - 24) });
+    expect(checkCommand({ ...open, metadata: metadata(METADATA_LENGTH_MAX) })).toBeUndefined();
+    expect(checkCommand({ ...open, metadata: metadata(METADATA_LENGTH_MAX + 1) })?.reason).toBe("INVALID_REQUEST");
+    for (const alias of ["0", "00", "007"]) expect(checkCommand({ ...open, alias })?.reason).toBe("INVALID_REQUEST");
+    for (const alias of ["7", "0a", "70", "12345678901234567890"])
+      expect(checkCommand({ ...open, alias })).toBeUndefined();
   });
 });

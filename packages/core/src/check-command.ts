@@ -145,6 +145,8 @@ function checkReference(field: string, reference: string): Refusal | undefined {
 /** Plain characters, so that two aliases that look alike are alike, and no slash: that is for the bank's own accounts. */
 function checkAlias(alias: string): Refusal | undefined {
   if (alias === "") return undefined;
+  // "007" beside account 7 would send somebody's money to somebody else.
+  if (/^0[0-9]*$/.test(alias)) return malformed("alias", "an alias of digits has no zero in front");
   if (alias.length <= ACCOUNT_REFERENCE_LENGTH_MAX && /^[A-Za-z0-9][A-Za-z0-9._:@+-]*$/.test(alias)) return undefined;
   return malformed(
     "alias",

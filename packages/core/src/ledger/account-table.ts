@@ -56,9 +56,9 @@ export class AccountTable {
   private highestNumber = 0;
   private readonly byName = new Map<string, AccountIndex>();
   private readonly byAlias = new Map<string, AccountIndex>();
-  /** Only of the accounts that have one. */
-  private readonly aliases = new Map<AccountIndex, string>();
-  private readonly metadata = new Map<AccountIndex, Metadata>();
+  /** Empty for none. */
+  private readonly aliases: string[] = [];
+  private readonly metadata: Metadata[] = [];
 
   get count(): number {
     return this.length;
@@ -76,7 +76,11 @@ export class AccountTable {
     if (number === 0) assert(!this.byName.has(entry.name), `internal account ${entry.name} is new`);
     else assert(isChosen || number > this.highestNumber, `account number ${number} comes next`);
     assert(alias === undefined || !this.byAlias.has(alias), `alias ${alias} is new`);
+    // What can fail comes first: an account is there as a whole, or not at all.
     if (this.length === this.types.length) this.grow();
+    if (number === 0) this.byName.set(entry.name, index);
+    else if (!isChosen) this.setNumber(number, index);
+    if (alias !== undefined) this.byAlias.set(alias, index);
     this.types[index] = entry.type;
     this.currencies[index] = entry.currency;
     this.homeBranches[index] = entry.homeBranch;
@@ -92,13 +96,8 @@ export class AccountTable {
     this.names.push(entry.name);
     this.owners.push(entry.owner);
     this.displayNames.push(entry.displayName);
-    if (alias !== undefined) {
-      this.byAlias.set(alias, index);
-      this.aliases.set(index, alias);
-    }
-    if (metadata !== undefined) this.setMetadata(index, metadata);
-    if (number === 0) this.byName.set(entry.name, index);
-    else if (!isChosen) this.setNumber(number, index);
+    this.aliases.push(alias ?? "");
+    this.metadata.push(frozen(metadata ?? NO_METADATA));
     this.length++;
     return index;
   }
@@ -112,8 +111,8 @@ export class AccountTable {
     if (number === 0) this.byName.delete(this.names[index] as string);
     else if (alias !== String(number)) this.forgetNumber(number);
     this.byAlias.delete(alias);
-    this.aliases.delete(index);
-    this.metadata.delete(index);
+    this.aliases.pop();
+    this.metadata.pop();
     this.names.pop();
     this.owners.pop();
     this.displayNames.pop();
@@ -136,21 +135,20 @@ export class AccountTable {
 
   /** Empty for none. */
   aliasOf(account: AccountIndex): string {
-    return this.aliases.get(account) ?? "";
+    return this.aliases[account] ?? "";
   }
 
   /** How many accounts have one. */
   get aliasCount(): number {
-    return this.aliases.size;
+    return this.byAlias.size;
   }
 
   metadataOf(account: AccountIndex): Metadata {
-    return this.metadata.get(account) ?? NO_METADATA;
+    return this.metadata[account] ?? NO_METADATA;
   }
 
   setMetadata(account: AccountIndex, metadata: Metadata): void {
-    if (Object.keys(metadata).length === 0) this.metadata.delete(account);
-    else this.metadata.set(account, Object.freeze({ ...metadata }));
+    this.metadata[account] = frozen(metadata);
   }
 
   findByName(name: string): AccountIndex | undefined {
@@ -188,4 +186,9 @@ export class AccountTable {
     this.openedPositions = grown(new Float64Array(capacity), this.openedPositions);
     this.openedTimesMs = grown(new Float64Array(capacity), this.openedTimesMs);
   }
+}
+
+/** A copy that nobody changes; one object stands for all that are empty. */
+function frozen(metadata: Metadata): Metadata {
+  return Object.keys(metadata).length === 0 ? NO_METADATA : Object.freeze({ ...metadata });
 }

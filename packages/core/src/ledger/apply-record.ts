@@ -6,7 +6,10 @@ import { postingOf, RecordKind } from "../record.ts";
 import type { OtherRecord } from "./check-record.ts";
 import type { AccountDetails, Ledger } from "./ledger.ts";
 
-/** Carries out a record that was checked, and remembers how to take it back. */
+/**
+ * Carries out a record that was checked. Each step is followed by how to take it back, and is done as a whole or not at
+ * all, so that whatever goes wrong in the middle leaves nothing behind.
+ */
 export function applyRecord(ledger: Ledger, record: OtherRecord): void {
   switch (record.kind) {
     case RecordKind.REJECTED:
@@ -101,17 +104,16 @@ export function applyRecord(ledger: Ledger, record: OtherRecord): void {
 }
 
 function openAccount(ledger: Ledger, record: AccountOpenedRecord): void {
-  ledger.addAccount({ ...record, openedPosition: ledger.position, openedTimeMs: ledger.timeMs });
   const previous = ledger.nextAccountNumber;
-  if (record.number !== 0) {
-    let next = previous;
-    while (ledger.findCustomerAccount(String(next)) !== undefined) next++;
-    ledger.nextAccountNumber = next;
-  }
+  ledger.addAccount({ ...record, openedPosition: ledger.position, openedTimeMs: ledger.timeMs });
   ledger.undo(() => {
     ledger.nextAccountNumber = previous;
     ledger.removeNewestAccount();
   });
+  if (record.number === 0) return;
+  let next = previous;
+  while (ledger.findCustomerAccount(String(next)) !== undefined) next++;
+  ledger.nextAccountNumber = next;
 }
 
 function updateAccount(ledger: Ledger, record: AccountUpdatedRecord): void {
@@ -146,18 +148,16 @@ function changeHold(ledger: Ledger, hold: Position, to: Parameters<Ledger["chang
 /** Adds to what is held on an account, which counts as a change of it even when it adds nothing. */
 function keepBack(ledger: Ledger, account: AccountIndex, delta: bigint): void {
   ledger.keepBack(account, delta);
-  ledger.post(account, 0n, 1);
-  ledger.undo(() => {
-    ledger.post(account, 0n, -1);
-    ledger.keepBack(account, -delta);
-  });
+  ledger.undo(() => ledger.keepBack(account, -delta));
+  add(ledger, account, 0n);
 }
 
 function post(ledger: Ledger, { debit, credit, amount }: Posting): void {
-  ledger.post(debit, -amount, 1);
-  ledger.post(credit, amount, 1);
-  ledger.undo(() => {
-    ledger.post(credit, -amount, -1);
-    ledger.post(debit, amount, -1);
-  });
+  add(ledger, debit, -amount);
+  add(ledger, credit, amount);
+}
+
+function add(ledger: Ledger, account: AccountIndex, delta: bigint): void {
+  ledger.post(account, delta, 1);
+  ledger.undo(() => ledger.post(account, -delta, -1));
 }

@@ -25,16 +25,19 @@ export function apply(ledger: Ledger, record: LedgerRecord): void {
   else checkRecord(ledger, record);
   checkRequest(ledger, record);
   ledger.position++;
-  if (isMovement(record)) {
-    ledger.post(record.debit, -record.amount, 1);
-    ledger.post(record.credit, record.amount, 1);
-  } else {
-    applyRecord(ledger, record);
-  }
-  const { request } = record;
-  if (request !== undefined) {
-    const principal = ledger.internPrincipal(record.principal);
-    ledger.addRequest(principal, request.id, ledger.position, request.hashLow, request.hashHigh);
+  try {
+    // What can fail for want of memory comes before what money moves.
+    rememberRequest(ledger, record);
+    if (isMovement(record)) {
+      ledger.post(record.debit, -record.amount, 1);
+      ledger.post(record.credit, record.amount, 1);
+    } else {
+      applyRecord(ledger, record);
+    }
+  } catch (error) {
+    ledger.revertRecord();
+    ledger.position--;
+    throw error;
   }
 }
 
@@ -44,13 +47,18 @@ export function apply(ledger: Ledger, record: LedgerRecord): void {
  */
 export function unapply(ledger: Ledger, record: LedgerRecord): void {
   assert(ledger.canRevertRecord(), "what is committed is never taken back");
-  if (record.request !== undefined) ledger.removeNewestRequest();
   if (isMovement(record)) {
     ledger.post(record.credit, -record.amount, -1);
     ledger.post(record.debit, record.amount, -1);
   }
   ledger.revertRecord();
   ledger.position--;
+}
+
+function rememberRequest(ledger: Ledger, { principal, request }: LedgerRecord): void {
+  if (request === undefined) return;
+  const index = ledger.internPrincipal(principal);
+  ledger.addRequest(index, request.id, ledger.position, request.hashLow, request.hashHigh);
 }
 
 /** What `rollback` needs to bring a ledger back to where it was. */

@@ -25,14 +25,15 @@ export interface DecisionContext {
   readonly lookup: RecordLookup;
 }
 
-/** Thrown inside a decision, and caught where it began: a rejection ends it wherever it is noticed. */
-export class Rejected extends Error {
-  override readonly name = "Rejected";
+/**
+ * Thrown inside a decision, and caught where it began: a rejection ends it wherever it is noticed. It is no `Error`: the
+ * stack that an `Error` collects takes longer than the decision.
+ */
+export class Rejected {
   readonly reason: RejectionReason;
   readonly metadata: Readonly<Record<string, string>>;
 
   constructor(reason: RejectionReason, metadata: Readonly<Record<string, string>>) {
-    super(reason);
     this.reason = reason;
     this.metadata = metadata;
   }

@@ -1,69 +1,90 @@
 import { assert } from "../assert.ts";
+import { grown } from "./grown.ts";
 
-/** A hold that ends at a time, by its index in the table of holds. */
-export interface Expiry {
-  readonly expiresMs: number;
-  readonly hold: number;
-}
+/** Where a hold stands in the heap when it does not. */
+const ABSENT = 0xffff_ffff;
 
 /**
- * Expiries in the order of time, then of index: a binary heap. Entries that have become stale (the hold has ended, or
- * was extended) stay until they come up or `rebuild` is called; whoever asks says which still count.
+ * Open holds that end by themselves, by their index in the table of holds, in the order of time, then of index: a binary
+ * heap in typed arrays, 8 bytes a hold. It knows where each hold stands, so that one that ends early leaves at once.
  */
 export class ExpiryQueue {
-  private entries: Expiry[] = [];
+  private readonly expiresMs: (hold: number) => number;
+  private heap = new Uint32Array(64);
+  /** Place in the heap by hold. */
+  private places = new Uint32Array(64).fill(ABSENT);
+  private length = 0;
+
+  /** @param expiresMs when a hold ends; it must not change while the hold is in here. */
+  constructor(expiresMs: (hold: number) => number) {
+    this.expiresMs = expiresMs;
+  }
 
   get size(): number {
-    return this.entries.length;
+    return this.length;
   }
 
-  push(entry: Expiry): void {
-    const { entries } = this;
-    let at = entries.push(entry) - 1;
+  /** The hold that ends first; undefined when there is none. */
+  first(): number | undefined {
+    return this.length === 0 ? undefined : this.heap[0];
+  }
+
+  add(hold: number): void {
+    this.makeRoom(hold);
+    assert(this.places[hold] === ABSENT, "a hold waits once for its time");
+    this.rise(this.length++, hold);
+  }
+
+  remove(hold: number): void {
+    const place = this.places[hold];
+    assert(place !== undefined && place !== ABSENT, "the hold waits for its time");
+    this.places[hold] = ABSENT;
+    const last = this.heap[--this.length] as number;
+    if (last === hold) return;
+    // The last takes the free place, and from there its own.
+    if (place > 0 && this.isBefore(last, this.heap[(place - 1) >> 1] as number)) this.rise(place, last);
+    else this.sink(place, last);
+  }
+
+  private rise(from: number, hold: number): void {
+    let at = from;
     while (at > 0) {
       const parent = (at - 1) >> 1;
-      if (!before(entry, entries[parent] as Expiry)) break;
-      entries[at] = entries[parent] as Expiry;
+      const above = this.heap[parent] as number;
+      if (!this.isBefore(hold, above)) break;
+      this.put(at, above);
       at = parent;
     }
-    entries[at] = entry;
+    this.put(at, hold);
   }
 
-  peek(): Expiry | undefined {
-    return this.entries[0];
-  }
-
-  /** Takes the first entry out. */
-  pop(): Expiry {
-    const { entries } = this;
-    const first = entries[0];
-    const last = entries.pop();
-    assert(first !== undefined && last !== undefined, "there is an expiry to take");
-    if (entries.length > 0) this.sink(last);
-    return first;
-  }
-
-  /** Begins anew with these entries. */
-  rebuild(entries: Iterable<Expiry>): void {
-    // A sorted array is a heap.
-    this.entries = [...entries].sort((a, b) => (before(a, b) ? -1 : 1));
-  }
-
-  private sink(entry: Expiry): void {
-    const { entries } = this;
-    let at = 0;
-    for (;;) {
-      let child = 2 * at + 1;
-      if (child >= entries.length) break;
-      if (child + 1 < entries.length && before(entries[child + 1] as Expiry, entries[child] as Expiry)) child++;
-      if (!before(entries[child] as Expiry, entry)) break;
-      entries[at] = entries[child] as Expiry;
+  private sink(from: number, hold: number): void {
+    let at = from;
+    for (let child = 2 * at + 1; child < this.length; child = 2 * at + 1) {
+      const right = child + 1;
+      if (right < this.length && this.isBefore(this.heap[right] as number, this.heap[child] as number)) child = right;
+      const below = this.heap[child] as number;
+      if (!this.isBefore(below, hold)) break;
+      this.put(at, below);
       at = child;
     }
-    entries[at] = entry;
+    this.put(at, hold);
   }
-}
 
-function before(a: Expiry, b: Expiry): boolean {
-  return a.expiresMs < b.expiresMs || (a.expiresMs === b.expiresMs && a.hold < b.hold);
+  private put(place: number, hold: number): void {
+    this.heap[place] = hold;
+    this.places[hold] = place;
+  }
+
+  private isBefore(a: number, b: number): boolean {
+    const difference = this.expiresMs(a) - this.expiresMs(b);
+    return difference < 0 || (difference === 0 && a < b);
+  }
+
+  private makeRoom(hold: number): void {
+    if (this.length === this.heap.length) this.heap = grown(new Uint32Array(this.length * 2), this.heap);
+    let capacity = this.places.length;
+    while (capacity <= hold) capacity *= 2;
+    if (capacity > this.places.length) this.places = grown(new Uint32Array(capacity).fill(ABSENT), this.places);
+  }
 }

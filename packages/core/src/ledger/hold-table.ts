@@ -3,13 +3,11 @@ import { HoldState, type HoldView } from "../hold.ts";
 import type { AccountIndex, Position } from "../identifiers.ts";
 import { ExpiryQueue } from "./expiry-queue.ts";
 import { grown } from "./grown.ts";
-
-/** Stale entries that the queue of expiries may hold besides as many as there are open holds. */
-const STALE_EXPIRIES_MAX = 1_024;
+import { OpenHolds } from "./open-holds.ts";
 
 /**
- * Every hold that was ever placed, by the position of its placing: 37 bytes each, in columns. Ended ones stay, so that a
- * late capture is told how they ended.
+ * Every hold that was ever placed, by the position of its placing: 37 bytes each, in columns, and 16 for the lists of
+ * the open ones. Ended ones stay, so that a late capture is told how they ended.
  */
 export class HoldTable {
   private length = 0;
@@ -20,9 +18,9 @@ export class HoldTable {
   private expiresMs = new Float64Array(64);
   private states = new Uint8Array(64);
   /** Derived: the open ones. */
-  private readonly openByAccount = new Map<AccountIndex, Set<number>>();
-  private openCount = 0;
-  private readonly expiries = new ExpiryQueue();
+  private readonly open = new OpenHolds();
+  /** Derived: the open ones that end by themselves. */
+  private readonly expiries = new ExpiryQueue((hold) => this.expiresMs[hold] as number);
 
   get count(): number {
     return this.length;
@@ -57,8 +55,21 @@ export class HoldTable {
 
   /** Identities of the open holds of an account, ascending. */
   openOf(account: AccountIndex): Position[] {
-    const indexes = [...(this.openByAccount.get(account) ?? [])].sort((a, b) => a - b);
-    return indexes.map((index) => this.positions[index] as number);
+    return Array.from(this.open.of(account), (index) => this.positions[index] as number);
+  }
+
+  /** Up to `limit` of them, beginning with the first that is not below `from`. */
+  openFrom(account: AccountIndex, from: Position, limit: number): Position[] {
+    const start = this.find(from);
+    // A page mostly begins with a hold that is still open: then nothing before it is looked at.
+    const isOpen = start !== -1 && this.states[start] === HoldState.OPEN && this.accounts[start] === account;
+    const found: Position[] = [];
+    for (const index of isOpen ? this.open.from(start) : this.open.of(account)) {
+      if (found.length === limit) break;
+      const position = this.positions[index] as number;
+      if (position >= from) found.push(position);
+    }
+    return found;
   }
 
   /** Adds a hold, placed at a position above all others. */
@@ -71,48 +82,40 @@ export class HoldTable {
     this.held[index] = view.held;
     this.length++;
     this.write(index, view);
-    if (view.state === HoldState.OPEN) this.open(index);
+    if (view.state === HoldState.OPEN) this.enter(index);
   }
 
   /** Takes the newest hold away again. */
   pop(): void {
     assert(this.length > 0, "there is a hold to take away");
-    if (this.states[this.length - 1] === HoldState.OPEN) this.end(this.length - 1);
+    if (this.states[this.length - 1] === HoldState.OPEN) this.leave(this.length - 1);
     this.length--;
   }
 
   /** Changes what can change of a hold. */
   change(index: number, to: Pick<HoldView, "captured" | "expiresMs" | "state">): void {
-    if (this.states[index] === HoldState.OPEN) this.end(index);
+    if (this.states[index] === HoldState.OPEN) this.leave(index);
     this.write(index, to);
-    if (to.state === HoldState.OPEN) this.open(index);
+    if (to.state === HoldState.OPEN) this.enter(index);
   }
 
   /** When the next open hold ends by itself; undefined when none does. */
   nextExpiryMs(): number | undefined {
-    for (let next = this.expiries.peek(); next !== undefined; next = this.expiries.peek()) {
-      if (this.counts(next.hold, next.expiresMs)) return next.expiresMs;
-      this.expiries.pop();
-    }
-    return undefined;
+    const first = this.expiries.first();
+    return first === undefined ? undefined : (this.expiresMs[first] as number);
   }
 
   /** Identities of open holds that end at this time or before it, the first `max` of them by expiry, then position. */
   due(timeMs: number, max: number): Position[] {
     const due: number[] = [];
-    for (let next = this.nextExpiryMs(); next !== undefined && next <= timeMs; next = this.nextExpiryMs()) {
-      const { hold } = this.expiries.pop();
-      // The same hold twice: it was ended, and that was taken back.
-      if (due.at(-1) !== hold) due.push(hold);
-      if (due.length === max) break;
+    for (let next = this.expiries.first(); next !== undefined && due.length < max; next = this.expiries.first()) {
+      if ((this.expiresMs[next] as number) > timeMs) break;
+      this.expiries.remove(next);
+      due.push(next);
     }
     // They end only when a record says so.
-    for (const hold of due) this.expiries.push({ expiresMs: this.expiresMs[hold] as number, hold });
+    for (const hold of due) this.expiries.add(hold);
     return due.map((hold) => this.positions[hold] as number);
-  }
-
-  private counts(index: number, expiresMs: number): boolean {
-    return index < this.length && this.states[index] === HoldState.OPEN && this.expiresMs[index] === expiresMs;
   }
 
   private write(
@@ -124,35 +127,14 @@ export class HoldTable {
     this.states[index] = state;
   }
 
-  private open(index: number): void {
-    const account = this.accounts[index] as AccountIndex;
-    let indexes = this.openByAccount.get(account);
-    if (indexes === undefined) {
-      indexes = new Set();
-      this.openByAccount.set(account, indexes);
-    }
-    indexes.add(index);
-    this.openCount++;
-    const expiresMs = this.expiresMs[index] as number;
-    if (expiresMs === 0) return;
-    if (this.expiries.size > 2 * this.openCount + STALE_EXPIRIES_MAX) this.expiries.rebuild(this.openExpiries());
-    else this.expiries.push({ expiresMs, hold: index });
+  private enter(index: number): void {
+    this.open.add(this.accounts[index] as number, index);
+    if (this.expiresMs[index] !== 0) this.expiries.add(index);
   }
 
-  private end(index: number): void {
-    const account = this.accounts[index] as AccountIndex;
-    const indexes = this.openByAccount.get(account);
-    assert(indexes?.delete(index) === true, "an open hold is among its account's");
-    if (indexes.size === 0) this.openByAccount.delete(account);
-    this.openCount--;
-  }
-
-  private *openExpiries() {
-    for (const indexes of this.openByAccount.values())
-      for (const hold of indexes) {
-        const expiresMs = this.expiresMs[hold] as number;
-        if (expiresMs !== 0) yield { expiresMs, hold };
-      }
+  private leave(index: number): void {
+    if (this.expiresMs[index] !== 0) this.expiries.remove(index);
+    this.open.remove(this.accounts[index] as number, index);
   }
 
   private grow(): void {

@@ -171,6 +171,11 @@ export class Ledger {
     return this.holds.openOf(account);
   }
 
+  /** Up to `limit` of them, beginning with the first that is not below `from`. */
+  openHoldsFrom(account: AccountIndex, from: Position, limit: number): readonly Position[] {
+    return this.holds.openFrom(account, from, limit);
+  }
+
   /** Journal time at which the next open hold ends by itself; undefined when none does. */
   nextExpiryMs(): number | undefined {
     return this.holds.nextExpiryMs();
@@ -312,12 +317,13 @@ export class Ledger {
     this.digest.subtract(this.terms.reversal(original, reversal));
   }
 
+  /** Forgotten again when the record that it is of is taken back. */
   addRequest(principal: number, id: RequestId, position: Position, hashLow: number, hashHigh: number): void {
     this.requests.push(principal, id, position, hashLow, hashHigh);
     this.digest.add(this.terms.request(principal, id, position, hashLow, hashHigh));
   }
 
-  removeNewestRequest(): void {
+  private removeNewestRequest(): void {
     const { principal, id, position, hashLow, hashHigh } = this.requests.entryAt(this.requests.count - 1);
     this.digest.subtract(this.terms.request(principal, id, position, hashLow, hashHigh));
     this.requests.pop();
@@ -384,8 +390,10 @@ export class Ledger {
     return this.position > this.committedPosition;
   }
 
-  /** Takes back what `undo` remembered for the record at the current position, newest first. */
+  /** Takes back the memory of the request at the current position, and what `undo` remembered there, newest first. */
   revertRecord(): void {
+    const newest = this.requests.count - 1;
+    if (newest >= 0 && this.requests.positionOf(newest) === this.position) this.removeNewestRequest();
     for (let step = this.undoSteps.at(-1); step?.position === this.position; step = this.undoSteps.at(-1)) {
       this.undoSteps.pop();
       step.revert();

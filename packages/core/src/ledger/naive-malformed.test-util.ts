@@ -40,6 +40,7 @@ function formProblem(command: Exclude<Command, { kind: "group" }>): boolean {
       const { type, alias = "", floor = 0n, ceiling = 1n } = command;
       if (badText(command.owner, 128) || badText(command.displayName, 128) || badMetadata(command.metadata))
         return true;
+      if (/^0\d*$/.test(alias)) return true;
       if (alias !== "" && (alias.length > 64 || !/^[a-z0-9][-a-z0-9._:@+]*$/i.test(alias))) return true;
       return floor > 0n || floor < (type === 1 ? 0n : MIN) || badCeiling(ceiling);
     }

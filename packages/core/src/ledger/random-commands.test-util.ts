@@ -313,7 +313,14 @@ export class RandomCommands {
     if (random.chance(25)) return this.takenAlias();
     if (random.chance(50)) return `${books.lastNumber + 1 + random.below(4)}`;
     if (random.chance(3)) return random.pick(["a/b", "cash/0/USD", "a".repeat(65), "-1", " a", "Zoë"]);
-    return random.pick(["007", "01", "zoe", "Zoe", "a@b.example", "12345678901234567890", `a-${random.below(500)}`]);
+    return random.pick([
+      random.chance(10) ? "007" : "7a",
+      "zoe",
+      "Zoe",
+      "a@b.example",
+      "12345678901234567890",
+      `a-${random.below(500)}`,
+    ]);
   }
 
   private takenAlias(): string {
