@@ -9,7 +9,7 @@ import {
 } from "@bank/core";
 import type { History } from "@bank/history";
 import { type CommandOutcome, CommandOutcomeSchema, type ForwardedCommand } from "@bank/proto";
-import type { BankReplica, Consistency, Outcome, ReadResult, RequestStatus } from "@bank/replica";
+import type { BankReplica, Consistency, Outcome, RequestStatus } from "@bank/replica";
 import {
   type Asked,
   type CommandCase,
@@ -23,6 +23,7 @@ import {
 } from "@bank/rpc";
 import { create } from "@bufbuild/protobuf";
 import type { Currency, Teller } from "./teller.ts";
+import { type TimedResult, timedOutcome, timedRead } from "./timed-read.ts";
 
 /** Serves customers at the bank itself: the head office, branch 0. */
 export class BankTeller implements Teller {
@@ -95,8 +96,8 @@ export class BankTeller implements Teller {
     this.bank.checkSession(session);
   }
 
-  read<T>(consistency: Consistency, query: (ledger: Ledger) => T, signal: AbortSignal): Promise<ReadResult<T>> {
-    return this.bank.read(consistency, query, signal);
+  read<T>(consistency: Consistency, query: (ledger: Ledger) => T, signal: AbortSignal): Promise<TimedResult<T>> {
+    return timedRead(this.bank, consistency, query, signal);
   }
 
   sessionAt(position: Position): Session | undefined {
@@ -112,9 +113,10 @@ export class BankTeller implements Teller {
     return { durablePosition, connected: true, historyPosition: this.history.projectedPosition };
   }
 
-  async outcomeOf(consistency: Consistency, id: RequestId, signal: AbortSignal): Promise<ReadResult<RequestStatus>> {
+  async outcomeOf(consistency: Consistency, id: RequestId, signal: AbortSignal): Promise<TimedResult<RequestStatus>> {
     if (consistency.mode === "session") this.bank.checkSession(consistency.session);
-    return this.bank.outcomeOf(ANONYMOUS_PRINCIPAL, id, signal);
+    const found = await this.bank.outcomeOf(ANONYMOUS_PRINCIPAL, id, signal);
+    return timedOutcome(this.bank, found, signal);
   }
 
   passTime(timeMs: number, signal: AbortSignal): Promise<Position> {

@@ -9,11 +9,12 @@ import {
 } from "@bank/core";
 import type { History } from "@bank/history";
 import type { CommandOutcome, ForwardedCommand } from "@bank/proto";
-import type { BranchReplica, Consistency, ReadResult, RequestStatus } from "@bank/replica";
+import type { BranchReplica, Consistency, RequestStatus } from "@bank/replica";
 import { type CommandCase, decodeSession, encodeSession, forwardedCommand } from "@bank/rpc";
 import type { ForwardedOutcome } from "./bank-link.ts";
 import type { RequestsUnderWay } from "./requests-under-way.ts";
 import type { Currency, Teller } from "./teller.ts";
+import { type TimedResult, timedOutcome, timedRead } from "./timed-read.ts";
 
 export type Branch = BranchReplica<ForwardedCommand, ForwardedOutcome>;
 
@@ -73,16 +74,18 @@ export class BranchTeller implements Teller {
     await this.host.replica().read({ mode: "session", session }, () => undefined, signal);
   }
 
-  read<T>(consistency: Consistency, query: (ledger: Ledger) => T, signal: AbortSignal): Promise<ReadResult<T>> {
-    return this.host.replica().read(consistency, query, signal);
+  read<T>(consistency: Consistency, query: (ledger: Ledger) => T, signal: AbortSignal): Promise<TimedResult<T>> {
+    return timedRead(this.host.replica(), consistency, query, signal);
   }
 
   /** What is under way through this very server is known here before the bank has said anything about it. */
-  async outcomeOf(consistency: Consistency, id: RequestId, signal: AbortSignal): Promise<ReadResult<RequestStatus>> {
+  async outcomeOf(consistency: Consistency, id: RequestId, signal: AbortSignal): Promise<TimedResult<RequestStatus>> {
     const isUnderWay = this.host.underWay.has(id);
     // Without the bank, which would be asked in vain: the answer is on its way from there.
     const asked = isUnderWay && consistency.mode === "linearizable" ? LOCAL : consistency;
-    const found = await this.host.replica().outcomeOf(asked, ANONYMOUS_PRINCIPAL, id, signal);
+    const replica = this.host.replica();
+    const told = await replica.outcomeOf(asked, ANONYMOUS_PRINCIPAL, id, signal);
+    const found = await timedOutcome(replica, told, signal);
     return isUnderWay && found.value.kind === "notSeen" ? { ...found, value: { kind: "inProgress" } } : found;
   }
 

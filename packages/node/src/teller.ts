@@ -1,8 +1,9 @@
 import type { BranchNumber, Ledger, Position, RequestId, Session } from "@bank/core";
 import type { History } from "@bank/history";
 import type { CommandOutcome } from "@bank/proto";
-import type { Consistency, ReadResult, RequestStatus } from "@bank/replica";
+import type { Consistency, RequestStatus } from "@bank/replica";
 import type { CommandCase } from "@bank/rpc";
+import type { TimedResult } from "./timed-read.ts";
 
 /** How current a server is. */
 export interface Currency {
@@ -37,13 +38,13 @@ export interface Teller {
    */
   checkSession(session: Session, signal: AbortSignal): Promise<void>;
   /** Rejects with `RefusalError`. */
-  read<T>(consistency: Consistency, query: (ledger: Ledger) => T, signal: AbortSignal): Promise<ReadResult<T>>;
+  read<T>(consistency: Consistency, query: (ledger: Ledger) => T, signal: AbortSignal): Promise<TimedResult<T>>;
   /**
    * What became of a request of this server's customers. Rejects with `RefusalError`.
    *
    * @param consistency of the state in which its answer is looked for.
    */
-  outcomeOf(consistency: Consistency, id: RequestId, signal: AbortSignal): Promise<ReadResult<RequestStatus>>;
+  outcomeOf(consistency: Consistency, id: RequestId, signal: AbortSignal): Promise<TimedResult<RequestStatus>>;
   /**
    * Resolves once this server shows a position whose journal time is later than the moment, and gives it.
    * Rejects with `RefusalError`, TIME_IN_FUTURE for one.

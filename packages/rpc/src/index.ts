@@ -51,5 +51,5 @@ export {
 } from "./serve.ts";
 export { decodeSession, encodeSession } from "./session-token.ts";
 export { submitCalls } from "./submit-calls.ts";
-export { timestampMessage, unixMs } from "./time.ts";
+export { timestampMessage, unixMs, unixMsDown, unixMsUp } from "./time.ts";
 export { connectToServer, type ServerConnection, serverUrl } from "./transport.ts";

@@ -7,7 +7,7 @@ import {
   type Session,
 } from "@bank/core";
 import type { AccountService, AccountStateChange, ListAccountsRequest } from "@bank/proto";
-import { accountMessage, type CommandCase, timestampMessage } from "@bank/rpc";
+import { accountMessage, type CommandCase } from "@bank/rpc";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { Teller } from "../teller.ts";
 import { executeOne, readAt } from "./call.ts";
@@ -44,20 +44,16 @@ export function accountService(teller: Teller): ServiceImpl<typeof AccountServic
 
     getBalance: async (request, context) => {
       if (request.asOf.case !== undefined) return getBalanceAsOf(teller, context, request);
-      const { value, readInfo } = await readAt(teller, context, (ledger) => ({
-        account: accountMessage(requireAccount(ledger, request.account)),
-        position: BigInt(ledger.position),
-        time: timestampMessage(ledger.timeMs),
-      }));
-      const { account, position, time } = value;
-      const { posted, held, available, version } = account;
+      const { value, readInfo } = await readAt(teller, context, (ledger) => requireAccount(ledger, request.account));
+      const { posted, held, available, version } = accountMessage(value);
+      const { position, time } = readInfo;
       return {
         ...(posted === undefined ? {} : { posted }),
         ...(held === undefined ? {} : { held }),
         ...(available === undefined ? {} : { available }),
         version,
         position,
-        time,
+        ...(time === undefined ? {} : { time }),
         readInfo,
       };
     },

@@ -1,6 +1,6 @@
 import { type Ledger, mergeSessions, type Session } from "@bank/core";
 import { type BatchResult, type CommandOutcome, type Failure, type ReadInfo, ReadInfoSchema } from "@bank/proto";
-import type { Consistency, ReadResult } from "@bank/replica";
+import type { Consistency } from "@bank/replica";
 import {
   type CommandCase,
   type ConsistencyMode,
@@ -10,10 +10,13 @@ import {
   encodeSession,
   readConsistency,
   SESSION_HEADER,
+  timestampMessage,
 } from "@bank/rpc";
 import { create } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
 import type { Teller } from "../teller.ts";
+import type { TimedResult } from "../timed-read.ts";
+import { timeOfResult } from "./result-time.ts";
 
 /**
  * What a call's headers ask of the state that it is answered from. A session that comes along is checked in every mode
@@ -81,7 +84,7 @@ export async function executeAny(
   const [outcome] = await executeAll(teller, context, [command]);
   if (outcome?.result === undefined) throw new Error("a command has a result");
   const { result, position } = outcome;
-  return { result, position, readInfo: writeInfo(teller, position) };
+  return { result, position, readInfo: writeInfo(teller, [outcome]) };
 }
 
 /** Many commands: one outcome for each. */
@@ -103,18 +106,25 @@ function limitedSignal(context: HandlerContext): AbortSignal {
   return AbortSignal.any([context.signal, AbortSignal.timeout(TIMEOUT_DEFAULT_MS)]);
 }
 
-/** Names a state that contains the position. */
-export function writeInfo(teller: Teller, position: bigint): ReadInfo {
+/** Names a state that contains the outcomes. Its time is known only where a result says when it came about. */
+export function writeInfo(teller: Teller, outcomes: readonly CommandOutcome[]): ReadInfo {
+  const position = outcomes.reduce((highest, { position: p }) => (p > highest ? p : highest), 0n);
   const session = position === 0n ? undefined : teller.sessionAt(Number(position));
-  return create(ReadInfoSchema, { position, session: session === undefined ? "" : encodeSession(session) });
+  const times = outcomes.flatMap(({ position: p, result }) => (p === position ? (timeOfResult(result) ?? []) : []));
+  return create(ReadInfoSchema, {
+    position,
+    session: session === undefined ? "" : encodeSession(session),
+    ...(times[0] === undefined ? {} : { time: times[0] }),
+  });
 }
 
 /** What a reply says about the state that it was read from. */
-export function readInfo<T>({ position, stalenessMs, session }: ReadResult<T>): ReadInfo {
+export function readInfo<T>({ position, timeMs, stalenessMs, session }: TimedResult<T>): ReadInfo {
   return create(ReadInfoSchema, {
     position: BigInt(position),
     ...(stalenessMs === undefined ? {} : { stalenessMs: BigInt(stalenessMs) }),
     session: session === undefined ? "" : encodeSession(session),
+    ...(timeMs === undefined ? {} : { time: timestampMessage(timeMs) }),
   });
 }
 

@@ -18,9 +18,8 @@ import {
   type ReadInfo,
   ReadInfoSchema,
 } from "@bank/proto";
-import { encodeSession, moneyMessage, timestampMessage, unixMs } from "@bank/rpc";
+import { encodeSession, moneyMessage, timestampMessage, unixMsDown, unixMsUp } from "@bank/rpc";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { HandlerContext } from "@connectrpc/connect";
 import { sha256 } from "../platform.ts";
 import type { Teller } from "../teller.ts";
@@ -89,7 +88,8 @@ export async function getBalanceAsOf(
   context: HandlerContext,
   { account: reference, asOf }: GetBalanceRequest,
 ): Promise<MessageInitShape<typeof GetBalanceResponseSchema>> {
-  const timeMs = asOf.case === "time" ? momentMs(asOf.value) : undefined;
+  // Nothing is booked between two milliseconds: the one that the moment is in ends as the moment does.
+  const timeMs = asOf.case === "time" ? unixMsDown(asOf.value, "time") : undefined;
   const { consistency, signal } = await askedConsistency(teller, context);
   // Nothing can be booked in that moment any more once journal time is behind it.
   if (timeMs !== undefined) await teller.passTime(timeMs, signal);
@@ -150,30 +150,13 @@ function filterOf(ledger: Ledger, { filter }: ListTransactionsRequest): ListFilt
   if (filter === undefined) return {};
   const { fromTime, beforeTime, kinds, amountMin, amountMax, counterparty } = filter;
   return {
-    fromMs: fromTime === undefined ? undefined : boundMs(fromTime),
-    beforeMs: beforeTime === undefined ? undefined : boundMs(beforeTime),
+    fromMs: fromTime === undefined ? undefined : unixMsUp(fromTime, "filter.from_time"),
+    beforeMs: beforeTime === undefined ? undefined : unixMsUp(beforeTime, "filter.before_time"),
     kinds: recordKindsOf(kinds),
     amountMin: amountMin === 0n ? undefined : amountMin,
     amountMax: amountMax === 0n ? undefined : amountMax,
     counterparty: counterparty === "" ? undefined : requireAccount(ledger, counterparty).index,
   };
-}
-
-const NANOS_PER_MS = 1_000_000;
-
-// Journal times are whole milliseconds: nothing is booked between two of them.
-
-/**
- * The millisecond that a moment is in, which ends as it does.
- * Throws: `RefusalError` INVALID_REQUEST for a moment before 1970 or after 9999.
- */
-function momentMs({ seconds, nanos, $typeName }: Timestamp): number {
-  return unixMs({ $typeName, seconds, nanos: nanos - (nanos % NANOS_PER_MS) }, "time");
-}
-
-/** The first millisecond that is not before a moment. */
-function boundMs({ seconds, nanos }: Timestamp): number {
-  return Number(seconds) * 1_000 + Math.ceil(nanos / NANOS_PER_MS);
 }
 
 /** Letters and digits that no other list of transactions has. */

@@ -62,8 +62,9 @@ function listHolds(
   requireList(page, list);
   const lastPosition = page?.position ?? ledger.position;
   const from = page?.next ?? 0;
-  const open = ledger.openHoldsOf(index).filter((hold) => hold >= from && hold <= lastPosition);
   const pageSize = pageSizeOf(request.pageSize);
+  // One more than the page holds, which is where the next begins.
+  const open = ledger.openHoldsFrom(index, from, pageSize + 1).filter((hold) => hold <= lastPosition);
   const holds = open.slice(0, pageSize).map((hold) => holdMessage(ledger, requireHold(ledger, hold)));
   const next = open[pageSize];
   const session = page?.session ?? sessionAt(lastPosition);

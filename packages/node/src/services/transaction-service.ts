@@ -33,8 +33,7 @@ export function transactionService(teller: Teller): ServiceImpl<typeof Transacti
       const commands = request.items.map(commandOfBatchItem);
       requireCallSize(commands);
       const outcomes = await executeAll(teller, context, commands);
-      const position = outcomes.reduce((highest, { position: p }) => (p > highest ? p : highest), 0n);
-      return { results: outcomes.map(resultOf), readInfo: writeInfo(teller, position) };
+      return { results: outcomes.map(resultOf), readInfo: writeInfo(teller, outcomes) };
     },
 
     getTransaction: (request, context) => getTransaction(teller, context, request),
