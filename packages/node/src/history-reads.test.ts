@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { AccountType, TransactionKind } from "@bank/proto";
+import { AccountType, BadRequestSchema, TransactionKind } from "@bank/proto";
 import { consistency, type ServerClient } from "@bank/testkit";
 import { timestampFromMs, timestampNow } from "@bufbuild/protobuf/wkt";
 import { describe, expect, it, vi } from "vitest";
 import { openAccount } from "./books.test-util.ts";
+import { failureOf } from "./calls.test-util.ts";
 import { dollars, listAll, plainBalance, reasonOf } from "./history-calls.test-util.ts";
 import { clientOf, startFollowing, startTestBank } from "./servers.test-util.ts";
 
@@ -325,9 +326,33 @@ describe("a balance of the past", () => {
         { seconds: -1n, nanos: 0 },
         { seconds: 253_402_300_800n, nanos: 0 },
         { seconds, nanos: 2_000_000_000 },
+        { seconds, nanos: -5 },
+        { seconds, nanos: -1_000_000 },
         { seconds: 9_223_372_036_854_775_807n, nanos: 0 },
       ])
         expect(await at(value)).toBe("INVALID_REQUEST");
+    }
+  });
+});
+
+describe.each([
+  ["fromTime", "filter.from_time"],
+  ["beforeTime", "filter.before_time"],
+] as const)("the bound %s of a list", (bound, field) => {
+  it("is refused with its path where it is no time that there can be", async () => {
+    const { client, accounts } = await bankWithDeposits(1);
+    for (const value of [
+      { seconds: 1n, nanos: -5 },
+      { seconds: 1n, nanos: 1_000_000_000 },
+      { seconds: -1n, nanos: 0 },
+      { seconds: 253_402_300_800n, nanos: 0 },
+    ]) {
+      const failure = failureOf(
+        client.transactions.listTransactions({ account: accounts[0], filter: { [bound]: value } }),
+      );
+      const { reason, error } = await failure;
+      expect(reason).toBe("INVALID_REQUEST");
+      expect(error.findDetails(BadRequestSchema)).toMatchObject([{ fieldViolations: [{ field }] }]);
     }
   });
 });

@@ -189,6 +189,27 @@ describe("the open holds of an account", () => {
     expect((await atBank.holds.listHolds({ account: "cash/0/USD" })).holds).toEqual([]);
   });
 
+  it("are not all looked at for a page of a few", async () => {
+    const { bank, atBank } = await startServers();
+    const account = await accountWith(atBank, 1_000);
+    const placed: bigint[] = [];
+    for (let i = 1; i <= 5; i++) placed.push((await place(atBank, account, i)).hold);
+    const { ledger } = bank.replica;
+    const [all, some] = [vi.spyOn(ledger, "openHoldsOf"), vi.spyOn(ledger, "openHoldsFrom")];
+    const first = await atBank.holds.listHolds({ account, pageSize: 2 });
+    const second = await atBank.holds.listHolds({ account, pageSize: 2, pageToken: first.nextPageToken });
+    expect([first, second].map(({ holds }) => holds.map(({ hold }) => hold))).toEqual([
+      placed.slice(0, 2),
+      placed.slice(2, 4),
+    ]);
+    // One more than is shown, for whether there is a next page.
+    expect(some.mock.results.map(({ value }) => value)).toEqual([
+      placed.slice(0, 3).map(Number),
+      placed.slice(2, 5).map(Number),
+    ]);
+    expect(all).not.toHaveBeenCalled();
+  });
+
   it("are asked for by the tokens of this list alone", async () => {
     const { atBank: client } = await startServers();
     const account = await accountWith(client, 100);

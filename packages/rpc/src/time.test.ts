@@ -3,15 +3,17 @@ import { create } from "@bufbuild/protobuf";
 import { TimestampSchema } from "@bufbuild/protobuf/wkt";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { timestampMessage, unixMs } from "./time.ts";
+import { timestampMessage, unixMs, unixMsDown, unixMsUp } from "./time.ts";
 
 function at(seconds: bigint, nanos = 0) {
   return create(TimestampSchema, { seconds, nanos });
 }
 
-function refusalOf(seconds: bigint, nanos: number): RefusalError["refusal"] {
+type Reader = typeof unixMs;
+
+function refusalOf(read: Reader, seconds: bigint, nanos: number): RefusalError["refusal"] {
   try {
-    unixMs(at(seconds, nanos), "filter.from_time", 3);
+    read(at(seconds, nanos), "filter.from_time", 3);
   } catch (error) {
     if (error instanceof RefusalError) return error.refusal;
     throw error;
@@ -19,32 +21,56 @@ function refusalOf(seconds: bigint, nanos: number): RefusalError["refusal"] {
   throw new Error("it was expected to be refused");
 }
 
-describe("a moment", () => {
+const REFUSED = {
+  reason: "INVALID_REQUEST",
+  outcome: "NOT_APPLIED",
+  item: 3,
+  violations: [{ field: "filter.from_time" }],
+};
+
+const READERS: readonly [string, Reader][] = [
+  ["exactly", unixMs],
+  ["rounded down", unixMsDown],
+  ["rounded up", unixMsUp],
+];
+
+describe.each(READERS)("a moment, read %s,", (_name, read) => {
   it("is the same in the ledger as on the wire, to the millisecond", () => {
     fc.assert(
       fc.property(fc.oneof(fc.integer({ min: 0, max: TIME_MS_MAX }), fc.constantFrom(0, 1, 999, TIME_MS_MAX)), (ms) => {
-        expect(unixMs(timestampMessage(ms), "time")).toBe(ms);
+        expect(read(timestampMessage(ms), "time")).toBe(ms);
         // By its parts, however they come about.
-        expect(unixMs(at(BigInt(Math.floor(ms / 1_000)), (ms % 1_000) * 1_000_000), "time")).toBe(ms);
+        expect(read(at(BigInt(Math.floor(ms / 1_000)), (ms % 1_000) * 1_000_000), "time")).toBe(ms);
       }),
     );
   });
 
   it.each<[string, bigint, number]>([
-    ["a microsecond too much", 1n, 1_000],
-    ["a nanosecond too much", 1n, 999_999_999],
     ["before 1970", -1n, 0],
     ["a millisecond before 1970", -1n, 999_000_000],
     ["in the year 10000", 253_402_300_800n, 0],
     ["in no year at all", 2n ** 62n, 0],
-    ["of negative nanoseconds", 5n, -1_000_000],
+    ["in no year at all, long ago", -(2n ** 62n), 0],
+    ["of five negative nanoseconds", 5n, -5],
+    ["of five negative nanoseconds, at the beginning of 1970", 0n, -5],
+    ["of a negative millisecond", 5n, -1_000_000],
     ["of a second in nanoseconds", 5n, 1_000_000_000],
-  ])("is none that the ledger can take: %s", (_, seconds, nanos) => {
-    expect(refusalOf(seconds, nanos)).toMatchObject({
-      reason: "INVALID_REQUEST",
-      outcome: "NOT_APPLIED",
-      item: 3,
-      violations: [{ field: "filter.from_time" }],
-    });
+    ["of more seconds than fit", 5n, 2_147_483_647],
+  ])("is none that can be read: %s", (_, seconds, nanos) => {
+    expect(refusalOf(read, seconds, nanos)).toMatchObject(REFUSED);
+  });
+});
+
+describe("a moment between two milliseconds", () => {
+  it.each([1, 1_000, 999_999])("is refused, or taken as one of them: %i nanoseconds behind the first", (nanos) => {
+    const between = (ms: number) => at(7n, ms * 1_000_000 + nanos);
+    expect(refusalOf(unixMs, 7n, 3_000_000 + nanos)).toMatchObject(REFUSED);
+    expect([unixMsDown(between(3), "time"), unixMsUp(between(3), "time")]).toEqual([7_003, 7_004]);
+    expect([unixMsDown(between(999), "time"), unixMsUp(between(999), "time")]).toEqual([7_999, 8_000]);
+  });
+
+  it("may be the last of the year 9999", () => {
+    const last = at(253_402_300_799n, 999_999_999);
+    expect([unixMsDown(last, "time"), unixMsUp(last, "time")]).toEqual([TIME_MS_MAX, TIME_MS_MAX + 1]);
   });
 });
