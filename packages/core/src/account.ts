@@ -32,6 +32,7 @@ export function internalAccountName(type: InternalAccountType, branch: BranchNum
 
 /** Branch and currency of a name such as `fees/1/USD`; undefined for any other text. */
 export function parseFeesAccountName(name: string): { branch: BranchNumber; currency: string } | undefined {
+  if (!name.startsWith("fees/")) return undefined;
   const match = /^fees\/(0|[1-9][0-9]{0,4})\/([A-Z]{3})$/.exec(name);
   return match === null ? undefined : { branch: Number(match[1]), currency: match[2] as string };
 }

@@ -3,9 +3,9 @@ import type { ApplyInterest, Deposit, Reverse, Transfer, Withdraw } from "../com
 import type { AccountIndex } from "../identifiers.ts";
 import { interestOn } from "../interest.ts";
 import { REVERSALS_MAX } from "../limits.ts";
-import type { LedgerRecord, Posting } from "../record.ts";
+import type { LedgerRecord, MovementRecord, Posting } from "../record.ts";
 import { postingOf, RecordKind } from "../record.ts";
-import { type Decision, Rejected } from "./decision.ts";
+import { type Decision, type Receiver, Rejected } from "./decision.ts";
 
 export function decideDeposit(decision: Decision, command: Deposit): LedgerRecord[] {
   const { amount } = command;
@@ -16,8 +16,7 @@ export function decideDeposit(decision: Decision, command: Deposit): LedgerRecor
   decision.requireBelowCeiling(account, amount.minor);
   const cash = decision.internalBeside(AccountType.CASH, account);
   decision.requireRange(cash, account, amount.minor);
-  const posting = decision.posting(cash, account, amount.minor);
-  return decision.answer({ kind: RecordKind.DEPOSIT, ...decision.answering(), ...posting });
+  return move(decision, RecordKind.DEPOSIT, cash, account, amount.minor);
 }
 
 export function decideWithdraw(decision: Decision, command: Withdraw): LedgerRecord[] {
@@ -29,8 +28,7 @@ export function decideWithdraw(decision: Decision, command: Withdraw): LedgerRec
   decision.requireFunds(account, amount.minor, decision.ledger.accounts.floors[account] as bigint);
   const cash = decision.internalBeside(AccountType.CASH, account);
   decision.requireRange(account, cash, amount.minor);
-  const posting = decision.posting(account, cash, amount.minor);
-  return decision.answer({ kind: RecordKind.WITHDRAWAL, ...decision.answering(), ...posting });
+  return move(decision, RecordKind.WITHDRAWAL, account, cash, amount.minor);
 }
 
 export function decideTransfer(decision: Decision, command: Transfer): LedgerRecord[] {
@@ -45,8 +43,7 @@ export function decideTransfer(decision: Decision, command: Transfer): LedgerRec
   decision.requireFunds(from, amount.minor, decision.ledger.accounts.floors[from] as bigint);
   decision.requireBelowCeiling(to, amount.minor);
   decision.requireRange(from, to, amount.minor);
-  const posting = decision.posting(from, to, amount.minor);
-  return decision.answer({ kind: RecordKind.TRANSFER, ...decision.answering(), ...posting });
+  return move(decision, RecordKind.TRANSFER, from, to, amount.minor);
 }
 
 export function decideReverse(decision: Decision, command: Reverse): LedgerRecord[] {
@@ -91,6 +88,19 @@ export function decideInterest(decision: Decision, command: ApplyInterest): Ledg
   decision.requireRange(payer, account, amount);
   const paidFrom = decision.indexOf(payer);
   return decision.answer({ ...decision.answering(), ...interest, paidFrom });
+}
+
+/** The commonest records of all: made in one go, which is several times as fast as from parts. */
+function move(
+  decision: Decision,
+  kind: MovementRecord["kind"],
+  from: Receiver,
+  to: Receiver,
+  amount: bigint,
+): LedgerRecord[] {
+  const { principal, branch, request } = decision.context;
+  const debit = decision.indexOf(from);
+  return decision.answer({ kind, principal, branch, request, debit, credit: decision.indexOf(to), amount });
 }
 
 /** The customer's side of a movement; of a transfer, the one that paid. */

@@ -4,11 +4,11 @@ import { assert } from "../assert.ts";
 import type { Versioned } from "../command.ts";
 import { currencyDecimals } from "../currency.ts";
 import type { AccountIndex, BranchNumber, CurrencyIndex, Position } from "../identifiers.ts";
-import { ACCOUNTS_MAX, BALANCE_MIN } from "../limits.ts";
+import { ACCOUNTS_MAX, AMOUNT_MAX, BALANCE_MIN } from "../limits.ts";
 import type { Money } from "../money.ts";
 import { fitsBalance, formatAmount } from "../money.ts";
 import { RefusalError, type RejectionReason } from "../reasons.ts";
-import type { AccountOpenedRecord, LedgerRecord, Posting, RequestKey } from "../record.ts";
+import type { AccountOpenedRecord, LedgerRecord, RequestKey } from "../record.ts";
 import { RecordKind } from "../record.ts";
 import type { CurrencyEntry, Ledger } from "./ledger.ts";
 
@@ -155,14 +155,16 @@ export class Decision {
     });
   }
 
-  /** Neither closed nor frozen; of several, a closed one is told first. */
-  requireOpen(...receivers: readonly Receiver[]): void {
-    const accounts = receivers.filter((receiver): receiver is AccountIndex => typeof receiver === "number");
-    const { states } = this.ledger.accounts;
-    const closed = accounts.find((account) => states[account] === AccountState.CLOSED);
-    if (closed !== undefined) throw new Rejected("ACCOUNT_CLOSED", { account: this.ledger.referenceOf(closed) });
-    const frozen = accounts.find((account) => states[account] === AccountState.FROZEN);
-    if (frozen !== undefined) throw new Rejected("ACCOUNT_FROZEN", { account: this.ledger.referenceOf(frozen) });
+  /** Neither closed nor frozen; of two, a closed one is told first. */
+  requireOpen(first: Receiver, second: Receiver = first): void {
+    if (this.isOpen(first) && this.isOpen(second)) return;
+    for (const [state, reason] of [
+      [AccountState.CLOSED, "ACCOUNT_CLOSED"],
+      [AccountState.FROZEN, "ACCOUNT_FROZEN"],
+    ] as const)
+      for (const account of [first, second])
+        if (typeof account === "number" && this.ledger.accounts.states[account] === state)
+          throw new Rejected(reason, { account: this.ledger.referenceOf(account) });
   }
 
   requireCurrency(receiver: Receiver, amount: Money): void {
@@ -194,9 +196,11 @@ export class Decision {
   }
 
   requireBelowCeiling(receiver: Receiver, amount: bigint): void {
-    if (typeof receiver !== "number" || !this.ledger.isCustomerAccount(receiver)) return;
-    const { ceiling, posted } = this.ledger.viewAccount(receiver);
-    if (ceiling === undefined || posted + amount <= ceiling) return;
+    if (typeof receiver !== "number") return;
+    const ceiling = this.ledger.accounts.ceilings[receiver] as bigint;
+    const posted = this.ledger.accounts.posted[receiver] as bigint;
+    // What no ceiling stands for is the end of the range, which is told as that.
+    if (posted + amount <= ceiling || ceiling === AMOUNT_MAX) return;
     throw new Rejected("CEILING_EXCEEDED", {
       account: this.ledger.referenceOf(receiver),
       ...this.amounts(receiver, { ceiling, posted, requested: amount }),
@@ -220,17 +224,15 @@ export class Decision {
     if (entries >= max) throw new Rejected("TABLE_FULL", { entries: String(entries), table });
   }
 
-  /** The posting, with both accounts opened if need be. */
-  posting(from: Receiver, to: Receiver, amount: bigint): Posting {
-    const debit = this.indexOf(from);
-    return { debit, credit: this.indexOf(to), amount };
-  }
-
   /** Amounts of an account's currency as texts, with the currency. */
   amounts(account: AccountIndex, amounts: Readonly<Record<string, bigint>>): Record<string, string> {
     const { code, decimals } = this.currencyOf(account);
     const texts = Object.entries(amounts).map(([name, minor]) => [name, formatAmount(minor, decimals)]);
     return { ...Object.fromEntries(texts), currency: code };
+  }
+
+  private isOpen(receiver: Receiver): boolean {
+    return typeof receiver !== "number" || this.ledger.accounts.states[receiver] === AccountState.OPEN;
   }
 
   private referenceOf(receiver: Receiver): string {
