@@ -51,8 +51,11 @@ function checkActors({ actors, actor }: BatchPayload, count: number): void {
     throw new JournalFormatError("the batch does not list exactly the actors that its records name");
 }
 
+/** The columns whose values belong to one record each, apart from movements. */
+export type EntryColumn = keyof RecordColumns["used"];
+
 /** Takes the values out of the columns, record by record. */
-class RecordColumns {
+export class RecordColumns {
   private readonly payload: BatchPayload;
   /** One copy, which the ids of all records share. */
   private readonly requestIds: ArrayBuffer;
@@ -60,7 +63,7 @@ class RecordColumns {
   private record = 0;
   private request = 0;
   private movement = 0;
-  private readonly used = {
+  readonly used = {
     accountsOpened: 0,
     rejections: 0,
     epochsBegun: 0,
@@ -84,6 +87,7 @@ class RecordColumns {
     this.hashes = new DataView(buffer, byteOffset, byteLength);
   }
 
+  /** The next record. Throws: `JournalFormatError` where the columns do not have it. */
   next(): LedgerRecord {
     const { payload } = this;
     const kindByte = payload.kinds[this.record] as number;
@@ -155,7 +159,7 @@ class RecordColumns {
     const finished =
       this.request * 16 === payload.requestIds.length &&
       [payload.debit, payload.credit, payload.amount].every((column) => column.length === movement) &&
-      (Object.keys(this.used) as (keyof typeof this.used)[]).every((name) => payload[name].length === this.used[name]);
+      (Object.keys(this.used) as EntryColumn[]).every((name) => payload[name].length === this.used[name]);
     if (!finished) throw new JournalFormatError("a column has more values than the records use");
   }
 
@@ -170,7 +174,7 @@ class RecordColumns {
     };
   }
 
-  private take<Name extends keyof RecordColumns["used"]>(name: Name): BatchPayload[Name][number] {
+  private take<Name extends EntryColumn>(name: Name): BatchPayload[Name][number] {
     const value = this.payload[name][this.used[name]++];
     if (value === undefined) throw new JournalFormatError(`the column ${name} ends too early`);
     return value;

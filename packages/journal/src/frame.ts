@@ -62,7 +62,7 @@ export function encodeFrame(header: Omit<BatchHeader, "count">, records: readonl
 
 /** Reads only the header. Throws: `JournalFormatError`. */
 export function decodeHeader(frame: Uint8Array): BatchHeader {
-  return split(frame).header;
+  return splitFrame(frame).header;
 }
 
 /**
@@ -71,13 +71,14 @@ export function decodeHeader(frame: Uint8Array): BatchHeader {
  * Throws: `JournalFormatError`.
  */
 export function decodeFrame(frame: Uint8Array): Batch {
-  const { header, payload } = split(frame);
+  const { header, payload } = splitFrame(frame);
   const batch = { header, records: decodeRecords(decodeStrictly(BatchPayloadSchema, payload), header.count) };
   checkBatch(batch);
   return batch;
 }
 
-function split(frame: Uint8Array): { header: BatchHeader; payload: Uint8Array } {
+/** Reads the header, and finds the payload. Throws: `JournalFormatError`. */
+export function splitFrame(frame: Uint8Array): { header: BatchHeader; payload: Uint8Array } {
   if (frame.length < 4 || frame.length > FRAME_BYTES_MAX)
     throw new JournalFormatError(`a frame has 4 to ${FRAME_BYTES_MAX} bytes, not ${frame.length}`);
   const headerEnd = 4 + new DataView(frame.buffer, frame.byteOffset, 4).getUint32(0, true);

@@ -6,6 +6,7 @@ export { genesisHash, JOURNAL_FORMAT, nextHash } from "./chain.ts";
 export { DigestMismatchError, JournalChainError, JournalFormatError } from "./errors.ts";
 export { estimateBytes } from "./estimate.ts";
 export { type Batch, type BatchHeader, decodeFrame, decodeHeader, encodeFrame } from "./frame.ts";
+export { FrameReader } from "./frame-reader.ts";
 export { applyBatch, applyFrame, type ReceivedFrame, type Replay } from "./replay.ts";
 export type { Sha256 } from "./sha256.ts";
 export { loadSnapshot, type Snapshot, takeSnapshot } from "./snapshot.ts";
