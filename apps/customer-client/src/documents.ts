@@ -125,17 +125,24 @@ export function branchDocument({ number, address, name, status }: Branch): JsonO
   };
 }
 
-/** From which state an answer was taken, and the token that shows at least that state elsewhere. */
-export function readDocument({ position, stalenessMs }: ReadInfo, session: string | undefined): JsonObject {
-  return { position: String(position), staleness_ms: stalenessMs, session };
+/** From which state of which journal time an answer was taken, and the token that shows at least that state elsewhere. */
+export function readDocument({ position, timeMs, stalenessMs }: ReadInfo, session: string | undefined): JsonObject {
+  return { position: String(position), time: optionalTime(timeMs), staleness_ms: stalenessMs, session };
 }
 
-/** Under which id a change was made, and the token that shows at least that change elsewhere. */
+/** Under which id a change was made, when as far as its answer tells, and the token that shows at least that change elsewhere. */
 export function doneDocument(
-  { requestId, replayed, preview, position }: Done,
+  { requestId, replayed, preview, position, timeMs }: Done,
   session: string | undefined,
 ): JsonObject {
-  return { request_id: requestId, replayed, dry_run: preview, position: String(position), session };
+  return {
+    request_id: requestId,
+    replayed,
+    dry_run: preview,
+    position: String(position),
+    time: optionalTime(timeMs),
+    session,
+  };
 }
 
 export function timeDocument(timeMs: number): string {
@@ -144,6 +151,10 @@ export function timeDocument(timeMs: number): string {
 
 function limitsDocument({ floor, ceiling }: Pick<AccountUpdate, "floor" | "ceiling">): JsonObject {
   return { floor: moneyDocument(floor), ceiling: ceiling === undefined ? null : moneyDocument(ceiling) };
+}
+
+function optionalTime(timeMs: number | undefined): string | undefined {
+  return timeMs === undefined ? undefined : timeDocument(timeMs);
 }
 
 function optionalPosition(position: number | undefined): string | undefined {

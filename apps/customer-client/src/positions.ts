@@ -1,4 +1,11 @@
+import type { ReadInfo } from "@bank/client";
+import { timeText } from "./time-text.ts";
 import { UsageError } from "./usage-error.ts";
+
+/** The state that an answer is of: `position 10, 2026-01-05T09:00:00Z`. */
+export function stateText({ position, timeMs }: Pick<ReadInfo, "position" | "timeMs">): string {
+  return timeMs === undefined ? `position ${position}` : `position ${position}, ${timeText(timeMs)}`;
+}
 
 /**
  * A transaction, a hold, a position or a version, as people write it: a whole number from 1.

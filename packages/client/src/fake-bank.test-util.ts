@@ -34,6 +34,9 @@ export class FakeServer extends FaultyConnection {
   }
 }
 
+/** Journal time of every state that a fake bank is read in. */
+export const READ_TIME_MS = 2_500;
+
 class FakeRoutes {
   private readonly ledger: FakeLedger;
   private readonly number: number;
@@ -101,7 +104,7 @@ class FakeRoutes {
         const answers = items.map((item) => ledger.execute(commandOfBatchItem(item)));
         return {
           results: (ledger.dropResults ? [] : answers).map(({ replayed, result }) => ({ replayed, result })),
-          readInfo: this.readInfo(Math.max(...answers.map(({ position }) => position))),
+          readInfo: this.writeInfo(Math.max(...answers.map(({ position }) => position))),
         };
       },
       getTransaction: ({ transaction: asked }) => {
@@ -150,7 +153,7 @@ class FakeRoutes {
     const { ledger } = this;
     router.service(RequestService, {
       getOutcome: ({ requestId }) => ({ ...ledger.outcome(requestId), readInfo: this.readInfo() }),
-      cancelRequest: ({ requestId }) => ({ ...ledger.cancel(requestId), readInfo: this.readInfo() }),
+      cancelRequest: ({ requestId }) => ({ ...ledger.cancel(requestId), readInfo: this.writeInfo(ledger.position) }),
     });
   }
 
@@ -179,13 +182,20 @@ class FakeRoutes {
     });
   }
 
-  private readInfo(position = this.ledger.position) {
+  private readInfo() {
+    return { ...this.writeInfo(this.ledger.position), time: timestampFromMs(READ_TIME_MS) };
+  }
+
+  /** Tells no time. */
+  private writeInfo(position: number) {
     return { position: BigInt(position), stalenessMs: 0n, session: this.ledger.token(position) };
   }
 
   private booked(command: ItemCase) {
     const { result, ...reply } = this.done(command, "transaction");
-    return { ...reply, transaction: { ...result, branch: this.number } };
+    // Where money moved, the time of a write is known.
+    const readInfo = { ...reply.readInfo, ...(result.time === undefined ? {} : { time: result.time }) };
+    return { ...reply, readInfo, transaction: { ...result, branch: this.number } };
   }
 
   private stateChanged(command: ItemCase) {
@@ -210,7 +220,7 @@ class FakeRoutes {
     }
     if (result.case !== kind) throw new Error(`a command gives ${kind}, not ${result.case}`);
     type Value = Extract<Result, { case: Case }>["value"];
-    return { result: result.value as Value, replayed, readInfo: this.readInfo(state) };
+    return { result: result.value as Value, replayed, readInfo: this.writeInfo(state) };
   }
 }
 

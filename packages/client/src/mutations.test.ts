@@ -33,6 +33,7 @@ describe("a mutation", () => {
       replayed: false,
       preview: false,
       position: 2,
+      timeMs: 2_000,
       stalenessMs: 0,
       transaction: {
         position: 2,

@@ -5,7 +5,7 @@ import { createRouterTransport } from "@connectrpc/connect";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { BankClient } from "./bank-client.ts";
 import { clientOf, failure, lossDetected, storeRefused, usd } from "./clients.test-util.ts";
-import { FakeServer } from "./fake-bank.test-util.ts";
+import { FakeServer, READ_TIME_MS } from "./fake-bank.test-util.ts";
 import { FaultyConnection } from "./faulty-connection.test-util.ts";
 
 let server: FakeServer;
@@ -26,6 +26,7 @@ describe("the outcome of a request", () => {
       result: { kind: "transaction", transaction },
       answeredPosition: 2,
       position: 3,
+      timeMs: READ_TIME_MS,
       stalenessMs: 0,
     });
   });
@@ -69,6 +70,7 @@ describe("the outcome of a request", () => {
       requestId: unseen,
       state: "notSeen",
       position: 1,
+      timeMs: READ_TIME_MS,
       stalenessMs: 0,
     });
   });
@@ -98,6 +100,7 @@ describe("cancelling a request", () => {
       state: "cancelled",
       answeredPosition: 2,
       position: 2,
+      timeMs: undefined,
       stalenessMs: 0,
     });
     expect(await client.outcome(requestId)).toMatchObject({ state: "cancelled", answeredPosition: 2 });

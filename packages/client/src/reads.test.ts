@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { beforeEach, describe, expect, it } from "vitest";
 import { clientOf, failure, said, usd } from "./clients.test-util.ts";
-import { FakeServer } from "./fake-bank.test-util.ts";
+import { FakeServer, READ_TIME_MS } from "./fake-bank.test-util.ts";
 
 let server: FakeServer;
 beforeEach(() => {
@@ -25,6 +25,7 @@ describe("a read", () => {
     expect(await clientOf(server).getAccount("1")).toMatchObject({
       account: { number: "1", type: "savings", openedAtMs: 1_000, openedPosition: 1 },
       position: 1,
+      timeMs: READ_TIME_MS,
     });
   });
 
@@ -97,7 +98,8 @@ describe("a transaction", () => {
     const client = clientOf(server);
     const { transaction } = await client.deposit("1", usd(5n));
     const read = await client.transaction(transaction.position);
-    expect(read).toEqual({ transaction: { ...transaction, reversedBy: 77 }, position: 2, stalenessMs: 0 });
+    const state = { position: 2, timeMs: READ_TIME_MS, stalenessMs: 0 };
+    expect(read).toEqual({ transaction: { ...transaction, reversedBy: 77 }, ...state });
   });
 
   it("that is not there is told apart", async () => {
@@ -192,7 +194,8 @@ describe("holds", () => {
   it("are read one by one, open or ended", async () => {
     const client = clientOf(server);
     const { hold } = await client.placeHold("1", usd(5n));
-    expect(await client.getHold(hold.position)).toEqual({ hold, position: 2, stalenessMs: 0 });
+    const state = { position: 2, timeMs: READ_TIME_MS, stalenessMs: 0 };
+    expect(await client.getHold(hold.position)).toEqual({ hold, ...state });
     await client.releaseHold(hold.position);
     expect((await client.getHold(hold.position)).hold.state).toBe("released");
     expect(await failure(client.getHold(9))).toMatchObject({ code: "NOT_FOUND", reason: "READ_HOLD_NOT_FOUND" });

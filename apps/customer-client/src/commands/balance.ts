@@ -1,11 +1,11 @@
 import type { BalanceReading } from "@bank/client";
 import { type Command, Option } from "commander";
 import type { CommandContext, Report } from "../command-context.ts";
-import { moneyDocument, readDocument, timeDocument } from "../documents.ts";
+import { moneyDocument, readDocument } from "../documents.ts";
 import { moneyText } from "../money-text.ts";
-import { parsePosition } from "../positions.ts";
+import { parsePosition, stateText } from "../positions.ts";
 import { table } from "../table.ts";
-import { parseTime, timeText } from "../time-text.ts";
+import { parseTime } from "../time-text.ts";
 import { defineCommand, type Run } from "./define.ts";
 import { addReadOptions, type ReadArguments, reader } from "./read-options.ts";
 
@@ -55,22 +55,20 @@ async function balance(
 }
 
 function balanceDocument(reading: BalanceReading, session: string | undefined): Report["document"] {
-  const { account, posted, held, available, version, timeMs, readPosition } = reading;
+  const { account, posted, held, available, version, readPosition } = reading;
   return {
     account: { number: account },
     posted: moneyDocument(posted),
     held: moneyDocument(held),
     available: moneyDocument(available),
     version: version === undefined ? undefined : String(version),
-    ...readDocument(reading, undefined),
-    time: timeDocument(timeMs),
+    ...readDocument(reading, session),
     read_position: String(readPosition),
-    session,
   };
 }
 
 function balanceText(reading: BalanceReading, { mode }: BalanceArguments): string {
-  const { posted, held, available, position, timeMs, stalenessMs } = reading;
+  const { posted, held, available, stalenessMs } = reading;
   const rows = [
     { name: "posted", money: posted },
     { name: "held", money: held },
@@ -85,5 +83,5 @@ function balanceText(reading: BalanceReading, { mode }: BalanceArguments): strin
   );
   // Only the newest is what it is by having been asked for.
   const age = stalenessMs === undefined ? "of unknown age" : `at most ${stalenessMs} ms old`;
-  return `${lines.trimStart()}as of      position ${position}, ${timeText(timeMs)}${mode === "linearizable" ? "" : `, ${age}`}\n`;
+  return `${lines.trimStart()}as of      ${stateText(reading)}${mode === "linearizable" ? "" : `, ${age}`}\n`;
 }

@@ -8,7 +8,13 @@ function listOf(count: number, sizes: number[] = []) {
     const start = Number(pageToken ?? 0);
     const numbers = Array.from({ length: Math.min(pageSize, count - start) }, (_, i) => start + i);
     const end = start + numbers.length;
-    return { numbers, position: 7, stalenessMs: 0, nextPageToken: end < count ? String(end) : undefined };
+    return {
+      numbers,
+      position: 7,
+      timeMs: 1_000,
+      stalenessMs: 0,
+      nextPageToken: end < count ? String(end) : undefined,
+    };
   };
 }
 

@@ -5,6 +5,7 @@ import type { CommandContext, Report } from "../command-context.ts";
 import { readDocument } from "../documents.ts";
 import { EXIT } from "../exit-code.ts";
 import { errorDocument } from "../failure-report.ts";
+import { stateText } from "../positions.ts";
 import { printable } from "../printable.ts";
 import { resultDocument } from "../results/result-document.ts";
 import { resultSentence } from "../results/result-sentence.ts";
@@ -107,7 +108,7 @@ function outcomeText(found: RequestOutcome): string {
       return `${name} is under way: it waits, or is being written.\n`;
     case "notSeen":
       return (
-        `${name} was not seen up to position ${found.position}. That is not final: it may still be on its way.\n` +
+        `${name} was not seen up to ${stateText(found)}. That is not final: it may still be on its way.\n` +
         "  The same command with this --request-id, or `bank cancel`, settles it.\n"
       );
   }

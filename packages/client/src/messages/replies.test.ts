@@ -76,7 +76,16 @@ describe("a reply of a bank of another version", () => {
 
 describe("staleness", () => {
   it("is unknown where a branch cannot know it", () => {
-    expect(readInfoOf(create(ReadInfoSchema, { position: 4n }))).toEqual({ position: 4, stalenessMs: undefined });
+    const unknown = { position: 4, timeMs: undefined, stalenessMs: undefined };
+    expect(readInfoOf(create(ReadInfoSchema, { position: 4n }))).toEqual(unknown);
     expect(readInfoOf(create(ReadInfoSchema, { stalenessMs: 7n })).stalenessMs).toBe(7);
+  });
+});
+
+describe("the time of a state", () => {
+  it("is that which the reply tells, to the millisecond, and undefined where it tells none", () => {
+    const time = { seconds: 1_767_603_600n, nanos: 123_000_000 };
+    expect(readInfoOf(create(ReadInfoSchema, { position: 4n, time })).timeMs).toBe(1_767_603_600_123);
+    expect(readInfoOf(create(ReadInfoSchema, { position: 4n })).timeMs).toBeUndefined();
   });
 });

@@ -43,6 +43,7 @@ export interface Account {
   readonly version: number;
   /** Journal time, Unix milliseconds. */
   readonly openedAtMs: number;
+  /** 0 in the preview of its opening. */
   readonly openedPosition: number;
 }
 

@@ -55,6 +55,11 @@ export interface VersionedOptions extends MutationOptions {
 export interface ReadInfo {
   /** Position of that state: everything up to it, nothing behind it. */
   readonly position: number;
+  /**
+   * Journal time of that position, Unix milliseconds. Every read tells it. A mutation tells it where its answer shows
+   * when it was done: undefined for changes of accounts and holds that move no money, and for previews.
+   */
+  readonly timeMs: number | undefined;
   /** Upper bound on its age in milliseconds; undefined when the branch cannot know. */
   readonly stalenessMs: number | undefined;
 }
@@ -71,8 +76,9 @@ export interface Done extends ReadInfo {
   /** True when this answers a repeated request id: nothing was done again. */
   readonly replayed: boolean;
   /**
-   * True when it was only asked what would happen: nothing was done. What it would have made has no position: the
-   * answer says 0. Where `replayed` is true too, the request id was answered before, and this is that answer.
+   * True when it was only asked what would happen: nothing was done. What it would have made (an account, a
+   * transaction, a hold, a group) has no position, and says 0 for it; the answer's own `position` is that of the state
+   * from which it was told. Where `replayed` is true too, the request id was answered before, and this is that answer.
    */
   readonly preview: boolean;
 }

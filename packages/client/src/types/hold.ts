@@ -14,7 +14,7 @@ export type HoldState = "open" | "captured" | "released" | "expired";
 
 /** Money of an account that is kept back for a later capture. */
 export interface Hold {
-  /** The position of its placing, and its identity. */
+  /** The position of its placing, and its identity; 0 in the preview of its placing. */
   readonly position: number;
   /** Number of the account. */
   readonly account: string;

@@ -6,7 +6,7 @@ export type TransactionKind = "deposit" | "withdrawal" | "transfer" | "reversal"
 
 /** A committed movement of money. */
 export interface Transaction {
-  /** Its place in the journal, and its identity. */
+  /** Its place in the journal, and its identity; 0 in a preview. */
   readonly position: number;
   readonly kind: TransactionKind;
   /** The account that paid. */
