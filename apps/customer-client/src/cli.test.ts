@@ -63,6 +63,7 @@ describe("bank account", () => {
       replayed: false,
       dry_run: false,
       position: expect.stringMatching(POSITION),
+      time: (document["account"] as { opened_at: string }).opened_at,
       session: expect.any(String),
     });
   });
@@ -132,7 +133,8 @@ describe("bank deposit, withdraw and transfer", () => {
 
   it("print one document", async () => {
     const number = await account();
-    expect(await json(`deposit ${number} 5 --branch 2`)).toEqual({
+    const document = await json(`deposit ${number} 5 --branch 2`);
+    expect(document).toEqual({
       ok: true,
       transaction: {
         position: expect.stringMatching(POSITION),
@@ -148,6 +150,7 @@ describe("bank deposit, withdraw and transfer", () => {
       replayed: false,
       dry_run: false,
       position: expect.stringMatching(POSITION),
+      time: (document["transaction"] as { time: string }).time,
       session: expect.any(String),
     });
   });
