@@ -1,13 +1,124 @@
-import type { JournalStore } from "@bank/store";
+import type { Position } from "@bank/core";
+import type { FrameReader } from "@bank/journal";
 import type { Replay } from "./executed-batch.ts";
-import { visitRecords } from "./stored-records.ts";
+import type { Job } from "./job.ts";
+import { nextTurn } from "./next-turn.ts";
+import type { Platform } from "./platform.ts";
+import { committedRecords, positionsIn } from "./stored-records.ts";
+
+export interface ReplayAnswersOptions {
+  readonly platform: Pick<Platform, "defer">;
+  /** Reads the stored batch with a position. */
+  readonly read: (position: Position) => Promise<FrameReader>;
+  /** Called when a stored batch cannot be read. */
+  readonly onFailed: (error: unknown) => void;
+}
 
 /**
- * Looks up the answers of requests that were answered in earlier batches. Each of those is read and decoded once: a call
- * with thousands of requests is mostly retried as a whole.
+ * Looks up the answers of requests that were answered in earlier batches, beside the batches that are executed
+ * meanwhile. A stored batch is read once for all who wait for it: a call with thousands of requests is mostly retried
+ * as a whole. Jobs take turns of one stored batch each, so that whoever lacks little is not behind whoever lacks much.
  */
-export async function answerReplays(store: JournalStore, replays: readonly Replay[]): Promise<void> {
-  await visitRecords(store, replays, ({ job, index }, record) => {
-    job.answer(index, { ...record, kind: "answered", replayed: true });
-  });
+export class ReplayAnswers {
+  private readonly options: ReplayAnswersOptions;
+  /** What each job lacks; the first has the next turn. */
+  private readonly turns = new Map<Job, Replay[]>();
+  private readonly byPosition = new Map<Position, Replay[]>();
+  private count = 0;
+  private task: Promise<void> | undefined;
+
+  constructor(options: ReplayAnswersOptions) {
+    this.options = options;
+  }
+
+  /** Requests that wait for their answers here. */
+  get waiting(): number {
+    return this.count;
+  }
+
+  /** Never rejects; undefined while nobody waits. */
+  get running(): Promise<void> | undefined {
+    return this.task;
+  }
+
+  /** Takes requests that were answered in committed batches. Their jobs are told no sooner than their answers are there. */
+  add(replays: readonly Replay[]): void {
+    for (const replay of replays) {
+      replay.job.owed++;
+      append(this.turns, replay.job, replay);
+      append(this.byPosition, replay.position, replay);
+    }
+    this.count += replays.length;
+    if (this.count > 0) this.task ??= this.run();
+  }
+
+  /** Forgets everything; gives the jobs that lack an answer. */
+  clear(): readonly Job[] {
+    const jobs = [...this.turns.keys()];
+    this.turns.clear();
+    this.byPosition.clear();
+    this.count = 0;
+    return jobs;
+  }
+
+  private async run(): Promise<void> {
+    try {
+      for (;;) {
+        await nextTurn(this.options.platform);
+        const next = this.next();
+        if (next === undefined) break;
+        const frame = await this.options.read(next.position);
+        this.answerFrom(frame);
+      }
+    } catch (error) {
+      this.options.onFailed(error);
+    } finally {
+      this.task = undefined;
+    }
+  }
+
+  /** The next to be looked up, whose job goes behind the others. */
+  private next(): Replay | undefined {
+    for (const [job, replays] of this.turns) {
+      this.turns.delete(job);
+      for (let last = replays.at(-1); last !== undefined; last = replays.at(-1)) {
+        if (!last.isAnswered && !job.isTold) {
+          this.turns.set(job, replays);
+          return last;
+        }
+        if (!last.isAnswered) this.forget(last);
+        replays.pop();
+      }
+    }
+    return undefined;
+  }
+
+  private answerFrom(frame: FrameReader): void {
+    for (const found of committedRecords(frame, positionsIn(frame, this.byPosition))) {
+      for (const replay of this.byPosition.get(found.position) ?? []) {
+        const { job, index } = replay;
+        replay.isAnswered = true;
+        this.count--;
+        job.answer(index, { ...found, kind: "answered", replayed: true });
+        job.owed--;
+        job.settleIfDone();
+      }
+      this.byPosition.delete(found.position);
+    }
+  }
+
+  /** Nobody waits for it any more: its caller gave up. */
+  private forget(replay: Replay): void {
+    const { position } = replay;
+    const others = (this.byPosition.get(position) ?? []).filter((other) => other !== replay);
+    if (others.length > 0) this.byPosition.set(position, others);
+    else this.byPosition.delete(position);
+    this.count--;
+  }
+}
+
+function append<Key, Value>(lists: Map<Key, Value[]>, key: Key, value: Value): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [value]);
+  else list.push(value);
 }

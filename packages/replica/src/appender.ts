@@ -17,10 +17,27 @@ export class Appender {
   private readonly store: JournalStore;
   private readonly platform: Platform;
   private inDoubt = false;
+  /** Resolves when the append that is in doubt is settled, or given up. */
+  private settling: PromiseWithResolvers<void> | undefined;
+  private doubts = 0;
 
   constructor(options: { readonly store: JournalStore; readonly platform: Platform }) {
     this.store = options.store;
     this.platform = options.platform;
+  }
+
+  /**
+   * Resolves once no append of `appendSettled` is in doubt, with the number of those that were: while one is, the store
+   * may be without its file. Who reads and fails while this number changes reads again.
+   */
+  async settled(): Promise<number> {
+    while (this.settling !== undefined) await this.settling.promise;
+    return this.doubts;
+  }
+
+  /** How many appends of `appendSettled` have been in doubt. */
+  get doubtCount(): number {
+    return this.doubts;
   }
 
   /**
@@ -50,7 +67,18 @@ export class Appender {
     batch: StoredBatch,
     options: { readonly epoch: number; readonly giveUp: AbortSignal },
   ): Promise<void> {
-    const { epoch, giveUp } = options;
+    try {
+      await this.appendUntilSettled(batch, options);
+    } finally {
+      this.settling?.resolve();
+      this.settling = undefined;
+    }
+  }
+
+  private async appendUntilSettled(
+    batch: StoredBatch,
+    { epoch, giveUp }: { readonly epoch: number; readonly giveUp: AbortSignal },
+  ): Promise<void> {
     const backoff = new Backoff(this.platform, { minMs: SETTLE_RETRY_MIN_MS, maxMs: SETTLE_RETRY_MAX_MS });
     let doubt: unknown;
     for (;;) {
@@ -60,7 +88,11 @@ export class Appender {
         await this.try((store) => store.append([batch], { epoch }));
         return;
       } catch (error) {
-        if (error instanceof AppendUnknownError) doubt ??= error;
+        if (error instanceof AppendUnknownError) {
+          if (doubt === undefined) this.doubts++;
+          doubt ??= error;
+          this.settling ??= Promise.withResolvers();
+        }
         // Once in doubt always in doubt: a later refusal says nothing about the first attempt.
         else if (doubt === undefined || !(error instanceof AppendRefusedError)) throw error;
         const { lastPosition: position } = batch;

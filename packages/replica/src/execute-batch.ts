@@ -7,6 +7,7 @@ import {
   type CommandHash,
   decide,
   dueHolds,
+  InvariantError,
   type Ledger,
   type LedgerRecord,
   originalsOf,
@@ -18,7 +19,7 @@ import {
 import { estimateBytes } from "@bank/journal";
 import { ExecutedBatch, rollbackBatch } from "./executed-batch.ts";
 import type { Job } from "./job.ts";
-import type { Log } from "./platform.ts";
+import { errorText, type Log } from "./platform.ts";
 import { internalError, isAnsweredBy, refusalError, reused } from "./refusals.ts";
 
 export interface ExecuteOptions {
@@ -28,20 +29,17 @@ export interface ExecuteOptions {
   readonly systemRecords: readonly LedgerRecord[];
   /** Taken from the front. */
   readonly queue: Job[];
-  /** Earlier records that were fetched for the requests at the front. */
-  readonly originals: ReadonlyMap<Position, LedgerRecord>;
   readonly log: Log;
 }
 
 /**
  * Executes as much of the queue as one batch holds: behind the bank's own records, and behind the end of the holds whose
- * time has come. A command on which the ledger throws fails alone: the batch is taken back and executed again without
+ * time has come. A job whose next request lacks an original is passed over. A command on which the ledger throws fails alone: the batch is taken back and executed again without
  * it.
  * Throws: `InvariantError` when the ledger cannot be brought back.
  */
 export function executeBatch(options: ExecuteOptions): ExecutedBatch {
   const { ledger, queue, log } = options;
-  const starts = new Map(queue.map((job) => [job, job.next]));
   const failed = new Map<Request, RefusalError>();
   for (;;) {
     const batch = new ExecutedBatch(ledger, options.timeMs);
@@ -49,17 +47,28 @@ export function executeBatch(options: ExecuteOptions): ExecutedBatch {
     try {
       attempt.run();
     } catch (cause) {
-      rollbackBatch(ledger, batch);
-      for (const [job, next] of starts) job.next = next;
+      takeBack(ledger, batch, cause);
+      for (const [job, next] of batch.jobs) job.next = next;
       const culprit = attempt.current;
       if (culprit === undefined || failed.has(culprit)) throw cause;
       failed.set(culprit, internalError(log, culprit, cause));
       continue;
     }
-    queue.splice(0, batch.jobsDone);
+    queue.splice(0, batch.jobsPassed);
     // Nothing to write: the time of this batch is no journal time either.
     if (batch.records.length === 0) rollbackBatch(ledger, batch);
     return batch;
+  }
+}
+
+/** Throws what stands in the way of it, with the reason why the batch had to be taken back. */
+function takeBack(ledger: Ledger, batch: ExecutedBatch, reason: unknown): void {
+  try {
+    rollbackBatch(ledger, batch);
+  } catch (error) {
+    const first = `a command failed inside the ledger: ${errorText(reason)}`;
+    // The first is where it began: whoever follows the causes comes to its trace.
+    throw new InvariantError(`${first}; and it could not be taken back: ${errorText(error)}`, { cause: reason });
   }
 }
 
@@ -85,8 +94,10 @@ class Attempt {
     // No command sees a hold whose time has come as open.
     if (!this.endDueHolds()) return;
     for (const job of queue) {
-      if (!this.runJob(job)) return;
-      this.batch.jobsDone++;
+      const end = this.runJob(job);
+      if (end === "full") return;
+      if (end === "lacking") this.batch.lacking.push(job);
+      this.batch.jobsPassed++;
     }
   }
 
@@ -107,14 +118,14 @@ class Attempt {
     return true;
   }
 
-  /** False when the batch is closed before the job is done. */
-  private runJob(job: Job): boolean {
+  /** Whether the job is done, lacks an original, or has to wait for the next batch because this one is full. */
+  private runJob(job: Job): "done" | "lacking" | "full" {
     const { batch } = this;
     if (job.cancelled) {
       batch.taken += job.requests.length - job.next;
-      return true;
+      return "done";
     }
-    batch.jobs.add(job);
+    const first = job.next;
     while (job.next < job.requests.length) {
       const index = job.next;
       const request = job.requests[index] as Request;
@@ -122,29 +133,37 @@ class Attempt {
       const error = this.failed.get(request) ?? (refusal && refusalError(refusal));
       if (error !== undefined) {
         // First of all: what is malformed may be of any size.
+        if (index === first) batch.jobs.set(job, first);
         job.answer(index, { kind: "refused", error, position: 0 });
       } else {
-        if (this.isFull(request) || (job.needsOriginals && this.lacksOriginals(request))) return false;
+        if (this.isFull(request)) return "full";
+        if (this.lacksOriginals(job, request)) return "lacking";
+        if (index === first) batch.jobs.set(job, first);
         this.runRequest(job, index, request);
       }
       job.next++;
       batch.taken++;
     }
     batch.finished.push(job);
-    return true;
+    return "done";
   }
 
   /** However many bytes the next command takes, a batch that is not over its target still fits into a frame. */
   private isFull({ command }: Request): boolean {
-    return this.batch.records.length + recordsMax(command) > BATCH_RECORDS_MAX || this.bytes > BATCH_BYTES_TARGET;
+    const { records, taken } = this.batch;
+    // What leaves no record takes its time too.
+    if (taken >= BATCH_RECORDS_MAX) return true;
+    return records.length + recordsMax(command) > BATCH_RECORDS_MAX || this.bytes > BATCH_BYTES_TARGET;
   }
 
-  /** Whether an earlier record is needed that was not fetched yet: then the request waits for the next batch. */
-  private lacksOriginals({ principal, id, command }: Request): boolean {
-    const { ledger, originals } = this.options;
+  /** Whether an earlier record is needed that was not fetched yet: then the job waits for it. */
+  private lacksOriginals(job: Job, { principal, id, command }: Request): boolean {
+    const needed = originalsOf(command);
+    if (needed.length === 0) return false;
+    const { ledger } = this.options;
     const isLacking = (position: Position) =>
-      position > 0 && position <= this.batch.mark.position && !originals.has(position);
-    return originalsOf(command).some(isLacking) && ledger.findRequest(principal, id) < 0;
+      position > 0 && position <= this.batch.mark.position && !job.originals.has(position);
+    return needed.some(isLacking) && ledger.findRequest(principal, id) < 0;
   }
 
   private runRequest(job: Job, index: number, request: Request): void {
@@ -157,7 +176,7 @@ class Attempt {
       const isSame = isAnsweredBy(ledger, entry, request, hash);
       this.answerAgain(job, index, position, isSame ? undefined : reused(request, position));
     } else {
-      const decided = this.decide(request, hash);
+      const decided = this.decide(job, request, hash);
       if (decided instanceof RefusalError) {
         this.refuse(job, index, decided);
       } else {
@@ -169,24 +188,24 @@ class Attempt {
   }
 
   /** The records, or the refusal of what must not use up its id. */
-  private decide(request: Request, hash: CommandHash): readonly LedgerRecord[] | RefusalError {
+  private decide(job: Job, request: Request, hash: CommandHash): readonly LedgerRecord[] | RefusalError {
     try {
-      return decide(this.options.ledger, request, hash, this.recordAt);
+      return decide(this.options.ledger, request, hash, (position) => this.recordAt(job, position));
     } catch (error) {
       if (error instanceof RefusalError) return error;
       throw error;
     }
   }
 
-  private readonly recordAt = (position: Position): LedgerRecord | undefined => {
+  private recordAt(job: Job, position: Position): LedgerRecord | undefined {
     const { firstPosition, records } = this.batch;
-    return position < firstPosition ? this.options.originals.get(position) : records[position - firstPosition];
-  };
+    return position < firstPosition ? job.originals.get(position) : records[position - firstPosition];
+  }
 
   /** The request id was used before: in this batch, whose commit its answer then waits for, or earlier. */
   private answerAgain(job: Job, index: number, position: Position, error: RefusalError | undefined): void {
     if (position >= this.batch.firstPosition) this.batch.addFromBatch({ job, index, position, error, replayed: true });
-    else if (error === undefined) this.batch.replays.push({ job, index, position });
+    else if (error === undefined) this.batch.replays.push({ job, index, position, isAnswered: false });
     else job.answer(index, { kind: "refused", error, position });
   }
 

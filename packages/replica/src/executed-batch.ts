@@ -27,6 +27,7 @@ export interface Replay {
   readonly job: Job;
   readonly index: number;
   readonly position: Position;
+  isAnswered: boolean;
 }
 
 /** A batch that was executed on the ledger, and is not durable yet. */
@@ -36,13 +37,15 @@ export class ExecutedBatch {
   readonly records: LedgerRecord[] = [];
   /** Requests taken from the queue. */
   taken = 0;
-  /** Jobs at the front of the queue that are done with. */
-  jobsDone = 0;
+  /** Jobs at the front of the queue that are done with, or lack an original. */
+  jobsPassed = 0;
+  /** Jobs whose next request lacks an original; others went before them. */
+  readonly lacking: Job[] = [];
   readonly replays: Replay[] = [];
   /** Jobs of which no request is left in the queue. */
   readonly finished: Job[] = [];
-  /** Jobs of which a request was executed here. */
-  readonly jobs = new Set<Job>();
+  /** Jobs of which a request was executed here, and the index of the first of these. */
+  readonly jobs = new Map<Job, number>();
   private readonly fromBatch: FromBatch[] = [];
 
   constructor(ledger: Ledger, timeMs: number) {
@@ -52,7 +55,7 @@ export class ExecutedBatch {
 
   /** Nothing came of it at all. */
   get isEmpty(): boolean {
-    return this.records.length === 0 && this.taken === 0 && this.jobsDone === 0;
+    return this.records.length === 0 && this.taken === 0 && this.jobsPassed === 0;
   }
 
   get firstPosition(): Position {

@@ -1,107 +1,160 @@
-import { assert, BATCH_RECORDS_MAX, type Ledger, type LedgerRecord, originalsOf, type Position } from "@bank/core";
-import type { JournalStore } from "@bank/store";
+import { BATCH_RECORDS_MAX, type Ledger, type LedgerRecord, originalsOf, type Position } from "@bank/core";
+import type { FrameReader } from "@bank/journal";
 import type { Job } from "./job.ts";
-import { readBatchAt } from "./stored-records.ts";
+import { nextTurn } from "./next-turn.ts";
+import type { Platform } from "./platform.ts";
+import { positionsIn } from "./stored-records.ts";
 
-/** Stored batches that are read for the requests of one batch … */
+/** Stored batches that are read before the jobs that waited for them go on … */
 export const ORIGINAL_BATCHES_MAX = 64;
-/** … and about what they take together. */
-const ORIGINAL_BYTES_MAX = 16 * 1024 * 1024;
+/** … and about how long that may take, in milliseconds. */
+const ROUND_MS_MAX = 20;
+/** Positions that are looked for at once, and records that are kept for jobs that can go on. */
+const LOOKAHEAD_MAX = BATCH_RECORDS_MAX;
+
+export interface OriginalsOptions {
+  readonly ledger: Ledger;
+  readonly platform: Pick<Platform, "defer" | "monotonicMs">;
+  readonly committedPosition: () => Position;
+  /** Reads the stored batch with a position. */
+  readonly read: (position: Position) => Promise<FrameReader>;
+  /** Called with jobs whose next request lacks nothing any more, or which are cancelled; oldest first. */
+  readonly onReady: (jobs: readonly Job[]) => void;
+  /** Called when a stored batch cannot be read. */
+  readonly onFailed: (error: unknown) => void;
+}
 
 /**
- * The earlier records that reversals are decided by, fetched from the store for the requests at the front of the queue.
- * They are kept until their requests are executed, so that no stored batch is read twice for the same requests.
+ * Fetches the earlier records that reversals are decided by, for jobs that lack them, beside the batches that are
+ * executed meanwhile: nobody else waits for it. It goes in rounds, so that many reversals share a batch. A round looks
+ * first for the next request of every job that waits: no long job keeps the others waiting.
  */
 export class Originals {
-  private readonly store: JournalStore;
-  private fetched: ReadonlyMap<Position, LedgerRecord> = new Map();
+  private readonly options: OriginalsOptions;
+  private readonly waiting = new Set<Job>();
+  /** Jobs that can go on, with what was fetched for them. */
+  private readonly supplied = new Set<Job>();
+  private task: Promise<void> | undefined;
 
-  constructor(store: JournalStore) {
-    this.store = store;
+  constructor(options: OriginalsOptions) {
+    this.options = options;
   }
 
-  /** What is here, by position. */
-  get records(): ReadonlyMap<Position, LedgerRecord> {
-    return this.fetched;
+  /** Never rejects; undefined while nothing is fetched. */
+  get running(): Promise<void> | undefined {
+    return this.task;
   }
 
-  /**
-   * Fetches what the front of the queue needs, as far as it is committed and within bounds, the first that is lacking in
-   * any case: a group may take several calls. Forgets what nobody needs any more. Resolves with whether it fetched
-   * anything. Rejects as `readBatchAt`.
-   *
-   * @param ledger at the committed position.
-   */
-  async fetch(queue: readonly Job[], ledger: Ledger): Promise<boolean> {
-    const wanted = wantedBy(queue, ledger);
-    const found = new Map<Position, LedgerRecord>();
-    for (const position of wanted) {
-      const record = this.fetched.get(position);
-      if (record !== undefined) found.set(position, record);
+  /** Takes jobs whose next request lacks an original. To be called after each batch, also without jobs. */
+  wait(jobs: readonly Job[]): void {
+    for (const job of jobs) {
+      this.supplied.delete(job);
+      this.waiting.add(job);
     }
-    this.fetched = found;
-    if (found.size === wanted.size) return false;
-    await this.read(wanted, found);
-    return true;
+    if (this.mayFetch()) this.task ??= this.run();
   }
 
-  forget(): void {
-    if (this.fetched.size > 0) this.fetched = new Map();
+  /** Forgets all jobs that wait, and gives them. */
+  clear(): readonly Job[] {
+    const jobs = [...this.waiting];
+    this.waiting.clear();
+    return jobs;
   }
 
-  private async read(wanted: ReadonlySet<Position>, found: Map<Position, LedgerRecord>): Promise<void> {
-    const ascending = Float64Array.from(wanted).sort();
-    let batches = 0;
-    let bytes = 0;
-    for (const position of wanted) {
-      if (found.has(position)) continue;
-      if (batches >= ORIGINAL_BATCHES_MAX || bytes >= ORIGINAL_BYTES_MAX) return;
-      const read = await readBatchAt(this.store, position);
-      const { header, records } = read.batch;
-      batches++;
-      bytes += read.bytes;
-      // Everything that is wanted of it, for whichever request.
-      for (let at = lowerBound(ascending, header.firstPosition); at < ascending.length; at++) {
-        const other = ascending[at] as Position;
-        const record = records[other - header.firstPosition];
-        if (record === undefined) break;
-        found.set(other, record);
+  /** Whether somebody waits, and those who can go on are not so many that they had better go first. */
+  private mayFetch(): boolean {
+    if (this.waiting.size === 0) return false;
+    let kept = 0;
+    for (const job of this.supplied) {
+      if (job.cancelled || job.originals.size === 0) this.supplied.delete(job);
+      else kept += job.originals.size;
+    }
+    return kept < LOOKAHEAD_MAX;
+  }
+
+  private async run(): Promise<void> {
+    try {
+      while (this.mayFetch()) {
+        await this.fetchRound();
+        this.release();
       }
-      assert(found.has(position), `the batch has a record at position ${position}`);
+    } catch (error) {
+      this.options.onFailed(error);
+    } finally {
+      this.task = undefined;
     }
   }
-}
 
-/** Positions in the order of the requests that want them, for about as many requests as a batch can execute. */
-function wantedBy(queue: readonly Job[], ledger: Ledger): ReadonlySet<Position> {
-  const wanted = new Set<Position>();
-  let passed = 0;
-  for (const job of queue) {
-    if (passed >= BATCH_RECORDS_MAX) break;
-    passed += job.requests.length - job.next;
-    if (!job.needsOriginals || job.cancelled) continue;
-    for (let i = job.next; i < job.requests.length && wanted.size < BATCH_RECORDS_MAX; i++)
-      for (const position of originalsFor(job, i, ledger)) wanted.add(position);
+  private async fetchRound(): Promise<void> {
+    const { platform, read } = this.options;
+    const startedMs = platform.monotonicMs();
+    const wanted = this.wanted();
+    let batches = 0;
+    // What is found on the way is taken out, and not come to any more.
+    for (const position of wanted.keys()) {
+      const isLate = batches > 0 && platform.monotonicMs() - startedMs >= ROUND_MS_MAX;
+      if (isLate || batches >= ORIGINAL_BATCHES_MAX) return;
+      await nextTurn(platform);
+      const frame = await read(position);
+      batches++;
+      const positions = positionsIn(frame, wanted);
+      frame.recordsAt(positions).forEach((record, i) => {
+        const found = positions[i] as Position;
+        for (const job of wanted.get(found) ?? []) job.originals.set(found, record);
+        wanted.delete(found);
+      });
+    }
   }
-  return wanted;
-}
 
-function originalsFor(job: Job, index: number, ledger: Ledger): readonly Position[] {
-  const request = job.requests[index];
-  if (request === undefined || job.refusals[index] !== undefined) return [];
-  const positions = originalsOf(request.command).filter((position) => position > 0 && position <= ledger.position);
-  // What was answered before is not decided again.
-  return positions.length === 0 || ledger.findRequest(request.principal, request.id) >= 0 ? [] : positions;
-}
-
-/** Index of the first number that is not less. */
-function lowerBound(ascending: Float64Array, least: number): number {
-  let from = 0;
-  let to = ascending.length;
-  while (from < to) {
-    const middle = (from + to) >>> 1;
-    if ((ascending[middle] as number) < least) from = middle + 1;
-    else to = middle;
+  /** Who lacks what, in the order in which it is fetched. Forgets what nobody needs any more. */
+  private wanted(): Map<Position, Job[]> {
+    const wanted = new Map<Position, Job[]>();
+    const fetched = new Map<Job, ReadonlyMap<Position, LedgerRecord>>();
+    let looks = 0;
+    let jobs: Iterable<Job> = this.waiting;
+    for (let ahead = 0; ; ahead++) {
+      const longer: Job[] = [];
+      for (const job of jobs) {
+        if (looks++ >= LOOKAHEAD_MAX || wanted.size >= LOOKAHEAD_MAX) return wanted;
+        const index = job.next + ahead;
+        if (ahead === 0) {
+          fetched.set(job, job.originals);
+          job.originals = new Map();
+        }
+        for (const position of this.originalsFor(job, index)) {
+          const record = fetched.get(job)?.get(position);
+          if (record !== undefined) job.originals.set(position, record);
+          else if (wanted.has(position)) wanted.get(position)?.push(job);
+          else wanted.set(position, [job]);
+        }
+        if (index + 1 < job.requests.length && !job.cancelled) longer.push(job);
+      }
+      if (longer.length === 0) return wanted;
+      jobs = longer;
+    }
   }
-  return from;
+
+  private release(): void {
+    const ready = [...this.waiting].filter((job) => job.cancelled || !this.isLacking(job));
+    for (const job of ready) {
+      this.waiting.delete(job);
+      this.supplied.add(job);
+    }
+    if (ready.length > 0) this.options.onReady(ready);
+  }
+
+  private isLacking(job: Job): boolean {
+    return this.originalsFor(job, job.next).some((position) => !job.originals.has(position));
+  }
+
+  /** The committed records that a request is decided by. */
+  private originalsFor(job: Job, index: number): readonly Position[] {
+    const request = job.requests[index];
+    if (request === undefined || job.cancelled || job.refusals[index] !== undefined) return [];
+    const { ledger, committedPosition } = this.options;
+    const end = committedPosition();
+    const positions = originalsOf(request.command).filter((position) => position > 0 && position <= end);
+    // What was answered before is not decided again.
+    return positions.length === 0 || ledger.findRequest(request.principal, request.id) >= 0 ? [] : positions;
+  }
 }

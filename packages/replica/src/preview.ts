@@ -59,6 +59,7 @@ export class Previewer {
     const refusal = checkRequest(request);
     if (refusal !== undefined) return { kind: "refused", error: refusalError(refusal), position: 0 };
     const hash = hashCommand(request.command);
+    const { store, platform } = this;
     const originals = new Map<Position, LedgerRecord>();
     for (;;) {
       const { value: look, position } = await this.sequencer.read(
@@ -68,7 +69,9 @@ export class Previewer {
       switch (look.kind) {
         case "lacks":
           await forReader(
-            visitRecords(this.store, look.originals, (asked, { record }) => originals.set(asked.position, record)),
+            visitRecords({ store, platform }, look.originals, (asked, { record }) =>
+              originals.set(asked.position, record),
+            ),
           );
           break;
         case "known": {

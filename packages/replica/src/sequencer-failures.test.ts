@@ -456,6 +456,10 @@ describe("a command that fails inside the ledger", () => {
     await until(() => told.every(({ state }) => state === "rejected"));
     expect((told[1]!.reason as RefusalError).refusal.reason).toBe("NOT_READY");
     expect(fatal).toHaveLength(1);
+    // Both are told: why it was to be taken back, and why it could not be.
+    const [error] = fatal as [Error];
+    expect(error.message).toMatch(/half of a movement is done.*could not be taken back: ./);
+    expect((error.cause as Error).message).toBe("half of a movement is done");
     await expect(sequencer.read((state) => state.position)).rejects.toBeInstanceOf(RefusalError);
     await sequencer.drain();
     expect(await reopenedDigest(disk)).toBe(before);

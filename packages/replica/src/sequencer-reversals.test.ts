@@ -128,10 +128,13 @@ describe("many reversals of old movements", () => {
     ]);
     const calls: (typeof requests)[] = [];
     for (let from = 0; from < requests.length; from += 50) calls.push(requests.slice(from, from + 50));
-    const outcomes = (await Promise.all(calls.map((one) => sequencer.submit(one)))).flat();
-    expect(new Set(outcomes.map(short))).toEqual(new Set(["done"]));
-    const at = outcomes.map((outcome) => answered(outcome).position);
-    expect(at).toEqual([...at].sort((a, b) => a - b));
+    const told = await Promise.all(calls.map((one) => sequencer.submit(one)));
+    expect(new Set(told.flat().map(short))).toEqual(new Set(["done"]));
+    // Each call's own order: calls overtake each other.
+    for (const outcomes of told) {
+      const at = outcomes.map((outcome) => answered(outcome).position);
+      expect(at).toEqual([...at].sort((a, b) => a - b));
+    }
     expect([1, 2].map((account) => balanceOf(ledger, account))).toEqual([0n, BigInt(count)]);
     expect(store.calls.batchAt).toBe(count);
     // A bounded number of them for each batch.
@@ -180,6 +183,54 @@ describe("many reversals of old movements", () => {
     expect(committed.length).toBeLessThanOrEqual(4);
   });
 
+  it("in different batches hold up nobody: a deposit waits for no more than one of them to be read", async () => {
+    const fixture = await startWithDeposits(5_000);
+    const { sequencer, positions, store, ledger } = fixture;
+    const refunds = watch(sequencer.submit(positions.map((position, i) => request(i, reverse(position)))));
+    const waited: number[] = [];
+    for (let i = 0; refunds.state === "pending"; i++) {
+      const before = store.calls.batchAt;
+      expect(short(await submitOne(sequencer, request(100_000 + i, deposit(2, 1))))).toBe("done");
+      waited.push(store.calls.batchAt - before);
+    }
+    expect(new Set(refunds.value!.map(short))).toEqual(new Set(["done"]));
+    expect(store.calls.batchAt).toBe(5_000);
+    expect(waited.length).toBeGreaterThan(1_000);
+    expect(Math.max(...waited)).toBeLessThanOrEqual(4);
+    expect([1, 2].map((account) => balanceOf(ledger, account))).toEqual([0n, BigInt(waited.length)]);
+  }, 60_000);
+
+  it("do not keep one reversal of somebody else waiting, nor does what lacks nothing overtake it for ever", async () => {
+    const { sequencer, positions, store } = await startWithDeposits(1_000);
+    const many = watch(sequencer.submit(positions.slice(1).map((position, i) => request(i, reverse(position)))));
+    await until(() => store.calls.batchAt > 0);
+    const begun = store.calls.batchAt;
+    const one = watch(submitOne(sequencer, request(100_000, reverse(positions[0]!))));
+    for (let i = 0; one.state === "pending"; i++) await submitOne(sequencer, request(200_000 + i, deposit(2, 1)));
+    expect(short(one.value!)).toBe("done");
+    expect(store.calls.batchAt - begun).toBeLessThanOrEqual(2 * ORIGINAL_BATCHES_MAX);
+    expect(many.state).toBe("pending");
+    await until(() => many.state === "fulfilled");
+  });
+
+  it("are passed over while their originals are read, and what comes behind them in their call waits", async () => {
+    const { sequencer, positions, store, ledger } = await startWithDeposits(2);
+    const reading = Promise.withResolvers<void>();
+    store.before.batchAt = () => reading.promise;
+    const refund = [request(1, deposit(2, 5)), request(2, reverse(positions[0]!)), request(3, deposit(2, 7))];
+    const told = watch(sequencer.submit(refund));
+    await until(() => store.calls.batchAt === 1);
+    expect(short(await submitOne(sequencer, request(4, withdraw(1, 2))))).toBe("done");
+    expect([1, 2].map((account) => balanceOf(ledger, account))).toEqual([0n, 5n]);
+    expect(told.state).toBe("pending");
+    const drained = watch(sequencer.drain());
+    await rest();
+    expect(drained.state).toBe("pending");
+    reading.resolve();
+    await until(() => drained.state === "fulfilled");
+    expect(told.value!.map(short)).toEqual(["done", "INSUFFICIENT_FUNDS", "done"]);
+  });
+
   it("whose caller gives up while originals are read are not executed, and those behind are", async () => {
     const fixture = await startWithDeposits(2);
     const { sequencer, positions, store, ledger } = fixture;
@@ -206,8 +257,8 @@ describe("a store", () => {
     store.before.batchAt = async () => {
       throw new CorruptStoreError("the batch is gone");
     };
-    const told = [request(1, reverse(positions[0]!)), request(2, withdraw(1, 1))].map((one) =>
-      watch(submitOne(sequencer, one)),
+    const told = [[request(1, reverse(positions[0]!)), request(2, withdraw(1, 1))], [request(3, reverse(1))]].map(
+      (requests) => watch(sequencer.submit(requests)),
     );
     await until(() => told.every(({ state }) => state === "rejected"));
     for (const { reason } of told)

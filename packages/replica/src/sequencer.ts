@@ -1,6 +1,5 @@
 import {
   assert,
-  bytesEqual,
   type CommandHash,
   type EpochEntry,
   type FailureOutcome,
@@ -9,7 +8,6 @@ import {
   hashCommand,
   type Ledger,
   type LedgerRecord,
-  originalsOf,
   type Position,
   RecordKind,
   RefusalError,
@@ -18,25 +16,30 @@ import {
   SYSTEM_PRINCIPAL,
   TIME_MS_MAX,
 } from "@bank/core";
-import { encodeFrame, nextHash, type Replay } from "@bank/journal";
+import { encodeFrame, type FrameReader, nextHash, type Replay } from "@bank/journal";
 import type { JournalStore, StoredBatch } from "@bank/store";
 import { AppendRefusedError } from "@bank/store/errors";
-import { answerReplays } from "./answer-replays.ts";
+import { ReplayAnswers } from "./answer-replays.ts";
 import { Appender } from "./appender.ts";
 import { checkRequest } from "./check-request.ts";
 import { executeBatch } from "./execute-batch.ts";
 import { type ExecutedBatch, rollbackBatch } from "./executed-batch.ts";
 import { ExpirySchedule } from "./expiry-schedule.ts";
 import { type Job, newJob } from "./job.ts";
+import { JobQueue } from "./job-queue.ts";
 import { JournalClock } from "./journal-clock.ts";
+import { nextTurn } from "./next-turn.ts";
 import { Originals } from "./originals.ts";
 import type { Outcome } from "./outcome.ts";
 import { errorText, type Platform } from "./platform.ts";
 import { PositionWatch } from "./position-watch.ts";
 import { deadlineExceeded } from "./refusals.ts";
+import { readFrameAt } from "./stored-records.ts";
 
 /** Requests that may wait for the sequencer; beyond it callers are told to come back. */
 export const QUEUED_REQUESTS_MAX = 100_000;
+/** Requests that may wait for answers out of the store, beside those; beyond it retries are told to come back. */
+const REPLAYED_REQUESTS_MAX = 100_000;
 /** At this level of the format time can be written down by itself. */
 const TICK_LEVEL = 2;
 /** Of requests that were refused whatever the state is: nobody looks at theirs. */
@@ -57,26 +60,29 @@ export interface SequencerOptions {
  * batch: executed on the ledger, encoded once, appended once. Nobody is answered before the append is durable, whatever
  * the answer is.
  *
- * At most one batch is in flight, so the ledger is either at the committed position, or one batch ahead of it.
+ * At most one batch is in flight, so the ledger is either at the committed position, or one batch ahead of it. What has
+ * to be read from the store, of earlier answers and of originals, is read beside the batches: only those wait for it who
+ * asked for it.
  */
 export class Sequencer {
   private readonly options: SequencerOptions;
   private readonly ledger: Ledger;
   private readonly clock: JournalClock;
   private readonly appender: Appender;
-  private readonly queue: Job[] = [];
+  private readonly queue = new JobQueue();
   private readonly systemRecords: LedgerRecord[] = [];
   private readonly committed: PositionWatch;
   /** Journal time of the committed position. */
   private readonly committedTime: PositionWatch;
   private readonly originals: Originals;
+  private readonly replays: ReplayAnswers;
   private readonly expiries: ExpirySchedule;
   /** Where the journal ended that this sequencer goes on with. */
   private readonly startPosition: Position;
-  private queuedRequests = 0;
+  private jobs = 0;
   private running: Promise<void> | undefined;
-  /** Jobs with requests in the batch that is in flight. */
-  private inFlight: ReadonlySet<Job> = new Set();
+  /** Jobs with requests in the batch that is in flight, and where it began with each. */
+  private inFlight: ReadonlyMap<Job, number> = new Map();
   /** Counts the batches that were taken back: what was read meanwhile is read again. */
   private rollbacks = 0;
   /** Why nothing more is written. */
@@ -94,7 +100,23 @@ export class Sequencer {
     this.startPosition = this.ledger.position;
     this.committed = new PositionWatch(this.ledger.position);
     this.committedTime = new PositionWatch(this.ledger.timeMs);
-    this.originals = new Originals(options.store);
+    const { platform } = options;
+    const read = (position: Position) => this.readFrame(position);
+    const onFailed = (error: unknown) => {
+      this.fail(error);
+    };
+    this.replays = new ReplayAnswers({ platform, read, onFailed });
+    this.originals = new Originals({
+      ledger: this.ledger,
+      platform,
+      committedPosition: () => this.committed.current,
+      read,
+      onReady: (jobs) => {
+        this.queue.putBack(jobs);
+        this.pump();
+      },
+      onFailed,
+    });
     this.expiries = new ExpirySchedule({
       ledger: this.ledger,
       platform: options.platform,
@@ -163,19 +185,18 @@ export class Sequencer {
   submit(requests: readonly Request[], signal?: AbortSignal): Promise<Outcome[]> {
     if (this.stopped !== undefined) return Promise.reject(this.refusalOf(requests, this.stopped));
     if (signal?.aborted) return Promise.reject(this.refusalOf(requests, deadlineExceeded()));
-    if (this.queuedRequests + requests.length > QUEUED_REQUESTS_MAX) {
-      const overloaded = new RefusalError("OVERLOADED", { waiting: String(this.queuedRequests) });
+    const waiting = this.overload(requests);
+    if (waiting !== undefined) {
+      const overloaded = new RefusalError("OVERLOADED", { waiting: String(waiting) });
       return Promise.reject(this.refusalOf(requests, overloaded));
     }
     const refusals = requests.map(checkRequest);
     const isWellFormed = (index: number) => refusals[index] === undefined;
     const hashes = requests.map(({ command }, i) => (isWellFormed(i) ? hashCommand(command) : NO_HASH));
-    const needsOriginals = requests.some(({ command }, i) => isWellFormed(i) && originalsOf(command).length > 0);
     return new Promise<Outcome[]>((resolve, reject) => {
-      const job = newJob({ requests, hashes, refusals, needsOriginals, resolve, reject });
+      const job = newJob({ requests, hashes, refusals, number: this.jobs++, resolve, reject });
       if (signal !== undefined) this.abortWith(signal, job);
       this.queue.push(job);
-      this.queuedRequests += requests.length;
       this.pump();
     });
   }
@@ -200,16 +221,11 @@ export class Sequencer {
     }
   }
 
-  /** Whether a request with this key waits its turn, or was executed and is not committed yet. */
+  /** Whether a request with this key waits its turn, or was executed in a batch that is not committed yet. */
   isInProgress(principal: string, id: RequestId): boolean {
     const entry = this.ledger.findRequest(principal, id);
     if (entry >= 0) return this.ledger.requests.positionOf(entry) > this.committed.current;
-    const isIt = (job: Job, request: Request, index: number) =>
-      index >= job.next &&
-      job.refusals[index] === undefined &&
-      request.principal === principal &&
-      bytesEqual(request.id, id);
-    return this.queue.some((job) => !job.cancelled && job.requests.some((request, i) => isIt(job, request, i)));
+    return this.queue.has(principal, id);
   }
 
   /**
@@ -244,7 +260,11 @@ export class Sequencer {
     this.stopped ??= new RefusalError("NOT_READY", { problem: "it is shutting down" });
     this.expiries.cancel();
     this.draining.abort();
-    while (this.running !== undefined) await this.running;
+    for (;;) {
+      const work = this.running ?? this.originals.running ?? this.replays.running;
+      if (work === undefined) return;
+      await work;
+    }
   }
 
   /** Refuses all writes from now on, with this error, also those that wait. Reads go on. */
@@ -281,7 +301,7 @@ export class Sequencer {
     const onAbort = () => {
       // A job that was begun stays: its effects are real, only its caller no longer waits.
       job.reject(this.refusalOf(job, deadlineExceeded()));
-      if (job.next === 0) job.cancelled = true;
+      if (job.next === 0 && !job.cancelled) this.queue.cancel(job);
     };
     signal.addEventListener("abort", onAbort, { once: true });
     job.onSettled = () => signal.removeEventListener("abort", onAbort);
@@ -291,7 +311,7 @@ export class Sequencer {
     if (this.running !== undefined) return;
     const { platform } = this.options;
     // What else is ready now joins the batch; with nothing else ready the batch goes at once.
-    this.running = new Promise<void>((resolve) => platform.defer(resolve))
+    this.running = nextTurn(platform)
       .then(() => this.run())
       .catch((error: unknown) => {
         this.fail(error);
@@ -304,7 +324,7 @@ export class Sequencer {
   }
 
   private hasWork(): boolean {
-    return this.queue.length > 0 || this.systemRecords.length > 0 || this.expiries.isDue();
+    return this.queue.jobs.length > 0 || this.systemRecords.length > 0 || this.expiries.isDue();
   }
 
   /** Whether the ledger is in an epoch of this sequencer. */
@@ -314,27 +334,53 @@ export class Sequencer {
 
   private async run(): Promise<void> {
     while (this.hasWork()) {
-      const fetches = this.queue.some(({ needsOriginals }) => needsOriginals);
-      const fetched = fetches && (await this.originals.fetch(this.queue, this.ledger));
-      // Told to stop meanwhile.
-      if (fetches && !this.hasWork()) break;
       const batch = executeBatch({
         ledger: this.ledger,
         timeMs: this.nowMs(),
         systemRecords: this.systemRecords.splice(0),
-        queue: this.queue,
-        originals: this.originals.records,
+        queue: this.queue.jobs,
         log: this.options.platform.log,
       });
-      assert(fetched || !batch.isEmpty, "there is work, and each turn does some of it");
-      this.queuedRequests -= batch.taken;
+      assert(!batch.isEmpty, "there is work, and each turn does some of it");
+      this.queue.taken(batch.taken);
       this.inFlight = batch.jobs;
-      if (batch.records.length > 0) await this.commit(batch);
-      await answerReplays(this.options.store, batch.replays);
-      this.inFlight = new Set();
-      for (const job of batch.finished) job.settle();
+      this.originals.wait(batch.lacking);
+      try {
+        if (batch.records.length > 0) await this.commit(batch);
+      } finally {
+        this.queue.ended(batch.jobs);
+      }
+      this.inFlight = new Map();
+      if (this.failure === undefined) this.replays.add(batch.replays);
+      for (const job of batch.finished) job.finish();
+      // Room for more originals, now that some were used.
+      this.originals.wait([]);
+      // Without an append others had no turn.
+      if (batch.records.length === 0) await nextTurn(this.options.platform);
     }
-    this.originals.forget();
+  }
+
+  /** Reads a stored batch; not while an append is in doubt, when the store may be closed for a moment. */
+  private async readFrame(position: Position): Promise<FrameReader> {
+    for (;;) {
+      const doubts = await this.appender.settled();
+      try {
+        return await readFrameAt(this.options.store, position);
+      } catch (error) {
+        if (doubts === this.appender.doubtCount) throw error;
+      }
+    }
+  }
+
+  /** How many requests wait already, if these are too many beside them. */
+  private overload(requests: readonly Request[]): number | undefined {
+    const { waiting } = this.queue;
+    if (waiting + requests.length > QUEUED_REQUESTS_MAX) return waiting;
+    const { waiting: replayed } = this.replays;
+    if (replayed + requests.length <= REPLAYED_REQUESTS_MAX) return undefined;
+    const isRetry = ({ principal, id }: Request) =>
+      this.ledger.findRequest(principal, id) >= 0 || this.queue.has(principal, id);
+    return replayed + requests.filter(isRetry).length > REPLAYED_REQUESTS_MAX ? replayed : undefined;
   }
 
   private async commit(batch: ExecutedBatch): Promise<void> {
@@ -402,16 +448,15 @@ export class Sequencer {
     this.expiries.cancel();
     this.committed.fail(failure);
     this.committedTime.fail(failure);
-    for (const job of this.inFlight) job.reject(this.refusalOf(job, failure));
+    for (const job of [...this.inFlight.keys(), ...this.replays.clear()]) job.reject(this.refusalOf(job, failure));
     this.refuseQueue(failure);
     return failure;
   }
 
   private refuseQueue(error: RefusalError): void {
-    for (const job of this.queue.splice(0)) job.reject(this.refusalOf(job, error));
+    for (const job of this.queue.clear(this.originals.clear())) job.reject(this.refusalOf(job, error));
     this.systemRecords.length = 0;
     this.committedTime.rejectWaiters(error);
-    this.queuedRequests = 0;
   }
 
   /** The error for a caller whose requests, or the rest of them, will not be executed. */

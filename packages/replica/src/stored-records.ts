@@ -1,54 +1,71 @@
-import { assert, type Position, RefusalError } from "@bank/core";
-import { type Batch, decodeFrame } from "@bank/journal";
+import { assert, type Position, RecordKind, RefusalError } from "@bank/core";
+import { FrameReader } from "@bank/journal";
 import type { JournalStore } from "@bank/store";
 import { StoreClosedError } from "@bank/store/errors";
-import { type CommittedRecord, recordOfBatch } from "./outcome.ts";
-
-/** A stored batch, read and decoded. */
-export interface ReadBatch {
-  readonly batch: Batch;
-  /** What its frame takes. */
-  readonly bytes: number;
-}
+import { nextTurn } from "./next-turn.ts";
+import type { CommittedRecord } from "./outcome.ts";
+import type { Platform } from "./platform.ts";
 
 /**
- * Reads and decodes the batch with a position that is known to be stored.
+ * Reads the batch with a position that is known to be stored, and decodes nothing of it yet.
  * Rejects with: what `JournalStore.batchAt` rejects with; `InvariantError` where the store lacks it.
  */
-export async function readBatchAt(store: JournalStore, position: Position): Promise<ReadBatch> {
+export async function readFrameAt(store: JournalStore, position: Position): Promise<FrameReader> {
   const stored = await store.batchAt(position);
   assert(stored !== undefined, `the batch with position ${position} is in the store`);
-  return { batch: decodeFrame(stored.frame), bytes: stored.frame.length };
+  const frame = new FrameReader(stored.frame);
+  assert(contains(frame, position), `the batch has a record at position ${position}`);
+  return frame;
+}
+
+/** Those of the positions that the batch contains, in no order. */
+export function positionsIn(frame: FrameReader, positions: ReadonlyMap<Position, unknown>): Position[] {
+  const { firstPosition, count } = frame.header;
+  if (positions.size < count) return [...positions.keys()].filter((position) => contains(frame, position));
+  const within: Position[] = [];
+  for (let position = firstPosition; position < firstPosition + count; position++)
+    if (positions.has(position)) within.push(position);
+  return within;
+}
+
+/** The records at positions of the batch, in the order given. */
+export function committedRecords(frame: FrameReader, positions: readonly Position[]): CommittedRecord[] {
+  const { timeMs } = frame.header;
+  return frame.recordsAt(positions).map((record, i) => {
+    const position = positions[i] as Position;
+    if (record.kind !== RecordKind.GROUP_COMMITTED) return { record, position, timeMs };
+    const first = position - record.records;
+    const groupRecords = frame.recordsAt(Array.from({ length: record.records }, (_, j) => first + j));
+    return { record, position, timeMs, groupRecords };
+  });
 }
 
 /**
- * Gives the record of each position, each stored batch read and decoded once. All positions are known to be stored.
- * Rejects as `readBatchAt`.
+ * Gives the record of each position, each stored batch read once, with a turn of the event loop between them. All
+ * positions are known to be stored. Rejects as `readFrameAt`.
  *
  * @param all in any order.
  * @param visit called by ascending position.
  */
 export async function visitRecords<Asked extends { readonly position: Position }>(
-  store: JournalStore,
+  from: { readonly store: JournalStore; readonly platform: Pick<Platform, "defer"> },
   all: readonly Asked[],
   visit: (asked: Asked, record: CommittedRecord) => void,
 ): Promise<void> {
-  let batch: Batch | undefined;
+  let frame: FrameReader | undefined;
   for (const asked of [...all].sort((a, b) => a.position - b.position)) {
     const { position } = asked;
-    if (batch === undefined || position >= batch.header.firstPosition + batch.header.count)
-      batch = (await readBatchAt(store, position)).batch;
-    const record = recordOfBatch(batch, position);
-    assert(record !== undefined, `the batch has a record at position ${position}`);
-    visit(asked, record);
+    if (frame === undefined || !contains(frame, position)) {
+      if (frame !== undefined) await nextTurn(from.platform);
+      frame = await readFrameAt(from.store, position);
+    }
+    visit(asked, recordIn(frame, position));
   }
 }
 
-/** One record that is known to be stored. Rejects as `readBatchAt`. */
+/** One record that is known to be stored. Rejects as `readFrameAt`. */
 export async function readRecordAt(store: JournalStore, position: Position): Promise<CommittedRecord> {
-  const record = recordOfBatch((await readBatchAt(store, position)).batch, position);
-  assert(record !== undefined, `the batch has a record at position ${position}`);
-  return record;
+  return recordIn(await readFrameAt(store, position), position);
 }
 
 /** What was read for somebody outside, who may come while the store is not open: that is `RefusalError` NOT_READY. */
@@ -59,4 +76,14 @@ export async function forReader<T>(reading: Promise<T>): Promise<T> {
     if (!(cause instanceof StoreClosedError)) throw cause;
     throw new RefusalError("NOT_READY", { problem: "its journal is not open" }, "NOT_APPLIED", { cause });
   }
+}
+
+function contains({ header: { firstPosition, count } }: FrameReader, position: Position): boolean {
+  return position >= firstPosition && position < firstPosition + count;
+}
+
+function recordIn(frame: FrameReader, position: Position): CommittedRecord {
+  const [record] = committedRecords(frame, [position]);
+  assert(record !== undefined, `the batch has a record at position ${position}`);
+  return record;
 }
