@@ -64,7 +64,11 @@ export class BankError extends Error {
   readonly code: ErrorCode;
   /** Stable UPPER_SNAKE reason; docs and programs go by it. */
   readonly reason: ErrorReason;
-  /** Every variable part of the message. */
+  /**
+   * Every variable part of the message. `available` of INSUFFICIENT_FUNDS is not the account's available balance but
+   * what could have been asked for: what of that balance is above the account's floor, an overdraft included (of a
+   * hold: above the floor or zero, whichever is more).
+   */
   readonly metadata: Readonly<Record<string, string>>;
   /**
    * What is known about the effect of this call's tries:
