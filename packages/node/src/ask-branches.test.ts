@@ -49,6 +49,7 @@ async function startFake(
       });
     },
     reportIncident: () => undefined,
+    reportUnsent: () => undefined,
   });
   onTestFinished(() => serving.close());
   return serving;

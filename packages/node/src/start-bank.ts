@@ -153,6 +153,7 @@ function listen({ replica, history, lossCheck, log }: BankParts, options: BankSe
     },
     reportIncident: ({ id, method, error }) =>
       log.error("request failed", { incident: id, method, problem: detail(error) }),
+    reportUnsent: ({ method, error }) => log.info("answer could not be sent", { method, problem: errorText(error) }),
   });
   return starting.then((serving) => {
     url = serving.url;

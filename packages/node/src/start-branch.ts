@@ -236,6 +236,8 @@ class BranchServer implements RunningBranches, BranchHost {
       },
       reportIncident: ({ id, method, error }) =>
         this.log.error("request failed", { incident: id, method, problem: errorText(error) }),
+      reportUnsent: ({ method, error }) =>
+        this.log.info("answer could not be sent", { method, problem: errorText(error) }),
     });
   }
 }

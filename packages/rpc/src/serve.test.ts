@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { connect as connectHttp2, constants } from "node:http2";
 import { createServer, type Socket } from "node:net";
 import { gzipSync } from "node:zlib";
 import { AccountService, BranchService, JournalService } from "@bank/proto";
@@ -304,4 +305,41 @@ async function byteByByte(port: number, count: number): Promise<string> {
   const address = relay.address();
   if (address === null || typeof address === "string") throw new Error("the relay has no port");
   return `http://127.0.0.1:${address.port}`;
+}
+
+describe("a caller that breaks off in the middle of a large answer", () => {
+  it.each(["HTTP/1.1", "HTTP/2"])("is told of in the server's own words alone, over %s", async (version) => {
+    const console = vi.spyOn(globalThis.console, "error");
+    onTestFinished(() => console.mockRestore());
+    const name = "x".repeat(16_000_000);
+    const { serving, incidents, unsent } = await startServer((router) =>
+      router.service(BranchService, { listBranches: () => ({ branches: [{ number: 1, name }] }) }),
+    );
+    await (version === "HTTP/2" ? breakOffHttp2 : breakOffHttp1)(serving.port);
+    await vi.waitUntil(() => unsent.length > 0);
+    expect(unsent).toEqual([{ method: "bank.v1.BranchService/ListBranches", error: expect.any(Error) }]);
+    expect(incidents).toEqual([]);
+    expect(console).not.toHaveBeenCalled();
+  });
+});
+
+async function breakOffHttp1(port: number): Promise<void> {
+  const socket = await connectBare(port);
+  const head = "POST /bank.v1.BranchService/ListBranches HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
+  socket.write(`${head}content-length: 2\r\n\r\n{}`);
+  await once(socket, "readable");
+  socket.resetAndDestroy();
+}
+
+async function breakOffHttp2(port: number): Promise<void> {
+  const session = connectHttp2(`http://127.0.0.1:${port}`);
+  onTestFinished(() => session.destroy());
+  const stream = session.request({
+    ":method": "POST",
+    ":path": "/bank.v1.BranchService/ListBranches",
+    "content-type": "application/json",
+  });
+  stream.end("{}");
+  await once(stream, "readable");
+  stream.close(constants.NGHTTP2_CANCEL);
 }

@@ -2,9 +2,10 @@ import { createServer as createHttp1Server, type Server } from "node:http";
 import { createServer as createHttp2Server, type ServerHttp2Session } from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
 import { assert, COMMANDS_PER_CALL_MAX, FRAME_BYTES_MAX } from "@bank/core";
-import type { ConnectRouter } from "@connectrpc/connect";
-import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { type ConnectRouter, createConnectRouter } from "@connectrpc/connect";
+import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import { errorInterceptor, type ReportIncident, validationInterceptor } from "./interceptors.ts";
+import { type ReportUnsent, requestListener } from "./request-listener.ts";
 
 /** Requests larger than this are refused before they are decoded. */
 export const REQUEST_BYTES_MAX = 4 * 1024 * 1024;
@@ -42,6 +43,7 @@ export interface ServeOptions {
    */
   readonly routes: (router: ConnectRouter, ending: AbortSignal) => void;
   readonly reportIncident: ReportIncident;
+  readonly reportUnsent: ReportUnsent;
 }
 
 /** A listening server. */
@@ -60,14 +62,16 @@ export interface Serving {
  */
 export async function serve(options: ServeOptions): Promise<Serving> {
   const ending = new AbortController();
-  const handler = connectNodeAdapter({
-    routes: (router) => options.routes(router, ending.signal),
+  const router = createConnectRouter({
     interceptors: [errorInterceptor(options.reportIncident), validationInterceptor()],
     readMaxBytes: REQUEST_BYTES_MAX,
+    acceptCompression: [compressionGzip, compressionBrotli],
     // Compressing a reply costs more than the ledger's work on it; compressed requests are still understood.
     compressMinBytes: Number.MAX_SAFE_INTEGER,
     maxTimeoutMs: TIMEOUT_MAX_MS,
   });
+  options.routes(router, ending.signal);
+  const handler = requestListener(router, options.reportUnsent);
   const http2 = createHttp2Server(handler);
   const sessions = new Set<ServerHttp2Session>();
   http2.on("session", (session) => {

@@ -3,27 +3,32 @@ import { BranchService } from "@bank/proto";
 import { type Client, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import { onTestFinished } from "vitest";
 import type { ReportIncident } from "./interceptors.ts";
+import type { ReportUnsent } from "./request-listener.ts";
 import { type ServeOptions, type Serving, serve } from "./serve.ts";
 import { connectToServer } from "./transport.ts";
 
 type Incident = Parameters<ReportIncident>[0];
+type Unsent = Parameters<ReportUnsent>[0];
 
 /** A server on a free port, closed at the end of the test. */
 export interface TestServer {
   readonly serving: Serving;
   readonly incidents: readonly Incident[];
+  readonly unsent: readonly Unsent[];
 }
 
 export async function startServer(routes: ServeOptions["routes"], port = 0): Promise<TestServer> {
   const incidents: Incident[] = [];
+  const unsent: Unsent[] = [];
   const serving = await serve({
     host: "127.0.0.1",
     port,
     routes,
     reportIncident: (incident) => incidents.push(incident),
+    reportUnsent: (each) => unsent.push(each),
   });
   onTestFinished(() => serving.close());
-  return { serving, incidents };
+  return { serving, incidents, unsent };
 }
 
 /** A transport of the kind that branches and the SDK use, closed before the server is. */
