@@ -1,12 +1,18 @@
 import type { Request, RequestId } from "@bank/core";
 import type { Job } from "./job.ts";
+import { JobIds } from "./job-ids.ts";
 
 /** The jobs that wait to be executed, oldest first, and the ids of all requests that wait or run. */
 export class JobQueue {
   private ready: Job[] = [];
   private waitingRequests = 0;
-  /** How often each id waits or runs. */
-  private readonly ids = new Map<string, number>();
+  /** Of requests that wait or run, as often as they do. */
+  private readonly ids: JobIds;
+
+  /** @param hash of a request id. */
+  constructor(hash: (id: RequestId) => number) {
+    this.ids = new JobIds(hash);
+  }
 
   /** Those that can be executed. `executeBatch` takes them from the front. */
   get jobs(): Job[] {
@@ -67,23 +73,15 @@ export class JobQueue {
 
   /** Whether a well-formed request with this key waits or runs. */
   has(principal: string, id: RequestId): boolean {
-    return this.ids.has(keyOf(principal, id));
+    return this.ids.has(principal, id);
   }
 
   private countIds({ requests, refusals }: Job, from: number, to: number, change: 1 | -1): void {
     for (let i = from; i < to; i++) {
       if (refusals[i] !== undefined) continue;
       const { principal, id } = requests[i] as Request;
-      const key = keyOf(principal, id);
-      const count = (this.ids.get(key) ?? 0) + change;
-      if (count > 0) this.ids.set(key, count);
-      else this.ids.delete(key);
+      if (change > 0) this.ids.add(principal, id);
+      else this.ids.remove(principal, id);
     }
   }
-}
-
-/** Sixteen bytes as eight UTF-16 code units, then the principal: cheaper to make than hexadecimal digits. */
-function keyOf(principal: string, id: RequestId): string {
-  const unit = (at: number) => ((id[at] as number) << 8) | (id[at + 1] as number);
-  return String.fromCharCode(unit(0), unit(2), unit(4), unit(6), unit(8), unit(10), unit(12), unit(14)) + principal;
 }

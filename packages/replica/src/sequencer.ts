@@ -26,6 +26,7 @@ import { executeBatch } from "./execute-batch.ts";
 import { type ExecutedBatch, rollbackBatch } from "./executed-batch.ts";
 import { ExpirySchedule } from "./expiry-schedule.ts";
 import { type Job, newJob } from "./job.ts";
+import { idHash } from "./job-ids.ts";
 import { JobQueue } from "./job-queue.ts";
 import { JournalClock } from "./journal-clock.ts";
 import { nextTurn } from "./next-turn.ts";
@@ -39,7 +40,7 @@ import { readFrameAt } from "./stored-records.ts";
 /** Requests that may wait for the sequencer; beyond it callers are told to come back. */
 export const QUEUED_REQUESTS_MAX = 100_000;
 /** Requests that may wait for answers out of the store, beside those; beyond it retries are told to come back. */
-const REPLAYED_REQUESTS_MAX = 100_000;
+export const REPLAYED_REQUESTS_MAX = 100_000;
 /** At this level of the format time can be written down by itself. */
 const TICK_LEVEL = 2;
 /** Of requests that were refused whatever the state is: nobody looks at theirs. */
@@ -69,7 +70,7 @@ export class Sequencer {
   private readonly ledger: Ledger;
   private readonly clock: JournalClock;
   private readonly appender: Appender;
-  private readonly queue = new JobQueue();
+  private readonly queue: JobQueue;
   private readonly systemRecords: LedgerRecord[] = [];
   private readonly committed: PositionWatch;
   /** Journal time of the committed position. */
@@ -101,6 +102,8 @@ export class Sequencer {
     this.committed = new PositionWatch(this.ledger.position);
     this.committedTime = new PositionWatch(this.ledger.timeMs);
     const { platform } = options;
+    const [seed = 0] = new Int32Array(platform.randomBytes(4).slice().buffer);
+    this.queue = new JobQueue(idHash(seed));
     const read = (position: Position) => this.readFrame(position);
     const onFailed = (error: unknown) => {
       this.fail(error);
