@@ -10,6 +10,8 @@ export default defineConfig({
     include: ["packages/*/src/**/*.test.ts", "apps/*/src/**/*.test.ts", "scripts/**/*.test.ts"],
     setupFiles: ["scripts/vitest-set-up.ts"],
     pool: "forks",
+    // By default one processor is left idle, and of two that is half.
+    maxWorkers: "100%",
     testTimeout: 30_000,
     hookTimeout: 30_000,
   },

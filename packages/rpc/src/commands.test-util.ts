@@ -45,7 +45,10 @@ export const items: fc.Arbitrary<GroupItem> = fc.oneof(
       fc.record({ type: fc.constant(AccountType.SAVINGS) }),
       fc.record({ type: fc.constant(AccountType.CHECKING), floor: fc.bigInt(BALANCE_MIN, -1n) }),
     ),
-    some("alias", fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._:@+-]{0,63}$/)),
+    some(
+      "alias",
+      fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._:@+-]{0,63}$/).filter((alias) => !/^0[0-9]*$/.test(alias)),
+    ),
     some("metadata", metadata),
     some("ceiling", ceiling),
   ),
