@@ -215,7 +215,8 @@ function pick(column: Uint8Array, rows: readonly number[], width: number): Uint8
   const picked = new Uint8Array(rows.length * width);
   rows.forEach((row, i) => {
     requireRow(column, row, width);
-    picked.set(column.subarray(row * width, (row + 1) * width), i * width);
+    // A view for each of thousands of rows would take longer than its few bytes.
+    for (let at = 0; at < width; at++) picked[i * width + at] = column[row * width + at] as number;
   });
   return picked;
 }

@@ -93,9 +93,8 @@ describe("old requests that come again", () => {
 
   it("leave everybody else a turn between two stored batches", async () => {
     const { sequencer, requests, store, platform } = await startWithAnswers(20);
-    const retry = watch(sequencer.submit(requests));
-    await until(() => store.calls.batchAt > 0);
     platform.holdsDeferred = true;
+    const retry = watch(sequencer.submit(requests));
     while (retry.state === "pending") {
       const before = store.calls.batchAt;
       platform.runDeferred();
