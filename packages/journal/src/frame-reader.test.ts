@@ -67,6 +67,8 @@ describe("a reader of single records", () => {
         try {
           const reader = new FrameReader(Uint8Array.from(bytes));
           const { firstPosition, count } = reader.header;
+          // Beyond it positions cannot be told apart.
+          if (firstPosition + count > Number.MAX_SAFE_INTEGER) return;
           reader.recordsAt(Array.from({ length: count }, (_, i) => firstPosition + i));
         } catch (error) {
           expect(error).toBeInstanceOf(JournalFormatError);
