@@ -159,7 +159,7 @@ describe("letting time pass a moment, at a branch", () => {
 
   it("passes on what the bank says", async () => {
     const { branch } = await startPair();
-    await expect(branch.passTime(branch.ledger.timeMs)).rejects.toMatchObject({
+    await expect(branch.passTime(branch.ledger.timeMs + 1)).rejects.toMatchObject({
       refusal: { reason: "TIME_IN_FUTURE" },
     });
     const old = await openBank({ disk: await writeOldJournal() });

@@ -88,10 +88,10 @@ describe("letting time pass a moment", () => {
     const { sequencer, platform, committed } = fixture;
     const nowMs = Math.floor(platform.wallMs());
     platform.advance(0.5);
-    await expect(sequencer.passTime(nowMs)).rejects.toMatchObject({
+    await expect(sequencer.passTime(nowMs + 1)).rejects.toMatchObject({
       refusal: {
         reason: "TIME_IN_FUTURE",
-        metadata: { asked: "2026-11-21T00:00:00.000Z", now: "2026-11-21T00:00:00.000Z" },
+        metadata: { asked: "2026-11-21T00:00:00.001Z", now: "2026-11-21T00:00:00.000Z" },
       },
     });
     await expect(sequencer.passTime(nowMs + 86_400_000)).rejects.toMatchObject({
@@ -101,6 +101,20 @@ describe("letting time pass a moment", () => {
     expect(committed).toEqual([]);
     platform.advance(1);
     expect(await sequencer.passTime(nowMs)).toBe(sequencer.committedPosition);
+  });
+
+  it("that is now is waited for, as long as its caller does", async () => {
+    const { sequencer, platform } = await startWithAccounts(1);
+    const nowMs = Math.floor(platform.wallMs());
+    const leaves = new AbortController();
+    const [waits, left] = [sequencer.passTime(nowMs), sequencer.passTime(nowMs, leaves.signal)].map(watch);
+    leaves.abort();
+    await until(() => left!.state === "rejected");
+    expect(left!.reason).toMatchObject({ refusal: { reason: "DEADLINE_EXCEEDED" } });
+    expect(waits!.state).toBe("pending");
+    platform.advance(1);
+    await until(() => waits!.state === "fulfilled");
+    expect(waits!.value).toBe(sequencer.committedPosition);
   });
 
   it("is refused with the append that should have written it, and can be asked again", async () => {

@@ -242,7 +242,9 @@ export class Sequencer {
   async passTime(timeMs: number, signal?: AbortSignal): Promise<Position> {
     if (this.failure !== undefined) throw this.failure;
     if (this.committedTime.current <= timeMs) {
-      const nowMs = this.nowMs();
+      let nowMs = this.nowMs();
+      // Whoever was just answered may ask for that very moment: it is over in the next.
+      if (timeMs === nowMs) nowMs = await this.nextMoment(signal);
       if (timeMs >= nowMs) throw timeInFuture(timeMs, nowMs);
       // A batch that is in flight may be late enough.
       if (this.ledger.timeMs <= timeMs) this.wantTick();
@@ -253,6 +255,16 @@ export class Sequencer {
       }
     }
     return this.committed.current;
+  }
+
+  private async nextMoment(signal = new AbortController().signal): Promise<number> {
+    try {
+      await this.options.platform.delay(1, signal);
+    } catch {
+      // Only the signal ends the wait early.
+      throw deadlineExceeded();
+    }
+    return this.nowMs();
   }
 
   /**
