@@ -34,9 +34,11 @@ export {
   requestIdFromBytes,
   toHex,
 } from "./identifiers.ts";
+export type { AccountColumns } from "./ledger/account-table.ts";
 export { apply, beginBatch, type Mark, mark, rollback, totals, unapply } from "./ledger/apply.ts";
 export { decide, dueHolds, originalsOf, recordsMax } from "./ledger/decide.ts";
 export type { RecordLookup } from "./ledger/decision.ts";
+export type { HoldColumns } from "./ledger/hold-table.ts";
 export {
   type AccountDetails,
   type BranchEntry,

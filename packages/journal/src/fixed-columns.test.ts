@@ -23,6 +23,25 @@ describe("ColumnWriter", () => {
     );
   });
 
+  test("writes parts of values little-endian", () => {
+    const source = Int32Array.of(-2, 0x0102_0304);
+    expect(new ColumnWriter(1, 8).parts(source).bytes).toEqual(Uint8Array.of(0xfe, 0xff, 0xff, 0xff, 4, 3, 2, 1));
+  });
+
+  test("writes the same whether it copies or writes each value, also from inside a larger buffer", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 64, maxLength: 64 }), fc.nat(2), (bytes, from) => {
+        const { buffer } = Uint8Array.from(bytes);
+        const written = [true, false].map((copies) => [
+          new ColumnWriter(3, 4, copies).words(new Uint32Array(buffer, 8), from).bytes,
+          new ColumnWriter(3, 8, copies).int64s(new BigInt64Array(buffer, 8), from).bytes,
+          new ColumnWriter(2, 8, copies).parts(new Int32Array(buffer, 4, 4)).bytes,
+        ]);
+        expect(written[0]).toEqual(written[1]);
+      }),
+    );
+  });
+
   test("writes nothing for no values", () => {
     expect(new ColumnWriter(0, 8).integers(new Float64Array(0), 0).bytes).toHaveLength(0);
   });

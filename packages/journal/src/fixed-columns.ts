@@ -1,20 +1,34 @@
 import { JournalFormatError } from "./errors.ts";
 
+/** Whether numbers lie in memory as they do in columns, so that they can be copied as they are. */
+const PLATFORM_IS_LITTLE_ENDIAN = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1;
+
 /** Writes a column of fixed-width little-endian values. */
 export class ColumnWriter {
   readonly bytes: Uint8Array<ArrayBuffer>;
   private readonly view: DataView;
   private readonly count: number;
+  private readonly copies: boolean;
 
-  constructor(count: number, width: 4 | 8) {
+  /** @param copies whether numbers lie in memory as in columns; else each is written by itself. */
+  constructor(count: number, width: 4 | 8, copies: boolean = PLATFORM_IS_LITTLE_ENDIAN) {
     this.bytes = new Uint8Array(count * width);
     this.view = new DataView(this.bytes.buffer);
     this.count = count;
+    this.copies = copies;
   }
 
   /** Values of 4 bytes. */
   words(source: Uint32Array, from: number): this {
+    if (this.copies) return this.copy(source, from);
     for (let i = 0; i < this.count; i++) this.view.setUint32(i * 4, source[from + i] as number, true);
+    return this;
+  }
+
+  /** Words of which 1 or 2 make a value, the low one first. */
+  parts(source: Int32Array): this {
+    if (this.copies) return this.copy(source, 0);
+    for (let i = 0; i < source.length; i++) this.view.setInt32(i * 4, source[i] as number, true);
     return this;
   }
 
@@ -30,7 +44,14 @@ export class ColumnWriter {
 
   /** 64-bit integers with a sign. */
   int64s(source: BigInt64Array, from: number): this {
+    if (this.copies) return this.copy(source, from);
     for (let i = 0; i < this.count; i++) this.view.setBigInt64(i * 8, source[from + i] as bigint, true);
+    return this;
+  }
+
+  private copy(source: Uint32Array | Int32Array | BigInt64Array, from: number): this {
+    const start = source.byteOffset + from * source.BYTES_PER_ELEMENT;
+    this.bytes.set(new Uint8Array(source.buffer, start, this.bytes.length));
     return this;
   }
 }

@@ -21,7 +21,7 @@ import { genesisHash, nextHash } from "./chain.ts";
 import { decodeFrame, encodeFrame } from "./frame.ts";
 import { applyFrame, type ReceivedFrame, type Replay } from "./replay.ts";
 import { sha256 } from "./sha256.test-util.ts";
-import { loadSnapshot, type Snapshot, takeSnapshot } from "./snapshot.ts";
+import { type BegunSnapshot, beginSnapshot, loadSnapshot, type Snapshot, takeSnapshot } from "./snapshot.ts";
 
 const COMMANDS = 12_000;
 const repeat = `BANK_TEST_SEED=${SEED} npx vitest run packages/journal/src/full-ledger.prop.test.ts`;
@@ -39,6 +39,8 @@ class JournalingBank {
   readonly bankId: Uint8Array;
   readonly frames: ReceivedFrame[] = [];
   readonly snapshots: Taken[] = [];
+  /** The newest one once more, to be encoded when the ledger has gone on. */
+  private begun: BegunSnapshot | undefined;
   private chainHash: Uint8Array;
 
   constructor(seed: number) {
@@ -72,6 +74,7 @@ class JournalingBank {
       else this.commit();
       if (this.frames.length % 32 === 0) this.takeSnapshot();
     }
+    this.finishBegun();
     // The time of a batch without records is in no journal.
     twins.passTime(twins.ledger.timeMs + 1);
     twins.own({ kind: RecordKind.TIME_TICKED, principal: SYSTEM_PRINCIPAL, branch: 0, request: undefined });
@@ -111,7 +114,16 @@ class JournalingBank {
     const { ledger } = this.twins;
     const last = this.frames.at(-1);
     if (last === undefined || decodeFrame(last.frame).header.timeMs !== ledger.timeMs) return;
+    this.finishBegun();
+    this.begun = beginSnapshot(this.live, sha256);
     this.snapshots.push({ snapshot: takeSnapshot(this.live, sha256), frames: this.frames.length });
+  }
+
+  /** A snapshot is of its moment, whatever was committed, refused and changed until it is encoded. */
+  private finishBegun(): void {
+    if (this.begun === undefined) return;
+    const pages = [...this.begun.pages];
+    expect({ position: this.begun.position, pages, ...this.begun.seal() }).toEqual(this.snapshots.at(-1)?.snapshot);
   }
 }
 

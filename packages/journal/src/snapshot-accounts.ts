@@ -1,4 +1,4 @@
-import type { AccountIndex, AccountState, CurrencyIndex, Ledger } from "@bank/core";
+import type { AccountColumns, AccountIndex, AccountState, CurrencyIndex, Ledger } from "@bank/core";
 import {
   AMOUNT_MAX,
   isAccountState,
@@ -19,8 +19,7 @@ export const ACCOUNTS_PER_PAGE = 1024;
 const NONE = new Uint8Array(0);
 
 /** Accounts `from` to before `to`. */
-export function encodeAccounts(ledger: Ledger, from: number, to: number): AccountsPage {
-  const table = ledger.accounts;
+export function encodeAccounts(table: AccountColumns, from: number, to: number): AccountsPage {
   const count = to - from;
   const page = create(AccountsPageSchema, {
     firstAccount: from,

@@ -6,8 +6,7 @@ import { capture, extend, place, release, reverse } from "./full-story.test-util
 import { concatenate } from "./raw-frame.test-util.ts";
 import { sha256 } from "./sha256.test-util.ts";
 import { loadSnapshot, takeSnapshot } from "./snapshot.ts";
-import { content, encodePage, kindsOf, load } from "./snapshot-pages.test-util.ts";
-import { encodePages } from "./snapshot-pages.ts";
+import { content, encodePage, encodePages, kindsOf, load } from "./snapshot-pages.test-util.ts";
 import { deposit, open } from "./story.test-util.ts";
 import type { Order } from "./test-bank.test-util.ts";
 import { TestBank } from "./test-bank.test-util.ts";

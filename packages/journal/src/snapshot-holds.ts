@@ -1,41 +1,26 @@
-import type { AccountIndex, HoldView, Ledger } from "@bank/core";
+import type { AccountIndex, HoldColumns, HoldView, Ledger } from "@bank/core";
 import { AMOUNT_MAX, HoldState, isHoldState, remainingOf } from "@bank/core";
 import type { HoldsPage, ReversalsPage } from "@bank/proto";
 import { HoldsPageSchema, ReversalsPageSchema } from "@bank/proto";
 import { create } from "@bufbuild/protobuf";
 import { isTime } from "./check-record.ts";
 import { JournalFormatError } from "./errors.ts";
-import { ColumnReader } from "./fixed-columns.ts";
+import { ColumnReader, ColumnWriter } from "./fixed-columns.ts";
 
 export const HOLDS_PER_PAGE = 4096;
 export const REVERSALS_PER_PAGE = 4096;
 
 /** Holds `from` to before `to`, the ended ones too. */
-export function encodeHolds(ledger: Ledger, from: number, to: number): HoldsPage {
+export function encodeHolds(holds: HoldColumns, from: number, to: number): HoldsPage {
   const count = to - from;
-  const page = create(HoldsPageSchema, {
-    positions: new Uint8Array(8 * count),
-    accounts: new Uint8Array(4 * count),
-    held: new Uint8Array(8 * count),
-    captured: new Uint8Array(8 * count),
-    expiresMs: new Uint8Array(8 * count),
-    states: new Uint8Array(count),
+  return create(HoldsPageSchema, {
+    positions: new ColumnWriter(count, 8).integers(holds.positions, from).bytes,
+    accounts: new ColumnWriter(count, 4).words(holds.accounts, from).bytes,
+    held: new ColumnWriter(count, 8).int64s(holds.held, from).bytes,
+    captured: new ColumnWriter(count, 8).int64s(holds.captured, from).bytes,
+    expiresMs: new ColumnWriter(count, 8).integers(holds.expiresMs, from).bytes,
+    states: holds.states.slice(from, to),
   });
-  const positions = new DataView(page.positions.buffer);
-  const accounts = new DataView(page.accounts.buffer);
-  const held = new DataView(page.held.buffer);
-  const captured = new DataView(page.captured.buffer);
-  const expiresMs = new DataView(page.expiresMs.buffer);
-  for (let i = 0; i < count; i++) {
-    const hold = ledger.holds.viewAt(from + i);
-    positions.setBigUint64(8 * i, BigInt(hold.hold), true);
-    accounts.setUint32(4 * i, hold.account, true);
-    held.setBigInt64(8 * i, hold.held, true);
-    captured.setBigInt64(8 * i, hold.captured, true);
-    expiresMs.setBigUint64(8 * i, BigInt(hold.expiresMs), true);
-    page.states[i] = hold.state;
-  }
-  return page;
 }
 
 /** Gives the number of holds. Throws: `JournalFormatError`. */
@@ -100,17 +85,12 @@ export function reversedPositions(ledger: Ledger): Float64Array {
 
 /** The reversals of these movements. */
 export function encodeReversals(ledger: Ledger, originals: Float64Array): ReversalsPage {
-  const page = create(ReversalsPageSchema, {
-    originals: new Uint8Array(8 * originals.length),
-    reversals: new Uint8Array(8 * originals.length),
+  const count = originals.length;
+  const reversals = originals.map((original) => ledger.reversalOf(original) ?? 0);
+  return create(ReversalsPageSchema, {
+    originals: new ColumnWriter(count, 8).integers(originals, 0).bytes,
+    reversals: new ColumnWriter(count, 8).integers(reversals, 0).bytes,
   });
-  const originalColumn = new DataView(page.originals.buffer);
-  const reversalColumn = new DataView(page.reversals.buffer);
-  originals.forEach((original, i) => {
-    originalColumn.setBigUint64(8 * i, BigInt(original), true);
-    reversalColumn.setBigUint64(8 * i, BigInt(ledger.reversalOf(original) ?? 0), true);
-  });
-  return page;
 }
 
 /**

@@ -3,11 +3,16 @@ import type { SnapshotPage } from "@bank/proto";
 import { SnapshotPageSchema } from "@bank/proto";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { loadPages } from "./snapshot-pages.ts";
+import { freezePages, loadPages } from "./snapshot-pages.ts";
 
 /** What a lenient decoder sees in a page. */
 export function content(page: Uint8Array): SnapshotPage["content"] {
   return fromBinary(SnapshotPageSchema, page).content;
+}
+
+/** The pages of a ledger, all at once. */
+export function encodePages(ledger: Ledger): Uint8Array[] {
+  return [...freezePages(ledger)];
 }
 
 /** A page of anything, checked by nobody. */

@@ -5,8 +5,7 @@ import { describe, expect, test } from "vitest";
 import { JournalFormatError } from "./errors.ts";
 import { sha256 } from "./sha256.test-util.ts";
 import { loadSnapshot, takeSnapshot } from "./snapshot.ts";
-import { content, encodePage, kindsOf, load } from "./snapshot-pages.test-util.ts";
-import { encodePages } from "./snapshot-pages.ts";
+import { content, encodePage, encodePages, kindsOf, load } from "./snapshot-pages.test-util.ts";
 import { open, tellStory } from "./story.test-util.ts";
 import { TestBank } from "./test-bank.test-util.ts";
 

@@ -18,22 +18,33 @@ import {
 import { encodeRequests, loadRequests, REQUESTS_PER_PAGE } from "./snapshot-requests.ts";
 import { encodeTables, loadTables } from "./snapshot-tables.ts";
 
-/** The whole state as canonical pages: the small tables, then accounts, requests, holds and reversals. */
-export function encodePages(ledger: Ledger): Uint8Array[] {
-  const pages: Uint8Array[] = [];
-  const push = (content: SnapshotPage["content"]) =>
-    pages.push(toBinary(SnapshotPageSchema, create(SnapshotPageSchema, { content })));
-  push({ case: "tables", value: encodeTables(ledger) });
-  for (const [from, to] of runs(ledger.accounts.count, ACCOUNTS_PER_PAGE))
-    push({ case: "accounts", value: encodeAccounts(ledger, from, to) });
-  for (const [from, to] of runs(ledger.requests.count, REQUESTS_PER_PAGE))
-    push({ case: "requests", value: encodeRequests(ledger, from, to) });
-  for (const [from, to] of runs(ledger.holds.count, HOLDS_PER_PAGE))
-    push({ case: "holds", value: encodeHolds(ledger, from, to) });
+/**
+ * The whole state as canonical pages: the small tables, then accounts, requests, holds and reversals. They are of the
+ * moment of this call, whatever happens to the ledger until they are asked for; only what is in it now must not be taken
+ * away again. So what changes is copied at once, in columns. What only grows at its end, and is most of it, is read when
+ * its page is asked for.
+ */
+export function freezePages(ledger: Ledger): Iterable<Uint8Array> {
+  const tables = encode({ case: "tables", value: encodeTables(ledger) });
+  const accounts = ledger.accounts.freeze();
+  const requestCount = ledger.requests.count;
+  const holds = ledger.holds.freeze();
   const reversed = reversedPositions(ledger);
-  for (const [from, to] of runs(reversed.length, REVERSALS_PER_PAGE))
-    push({ case: "reversals", value: encodeReversals(ledger, reversed.subarray(from, to)) });
-  return pages;
+  return (function* pages() {
+    yield tables;
+    for (const [from, to] of runs(accounts.count, ACCOUNTS_PER_PAGE))
+      yield encode({ case: "accounts", value: encodeAccounts(accounts, from, to) });
+    for (const [from, to] of runs(requestCount, REQUESTS_PER_PAGE))
+      yield encode({ case: "requests", value: encodeRequests(ledger, from, to) });
+    for (const [from, to] of runs(holds.count, HOLDS_PER_PAGE))
+      yield encode({ case: "holds", value: encodeHolds(holds, from, to) });
+    for (const [from, to] of runs(reversed.length, REVERSALS_PER_PAGE))
+      yield encode({ case: "reversals", value: encodeReversals(ledger, reversed.subarray(from, to)) });
+  })();
+}
+
+function encode(content: SnapshotPage["content"]): Uint8Array {
+  return toBinary(SnapshotPageSchema, create(SnapshotPageSchema, { content }));
 }
 
 function* runs(count: number, perPage: number): Generator<readonly [from: number, to: number]> {

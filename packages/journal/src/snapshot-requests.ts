@@ -4,31 +4,20 @@ import type { RequestsPage } from "@bank/proto";
 import { RequestsPageSchema } from "@bank/proto";
 import { create } from "@bufbuild/protobuf";
 import { JournalFormatError } from "./errors.ts";
-import { ColumnReader } from "./fixed-columns.ts";
+import { ColumnReader, ColumnWriter } from "./fixed-columns.ts";
 
 export const REQUESTS_PER_PAGE = 4096;
 
 /** Remembered requests `from` to before `to`. */
 export function encodeRequests(ledger: Ledger, from: number, to: number): RequestsPage {
   const count = to - from;
-  const page = create(RequestsPageSchema, {
-    ids: new Uint8Array(16 * count),
-    principals: new Uint8Array(4 * count),
-    positions: new Uint8Array(8 * count),
-    hashes: new Uint8Array(8 * count),
+  const { ids, principals, positions, hashes } = ledger.requests.columns(from, to);
+  return create(RequestsPageSchema, {
+    ids: new ColumnWriter(4 * count, 4).parts(ids).bytes,
+    principals: new ColumnWriter(count, 4).parts(principals).bytes,
+    positions: new ColumnWriter(count, 8).parts(positions).bytes,
+    hashes: new ColumnWriter(count, 8).parts(hashes).bytes,
   });
-  const principals = new DataView(page.principals.buffer);
-  const positions = new DataView(page.positions.buffer);
-  const hashes = new DataView(page.hashes.buffer);
-  for (let i = 0; i < count; i++) {
-    const entry = ledger.requests.entryAt(from + i);
-    page.ids.set(entry.id, 16 * i);
-    principals.setUint32(4 * i, entry.principal, true);
-    positions.setBigUint64(8 * i, BigInt(entry.position), true);
-    hashes.setInt32(8 * i, entry.hashLow, true);
-    hashes.setInt32(8 * i + 4, entry.hashHigh, true);
-  }
-  return page;
 }
 
 /** Gives the number of requests. Throws: `JournalFormatError`. */

@@ -11,7 +11,7 @@ import { applyFrame } from "./replay.ts";
 import { BANK_ID, countingBytes } from "./sample-records.test-util.ts";
 import { sha256 } from "./sha256.test-util.ts";
 import type { Snapshot } from "./snapshot.ts";
-import { loadSnapshot, takeSnapshot } from "./snapshot.ts";
+import { beginSnapshot, loadSnapshot, takeSnapshot } from "./snapshot.ts";
 import { emptyReplay, TestBank } from "./test-bank.test-util.ts";
 
 const options = { bankId: BANK_ID, sha256, hashSeed: 7 };
@@ -169,6 +169,33 @@ describe("a snapshot", () => {
     lent.header.fill(0xaa);
     for (const page of lent.pages) page.fill(0xaa);
     expect(everythingIn(loaded)).toEqual(everythingIn(bank.replay));
+  });
+});
+
+describe("a snapshot that is begun", () => {
+  test("is of its moment, however far the ledger has gone when its pages are asked for", () => {
+    const going = storyteller(4);
+    const begun = beginSnapshot(going.replay, sha256);
+    const expected = takeSnapshot(going.replay, sha256);
+    const pages: Uint8Array[] = [];
+    for (const page of begun.pages) {
+      pages.push(page);
+      workAtEverything(going, { seed: 4 + pages.length, batches: 3 });
+    }
+    expect({ position: begun.position, pages, ...begun.seal() }).toEqual(expected);
+    expect(takeSnapshot(going.replay, sha256).root).not.toEqual(expected.root);
+  });
+
+  test("has no root before its last page was asked for", () => {
+    const { pages, seal } = beginSnapshot(bank.replay, sha256);
+    const iterator = pages[Symbol.iterator]();
+    for (const _ of snapshot.pages) {
+      expect(() => seal()).toThrow(InvariantError);
+      iterator.next();
+    }
+    expect(() => seal()).toThrow(InvariantError);
+    expect(iterator.next().done).toBe(true);
+    expect(seal()).toEqual({ header: snapshot.header, root: snapshot.root });
   });
 });
 

@@ -1,5 +1,5 @@
 import type { Position } from "@bank/core";
-import { bytesEqual, Ledger } from "@bank/core";
+import { assert, bytesEqual, Ledger } from "@bank/core";
 import { SnapshotHeaderSchema } from "@bank/proto";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { JOURNAL_FORMAT } from "./chain.ts";
@@ -7,7 +7,7 @@ import { copyBytes, decodeStrictly, safeInteger } from "./decode.ts";
 import { DigestMismatchError, JournalFormatError } from "./errors.ts";
 import type { Replay } from "./replay.ts";
 import type { Sha256 } from "./sha256.ts";
-import { encodePages, loadPages } from "./snapshot-pages.ts";
+import { freezePages, loadPages } from "./snapshot-pages.ts";
 
 /** A snapshot as bytes. */
 export interface Snapshot {
@@ -22,22 +22,55 @@ export interface Snapshot {
 const HASH_BYTES = 32;
 const NO_EPOCH = new Uint8Array(16);
 
-/** Takes a snapshot of a state that is exactly at a batch end. The pages are canonical: equal states, equal bytes. */
+/** A snapshot whose state is fixed, and of which nothing else is there yet. */
+export interface BegunSnapshot {
+  readonly position: Position;
+  /** To be gone through once, whenever there is time: a page is encoded and hashed when it is asked for. */
+  readonly pages: Iterable<Uint8Array>;
+  /** Header and root, which come of the pages. Throws: `InvariantError` before the last page was asked for. */
+  seal(): Pick<Snapshot, "header" | "root">;
+}
+
+/**
+ * Begins a snapshot of a state that is exactly at a batch end. The ledger may go on meanwhile, as long as it never goes
+ * back behind this position. The pages are canonical: equal states, equal bytes.
+ */
+export function beginSnapshot(replay: Replay, sha256: Sha256): BegunSnapshot {
+  const { ledger } = replay;
+  const { position } = ledger;
+  const bankId = copyBytes(replay.bankId);
+  const epochId = copyBytes(ledger.currentEpoch()?.id ?? NO_EPOCH);
+  const chainHash = copyBytes(replay.chainHash);
+  const digest = ledger.digestBytes();
+  const frozen = freezePages(ledger);
+  const hashes: Uint8Array[] = [];
+  let isComplete = false;
+  return {
+    position,
+    pages: (function* hashed() {
+      for (const page of frozen) {
+        hashes.push(sha256(page));
+        yield page;
+      }
+      isComplete = true;
+    })(),
+    seal() {
+      assert(isComplete, "all pages of the snapshot were asked for");
+      const root = sha256(...hashes);
+      const pageCount = hashes.length;
+      const format = JOURNAL_FORMAT;
+      const fields = { format, bankId, epochId, position: BigInt(position), chainHash, digest, root, pageCount };
+      const header = toBinary(SnapshotHeaderSchema, create(SnapshotHeaderSchema, fields));
+      return { header: seal(header, sha256), root };
+    },
+  };
+}
+
+/** Takes a whole snapshot of a state that is exactly at a batch end, at once. */
 export function takeSnapshot(replay: Replay, sha256: Sha256): Snapshot {
-  const { ledger, bankId, chainHash } = replay;
-  const pages = encodePages(ledger);
-  const root = rootOf(pages, sha256);
-  const header = create(SnapshotHeaderSchema, {
-    format: JOURNAL_FORMAT,
-    bankId,
-    epochId: ledger.currentEpoch()?.id ?? NO_EPOCH,
-    position: BigInt(ledger.position),
-    chainHash,
-    digest: ledger.digestBytes(),
-    root,
-    pageCount: pages.length,
-  });
-  return { position: ledger.position, header: seal(toBinary(SnapshotHeaderSchema, header), sha256), pages, root };
+  const { position, pages, seal } = beginSnapshot(replay, sha256);
+  const encoded = [...pages];
+  return { position, pages: encoded, ...seal() };
 }
 
 /**

@@ -60,6 +60,48 @@ describe("snapshots", () => {
     expect(bank.ledger.root).toBeUndefined();
   });
 
+  /** A bank that has just begun a snapshot of several pages. */
+  async function begunSnapshot() {
+    const opened = await openBank({ snapshotEveryRecords: 10_000 });
+    await book(opened, 1);
+    await opened.bank.submit(Array.from({ length: 10_000 }, (_, i) => request(1_000 + i, deposit(1, 1))));
+    expect(opened.store.calls.saveSnapshot).toBe(1);
+    expect(opened.disk.snapshots).toEqual([]);
+    return opened;
+  }
+
+  it("are of one batch end, though batches and refused ones come between their pages", async () => {
+    const { bank, disk, faulty } = await begunSnapshot();
+    let writes = 0;
+    for (; disk.snapshots.length === 0; writes++) {
+      if (writes % 2 === 0) faulty.failNextAppend("refused");
+      await bank.submit([request(20_000 + writes, deposit(1, 1))]).catch((error: unknown) => {
+        expect(error).toBeInstanceOf(RefusalError);
+      });
+    }
+    expect(writes).toBeGreaterThan(2);
+    const { position, header, pages } = disk.snapshots[0]!;
+    expect(bank.committedPosition).toBeGreaterThan(position);
+    const upTo = new MemoryDisk();
+    upTo.bankId = bank.bankId;
+    upTo.batches.push(...disk.batches.filter(({ lastPosition }) => lastPosition <= position));
+    const { root, ...expected } = takeSnapshot((await journalOf(upTo, bank.bankId)).replay, sha256);
+    expect({ position, header, pages }).toEqual(expected);
+  });
+
+  it("that are interrupted by a doubt are logged, and the next one is tried later", async () => {
+    const { bank, disk, faulty, platform, fatal } = await begunSnapshot();
+    faulty.failNextAppend("unknown-lost");
+    const write = watch(bank.submit([request(20_000, deposit(1, 1))]));
+    await until(() => write.state === "fulfilled", { platform });
+    await until(() => platform.log.about("snapshot not saved").length > 0);
+    expect(disk.snapshots).toEqual([]);
+    await bank.submit(Array.from({ length: 10_000 }, (_, i) => request(30_000 + i, deposit(1, 1))));
+    await until(() => bank.ledger.root !== undefined);
+    expect(bank.ledger.root?.position).toBe(disk.snapshots[0]!.position);
+    expect(fatal).toEqual([]);
+  });
+
   it("are taken at the end, of the last position, unless there is one", async () => {
     const opened = await openBank();
     await book(opened, 3);

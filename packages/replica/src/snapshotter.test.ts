@@ -1,6 +1,7 @@
-import { AccountType, type CurrencyIndex, Ledger } from "@bank/core";
-import { MemoryDisk, MemoryJournalStore, type StoredSnapshot } from "@bank/store";
-import { ManualPlatform } from "@bank/testkit";
+import { AccountType, type CurrencyIndex, Ledger, requestIdFromBytes } from "@bank/core";
+import { takeSnapshot } from "@bank/journal";
+import { MemoryDisk, MemoryJournalStore, type SnapshotSource } from "@bank/store";
+import { ManualPlatform, rest, sha256, until } from "@bank/testkit";
 import { describe, expect, it } from "vitest";
 import { Snapshotter } from "./snapshotter.ts";
 
@@ -10,7 +11,9 @@ const BANK_ID = new Uint8Array(16).fill(1);
 class SnapshotPositions extends MemoryJournalStore {
   readonly positions: number[] = [];
 
-  override async saveSnapshot({ position }: StoredSnapshot): Promise<void> {
+  override async saveSnapshot({ position, pages, header }: SnapshotSource): Promise<void> {
+    for await (const _ of pages);
+    header();
     this.positions.push(position);
   }
 }
@@ -47,5 +50,78 @@ describe("snapshots", () => {
 
   it("of a large state are as far apart as it is large", async () => {
     expect(await positionsOfSnapshots(100_005, 11)).toEqual([5, 10]);
+  });
+});
+
+/** A store that can fail behind a page, and counts those that it was given. */
+class PageByPage extends MemoryJournalStore {
+  taken = 0;
+  failsBehind = Number.POSITIVE_INFINITY;
+
+  override async saveSnapshot({ pages, header }: SnapshotSource): Promise<void> {
+    this.taken = 0;
+    for await (const _ of pages) if (++this.taken === this.failsBehind) throw new Error("no room");
+    header();
+  }
+}
+
+function pageByPage() {
+  const ledger = new Ledger({ hashSeed: 1 });
+  const principal = ledger.internPrincipal("dev");
+  for (let n = 1; n <= 10_000; n++)
+    ledger.addRequest(principal, requestIdFromBytes(new Uint8Array(Int32Array.of(n, 0, 0, 0).buffer)), n, 0, 0);
+  ledger.position = 10_000;
+  const store = new PageByPage(new MemoryDisk());
+  const platform = new ManualPlatform({ seed: 1 });
+  const saved: { readonly position: number; readonly root: Uint8Array }[] = [];
+  const replay = { ledger, bankId: BANK_ID, chainHash: new Uint8Array(32) };
+  const options = { replay, store, platform, everyRecords: 2, onSaved: (one: (typeof saved)[0]) => saved.push(one) };
+  return { replay, store, platform, saved, snapshotter: new Snapshotter(options, 0) };
+}
+
+describe("the saving of a snapshot", () => {
+  it("gives a turn to everything else behind each page", async () => {
+    const { replay, store, platform, saved, snapshotter } = pageByPage();
+    const { root } = takeSnapshot(replay, sha256);
+    platform.holdsDeferred = true;
+    snapshotter.afterBatch();
+    for (let page = 1; page <= 4; page++) {
+      await rest();
+      expect(store.taken).toBe(page);
+      // Neither one more, nor a wait that something else would end.
+      snapshotter.afterBatch();
+      expect(platform.deferred).toHaveLength(1);
+      platform.runDeferred();
+    }
+    const finished = snapshotter.finish({ isDurable: false });
+    await until(() => saved.length > 0);
+    await finished;
+    expect(saved).toEqual([{ position: 10_000, root }]);
+  });
+
+  it("that fails behind a page is logged, and the next is as far away as after one that was saved", async () => {
+    const { replay, store, platform, saved, snapshotter } = pageByPage();
+    store.failsBehind = 2;
+    snapshotter.afterBatch();
+    await snapshotter.finish({ isDurable: false });
+    expect(platform.log.about("snapshot not saved")).toHaveLength(1);
+    expect(saved).toEqual([]);
+    store.failsBehind = Number.POSITIVE_INFINITY;
+    replay.ledger.position += 1;
+    snapshotter.afterBatch();
+    await snapshotter.finish({ isDurable: false });
+    expect(saved).toEqual([]);
+    replay.ledger.position += 1;
+    snapshotter.afterBatch();
+    await snapshotter.finish({ isDurable: false });
+    expect(saved.map(({ position }) => position)).toEqual([10_002]);
+  });
+
+  it("is waited for by the end, which then takes the last one the same way", async () => {
+    const { replay, saved, snapshotter } = pageByPage();
+    snapshotter.afterBatch();
+    replay.ledger.position += 1;
+    await snapshotter.finish({ isDurable: true });
+    expect(saved.map(({ position }) => position)).toEqual([10_000, 10_001]);
   });
 });

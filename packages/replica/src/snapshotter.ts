@@ -1,19 +1,22 @@
-import type { Position } from "@bank/core";
-import { type Replay, type Snapshot, takeSnapshot } from "@bank/journal";
+import { assert, type Position } from "@bank/core";
+import { type BegunSnapshot, beginSnapshot, type Replay, type Snapshot } from "@bank/journal";
 import type { JournalStore } from "@bank/store";
 import { errorText, type Platform } from "./platform.ts";
 
 /** A state with no more entries than this is written again in a moment. */
 const SMALL_STATE_ENTRIES = 100_000;
 
-/** Takes a snapshot every so many records, so that a start replays no more than that. */
+/**
+ * Takes a snapshot every so many records, so that a start replays no more than that. It is of one batch end, and is
+ * written a page at a time while further batches follow; one at a time.
+ */
 export class Snapshotter {
   private readonly options: {
     readonly replay: Replay;
     readonly store: JournalStore;
     readonly platform: Platform;
     readonly everyRecords: number;
-    readonly onSaved: (snapshot: Snapshot) => void;
+    readonly onSaved: (snapshot: Pick<Snapshot, "position" | "root">) => void;
   };
   private lastPosition: Position;
   private saving: Promise<void> | undefined;
@@ -53,12 +56,10 @@ export class Snapshotter {
 
   private start(): void {
     if (this.saving !== undefined) return;
-    const { replay, store, platform, onSaved } = this.options;
-    const snapshot = takeSnapshot(replay, platform.sha256);
+    const { replay, platform } = this.options;
+    const snapshot = beginSnapshot(replay, platform.sha256);
     this.lastPosition = snapshot.position;
-    this.saving = store
-      .saveSnapshot(snapshot)
-      .then(() => onSaved(snapshot))
+    this.saving = this.save(snapshot)
       .catch((error: unknown) => {
         // The journal holds everything; only the next start takes longer.
         platform.log.error("snapshot not saved", { position: snapshot.position, problem: errorText(error) });
@@ -66,5 +67,32 @@ export class Snapshotter {
       .finally(() => {
         this.saving = undefined;
       });
+  }
+
+  private async save({ position, pages, seal }: BegunSnapshot): Promise<void> {
+    const { store, platform, onSaved } = this.options;
+    let root: Uint8Array | undefined;
+    await store.saveSnapshot({
+      position,
+      pages: inTurns(pages, platform),
+      header: () => {
+        const sealed = seal();
+        root = sealed.root;
+        return sealed.header;
+      },
+    });
+    assert(root !== undefined, "a snapshot is stored with its header");
+    onSaved({ position, root });
+  }
+}
+
+/**
+ * Lets everything that is ready go on between two pages, each of which takes a few milliseconds to be encoded and stored:
+ * nobody waits for the whole of a large state.
+ */
+async function* inTurns(pages: Iterable<Uint8Array>, platform: Platform): AsyncGenerator<Uint8Array> {
+  for (const page of pages) {
+    yield page;
+    await new Promise<void>((resolve) => platform.defer(resolve));
   }
 }

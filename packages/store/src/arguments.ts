@@ -1,4 +1,4 @@
-import type { ReadLimits, StoredBatch, StoredSnapshot } from "./port.ts";
+import type { ReadLimits, StoredBatch } from "./port.ts";
 import { READ_LIMITS_DEFAULT } from "./port.ts";
 
 export const BANK_ID_BYTES = 16;
@@ -39,10 +39,9 @@ export function requireBatches(batches: readonly StoredBatch[]): void {
   }
 }
 
-/** Throws: RangeError where this cannot be a snapshot. */
-export function requireSnapshot(snapshot: StoredSnapshot): void {
-  requirePosition(snapshot.position);
-  if (snapshot.header.length === 0) throw new RangeError(`the snapshot at ${snapshot.position} has an empty header`);
+/** Throws: RangeError where this cannot be the header of the snapshot at this position. */
+export function requireSnapshotHeader(header: Uint8Array, position: number): void {
+  if (header.length === 0) throw new RangeError(`the snapshot at ${position} has an empty header`);
 }
 
 /** The limits with defaults filled in. Throws: RangeError where they would never let a reader advance. */

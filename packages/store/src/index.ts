@@ -6,4 +6,5 @@ export { MemoryDisk } from "./memory/memory-disk.ts";
 export { MemoryJournalStore } from "./memory/memory-store.ts";
 export { openStore } from "./open.ts";
 export * from "./port.ts";
+export { sourceOf } from "./snapshot-source.ts";
 export { SqliteJournalStore } from "./sqlite/sqlite-store.ts";

@@ -42,6 +42,15 @@ export interface StoredSnapshot {
   readonly pages: readonly Uint8Array[];
 }
 
+/** A snapshot on its way into a store: a page after the other, and behind them the header, which proves them. */
+export interface SnapshotSource {
+  readonly position: number;
+  /** Gone through once. The next page is asked for when the one before is written, so as many as there are need no memory. */
+  readonly pages: Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+  /** Asked for once, behind the last page. */
+  header(): Uint8Array;
+}
+
 /** How many snapshots a store keeps: the newest, and the one before in case the newest cannot be loaded. */
 export const SNAPSHOTS_KEPT = 2;
 
@@ -118,10 +127,17 @@ export interface JournalStore {
   chainHashAt(position: number): Promise<Uint8Array | undefined>;
 
   /**
-   * Stores a snapshot durably, then forgets all but the `SNAPSHOTS_KEPT` of the highest positions. One at the same position is
-   * replaced. Rejects with: `PositionGapError` where no stored batch ends.
+   * Stores a snapshot durably, then forgets all but the `SNAPSHOTS_KEPT` of the highest positions. One at the same position
+   * is given up at the beginning, to be replaced.
+   *
+   * It is written in small steps: each page, of some 100 KB, as one, and other calls, appends above all, go on between
+   * them. How much time passes between the steps is for the source to say, which is waited for. Only the last step, with
+   * the header, makes it a snapshot: when the source throws, a step fails or the process ends before it, there is none,
+   * and what is left of it takes room at most until the next call. One at a time: another call meanwhile is a
+   * `StoreError`, and so is a step after `recover`.
+   * Rejects with: `PositionGapError` where no stored batch ends; what the source throws, as it is.
    */
-  saveSnapshot(snapshot: StoredSnapshot): Promise<void>;
+  saveSnapshot(snapshot: SnapshotSource): Promise<void>;
 
   /** Positions of the stored snapshots, newest first. */
   snapshotPositions(): Promise<readonly number[]>;

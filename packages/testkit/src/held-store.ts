@@ -1,4 +1,4 @@
-import type { JournalStore, ReadLimits, StoredBatch, StoredSnapshot, StoreState } from "@bank/store";
+import type { JournalStore, ReadLimits, SnapshotSource, StoredBatch, StoredSnapshot, StoreState } from "@bank/store";
 
 /** An append that waits for the test. */
 export interface HeldAppend {
@@ -94,7 +94,7 @@ export class HeldStore implements JournalStore {
     return this.inner.chainHashAt(position);
   }
 
-  async saveSnapshot(snapshot: StoredSnapshot): Promise<void> {
+  async saveSnapshot(snapshot: SnapshotSource): Promise<void> {
     await this.enter("saveSnapshot");
     await this.inner.saveSnapshot(snapshot);
   }

@@ -24,6 +24,30 @@ export interface AccountEntry {
   readonly openedTimeMs: number;
 }
 
+/** All accounts as they were at one moment. */
+export type AccountColumns = Readonly<
+  Pick<
+    AccountTable,
+    | "count"
+    | "types"
+    | "currencies"
+    | "homeBranches"
+    | "numbers"
+    | "posted"
+    | "held"
+    | "floors"
+    | "ceilings"
+    | "states"
+    | "versions"
+    | "openedPositions"
+    | "openedTimesMs"
+    | "names"
+    | "owners"
+    | "aliasOf"
+    | "metadataOf"
+  > & { readonly displayNames: readonly string[] }
+>;
+
 /** No index of an account: there are at most 100 million. */
 const NO_ACCOUNT = 0xffff_ffff;
 const NO_METADATA: Metadata = Object.freeze({});
@@ -145,6 +169,35 @@ export class AccountTable {
 
   metadataOf(account: AccountIndex): Metadata {
     return this.metadata[account] ?? NO_METADATA;
+  }
+
+  /**
+   * All accounts as they are now. What never changes of an account is lent, not copied: it stays as long as none of them
+   * is taken away again.
+   */
+  freeze(): AccountColumns {
+    const { length: count, types, currencies, homeBranches, numbers, openedPositions, openedTimesMs } = this;
+    const metadata = new Map(this.metadata);
+    return {
+      count,
+      types,
+      currencies,
+      homeBranches,
+      numbers,
+      openedPositions,
+      openedTimesMs,
+      posted: this.posted.slice(0, count),
+      held: this.held.slice(0, count),
+      floors: this.floors.slice(0, count),
+      ceilings: this.ceilings.slice(0, count),
+      states: this.states.slice(0, count),
+      versions: this.versions.slice(0, count),
+      names: this.names,
+      owners: this.owners,
+      displayNames: this.displayNames.slice(),
+      aliasOf: (account) => this.aliasOf(account),
+      metadataOf: (account) => metadata.get(account) ?? NO_METADATA,
+    };
   }
 
   setMetadata(account: AccountIndex, metadata: Metadata): void {

@@ -5,6 +5,17 @@ import { ExpiryQueue } from "./expiry-queue.ts";
 import { grown } from "./grown.ts";
 import { OpenHolds } from "./open-holds.ts";
 
+/** All holds as they were at one moment. */
+export interface HoldColumns {
+  readonly count: number;
+  readonly positions: Float64Array;
+  readonly accounts: Uint32Array;
+  readonly held: BigInt64Array;
+  readonly captured: BigInt64Array;
+  readonly expiresMs: Float64Array;
+  readonly states: Uint8Array;
+}
+
 /**
  * Every hold that was ever placed, by the position of its placing: 37 bytes each, in columns, and 16 for the lists of
  * the open ones. Ended ones stay, so that a late capture is told how they ended.
@@ -50,6 +61,23 @@ export class HoldTable {
       captured: this.captured[index] as bigint,
       expiresMs: this.expiresMs[index] as number,
       state: this.states[index] as HoldState,
+    };
+  }
+
+  /**
+   * All holds as they are now. What never changes of a hold is lent, not copied: it stays as long as none of them is taken
+   * away again.
+   */
+  freeze(): HoldColumns {
+    const { length: count, positions, accounts, held } = this;
+    return {
+      count,
+      positions,
+      accounts,
+      held,
+      captured: this.captured.slice(0, count),
+      expiresMs: this.expiresMs.slice(0, count),
+      states: this.states.slice(0, count),
     };
   }
 

@@ -91,6 +91,36 @@ describe("RequestTable", () => {
     expect(table.find(0, zeros)).toBe(1);
   });
 
+  it(`gives entries as columns, over the borders of chunks ${seeded("ledger/request-table.test.ts")}`, () => {
+    const random = new Random(SEED);
+    const table = new RequestTable(SEED);
+    for (let n = 0; n < 2 * CHUNK + 3; n++)
+      table.push(n % 3, random.requestId(), (n + 1) * 1_000_000_007, random.word() | 0, random.word() | 0);
+    for (const [from, to] of [
+      [0, 2 * CHUNK + 3],
+      [CHUNK - 2, CHUNK + 5],
+      [7, 8],
+      [9, 9],
+    ] as const) {
+      const { ids, principals, positions, hashes } = table.columns(from, to);
+      expect([ids.length / 4, principals.length, positions.length / 2, hashes.length / 2]).toEqual(
+        new Array(4).fill(to - from),
+      );
+      for (let i = 0; i < to - from; i++) {
+        const { id, principal, position, hashLow, hashHigh } = table.entryAt(from + i);
+        const words = Array.from({ length: 4 }, (_, word) => ids[4 * i + word]);
+        const expected = Array.from({ length: 4 }, (_, word) =>
+          new DataView(id.buffer, id.byteOffset).getInt32(4 * word, true),
+        );
+        expect(words).toEqual(expected);
+        expect([principals[i], hashes[2 * i], hashes[2 * i + 1]]).toEqual([principal, hashLow, hashHigh]);
+        expect((positions[2 * i + 1] as number) * 2 ** 32 + ((positions[2 * i] as number) >>> 0)).toBe(position);
+      }
+    }
+    expect(() => table.columns(0, 2 * CHUNK + 4)).toThrow(InvariantError);
+    expect(() => table.columns(-1, 1)).toThrow(InvariantError);
+  });
+
   it("keeps the same id of different principals apart", () => {
     const table = new RequestTable(1);
     table.push(0, id(1), 10, 1, 2);

@@ -3,6 +3,7 @@ import { describeAppending } from "./appending.ts";
 import type { MakeFixture } from "./fixture.ts";
 import { describeOpening } from "./opening.ts";
 import { describeReading } from "./reading.ts";
+import { describeSavingSnapshots } from "./saving-snapshots.ts";
 import { describeSnapshots } from "./snapshots.ts";
 import { describeTwin } from "./twin.ts";
 
@@ -19,6 +20,7 @@ export function describeJournalStore(name: string, makeStore: MakeFixture): void
     describeAppending(makeStore);
     describeReading(makeStore);
     describeSnapshots(makeStore);
+    describeSavingSnapshots(makeStore);
     describeTwin(makeStore);
   });
 }

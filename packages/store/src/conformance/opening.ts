@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { JournalConflictError, StaleEpochError, StoreClosedError, StoreError, StoreLockedError } from "../errors.ts";
+import { sourceOf } from "../snapshot-source.ts";
 import { BANK_ID, Chain, OTHER_BANK_ID } from "./chain.ts";
 import { type MakeFixture, readAll, StorePlace, unevenChain } from "./fixture.ts";
 
@@ -209,7 +210,7 @@ export function describeOpening(makeFixture: MakeFixture): void {
       await expect(store.batchAt(1)).rejects.toThrow(StoreClosedError);
       await expect(store.chainHashAt(1)).rejects.toThrow(StoreClosedError);
       const snapshot = { position: 1, header: Uint8Array.of(1), pages: [] };
-      await expect(store.saveSnapshot(snapshot)).rejects.toThrow(StoreClosedError);
+      await expect(store.saveSnapshot(sourceOf(snapshot))).rejects.toThrow(StoreClosedError);
       await expect(store.snapshotPositions()).rejects.toThrow(StoreClosedError);
       await expect(store.loadSnapshot(1)).rejects.toThrow(StoreClosedError);
       await expect(store.recover()).rejects.toThrow(StoreClosedError);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { PositionGapError } from "../errors.ts";
 import type { StoredSnapshot } from "../port.ts";
+import { sourceOf } from "../snapshot-source.ts";
 import { type MakeFixture, StorePlace, unevenChain } from "./fixture.ts";
 
 /** Snapshots: the two newest, whole, over closes and crashes. */
@@ -12,7 +13,7 @@ export function describeSnapshots(makeFixture: MakeFixture): void {
       expect(await store.snapshotPositions()).toEqual([]);
       expect(await store.loadSnapshot(3)).toBeUndefined();
       const snapshot = snapshotAt(4, { pages: [0, 1, 5_000, 0, 200_000] });
-      await store.saveSnapshot(snapshot);
+      await store.saveSnapshot(sourceOf(snapshot));
       await place.abandon(store);
       const again = (await place.open()).store;
       expect(await again.snapshotPositions()).toEqual([4]);
@@ -22,7 +23,7 @@ export function describeSnapshots(makeFixture: MakeFixture): void {
 
     it("may have no pages", async () => {
       const store = await (await StorePlace.make(makeFixture)).openBank(unevenChain().batches);
-      await store.saveSnapshot(snapshotAt(3, { pages: [] }));
+      await store.saveSnapshot(sourceOf(snapshotAt(3, { pages: [] })));
       expect(await store.loadSnapshot(3)).toEqual(snapshotAt(3, { pages: [] }));
     });
 
@@ -36,7 +37,7 @@ export function describeSnapshots(makeFixture: MakeFixture): void {
         [10, [10, 9]],
         [12, [12, 10]],
       ] as const) {
-        await store.saveSnapshot(snapshotAt(position));
+        await store.saveSnapshot(sourceOf(snapshotAt(position)));
         expect(await store.snapshotPositions()).toEqual(kept);
         for (const one of [3, 4, 9, 10, 12]) {
           const expected = (kept as readonly number[]).includes(one) ? snapshotAt(one) : undefined;
@@ -49,9 +50,9 @@ export function describeSnapshots(makeFixture: MakeFixture): void {
 
     it("are replaced by one at the same position, with fewer pages or more", async () => {
       const store = await (await StorePlace.make(makeFixture)).openBank(unevenChain().batches);
-      await store.saveSnapshot(snapshotAt(3));
+      await store.saveSnapshot(sourceOf(snapshotAt(3)));
       for (const pages of [[10, 10, 10], [20], [30, 30, 30, 30]]) {
-        await store.saveSnapshot(snapshotAt(4, { pages, variant: pages.length }));
+        await store.saveSnapshot(sourceOf(snapshotAt(4, { pages, variant: pages.length })));
         expect(await store.loadSnapshot(4)).toEqual(snapshotAt(4, { pages, variant: pages.length }));
         expect(await store.snapshotPositions()).toEqual([4, 3]);
       }
@@ -60,11 +61,11 @@ export function describeSnapshots(makeFixture: MakeFixture): void {
     it("are only of positions where a batch ends", async () => {
       const store = await (await StorePlace.make(makeFixture)).openBank(unevenChain().batches);
       for (const position of [1, 2, 5, 11, 13]) {
-        await expect(store.saveSnapshot(snapshotAt(position))).rejects.toThrow(PositionGapError);
+        await expect(store.saveSnapshot(sourceOf(snapshotAt(position)))).rejects.toThrow(PositionGapError);
       }
-      await expect(store.saveSnapshot(snapshotAt(0))).rejects.toThrow(RangeError);
+      await expect(store.saveSnapshot(sourceOf(snapshotAt(0)))).rejects.toThrow(RangeError);
       const headless = { position: 3, header: new Uint8Array(), pages: [] };
-      await expect(store.saveSnapshot(headless)).rejects.toThrow(RangeError);
+      await expect(store.saveSnapshot(sourceOf(headless))).rejects.toThrow(RangeError);
       expect(await store.snapshotPositions()).toEqual([]);
     });
 
@@ -76,7 +77,7 @@ export function describeSnapshots(makeFixture: MakeFixture): void {
         header: Buffer.from(original.header),
         pages: original.pages.map((p) => Buffer.from(p)),
       };
-      await store.saveSnapshot(lent);
+      await store.saveSnapshot(sourceOf(lent));
       for (const bytes of [lent.header, ...lent.pages]) bytes.fill(0);
       const loaded = await store.loadSnapshot(3);
       expect(loaded).toEqual(original);
@@ -87,7 +88,7 @@ export function describeSnapshots(makeFixture: MakeFixture): void {
     it("leave the journal as it is", async () => {
       const chain = unevenChain();
       const store = await (await StorePlace.make(makeFixture)).openBank(chain.batches);
-      await store.saveSnapshot(snapshotAt(12));
+      await store.saveSnapshot(sourceOf(snapshotAt(12)));
       await store.append([chain.grow()], { epoch: 1 });
       expect(await store.read(0)).toEqual(chain.batches);
     });

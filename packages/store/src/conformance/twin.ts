@@ -76,10 +76,27 @@ async function takeStep(twin: Twin, random: Random): Promise<void> {
     }
     case 9:
       if (chain.end === 0) return;
-      return twin.store.saveSnapshot({ position: chain.end, header: chain.hash, pages: [chain.hash] });
+      return saveSnapshot(twin, random);
     default:
       return reopen(twin, random.pick(["close", "abandon", "recover"]));
   }
+}
+
+/** Of the end of the chain, which grows meanwhile. Some are interrupted. */
+async function saveSnapshot({ chain, store, epoch }: Twin, random: Random): Promise<void> {
+  const { end: position, hash } = chain;
+  const endsAt = random.integer(0, 8);
+  const pages = async function* () {
+    for (let step = 0; step < 6; step++) {
+      if (step === endsAt) throw new Error("interrupted");
+      if (step === 3) yield hash;
+      if (random.integer(0, 1) === 1) await store.append([chain.grow()], { epoch });
+    }
+  };
+  const saved = store.saveSnapshot({ position, pages: pages(), header: () => hash });
+  if (endsAt < 6) await expect(saved).rejects.toThrow("interrupted");
+  else await saved;
+  expect((await store.snapshotPositions()).includes(position)).toBe(endsAt >= 6);
 }
 
 async function reopen(twin: Twin, how: "close" | "abandon" | "recover"): Promise<void> {

@@ -52,6 +52,10 @@ export class MemoryDisk {
     return batch?.lastPosition === position ? batch.chainHash : undefined;
   }
 
+  dropSnapshot(position: number): void {
+    this.snapshots = this.snapshots.filter((snapshot) => snapshot.position !== position);
+  }
+
   keepSnapshot(snapshot: StoredSnapshot): void {
     const others = this.snapshots.filter(({ position }) => position !== snapshot.position);
     this.snapshots = [...others, snapshot].sort((a, b) => b.position - a.position).slice(0, SNAPSHOTS_KEPT);

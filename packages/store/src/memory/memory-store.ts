@@ -1,5 +1,5 @@
 import { checkAppend } from "../append-check.ts";
-import { completeLimits, requireBankId, requireEpoch, requirePosition, requireSnapshot } from "../arguments.ts";
+import { completeLimits, requireBankId, requireEpoch, requirePosition, requireSnapshotHeader } from "../arguments.ts";
 import { copyBytes, equalBytes } from "../bytes.ts";
 import {
   JournalConflictError,
@@ -9,7 +9,7 @@ import {
   StoreError,
   StoreLockedError,
 } from "../errors.ts";
-import type { JournalStore, ReadLimits, StoredBatch, StoredSnapshot, StoreState } from "../port.ts";
+import type { JournalStore, ReadLimits, SnapshotSource, StoredBatch, StoredSnapshot, StoreState } from "../port.ts";
 import { MemoryDisk } from "./memory-disk.ts";
 
 /**
@@ -19,6 +19,10 @@ import { MemoryDisk } from "./memory-disk.ts";
 export class MemoryJournalStore implements JournalStore {
   readonly engine = "memory";
   readonly #disk: MemoryDisk;
+  /** Counts how often it was opened, anew too: a snapshot is saved within one. */
+  #term = 0;
+  /** Position of the snapshot that is being saved. */
+  #saving: number | undefined;
 
   constructor(disk: MemoryDisk = new MemoryDisk()) {
     this.#disk = disk;
@@ -30,6 +34,7 @@ export class MemoryJournalStore implements JournalStore {
       throw new StoreLockedError("another store of this process uses this memory: close that one first");
     }
     this.#disk.holder = this;
+    this.#term++;
     return this.#disk.state();
   }
 
@@ -97,14 +102,31 @@ export class MemoryJournalStore implements JournalStore {
     return hash && copyBytes(hash);
   }
 
-  async saveSnapshot(snapshot: StoredSnapshot): Promise<void> {
+  async saveSnapshot({ position, pages, header }: SnapshotSource): Promise<void> {
     const disk = this.#held();
-    requireSnapshot(snapshot);
-    if (disk.chainHashAt(snapshot.position) === undefined) {
-      throw new PositionGapError(`no batch ends at ${snapshot.position}: a snapshot cannot be of that position`);
+    requirePosition(position);
+    if (disk.chainHashAt(position) === undefined) {
+      throw new PositionGapError(`no batch ends at ${position}: a snapshot cannot be of that position`);
     }
-    disk.closedCleanly = false;
-    disk.keepSnapshot(copySnapshot(snapshot));
+    if (this.#saving !== undefined) throw new StoreError(`the snapshot at ${this.#saving} is being saved`);
+    this.#saving = position;
+    try {
+      disk.closedCleanly = false;
+      disk.dropSnapshot(position);
+      const term = this.#term;
+      const written: Uint8Array[] = [];
+      for await (const page of pages) {
+        this.#requireTerm(term);
+        written.push(copyBytes(page));
+      }
+      this.#requireTerm(term);
+      const last = header();
+      requireSnapshotHeader(last, position);
+      disk.closedCleanly = false;
+      disk.keepSnapshot({ position, header: copyBytes(last), pages: written });
+    } finally {
+      this.#saving = undefined;
+    }
   }
 
   async snapshotPositions(): Promise<readonly number[]> {
@@ -119,13 +141,20 @@ export class MemoryJournalStore implements JournalStore {
   }
 
   async recover(): Promise<StoreState> {
-    return this.#held().state();
+    const state = this.#held().state();
+    this.#term++;
+    return state;
   }
 
   async close(): Promise<void> {
     if (this.#disk.holder !== this) return;
     this.#disk.closedCleanly = true;
     this.#disk.holder = undefined;
+  }
+
+  #requireTerm(term: number): void {
+    this.#held();
+    if (term !== this.#term) throw new StoreError("this memory store was opened anew while a snapshot was saved");
   }
 
   #held(): MemoryDisk {

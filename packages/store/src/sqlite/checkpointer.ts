@@ -11,6 +11,12 @@ const PAGE_BYTES = 4096;
 const CHECKPOINT_PAGES = 1000;
 
 /**
+ * The same while a snapshot is written: its pages are all different ones, so that each has to be copied. Measured on
+ * 190 MB: pauses of 15 to 23 ms at 1,000 pages.
+ */
+const CHECKPOINT_PAGES_OF_SNAPSHOTS = 250;
+
+/**
  * The one place that decides when the write-ahead log is copied into the journal's file. Now it is after the commit that
  * fills the log; a worker with a connection of its own may take over `wrote`, with PASSIVE as here. It must then see to
  * it that the log starts anew from time to time, which under constant writing a PASSIVE checkpoint alone never reaches.
@@ -28,9 +34,18 @@ export class Checkpointer {
 
   /** Counts a committed write of so many bytes, and checkpoints when it is time. Never throws: the commit stands. */
   wrote(bytes: number): void {
+    this.#wrote(bytes, CHECKPOINT_PAGES);
+  }
+
+  /** As `wrote`, for a step of saving a snapshot. */
+  wroteOfSnapshot(bytes: number): void {
+    this.#wrote(bytes, CHECKPOINT_PAGES_OF_SNAPSHOTS);
+  }
+
+  #wrote(bytes: number, checkpointPages: number): void {
     // A row's last page and the page of the tree above are written with every commit.
     this.#pagesWritten += 1 + Math.ceil(bytes / PAGE_BYTES);
-    if (this.#pagesWritten < CHECKPOINT_PAGES) return;
+    if (this.#pagesWritten < checkpointPages) return;
     this.#pagesWritten = 0;
     try {
       this.#passive.get();

@@ -7,6 +7,7 @@ import { readAll } from "../conformance/fixture.ts";
 import { seeds, withSeed } from "../conformance/seeded.ts";
 import { CorruptStoreError, StoreError, StoreVersionError } from "../errors.ts";
 import type { StoreState } from "../port.ts";
+import { sourceOf } from "../snapshot-source.ts";
 import { LAYOUT_VERSION } from "./layout.ts";
 import { temporaryFolder } from "./places.test-util.ts";
 import { SqliteJournalStore } from "./sqlite-store.ts";
@@ -28,7 +29,9 @@ async function closedFolder(): Promise<Closed> {
   await store.initialize(BANK_ID);
   await store.fence(3);
   await store.append(chain.growBy(40, { records: 2, frameBytes: 1_500 }), { epoch: 3 });
-  await store.saveSnapshot({ position: 80, header: Uint8Array.of(1), pages: [Uint8Array.of(2), Uint8Array.of(3)] });
+  await store.saveSnapshot(
+    sourceOf({ position: 80, header: Uint8Array.of(1), pages: [Uint8Array.of(2), Uint8Array.of(3)] }),
+  );
   await store.close();
   return { folder, path: join(folder, "journal.db"), chain };
 }

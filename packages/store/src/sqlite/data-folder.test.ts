@@ -4,6 +4,7 @@ import { expect, it, onTestFinished } from "vitest";
 import { BANK_ID, Chain } from "../conformance/chain.ts";
 import { readAll } from "../conformance/fixture.ts";
 import { StoreClosedError, StoreError } from "../errors.ts";
+import { sourceOf } from "../snapshot-source.ts";
 import { connect } from "./connection.ts";
 import { prepareDataFolder } from "./data-folder.ts";
 import { Connections, temporaryFolder } from "./places.test-util.ts";
@@ -123,7 +124,9 @@ it("keeps no pages of snapshots that are forgotten", async () => {
   const chain = new Chain();
   for (const position of [1, 2, 3, 4, 5]) {
     await store.append([chain.grow()], { epoch: 1 });
-    await store.saveSnapshot({ position, header: Uint8Array.of(1), pages: [Uint8Array.of(1), Uint8Array.of(2)] });
+    await store.saveSnapshot(
+      sourceOf({ position, header: Uint8Array.of(1), pages: [Uint8Array.of(1), Uint8Array.of(2)] }),
+    );
   }
   const pages = connections.to("journal.db").prepare("SELECT position, page_number FROM snapshot_pages ORDER BY 1, 2");
   expect(pages.all().map((row) => Object.values(row))).toEqual([
@@ -144,7 +147,7 @@ it("keeps the log short while it appends, and leaves none after a close", async 
   // `stat` opens nothing, so it drops no lock. 18 MB went through the log.
   expect(statSync(join(folder, "journal.db-wal")).size).toBeLessThan(6_000_000);
   const pages = Array.from({ length: 8 }, () => new Uint8Array(250_000));
-  for (let i = 0; i < 6; i++) await store.saveSnapshot({ position: 60, header: Uint8Array.of(1), pages });
+  for (let i = 0; i < 6; i++) await store.saveSnapshot(sourceOf({ position: 60, header: Uint8Array.of(1), pages }));
   expect(statSync(join(folder, "journal.db-wal")).size).toBeLessThan(8_000_000);
   expect(await readAll(store)).toHaveLength(60);
   await store.close();

@@ -4,6 +4,7 @@ import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { BANK_ID, Chain } from "../conformance/chain.ts";
 import { readAll } from "../conformance/fixture.ts";
 import { AppendRefusedError, AppendUnknownError, StoreError, StoreLockedError } from "../errors.ts";
+import { sourceOf } from "../snapshot-source.ts";
 import { disconnect } from "./connection.ts";
 import type { Faults } from "./faulty-database.test-util.ts";
 import { BUSY, FULL, faultyStore, IOERR_FSYNC, IOERR_WRITE, NOMEM } from "./faulty-database.test-util.ts";
@@ -82,9 +83,9 @@ describe("an append that certainly stored nothing", () => {
     await store.fence(1);
     await store.append(new Chain().growBy(2), EPOCH);
     faults.order(/INSERT INTO snapshot_pages/, FULL);
-    await expect(store.saveSnapshot(SNAPSHOT)).rejects.toThrow(AppendRefusedError);
+    await expect(store.saveSnapshot(sourceOf(SNAPSHOT))).rejects.toThrow(AppendRefusedError);
     expect(await store.snapshotPositions()).toEqual([]);
-    await store.saveSnapshot(SNAPSHOT);
+    await store.saveSnapshot(sourceOf(SNAPSHOT));
     expect(await store.loadSnapshot(2)).toEqual(SNAPSHOT);
     expect(faults.spent).toBe(true);
   });
@@ -113,7 +114,7 @@ describe("an append of which nobody knows", () => {
     await expect(store.append([], EPOCH)).rejects.toThrow(AppendUnknownError);
     await expect(store.fence(9)).rejects.toThrow(AppendUnknownError);
     await expect(store.initialize(BANK_ID)).rejects.toThrow(AppendUnknownError);
-    await expect(store.saveSnapshot(SNAPSHOT)).rejects.toThrow(AppendUnknownError);
+    await expect(store.saveSnapshot(sourceOf(SNAPSHOT))).rejects.toThrow(AppendUnknownError);
     expect(await store.batchAt(1)).toEqual(chain.batches[0]);
     await expect(new SqliteJournalStore({ folder }).open()).rejects.toThrow(StoreLockedError);
 
@@ -137,7 +138,7 @@ describe("an append of which nobody knows", () => {
   it.each(["fence", "saveSnapshot"] as const)("may also be a %s", async (method) => {
     const { store, faults, chain } = await openFaulty();
     faults.order(method === "fence" ? META : COMMIT, IOERR_FSYNC, "after");
-    const write = method === "fence" ? store.fence(4) : store.saveSnapshot(SNAPSHOT);
+    const write = method === "fence" ? store.fence(4) : store.saveSnapshot(sourceOf(SNAPSHOT));
     await expect(write).rejects.toThrow(AppendUnknownError);
     await expect(store.append([chain.grow()], EPOCH)).rejects.toThrow(AppendUnknownError);
     const state = await store.recover();

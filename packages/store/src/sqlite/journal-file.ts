@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { AppendRefusedError, CorruptStoreError, StoreError } from "../errors.ts";
-import type { StoredBatch, StoredSnapshot, StoreHead } from "../port.ts";
+import type { StoredBatch, StoreHead } from "../port.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import type { Connect } from "./connection.ts";
 import { disconnect, makeDurable, requireDurable } from "./connection.ts";
@@ -13,6 +13,9 @@ import { MetaTable } from "./meta-table.ts";
 import { SnapshotTable } from "./snapshot-table.ts";
 import { failure, isFull, refusal } from "./sqlite-errors.ts";
 import { commitOne, Transaction } from "./transaction.ts";
+
+/** About what a step of dropping pages writes. */
+const FREE_LIST_BYTES = 16_384;
 
 /**
  * One connection to `journal.db`, its statements, and what of it is known without asking. Thrown away and opened anew
@@ -26,6 +29,8 @@ export class JournalFile {
   readonly #metaTable: MetaTable;
   readonly #transaction: Transaction;
   readonly #checkpointer: Checkpointer;
+  /** Position of the snapshot that is being saved. */
+  savingSnapshot: number | undefined;
   #meta: Meta;
   #head: StoreHead | undefined;
   /** Whether what an unclean end left in the log is written anew. Nothing may be written before it is. */
@@ -107,14 +112,44 @@ export class JournalFile {
     this.#writeMeta({ ...this.#meta, ...change });
   }
 
-  /** Throws: `AppendRefusedError`, `AppendUnknownError`. */
-  saveSnapshot(snapshot: StoredSnapshot): void {
+  /** One step of saving a snapshot. Throws: `AppendRefusedError`, `AppendUnknownError`. */
+  dropSnapshot(position: number): void {
     this.#prepareToWrite();
-    let written = 0;
-    this.#transaction.run(`save the snapshot at ${snapshot.position}`, () => {
-      written = this.snapshots.save(snapshot);
+    commitOne(`give up the snapshot at ${position}`, () => this.snapshots.drop(position));
+    this.#checkpointer.wroteOfSnapshot(0);
+  }
+
+  /** One step of saving a snapshot. Throws: `AppendRefusedError`, `AppendUnknownError`. */
+  saveSnapshotPage(position: number, pageNumber: number, page: Uint8Array): void {
+    this.#prepareToWrite();
+    const what = `save page ${pageNumber} of the snapshot at ${position}`;
+    commitOne(what, () => this.snapshots.savePage(position, pageNumber, page));
+    this.#checkpointer.wroteOfSnapshot(page.length);
+  }
+
+  /** The last step of saving a snapshot. Throws: `AppendRefusedError`, `AppendUnknownError`. */
+  completeSnapshot(snapshot: { position: number; header: Uint8Array; pageCount: number }): void {
+    this.#prepareToWrite();
+    const what = `save the snapshot at ${snapshot.position}`;
+    this.#transaction.run(what, () => this.snapshots.complete(snapshot));
+    this.#checkpointer.wroteOfSnapshot(snapshot.header.length);
+  }
+
+  /**
+   * Drops some of what is left of snapshots that are none, unless it finds nothing.
+   * Throws: `AppendRefusedError`, `AppendUnknownError`.
+   */
+  dropSnapshotRemains(): "dropped" | "nothing left" {
+    this.#prepareToWrite();
+    let found: number | undefined;
+    commitOne("drop pages of forgotten snapshots", () => {
+      found = this.snapshots.remains();
+      if (found !== undefined) this.snapshots.dropSomePages(found);
     });
-    this.#checkpointer.wrote(written);
+    if (found === undefined) return "nothing left";
+    // What is written of free pages is their list.
+    this.#checkpointer.wroteOfSnapshot(FREE_LIST_BYTES);
+    return "dropped";
   }
 
   /** Closes the connection after use that left nothing in doubt. */

@@ -4,26 +4,36 @@ import type { StoredSnapshot } from "../port.ts";
 import { SNAPSHOTS_KEPT } from "../port.ts";
 import { bytes, integer } from "./columns.ts";
 
-/** The newest snapshots, a row per page. */
+/** Of some 100 KB each: few enough to be dropped in a moment. */
+const PAGES_DROPPED_AT_ONCE = 8;
+
+/**
+ * The newest snapshots, a row per page. Pages come before the row of their snapshot and go after it: those without one
+ * are of no snapshot, not yet or no longer.
+ */
 export class SnapshotTable {
   readonly #insert: StatementSync;
   readonly #insertPage: StatementSync;
-  readonly #dropPages: StatementSync;
+  readonly #drop: StatementSync;
   readonly #forget: StatementSync;
-  readonly #forgetPages: StatementSync;
+  readonly #findRemains: StatementSync;
+  readonly #dropPages: StatementSync;
   readonly #positions: StatementSync;
   readonly #load: StatementSync;
   readonly #loadPages: StatementSync;
 
   constructor(database: DatabaseSync) {
-    this.#insert = database.prepare("INSERT OR REPLACE INTO snapshots (position, header, page_count) VALUES (?, ?, ?)");
+    this.#insert = database.prepare("INSERT INTO snapshots (position, header, page_count) VALUES (?, ?, ?)");
     this.#insertPage = database.prepare("INSERT INTO snapshot_pages (position, page_number, page) VALUES (?, ?, ?)");
-    this.#dropPages = database.prepare("DELETE FROM snapshot_pages WHERE position = ?");
+    this.#drop = database.prepare("DELETE FROM snapshots WHERE position = ?");
     this.#forget = database.prepare(
       "DELETE FROM snapshots WHERE position NOT IN (SELECT position FROM snapshots ORDER BY position DESC LIMIT ?)",
     );
-    this.#forgetPages = database.prepare(
-      "DELETE FROM snapshot_pages WHERE position NOT IN (SELECT position FROM snapshots)",
+    this.#findRemains = database.prepare(
+      "SELECT position FROM snapshot_pages WHERE position NOT IN (SELECT position FROM snapshots) LIMIT 1",
+    );
+    this.#dropPages = database.prepare(
+      "DELETE FROM snapshot_pages WHERE rowid IN (SELECT rowid FROM snapshot_pages WHERE position = ? LIMIT ?)",
     );
     this.#positions = database.prepare("SELECT position FROM snapshots ORDER BY position DESC");
     this.#load = database.prepare("SELECT header, page_count FROM snapshots WHERE position = ?");
@@ -32,18 +42,30 @@ export class SnapshotTable {
     );
   }
 
-  /** Inside the caller's transaction. Gives the bytes written. */
-  save({ position, header, pages }: StoredSnapshot): number {
-    this.#dropPages.run(position);
-    this.#insert.run(position, header, pages.length);
-    let written = header.length;
-    for (const [pageNumber, page] of pages.entries()) {
-      this.#insertPage.run(position, pageNumber, page);
-      written += page.length;
-    }
+  /** From then on there is no snapshot at this position; its pages remain. */
+  drop(position: number): void {
+    this.#drop.run(position);
+  }
+
+  savePage(position: number, pageNumber: number, page: Uint8Array): void {
+    this.#insertPage.run(position, pageNumber, page);
+  }
+
+  /** Makes the pages that were saved a snapshot, and forgets what it displaces. Inside the caller's transaction. */
+  complete({ position, header, pageCount }: { position: number; header: Uint8Array; pageCount: number }): void {
+    this.#insert.run(position, header, pageCount);
     this.#forget.run(SNAPSHOTS_KEPT);
-    this.#forgetPages.run();
-    return written;
+  }
+
+  /** A position of which there are pages and no snapshot. */
+  remains(): number | undefined {
+    const row = this.#findRemains.get();
+    return row === undefined ? undefined : integer(row["position"], "position of a snapshot page", 1);
+  }
+
+  /** Drops some pages of this position. */
+  dropSomePages(position: number): void {
+    this.#dropPages.run(position, PAGES_DROPPED_AT_ONCE);
   }
 
   /** Newest first. */

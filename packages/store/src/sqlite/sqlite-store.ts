@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { checkAppend } from "../append-check.ts";
-import { completeLimits, requireBankId, requireEpoch, requirePosition, requireSnapshot } from "../arguments.ts";
+import { completeLimits, requireBankId, requireEpoch, requirePosition } from "../arguments.ts";
 import { copyBytes, equalBytes, shortHex } from "../bytes.ts";
 import {
   AppendUnknownError,
@@ -10,12 +10,13 @@ import {
   StoreClosedError,
   StoreError,
 } from "../errors.ts";
-import type { JournalStore, ReadLimits, StoredBatch, StoredSnapshot, StoreState } from "../port.ts";
+import type { JournalStore, ReadLimits, SnapshotSource, StoredBatch, StoredSnapshot, StoreState } from "../port.ts";
 import type { Connect } from "./connection.ts";
 import { connect } from "./connection.ts";
 import { prepareDataFolder } from "./data-folder.ts";
 import { FolderLock } from "./folder-lock.ts";
 import { JournalFile } from "./journal-file.ts";
+import { saveInSteps } from "./save-snapshot.ts";
 import { failure } from "./sqlite-errors.ts";
 
 type Phase =
@@ -30,7 +31,7 @@ type Phase =
 
 /**
  * The default engine: a data folder with `journal.db` (SQLite, write-ahead log, every commit synced) and `lock.db`.
- * All of it is synchronous inside: a write takes as long as the disk does, and the process waits.
+ * Each write is synchronous inside: it takes as long as the disk does, and the process waits. A snapshot is many writes.
  */
 export class SqliteJournalStore implements JournalStore {
   readonly engine = "sqlite";
@@ -113,14 +114,18 @@ export class SqliteJournalStore implements JournalStore {
     return this.#lookUp("read", () => file.journal.chainHashAt(position));
   }
 
-  async saveSnapshot(snapshot: StoredSnapshot): Promise<void> {
+  async saveSnapshot(snapshot: SnapshotSource): Promise<void> {
     const file = this.#writable();
-    requireSnapshot(snapshot);
     const { position } = snapshot;
+    requirePosition(position);
     if (this.#lookUp("read", () => file.journal.chainHashAt(position)) === undefined) {
       throw new PositionGapError(`no batch ends at ${position}: a snapshot cannot be of that position`);
     }
-    this.#write(() => file.saveSnapshot(snapshot));
+    await saveInSteps(file, snapshot, (write) => {
+      if (this.#writable() !== file)
+        throw new StoreError(`the store in ${this.folder} was opened anew while a snapshot was saved`);
+      return this.#write(write);
+    });
   }
 
   async snapshotPositions(): Promise<readonly number[]> {
@@ -197,9 +202,9 @@ export class SqliteJournalStore implements JournalStore {
   }
 
   /** Does a write of the open phase; one that ends in doubt ends the phase. */
-  #write(write: () => void): void {
+  #write<T>(write: () => T): T {
     try {
-      write();
+      return write();
     } catch (error) {
       if (error instanceof AppendUnknownError && this.#phase.kind === "open") {
         this.#phase = { ...this.#phase, kind: "doubtful", cause: error };

@@ -28,10 +28,23 @@ async function appendForEver(store: SqliteJournalStore, chain: Chain, random: Ra
   for (;;) {
     await store.append(growArray(chain, random), EPOCH);
     say(`stored ${chain.end}`);
-    if (random.integer(1, 20) === 1) {
-      await store.saveSnapshot({ position: chain.end, header: chain.hash, pages: [chain.hash, chain.hash] });
+    if (random.integer(1, 5) === 1) {
+      await saveSnapshot(store, chain, random);
     }
   }
+}
+
+/** Of the end of the chain, which goes on growing between the pages. */
+async function saveSnapshot(store: SqliteJournalStore, chain: Chain, random: Random): Promise<void> {
+  const { end: position, hash } = chain;
+  const pages = async function* () {
+    for (let page = 0; page < 2; page++) {
+      await store.append(growArray(chain, random), EPOCH);
+      say(`stored ${chain.end}`);
+      yield hash;
+    }
+  };
+  await store.saveSnapshot({ position, pages: pages(), header: () => hash });
 }
 
 /** Appends until two doubts were settled: the log fills sooner than the journal's file, so each recovery has room. */

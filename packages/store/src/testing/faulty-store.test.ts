@@ -1,8 +1,9 @@
 import { expect, it } from "vitest";
 import { BANK_ID, Chain } from "../conformance/chain.ts";
-import { AppendRefusedError, AppendUnknownError, JournalConflictError } from "../errors.ts";
+import { AppendRefusedError, AppendUnknownError, JournalConflictError, StoreError } from "../errors.ts";
 import { MemoryDisk } from "../memory/memory-disk.ts";
 import { MemoryJournalStore } from "../memory/memory-store.ts";
+import { sourceOf } from "../snapshot-source.ts";
 import { FaultyStore } from "./faulty-store.ts";
 
 const EPOCH = { epoch: 1 };
@@ -42,11 +43,27 @@ it.each([
   await expect(store.fence(5)).rejects.toThrow(AppendUnknownError);
   await expect(store.initialize(BANK_ID)).rejects.toThrow(AppendUnknownError);
   const snapshot = { position: 1, header: Uint8Array.of(1), pages: [] };
-  await expect(store.saveSnapshot(snapshot)).rejects.toThrow(AppendUnknownError);
+  await expect(store.saveSnapshot(sourceOf(snapshot))).rejects.toThrow(AppendUnknownError);
   expect((await store.recover()).head?.position ?? 0).toBe(after);
   if (after === 1) await expect(store.append([other], EPOCH)).rejects.toThrow(JournalConflictError);
   await store.append([batch], EPOCH);
   expect(await store.read(0)).toEqual([batch]);
+});
+
+it.each(["recovered", "not recovered"])("ends the saving of a snapshot with a doubt that is %s", async (how) => {
+  const store = await openFaulty();
+  const chain = new Chain();
+  await store.append([chain.grow()], EPOCH);
+  const pages = async function* () {
+    yield Uint8Array.of(1);
+    store.failNextAppend("unknown-lost");
+    await expect(store.append([chain.next()], EPOCH)).rejects.toThrow(AppendUnknownError);
+    if (how === "recovered") await store.recover();
+  };
+  const saved = store.saveSnapshot({ position: 1, pages: pages(), header: () => Uint8Array.of(1) });
+  await expect(saved).rejects.toThrow(how === "recovered" ? StoreError : AppendUnknownError);
+  await store.recover();
+  expect(await store.snapshotPositions()).toEqual([]);
 });
 
 it("lets the next process find what a fault hid", async () => {

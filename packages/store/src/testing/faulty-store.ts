@@ -1,5 +1,5 @@
 import { AppendRefusedError, AppendUnknownError } from "../errors.ts";
-import type { JournalStore, ReadLimits, StoredBatch, StoredSnapshot, StoreState } from "../port.ts";
+import type { JournalStore, ReadLimits, SnapshotSource, StoredBatch, StoredSnapshot, StoreState } from "../port.ts";
 
 /** How an ordered append fails. */
 export type AppendFault =
@@ -86,9 +86,24 @@ export class FaultyStore implements JournalStore {
     return this.#inner.fence(epoch);
   }
 
-  async saveSnapshot(snapshot: StoredSnapshot): Promise<void> {
+  async saveSnapshot(snapshot: SnapshotSource): Promise<void> {
     this.#requireNoDoubt();
-    return this.#inner.saveSnapshot(snapshot);
+    const check = () => this.#requireNoDoubt();
+    const { position, pages } = snapshot;
+    const checked = async function* () {
+      for await (const page of pages) {
+        check();
+        yield page;
+      }
+    };
+    return this.#inner.saveSnapshot({
+      position,
+      pages: checked(),
+      header: () => {
+        check();
+        return snapshot.header();
+      },
+    });
   }
 
   open(): Promise<StoreState> {

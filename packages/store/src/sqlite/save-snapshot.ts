@@ -1,0 +1,54 @@
+import { setImmediate as turn } from "node:timers/promises";
+import { requireSnapshotHeader } from "../arguments.ts";
+import { StoreError } from "../errors.ts";
+import type { SnapshotSource } from "../port.ts";
+import type { JournalFile } from "./journal-file.ts";
+
+/** Does one write to the file, unless the file is not the store's any more or takes no writes. */
+export type Step = <T>(write: () => T) => T;
+
+/**
+ * Saves a snapshot in steps of a page, each a transaction of its own, so that nobody waits for more than one of them.
+ * Rejects with: what a step throws; what the source throws.
+ */
+export async function saveInSteps(file: JournalFile, { position, pages, header }: SnapshotSource, step: Step) {
+  if (file.savingSnapshot !== undefined)
+    throw new StoreError(`the snapshot at ${file.savingSnapshot} is being saved: save another one after it`);
+  file.savingSnapshot = position;
+  try {
+    step(() => file.dropSnapshot(position));
+    // What an earlier one left when it was interrupted. Its room is taken again by this one.
+    await dropRemains(file, step);
+    let pageCount = 0;
+    try {
+      for await (const page of pages) {
+        step(() => file.saveSnapshotPage(position, pageCount, page));
+        pageCount++;
+      }
+      const last = header();
+      requireSnapshotHeader(last, position);
+      step(() => file.completeSnapshot({ position, header: last, pageCount }));
+    } catch (error) {
+      await dropNowOrLater(file, step).catch(() => {
+        // The first error says what there is to say.
+      });
+      throw error;
+    }
+    await dropNowOrLater(file, step);
+  } finally {
+    file.savingSnapshot = undefined;
+  }
+}
+
+async function dropRemains(file: JournalFile, step: Step): Promise<void> {
+  while (step(() => file.dropSnapshotRemains()) === "dropped") await turn();
+}
+
+async function dropNowOrLater(file: JournalFile, step: Step): Promise<void> {
+  try {
+    await dropRemains(file, step);
+  } catch (error) {
+    // Nothing of this changes what was said of the snapshot: the next one drops it, and whoever writes meets the trouble.
+    if (!(error instanceof StoreError)) throw error;
+  }
+}
