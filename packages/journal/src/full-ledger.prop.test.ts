@@ -122,7 +122,7 @@ class JournalingBank {
   /** A snapshot is of its moment, whatever was committed, refused and changed until it is encoded. */
   private finishBegun(): void {
     if (this.begun === undefined) return;
-    const pages = [...this.begun.pages];
+    const pages = [...this.begun.pages].filter((page) => page !== undefined);
     expect({ position: this.begun.position, pages, ...this.begun.seal() }).toEqual(this.snapshots.at(-1)?.snapshot);
   }
 }

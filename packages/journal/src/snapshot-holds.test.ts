@@ -1,4 +1,4 @@
-import { HoldState } from "@bank/core";
+import { HoldState, Ledger } from "@bank/core";
 import type { AccountsPage, HoldsPage, ReversalsPage, TablesPage } from "@bank/proto";
 import { describe, expect, test } from "vitest";
 import { JournalFormatError } from "./errors.ts";
@@ -6,6 +6,7 @@ import { capture, extend, place, release, reverse } from "./full-story.test-util
 import { concatenate } from "./raw-frame.test-util.ts";
 import { sha256 } from "./sha256.test-util.ts";
 import { loadSnapshot, takeSnapshot } from "./snapshot.ts";
+import { merged, sortedRuns } from "./snapshot-holds.ts";
 import { content, encodePage, encodePages, kindsOf, load } from "./snapshot-pages.test-util.ts";
 import { deposit, open } from "./story.test-util.ts";
 import type { Order } from "./test-bank.test-util.ts";
@@ -99,6 +100,32 @@ describe("the border of a page", () => {
     const loaded = loadSnapshot(snapshot, { bankId: busy.replay.bankId, sha256, hashSeed: 5 });
     expect(loaded.ledger.reversals.size).toBe(count);
     expect(takeSnapshot(loaded, sha256)).toEqual(snapshot);
+  });
+
+  test("of reversals is the same wherever the runs that were sorted end", () => {
+    const values = Array.from({ length: 10_000 }, (_, i) => ((i * 7_919) % 10_000) + 1);
+    const runs = [0, 1, 4_096, 4_100, 9_999].map((from, i, all) =>
+      Float64Array.from(values.slice(from, all[i + 1] ?? values.length)).sort(),
+    );
+    const pages = [...merged(runs)];
+    expect(pages.map(({ length }) => length)).toEqual([4_096, 4_096, 1_808]);
+    expect(pages.flatMap((page) => [...page])).toEqual(Array.from({ length: 10_000 }, (_, i) => i + 1));
+    expect([...merged([])]).toEqual([]);
+  });
+
+  test("of reversals is the same where more came, and were taken back, while they were sorted", () => {
+    const ledger = new Ledger({ hashSeed: 1 });
+    const count = 70_000;
+    for (let i = 0; i < count; i++) ledger.addReversal(((i * 7_919) % count) + 1, count + 1 + i);
+    const runs: Float64Array[] = [];
+    for (const run of sortedRuns(ledger, count)) {
+      runs.push(run);
+      ledger.addReversal(3 * count, 4 * count);
+      ledger.removeReversal(3 * count);
+      ledger.addReversal(3 * count + runs.length, 4 * count + runs.length);
+    }
+    expect(runs.map(({ length }) => length)).toEqual([32_768, 32_768, 4_464]);
+    expect([...merged(runs)].flatMap((page) => [...page])).toEqual(Array.from({ length: count }, (_, i) => i + 1));
   });
 
   test("holds no more than fit, and no page ascends from the end of the one before to its own start", () => {

@@ -1,5 +1,5 @@
 import type { AccountIndex, HoldColumns, HoldView, Ledger } from "@bank/core";
-import { AMOUNT_MAX, HoldState, isHoldState, remainingOf } from "@bank/core";
+import { AMOUNT_MAX, assert, HoldState, isHoldState, remainingOf } from "@bank/core";
 import type { HoldsPage, ReversalsPage } from "@bank/proto";
 import { HoldsPageSchema, ReversalsPageSchema } from "@bank/proto";
 import { create } from "@bufbuild/protobuf";
@@ -78,9 +78,46 @@ export function checkHeld({ accounts, holds }: Ledger): void {
       throw new JournalFormatError("an account does not keep back what its open holds have left");
 }
 
-/** Positions of the originals of all reversals, ascending. */
-export function reversedPositions(ledger: Ledger): Float64Array {
-  return Float64Array.from(ledger.reversals.keys()).sort();
+/** So many are sorted in a few milliseconds. */
+const REVERSALS_PER_RUN = 32_768;
+
+/** Originals of the first `count` reversals, as runs that are sorted each by itself. */
+export function* sortedRuns(ledger: Ledger, count: number): Generator<Float64Array> {
+  // A map gives its entries in the order in which they came, also those that come while it is read.
+  const originals = ledger.reversals.keys();
+  for (let from = 0; from < count; from += REVERSALS_PER_RUN) {
+    const run = new Float64Array(Math.min(REVERSALS_PER_RUN, count - from));
+    for (let i = 0; i < run.length; i++) {
+      const { value } = originals.next();
+      assert(value !== undefined, "reversals that were there are not taken away");
+      run[i] = value;
+    }
+    yield run.sort();
+  }
+}
+
+/** All values of the runs, ascending, as many at a time as fit on a page. */
+export function* merged(runs: readonly Float64Array[]): Generator<Float64Array> {
+  const next = runs.map(() => 0);
+  for (let left = runs.reduce((sum, run) => sum + run.length, 0); left > 0; ) {
+    const page = new Float64Array(Math.min(left, REVERSALS_PER_PAGE));
+    for (let i = 0; i < page.length; i++) {
+      let least = Number.POSITIVE_INFINITY;
+      let from = 0;
+      for (let r = 0; r < runs.length; r++) {
+        // `undefined` behind the end of a run is not less than anything.
+        const value = runs[r]?.[next[r] as number] as number;
+        if (value < least) {
+          least = value;
+          from = r;
+        }
+      }
+      page[i] = least;
+      next[from] = (next[from] as number) + 1;
+    }
+    left -= page.length;
+    yield page;
+  }
 }
 
 /** The reversals of these movements. */

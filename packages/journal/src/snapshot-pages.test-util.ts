@@ -12,7 +12,7 @@ export function content(page: Uint8Array): SnapshotPage["content"] {
 
 /** The pages of a ledger, all at once. */
 export function encodePages(ledger: Ledger): Uint8Array[] {
-  return [...freezePages(ledger)];
+  return [...freezePages(ledger)].filter((page) => page !== undefined);
 }
 
 /** A page of anything, checked by nobody. */

@@ -12,8 +12,9 @@ import {
   HOLDS_PER_PAGE,
   loadHolds,
   loadReversals,
+  merged,
   REVERSALS_PER_PAGE,
-  reversedPositions,
+  sortedRuns,
 } from "./snapshot-holds.ts";
 import { encodeRequests, loadRequests, REQUESTS_PER_PAGE } from "./snapshot-requests.ts";
 import { encodeTables, loadTables } from "./snapshot-tables.ts";
@@ -22,14 +23,14 @@ import { encodeTables, loadTables } from "./snapshot-tables.ts";
  * The whole state as canonical pages: the small tables, then accounts, requests, holds and reversals. They are of the
  * moment of this call, whatever happens to the ledger until they are asked for; only what is in it now must not be taken
  * away again. So what changes is copied at once, in columns. What only grows at its end, and is most of it, is read when
- * its page is asked for.
+ * its page is asked for. `undefined` comes where there was a moment's work, and no page yet.
  */
-export function freezePages(ledger: Ledger): Iterable<Uint8Array> {
+export function freezePages(ledger: Ledger): Iterable<Uint8Array | undefined> {
   const tables = encode({ case: "tables", value: encodeTables(ledger) });
   const accounts = ledger.accounts.freeze();
   const requestCount = ledger.requests.count;
   const holds = ledger.holds.freeze();
-  const reversed = reversedPositions(ledger);
+  const reversalCount = ledger.reversals.size;
   return (function* pages() {
     yield tables;
     for (const [from, to] of runs(accounts.count, ACCOUNTS_PER_PAGE))
@@ -38,8 +39,13 @@ export function freezePages(ledger: Ledger): Iterable<Uint8Array> {
       yield encode({ case: "requests", value: encodeRequests(ledger, from, to) });
     for (const [from, to] of runs(holds.count, HOLDS_PER_PAGE))
       yield encode({ case: "holds", value: encodeHolds(holds, from, to) });
-    for (const [from, to] of runs(reversed.length, REVERSALS_PER_PAGE))
-      yield encode({ case: "reversals", value: encodeReversals(ledger, reversed.subarray(from, to)) });
+    const reversed: Float64Array[] = [];
+    for (const run of sortedRuns(ledger, reversalCount)) {
+      reversed.push(run);
+      yield undefined;
+    }
+    for (const originals of merged(reversed))
+      yield encode({ case: "reversals", value: encodeReversals(ledger, originals) });
   })();
 }
 

@@ -179,7 +179,7 @@ describe("a snapshot that is begun", () => {
     const expected = takeSnapshot(going.replay, sha256);
     const pages: Uint8Array[] = [];
     for (const page of begun.pages) {
-      pages.push(page);
+      if (page !== undefined) pages.push(page);
       workAtEverything(going, { seed: 4 + pages.length, batches: 3 });
     }
     expect({ position: begun.position, pages, ...begun.seal() }).toEqual(expected);
@@ -189,12 +189,12 @@ describe("a snapshot that is begun", () => {
   test("has no root before its last page was asked for", () => {
     const { pages, seal } = beginSnapshot(bank.replay, sha256);
     const iterator = pages[Symbol.iterator]();
-    for (const _ of snapshot.pages) {
+    let asked = 0;
+    do {
       expect(() => seal()).toThrow(InvariantError);
-      iterator.next();
-    }
-    expect(() => seal()).toThrow(InvariantError);
-    expect(iterator.next().done).toBe(true);
+      asked++;
+    } while (!iterator.next().done);
+    expect(asked).toBeGreaterThan(snapshot.pages.length);
     expect(seal()).toEqual({ header: snapshot.header, root: snapshot.root });
   });
 });

@@ -25,8 +25,11 @@ const NO_EPOCH = new Uint8Array(16);
 /** A snapshot whose state is fixed, and of which nothing else is there yet. */
 export interface BegunSnapshot {
   readonly position: Position;
-  /** To be gone through once, whenever there is time: a page is encoded and hashed when it is asked for. */
-  readonly pages: Iterable<Uint8Array>;
+  /**
+   * To be gone through once, whenever there is time: a page is encoded and hashed when it is asked for. `undefined` comes
+   * where there was a moment's work, and no page yet.
+   */
+  readonly pages: Iterable<Uint8Array | undefined>;
   /** Header and root, which come of the pages. Throws: `InvariantError` before the last page was asked for. */
   seal(): Pick<Snapshot, "header" | "root">;
 }
@@ -49,7 +52,7 @@ export function beginSnapshot(replay: Replay, sha256: Sha256): BegunSnapshot {
     position,
     pages: (function* hashed() {
       for (const page of frozen) {
-        hashes.push(sha256(page));
+        if (page !== undefined) hashes.push(sha256(page));
         yield page;
       }
       isComplete = true;
@@ -69,7 +72,7 @@ export function beginSnapshot(replay: Replay, sha256: Sha256): BegunSnapshot {
 /** Takes a whole snapshot of a state that is exactly at a batch end, at once. */
 export function takeSnapshot(replay: Replay, sha256: Sha256): Snapshot {
   const { position, pages, seal } = beginSnapshot(replay, sha256);
-  const encoded = [...pages];
+  const encoded = [...pages].filter((page) => page !== undefined);
   return { position, pages: encoded, ...seal() };
 }
 

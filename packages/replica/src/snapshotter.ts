@@ -90,9 +90,9 @@ export class Snapshotter {
  * Lets everything that is ready go on between two pages, each of which takes a few milliseconds to be encoded and stored:
  * nobody waits for the whole of a large state.
  */
-async function* inTurns(pages: Iterable<Uint8Array>, platform: Platform): AsyncGenerator<Uint8Array> {
+async function* inTurns(pages: Iterable<Uint8Array | undefined>, platform: Platform): AsyncGenerator<Uint8Array> {
   for (const page of pages) {
-    yield page;
+    if (page !== undefined) yield page;
     await new Promise<void>((resolve) => platform.defer(resolve));
   }
 }

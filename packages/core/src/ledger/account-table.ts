@@ -177,7 +177,7 @@ export class AccountTable {
    */
   freeze(): AccountColumns {
     const { length: count, types, currencies, homeBranches, numbers, openedPositions, openedTimesMs } = this;
-    const metadata = new Map(this.metadata);
+    const metadata = this.metadata.slice();
     return {
       count,
       types,
@@ -196,7 +196,7 @@ export class AccountTable {
       owners: this.owners,
       displayNames: this.displayNames.slice(),
       aliasOf: (account) => this.aliasOf(account),
-      metadataOf: (account) => metadata.get(account) ?? NO_METADATA,
+      metadataOf: (account) => metadata[account] ?? NO_METADATA,
     };
   }
 
