@@ -189,6 +189,7 @@ describe("help", () => {
 
   it("is also a command", async () => {
     expect((await run(["help", "deposit"])).stdout).toBe((await run(["deposit", "--help"])).stdout);
+    expect((await run(["help", "hold", "capture"])).stdout).toBe((await run(["hold", "capture", "--help"])).stdout);
   });
 
   it("keeps to 120 columns", async () => {

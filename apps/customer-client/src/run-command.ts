@@ -39,7 +39,9 @@ export async function runLine(line: string, home: CommandHome): Promise<ExitCode
 }
 
 /** Runs one command from its words to its exit code, and writes what it has to say. Never rejects. */
-export async function runCommand(words: readonly string[], home: CommandHome): Promise<ExitCode> {
+export async function runCommand(typed: readonly string[], home: CommandHome): Promise<ExitCode> {
+  // The parser's own `help` knows commands of one word only.
+  const words = typed[0] === "help" && typed.length > 2 ? [...typed.slice(1), "--help"] : typed;
   const { io, clients } = home;
   const ending = new AbortController();
   const inShell = home.shell !== undefined;

@@ -48,7 +48,7 @@ export function resultLine(line: number, result: BatchResult): JsonObject {
 }
 
 /** A line for people; nothing of what went well unless all lines are asked for. */
-export function resultText(line: number, result: BatchResult, all: boolean): string {
+function resultText(line: number, result: BatchResult, all: boolean): string {
   if (result.ok) {
     const before = result.replayed ? " (done before)" : "";
     return all ? `line ${line}: ${resultSentence(result)}${before}\n` : "";
@@ -57,6 +57,27 @@ export function resultText(line: number, result: BatchResult, all: boolean): str
   const item = error.item === undefined ? "" : ` item ${error.item}:`;
   const state = isUnanswered(error) ? "not known" : "rejected";
   return `line ${line}: ${state}:${item} ${printable(error.message)}\n`;
+}
+
+/** The lines of one call for people. Lines in a row that got no answer for one and the same reason are told as one. */
+export function resultsText(lines: readonly number[], results: readonly BatchResult[], all: boolean): string {
+  let text = "";
+  for (let i = 0; i < results.length; ) {
+    const result = results[i] as BatchResult;
+    let end = i + 1;
+    while (end < results.length && isSameSilence(result, results[end] as BatchResult)) end++;
+    const [first, last] = [lines[i] as number, lines[end - 1] as number];
+    text +=
+      end - i > 1 && !result.ok
+        ? `lines ${first} to ${last}: not known: ${printable(result.error.message)}\n`
+        : resultText(first, result, all);
+    i = end;
+  }
+  return text;
+}
+
+function isSameSilence(a: BatchResult, b: BatchResult): boolean {
+  return !a.ok && !b.ok && isUnanswered(a.error) && isUnanswered(b.error) && a.error.message === b.error.message;
 }
 
 export interface BatchEnd {

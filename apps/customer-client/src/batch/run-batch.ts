@@ -7,6 +7,7 @@ import { decimalsOf } from "../money-text.ts";
 import { UsageError } from "../usage-error.ts";
 import { batchText } from "./batch-text.ts";
 import { BATCH_ID_LENGTH_MAX, PROBLEMS_SHOWN_MAX } from "./limits.ts";
+import { refuseIfGroup } from "./other-way.ts";
 import { type BatchLine, readBatch } from "./read-batch.ts";
 import { batchRequestId } from "./request-id.ts";
 import { runGroup } from "./run-group.ts";
@@ -49,6 +50,7 @@ export async function runBatch(
   const batchId = given.batchId ?? randomUUID();
   if (atomic) return runGroup(context, { file, batchId, batchIdGiven: given.batchId !== undefined, lines, dryRun });
   const sent = lines.map((line) => withRequestId(line, batchId, dryRun));
+  if (given.batchId !== undefined) await refuseIfGroup(context, await context.client(), batchId);
   return runLines(context, { file, batchId, lines: sent, dryRun, verbose });
 }
 

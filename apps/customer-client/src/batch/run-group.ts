@@ -7,6 +7,7 @@ import { printable } from "../printable.ts";
 import { doneReport } from "../results/done-report.ts";
 import { UsageError } from "../usage-error.ts";
 import { grouped } from "./batch-report.ts";
+import { refuseIfLines } from "./other-way.ts";
 import type { BatchLine } from "./read-batch.ts";
 import { batchRequestId } from "./request-id.ts";
 
@@ -30,6 +31,7 @@ export async function runGroup(context: CommandContext, group: CheckedGroup): Pr
     );
   if (batchIdGiven && !context.settings.requestIdGiven) context.requestId = batchRequestId(batchId, 0);
   const client = await context.client();
+  if (batchIdGiven) await refuseIfLines(context, client, batchId, lines);
   try {
     const done = await client.executeGroup(items, { ...context.mutation(), validateOnly: dryRun });
     return doneReport(client, done, { kind: "group", group: done.group });

@@ -1,9 +1,10 @@
+import type { BatchResult } from "@bank/client";
 import { type CliIo, OutputClosedError, write } from "../cli-io.ts";
 import type { CommandContext } from "../command-context.ts";
 import { type ExitCode, exitCodeOfSignal } from "../exit-code.ts";
 import { printable } from "../printable.ts";
 import { quoteWords } from "../shell/split-words.ts";
-import { BatchCounts, endDocument, endText, grouped, resultLine, resultText } from "./batch-report.ts";
+import { BatchCounts, endDocument, endText, grouped, resultLine, resultsText } from "./batch-report.ts";
 import type { CheckedBatch } from "./run-batch.ts";
 import { type CallResults, sendBatch } from "./send-batch.ts";
 
@@ -54,11 +55,11 @@ class BatchOutput {
 
   async told({ lines, results }: CallResults, sent: number): Promise<void> {
     const { verbose, lines: all } = this.batch;
-    let text = "";
-    results.forEach((result, i) => {
-      const { line } = lines[i] as (typeof lines)[number];
-      text += this.json ? `${JSON.stringify(resultLine(line, result))}\n` : resultText(line, result, verbose);
-    });
+    const numbers = lines.map(({ line }) => line);
+    const document = (result: BatchResult, i: number) => JSON.stringify(resultLine(numbers[i] as number, result));
+    const text = this.json
+      ? results.map((result, i) => `${document(result, i)}\n`).join("")
+      : resultsText(numbers, results, verbose);
     this.progress("");
     await this.write(text);
     if (sent < all.length) this.progress(`bank: ${grouped(sent)} of ${grouped(all.length)} …`);
