@@ -1,5 +1,5 @@
 import { bytesEqual, type Position, RefusalError } from "@bank/core";
-import { Backoff, errorText, type Platform, PositionWatch } from "@bank/replica";
+import { abortable, Backoff, errorText, type Platform, PositionWatch } from "@bank/replica";
 import { MEMORY } from "./database.ts";
 import type { HistoryJournal } from "./history-journal.ts";
 import { LagWatch } from "./lag-watch.ts";
@@ -77,10 +77,9 @@ export class History {
   ): Promise<Queries[Name]["answer"]> {
     const { worker } = await this.liveAt(needed, signal);
     try {
-      return await abortable(worker.ask(name, asked), signal);
+      return await abortable(worker.ask(name, asked), signal, () => deadlineExceeded("the history's answer"));
     } catch (cause) {
-      if (cause instanceof WorkerFailedError) throw notReady(cause.message, cause);
-      throw signal.aborted ? deadlineExceeded("the history's answer", cause) : cause;
+      throw cause instanceof WorkerFailedError ? notReady(cause.message, cause) : cause;
     }
   }
 
@@ -111,13 +110,8 @@ export class History {
 
   private async live(signal: AbortSignal): Promise<Live> {
     this.wake();
-    if (this.state.kind === "opening") {
-      try {
-        await abortable(this.state.left.promise, signal);
-      } catch (cause) {
-        throw deadlineExceeded("the history to open", cause);
-      }
-    }
+    if (this.state.kind === "opening")
+      await abortable(this.state.left.promise, signal, () => deadlineExceeded("the history to open"));
     const { state } = this;
     if (state.kind === "live") return state.live;
     throw notReady(state.kind === "down" ? state.problem : "it is shutting down");
@@ -239,22 +233,12 @@ export class History {
   }
 }
 
-/** The promise, or the signal's reason once it aborts. */
-function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    if (signal.aborted) onAbort();
-    signal.addEventListener("abort", onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
-  });
-}
-
 function notReady(problem: string, cause?: unknown): RefusalError {
   return new RefusalError("NOT_READY", { problem: `the history cannot be read (${problem})` }, "NOT_APPLIED", {
     cause,
   });
 }
 
-function deadlineExceeded(waitingFor: string, cause: unknown): RefusalError {
+function deadlineExceeded(waitingFor: string, cause?: unknown): RefusalError {
   return new RefusalError("DEADLINE_EXCEEDED", { waiting_for: waitingFor }, "NOT_APPLIED", { cause });
 }

@@ -3,6 +3,7 @@
  * clocks and randomness come in, so that the bank, the branches and the simulator run the same code. Everything
  * exported here is public; other files are internal.
  */
+export { abortable } from "./abortable.ts";
 export { Backoff } from "./backoff.ts";
 export { type BankOptions, BankReplica } from "./bank-replica.ts";
 export { type BankLink, type BranchOptions, BranchReplica } from "./branch-replica.ts";
