@@ -22,7 +22,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file bank/journal/v1/batch.proto.
  */
 export const file_bank_journal_v1_batch: GenFile = /*@__PURE__*/
-  fileDesc("ChtiYW5rL2pvdXJuYWwvdjEvYmF0Y2gucHJvdG8SD2Jhbmsuam91cm5hbC52MSKZAQoLQmF0Y2hIZWFkZXISDgoGZm9ybWF0GAEgASgNEhAKCGVwb2NoX2lkGAIgASgMEhYKDmZpcnN0X3Bvc2l0aW9uGAMgASgEEg0KBWNvdW50GAQgASgNEg8KB3RpbWVfbXMYBSABKAQSFAoMZGlnZXN0X2FmdGVyGAYgASgMEhoKEmNvbW1pdHRlZF9wb3NpdGlvbhgHIAEoBCKtBwoMQmF0Y2hQYXlsb2FkEg0KBWtpbmRzGAEgASgMEiYKBmFjdG9ycxgCIAMoCzIWLmJhbmsuam91cm5hbC52MS5BY3RvchINCgVhY3RvchgDIAMoDRITCgtyZXF1ZXN0X2lkcxgEIAEoDBIWCg5yZXF1ZXN0X2hhc2hlcxgFIAEoDBINCgVkZWJpdBgGIAMoBxIOCgZjcmVkaXQYByADKAcSDgoGYW1vdW50GAggAygGEjcKD2FjY291bnRzX29wZW5lZBgJIAMoCzIeLmJhbmsuam91cm5hbC52MS5BY2NvdW50T3BlbmVkEi0KCnJlamVjdGlvbnMYCiADKAsyGS5iYW5rLmpvdXJuYWwudjEuUmVqZWN0ZWQSMQoMZXBvY2hzX2JlZ3VuGAsgAygLMhsuYmFuay5qb3VybmFsLnYxLkVwb2NoQmVndW4SPAoSY3VycmVuY2llc19kZWZpbmVkGAwgAygLMiAuYmFuay5qb3VybmFsLnYxLkN1cnJlbmN5RGVmaW5lZBI+ChNicmFuY2hlc19yZWdpc3RlcmVkGA0gAygLMiEuYmFuay5qb3VybmFsLnYxLkJyYW5jaFJlZ2lzdGVyZWQSLwoLc3RhdGVfcm9vdHMYDiADKAsyGi5iYW5rLmpvdXJuYWwudjEuU3RhdGVSb290EkAKFGZvcm1hdF9sZXZlbHNfcmFpc2VkGA8gAygLMiIuYmFuay5qb3VybmFsLnYxLkZvcm1hdExldmVsUmFpc2VkEjkKEGFjY291bnRzX3VwZGF0ZWQYECADKAsyHy5iYW5rLmpvdXJuYWwudjEuQWNjb3VudFVwZGF0ZWQSRAoWYWNjb3VudF9zdGF0ZXNfY2hhbmdlZBgRIAMoCzIkLmJhbmsuam91cm5hbC52MS5BY2NvdW50U3RhdGVDaGFuZ2VkEiwKCXJldmVyc2FscxgSIAMoCzIZLmJhbmsuam91cm5hbC52MS5SZXZlcnNhbBI7ChFpbnRlcmVzdHNfYXBwbGllZBgTIAMoCzIgLmJhbmsuam91cm5hbC52MS5JbnRlcmVzdEFwcGxpZWQSMwoNaG9sZHNfY2hhbmdlZBgUIAMoCzIcLmJhbmsuam91cm5hbC52MS5Ib2xkQ2hhbmdlZBI0Cg1ob2xkc19leHBpcmVkGBUgAygLMh0uYmFuay5qb3VybmFsLnYxLkhvbGRzRXhwaXJlZBIYChBncm91cHNfY29tbWl0dGVkGBYgAygNIioKBUFjdG9yEhEKCXByaW5jaXBhbBgBIAEoCRIOCgZicmFuY2gYAiABKA0i9wEKDUFjY291bnRPcGVuZWQSDwoHYWNjb3VudBgBIAEoDRIMCgR0eXBlGAIgASgNEg4KBm51bWJlchgDIAEoBBIMCgRuYW1lGAQgASgJEhAKCGN1cnJlbmN5GAUgASgNEhMKC2hvbWVfYnJhbmNoGAYgASgNEg0KBW93bmVyGAcgASgJEhQKDGRpc3BsYXlfbmFtZRgIIAEoCRINCgVmbG9vchgJIAEoEBIPCgdjZWlsaW5nGAogASgGEg0KBWFsaWFzGAsgASgJEhUKDW1ldGFkYXRhX2tleXMYDCADKAkSFwoPbWV0YWRhdGFfdmFsdWVzGA0gAygJIkYKCFJlamVjdGVkEg4KBnJlYXNvbhgBIAEoDRIMCgRrZXlzGAIgAygJEg4KBnZhbHVlcxgDIAMoCRIMCgRpdGVtGAQgASgNIlAKCkVwb2NoQmVndW4SDgoGbnVtYmVyGAEgASgEEgoKAmlkGAIgASgMEg8KB2JhbmtfaWQYAyABKAwSFQoNbG9zc19hY2NlcHRlZBgEIAEoCCJDCg9DdXJyZW5jeURlZmluZWQSEAoIY3VycmVuY3kYASABKA0SDAoEY29kZRgCIAEoCRIQCghkZWNpbWFscxgDIAEoDSJBChBCcmFuY2hSZWdpc3RlcmVkEg4KBmJyYW5jaBgBIAEoDRIMCgRuYW1lGAIgASgJEg8KB2FkZHJlc3MYAyABKAkiKwoJU3RhdGVSb290EhAKCHBvc2l0aW9uGAEgASgEEgwKBHJvb3QYAiABKAwiIgoRRm9ybWF0TGV2ZWxSYWlzZWQSDQoFbGV2ZWwYASABKA0ihwEKDkFjY291bnRVcGRhdGVkEg8KB2FjY291bnQYASABKA0SFAoMZGlzcGxheV9uYW1lGAIgASgJEg0KBWZsb29yGAMgASgQEg8KB2NlaWxpbmcYBCABKAYSFQoNbWV0YWRhdGFfa2V5cxgFIAMoCRIXCg9tZXRhZGF0YV92YWx1ZXMYBiADKAkiNQoTQWNjb3VudFN0YXRlQ2hhbmdlZBIPCgdhY2NvdW50GAEgASgNEg0KBXN0YXRlGAIgASgNIksKCFJldmVyc2FsEhAKCG9yaWdpbmFsGAEgASgEEg0KBWRlYml0GAIgASgNEg4KBmNyZWRpdBgDIAEoDRIOCgZhbW91bnQYBCABKAYiZAoPSW50ZXJlc3RBcHBsaWVkEg8KB2FjY291bnQYASABKA0SDAoEcmF0ZRgCIAEoDRIPCgdiYWxhbmNlGAMgASgGEhEKCXBhaWRfZnJvbRgEIAEoDRIOCgZhbW91bnQYBSABKAYigAEKC0hvbGRDaGFuZ2VkEgwKBGhvbGQYASABKAQSDwoHYWNjb3VudBgCIAEoDRIMCgRoZWxkGAMgASgGEhAKCGNhcHR1cmVkGAQgASgGEhIKCmV4cGlyZXNfbXMYBSABKAQSDgoGY3JlZGl0GAYgASgNEg4KBmFtb3VudBgHIAEoBiIdCgxIb2xkc0V4cGlyZWQSDQoFaG9sZHMYASADKARiBnByb3RvMw");
+  fileDesc("ChtiYW5rL2pvdXJuYWwvdjEvYmF0Y2gucHJvdG8SD2Jhbmsuam91cm5hbC52MSKZAQoLQmF0Y2hIZWFkZXISDgoGZm9ybWF0GAEgASgNEhAKCGVwb2NoX2lkGAIgASgMEhYKDmZpcnN0X3Bvc2l0aW9uGAMgASgEEg0KBWNvdW50GAQgASgNEg8KB3RpbWVfbXMYBSABKAQSFAoMZGlnZXN0X2FmdGVyGAYgASgMEhoKEmNvbW1pdHRlZF9wb3NpdGlvbhgHIAEoBCKrCAoMQmF0Y2hQYXlsb2FkEg0KBWtpbmRzGAEgASgMEiYKBmFjdG9ycxgCIAMoCzIWLmJhbmsuam91cm5hbC52MS5BY3RvchINCgVhY3RvchgDIAMoDRITCgtyZXF1ZXN0X2lkcxgEIAEoDBIWCg5yZXF1ZXN0X2hhc2hlcxgFIAEoDBINCgVkZWJpdBgGIAMoBxIOCgZjcmVkaXQYByADKAcSDgoGYW1vdW50GAggAygGEjcKD2FjY291bnRzX29wZW5lZBgJIAMoCzIeLmJhbmsuam91cm5hbC52MS5BY2NvdW50T3BlbmVkEi0KCnJlamVjdGlvbnMYCiADKAsyGS5iYW5rLmpvdXJuYWwudjEuUmVqZWN0ZWQSMQoMZXBvY2hzX2JlZ3VuGAsgAygLMhsuYmFuay5qb3VybmFsLnYxLkVwb2NoQmVndW4SPAoSY3VycmVuY2llc19kZWZpbmVkGAwgAygLMiAuYmFuay5qb3VybmFsLnYxLkN1cnJlbmN5RGVmaW5lZBI+ChNicmFuY2hlc19yZWdpc3RlcmVkGA0gAygLMiEuYmFuay5qb3VybmFsLnYxLkJyYW5jaFJlZ2lzdGVyZWQSLwoLc3RhdGVfcm9vdHMYDiADKAsyGi5iYW5rLmpvdXJuYWwudjEuU3RhdGVSb290EkAKFGZvcm1hdF9sZXZlbHNfcmFpc2VkGA8gAygLMiIuYmFuay5qb3VybmFsLnYxLkZvcm1hdExldmVsUmFpc2VkEjkKEGFjY291bnRzX3VwZGF0ZWQYECADKAsyHy5iYW5rLmpvdXJuYWwudjEuQWNjb3VudFVwZGF0ZWQSRAoWYWNjb3VudF9zdGF0ZXNfY2hhbmdlZBgRIAMoCzIkLmJhbmsuam91cm5hbC52MS5BY2NvdW50U3RhdGVDaGFuZ2VkEiwKCXJldmVyc2FscxgSIAMoCzIZLmJhbmsuam91cm5hbC52MS5SZXZlcnNhbBI7ChFpbnRlcmVzdHNfYXBwbGllZBgTIAMoCzIgLmJhbmsuam91cm5hbC52MS5JbnRlcmVzdEFwcGxpZWQSMwoNaG9sZHNfY2hhbmdlZBgUIAMoCzIcLmJhbmsuam91cm5hbC52MS5Ib2xkQ2hhbmdlZBI0Cg1ob2xkc19leHBpcmVkGBUgAygLMh0uYmFuay5qb3VybmFsLnYxLkhvbGRzRXhwaXJlZBIYChBncm91cHNfY29tbWl0dGVkGBYgAygNEkIKFWJyYW5jaF9zdGF0ZXNfY2hhbmdlZBgXIAMoCzIjLmJhbmsuam91cm5hbC52MS5CcmFuY2hTdGF0ZUNoYW5nZWQSOAoQZHVyYWJpbGl0aWVzX3NldBgYIAMoCzIeLmJhbmsuam91cm5hbC52MS5EdXJhYmlsaXR5U2V0IioKBUFjdG9yEhEKCXByaW5jaXBhbBgBIAEoCRIOCgZicmFuY2gYAiABKA0i9wEKDUFjY291bnRPcGVuZWQSDwoHYWNjb3VudBgBIAEoDRIMCgR0eXBlGAIgASgNEg4KBm51bWJlchgDIAEoBBIMCgRuYW1lGAQgASgJEhAKCGN1cnJlbmN5GAUgASgNEhMKC2hvbWVfYnJhbmNoGAYgASgNEg0KBW93bmVyGAcgASgJEhQKDGRpc3BsYXlfbmFtZRgIIAEoCRINCgVmbG9vchgJIAEoEBIPCgdjZWlsaW5nGAogASgGEg0KBWFsaWFzGAsgASgJEhUKDW1ldGFkYXRhX2tleXMYDCADKAkSFwoPbWV0YWRhdGFfdmFsdWVzGA0gAygJIkYKCFJlamVjdGVkEg4KBnJlYXNvbhgBIAEoDRIMCgRrZXlzGAIgAygJEg4KBnZhbHVlcxgDIAMoCRIMCgRpdGVtGAQgASgNImcKCkVwb2NoQmVndW4SDgoGbnVtYmVyGAEgASgEEgoKAmlkGAIgASgMEg8KB2JhbmtfaWQYAyABKAwSFQoNbG9zc19hY2NlcHRlZBgEIAEoCBIVCg1wcm9tb3RlZF9mcm9tGAUgASgMIkMKD0N1cnJlbmN5RGVmaW5lZBIQCghjdXJyZW5jeRgBIAEoDRIMCgRjb2RlGAIgASgJEhAKCGRlY2ltYWxzGAMgASgNIkEKEEJyYW5jaFJlZ2lzdGVyZWQSDgoGYnJhbmNoGAEgASgNEgwKBG5hbWUYAiABKAkSDwoHYWRkcmVzcxgDIAEoCSIrCglTdGF0ZVJvb3QSEAoIcG9zaXRpb24YASABKAQSDAoEcm9vdBgCIAEoDCIiChFGb3JtYXRMZXZlbFJhaXNlZBINCgVsZXZlbBgBIAEoDSKHAQoOQWNjb3VudFVwZGF0ZWQSDwoHYWNjb3VudBgBIAEoDRIUCgxkaXNwbGF5X25hbWUYAiABKAkSDQoFZmxvb3IYAyABKBASDwoHY2VpbGluZxgEIAEoBhIVCg1tZXRhZGF0YV9rZXlzGAUgAygJEhcKD21ldGFkYXRhX3ZhbHVlcxgGIAMoCSI1ChNBY2NvdW50U3RhdGVDaGFuZ2VkEg8KB2FjY291bnQYASABKA0SDQoFc3RhdGUYAiABKA0iSwoIUmV2ZXJzYWwSEAoIb3JpZ2luYWwYASABKAQSDQoFZGViaXQYAiABKA0SDgoGY3JlZGl0GAMgASgNEg4KBmFtb3VudBgEIAEoBiJkCg9JbnRlcmVzdEFwcGxpZWQSDwoHYWNjb3VudBgBIAEoDRIMCgRyYXRlGAIgASgNEg8KB2JhbGFuY2UYAyABKAYSEQoJcGFpZF9mcm9tGAQgASgNEg4KBmFtb3VudBgFIAEoBiKAAQoLSG9sZENoYW5nZWQSDAoEaG9sZBgBIAEoBBIPCgdhY2NvdW50GAIgASgNEgwKBGhlbGQYAyABKAYSEAoIY2FwdHVyZWQYBCABKAYSEgoKZXhwaXJlc19tcxgFIAEoBBIOCgZjcmVkaXQYBiABKA0SDgoGYW1vdW50GAcgASgGIh0KDEhvbGRzRXhwaXJlZBINCgVob2xkcxgBIAMoBCIzChJCcmFuY2hTdGF0ZUNoYW5nZWQSDgoGYnJhbmNoGAEgASgNEg0KBXN0YXRlGAIgASgNIlMKDUR1cmFiaWxpdHlTZXQSDgoGY29waWVzGAEgASgNEjIKB21lbWJlcnMYAiADKAsyIS5iYW5rLmpvdXJuYWwudjEuRHVyYWJpbGl0eU1lbWJlciIzChBEdXJhYmlsaXR5TWVtYmVyEg4KBmJyYW5jaBgBIAEoDRIPCgdjb3B5X2lkGAIgASgMYgZwcm90bzM");
 
 /**
  * What a batch says about itself and about the state after it.
@@ -246,6 +246,20 @@ export type BatchPayload = Message<"bank.journal.v1.BatchPayload"> & {
    * @generated from field: repeated uint32 groups_committed = 22;
    */
   groupsCommitted: number[];
+
+  /**
+   * Per changed state of a branch.
+   *
+   * @generated from field: repeated bank.journal.v1.BranchStateChanged branch_states_changed = 23;
+   */
+  branchStatesChanged: BranchStateChanged[];
+
+  /**
+   * Per choice of the copies that count.
+   *
+   * @generated from field: repeated bank.journal.v1.DurabilitySet durabilities_set = 24;
+   */
+  durabilitiesSet: DurabilitySet[];
 };
 
 /**
@@ -463,6 +477,13 @@ export type EpochBegun = Message<"bank.journal.v1.EpochBegun"> & {
    * @generated from field: bool loss_accepted = 4;
    */
   lossAccepted: boolean;
+
+  /**
+   * Level 3. The copy id of the branch whose journal became the bank's, 16 bytes; empty otherwise.
+   *
+   * @generated from field: bytes promoted_from = 5;
+   */
+  promotedFrom: Uint8Array;
 };
 
 /**
@@ -849,4 +870,88 @@ export type HoldsExpired = Message<"bank.journal.v1.HoldsExpired"> & {
  */
 export const HoldsExpiredSchema: GenMessage<HoldsExpired> = /*@__PURE__*/
   messageDesc(file_bank_journal_v1_batch, 15);
+
+/**
+ * Level 3. A branch came to another state of its life.
+ *
+ * @generated from message bank.journal.v1.BranchStateChanged
+ */
+export type BranchStateChanged = Message<"bank.journal.v1.BranchStateChanged"> & {
+  /**
+   * Its number.
+   *
+   * @generated from field: uint32 branch = 1;
+   */
+  branch: number;
+
+  /**
+   * 1: active. 2: draining. 3: retired, for ever.
+   *
+   * @generated from field: uint32 state = 2;
+   */
+  state: number;
+};
+
+/**
+ * Describes the message bank.journal.v1.BranchStateChanged.
+ * Use `create(BranchStateChangedSchema)` to create a new message.
+ */
+export const BranchStateChangedSchema: GenMessage<BranchStateChanged> = /*@__PURE__*/
+  messageDesc(file_bank_journal_v1_batch, 16);
+
+/**
+ * Level 3. From this record on a write counts as committed once so many of these copies have it on disk, besides the bank.
+ *
+ * @generated from message bank.journal.v1.DurabilitySet
+ */
+export type DurabilitySet = Message<"bank.journal.v1.DurabilitySet"> & {
+  /**
+   * How many; 0 when only the bank counts, and then there are no members.
+   *
+   * @generated from field: uint32 copies = 1;
+   */
+  copies: number;
+
+  /**
+   * The copies that count, by ascending branch.
+   *
+   * @generated from field: repeated bank.journal.v1.DurabilityMember members = 2;
+   */
+  members: DurabilityMember[];
+};
+
+/**
+ * Describes the message bank.journal.v1.DurabilitySet.
+ * Use `create(DurabilitySetSchema)` to create a new message.
+ */
+export const DurabilitySetSchema: GenMessage<DurabilitySet> = /*@__PURE__*/
+  messageDesc(file_bank_journal_v1_batch, 17);
+
+/**
+ * A copy of the journal that counts towards durability.
+ *
+ * @generated from message bank.journal.v1.DurabilityMember
+ */
+export type DurabilityMember = Message<"bank.journal.v1.DurabilityMember"> & {
+  /**
+   * The branch that has it.
+   *
+   * @generated from field: uint32 branch = 1;
+   */
+  branch: number;
+
+  /**
+   * Which copy of that branch; 16 bytes.
+   *
+   * @generated from field: bytes copy_id = 2;
+   */
+  copyId: Uint8Array;
+};
+
+/**
+ * Describes the message bank.journal.v1.DurabilityMember.
+ * Use `create(DurabilityMemberSchema)` to create a new message.
+ */
+export const DurabilityMemberSchema: GenMessage<DurabilityMember> = /*@__PURE__*/
+  messageDesc(file_bank_journal_v1_batch, 18);
 

@@ -10,13 +10,15 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { DurabilityMember } from "./batch_pb.ts";
+import { file_bank_journal_v1_batch } from "./batch_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file bank/journal/v1/snapshot.proto.
  */
 export const file_bank_journal_v1_snapshot: GenFile = /*@__PURE__*/
-  fileDesc("Ch5iYW5rL2pvdXJuYWwvdjEvc25hcHNob3QucHJvdG8SD2Jhbmsuam91cm5hbC52MSKbAQoOU25hcHNob3RIZWFkZXISDgoGZm9ybWF0GAEgASgNEg8KB2JhbmtfaWQYAiABKAwSEAoIZXBvY2hfaWQYAyABKAwSEAoIcG9zaXRpb24YBCABKAQSEgoKY2hhaW5faGFzaBgFIAEoDBIOCgZkaWdlc3QYBiABKAwSDAoEcm9vdBgHIAEoDBISCgpwYWdlX2NvdW50GAggASgNIpACCgxTbmFwc2hvdFBhZ2USLQoGdGFibGVzGAEgASgLMhsuYmFuay5qb3VybmFsLnYxLlRhYmxlc1BhZ2VIABIxCghhY2NvdW50cxgCIAEoCzIdLmJhbmsuam91cm5hbC52MS5BY2NvdW50c1BhZ2VIABIxCghyZXF1ZXN0cxgDIAEoCzIdLmJhbmsuam91cm5hbC52MS5SZXF1ZXN0c1BhZ2VIABIrCgVob2xkcxgEIAEoCzIaLmJhbmsuam91cm5hbC52MS5Ib2xkc1BhZ2VIABIzCglyZXZlcnNhbHMYBSABKAsyHi5iYW5rLmpvdXJuYWwudjEuUmV2ZXJzYWxzUGFnZUgAQgkKB2NvbnRlbnQimgIKClRhYmxlc1BhZ2USDwoHdGltZV9tcxgBIAEoBBIbChNuZXh0X2FjY291bnRfbnVtYmVyGAIgASgEEhIKCnByaW5jaXBhbHMYAyADKAkSMgoKY3VycmVuY2llcxgEIAMoCzIeLmJhbmsuam91cm5hbC52MS5DdXJyZW5jeUVudHJ5Ei4KCGJyYW5jaGVzGAUgAygLMhwuYmFuay5qb3VybmFsLnYxLkJyYW5jaEVudHJ5EisKBmVwb2NocxgGIAMoCzIbLmJhbmsuam91cm5hbC52MS5FcG9jaEVudHJ5EhUKDXJvb3RfcG9zaXRpb24YByABKAQSDAoEcm9vdBgIIAEoDBIUCgxmb3JtYXRfbGV2ZWwYCSABKA0iLwoNQ3VycmVuY3lFbnRyeRIMCgRjb2RlGAEgASgJEhAKCGRlY2ltYWxzGAIgASgNIjwKC0JyYW5jaEVudHJ5Eg4KBmJyYW5jaBgBIAEoDRIMCgRuYW1lGAIgASgJEg8KB2FkZHJlc3MYAyABKAkiVwoKRXBvY2hFbnRyeRIOCgZudW1iZXIYASABKAQSCgoCaWQYAiABKAwSFgoOZmlyc3RfcG9zaXRpb24YAyABKAQSFQoNbG9zc19hY2NlcHRlZBgEIAEoCCKbAwoMQWNjb3VudHNQYWdlEhUKDWZpcnN0X2FjY291bnQYASABKA0SDQoFdHlwZXMYAiABKAwSEgoKY3VycmVuY2llcxgDIAEoDBIVCg1ob21lX2JyYW5jaGVzGAQgASgMEg8KB251bWJlcnMYBSABKAwSDgoGcG9zdGVkGAYgASgMEg4KBmZsb29ycxgHIAEoDBIQCgh2ZXJzaW9ucxgIIAEoDBIYChBvcGVuZWRfcG9zaXRpb25zGAkgASgMEhcKD29wZW5lZF90aW1lc19tcxgKIAEoDBINCgVuYW1lcxgLIAMoCRIOCgZvd25lcnMYDCADKAkSFQoNZGlzcGxheV9uYW1lcxgNIAMoCRIOCgZzdGF0ZXMYDiABKAwSDAoEaGVsZBgPIAEoDBIQCghjZWlsaW5ncxgQIAEoDBIsCgdhbGlhc2VzGBEgAygLMhsuYmFuay5qb3VybmFsLnYxLkFsaWFzRW50cnkSMAoIbWV0YWRhdGEYEiADKAsyHi5iYW5rLmpvdXJuYWwudjEuTWV0YWRhdGFFbnRyeSIsCgpBbGlhc0VudHJ5Eg8KB2FjY291bnQYASABKA0SDQoFYWxpYXMYAiABKAkiPgoNTWV0YWRhdGFFbnRyeRIPCgdhY2NvdW50GAEgASgNEgwKBGtleXMYAiADKAkSDgoGdmFsdWVzGAMgAygJIlIKDFJlcXVlc3RzUGFnZRILCgNpZHMYASABKAwSEgoKcHJpbmNpcGFscxgCIAEoDBIRCglwb3NpdGlvbnMYAyABKAwSDgoGaGFzaGVzGAQgASgMInQKCUhvbGRzUGFnZRIRCglwb3NpdGlvbnMYASABKAwSEAoIYWNjb3VudHMYAiABKAwSDAoEaGVsZBgDIAEoDBIQCghjYXB0dXJlZBgEIAEoDBISCgpleHBpcmVzX21zGAUgASgMEg4KBnN0YXRlcxgGIAEoDCI1Cg1SZXZlcnNhbHNQYWdlEhEKCW9yaWdpbmFscxgBIAEoDBIRCglyZXZlcnNhbHMYAiABKAxiBnByb3RvMw");
+  fileDesc("Ch5iYW5rL2pvdXJuYWwvdjEvc25hcHNob3QucHJvdG8SD2Jhbmsuam91cm5hbC52MSKbAQoOU25hcHNob3RIZWFkZXISDgoGZm9ybWF0GAEgASgNEg8KB2JhbmtfaWQYAiABKAwSEAoIZXBvY2hfaWQYAyABKAwSEAoIcG9zaXRpb24YBCABKAQSEgoKY2hhaW5faGFzaBgFIAEoDBIOCgZkaWdlc3QYBiABKAwSDAoEcm9vdBgHIAEoDBISCgpwYWdlX2NvdW50GAggASgNIpACCgxTbmFwc2hvdFBhZ2USLQoGdGFibGVzGAEgASgLMhsuYmFuay5qb3VybmFsLnYxLlRhYmxlc1BhZ2VIABIxCghhY2NvdW50cxgCIAEoCzIdLmJhbmsuam91cm5hbC52MS5BY2NvdW50c1BhZ2VIABIxCghyZXF1ZXN0cxgDIAEoCzIdLmJhbmsuam91cm5hbC52MS5SZXF1ZXN0c1BhZ2VIABIrCgVob2xkcxgEIAEoCzIaLmJhbmsuam91cm5hbC52MS5Ib2xkc1BhZ2VIABIzCglyZXZlcnNhbHMYBSABKAsyHi5iYW5rLmpvdXJuYWwudjEuUmV2ZXJzYWxzUGFnZUgAQgkKB2NvbnRlbnQi0AIKClRhYmxlc1BhZ2USDwoHdGltZV9tcxgBIAEoBBIbChNuZXh0X2FjY291bnRfbnVtYmVyGAIgASgEEhIKCnByaW5jaXBhbHMYAyADKAkSMgoKY3VycmVuY2llcxgEIAMoCzIeLmJhbmsuam91cm5hbC52MS5DdXJyZW5jeUVudHJ5Ei4KCGJyYW5jaGVzGAUgAygLMhwuYmFuay5qb3VybmFsLnYxLkJyYW5jaEVudHJ5EisKBmVwb2NocxgGIAMoCzIbLmJhbmsuam91cm5hbC52MS5FcG9jaEVudHJ5EhUKDXJvb3RfcG9zaXRpb24YByABKAQSDAoEcm9vdBgIIAEoDBIUCgxmb3JtYXRfbGV2ZWwYCSABKA0SNAoKZHVyYWJpbGl0eRgKIAEoCzIgLmJhbmsuam91cm5hbC52MS5EdXJhYmlsaXR5RW50cnkiLwoNQ3VycmVuY3lFbnRyeRIMCgRjb2RlGAEgASgJEhAKCGRlY2ltYWxzGAIgASgNIksKC0JyYW5jaEVudHJ5Eg4KBmJyYW5jaBgBIAEoDRIMCgRuYW1lGAIgASgJEg8KB2FkZHJlc3MYAyABKAkSDQoFc3RhdGUYBCABKA0ibgoKRXBvY2hFbnRyeRIOCgZudW1iZXIYASABKAQSCgoCaWQYAiABKAwSFgoOZmlyc3RfcG9zaXRpb24YAyABKAQSFQoNbG9zc19hY2NlcHRlZBgEIAEoCBIVCg1wcm9tb3RlZF9mcm9tGAUgASgMImcKD0R1cmFiaWxpdHlFbnRyeRIOCgZjb3BpZXMYASABKA0SMgoHbWVtYmVycxgCIAMoCzIhLmJhbmsuam91cm5hbC52MS5EdXJhYmlsaXR5TWVtYmVyEhAKCHBvc2l0aW9uGAMgASgEIpsDCgxBY2NvdW50c1BhZ2USFQoNZmlyc3RfYWNjb3VudBgBIAEoDRINCgV0eXBlcxgCIAEoDBISCgpjdXJyZW5jaWVzGAMgASgMEhUKDWhvbWVfYnJhbmNoZXMYBCABKAwSDwoHbnVtYmVycxgFIAEoDBIOCgZwb3N0ZWQYBiABKAwSDgoGZmxvb3JzGAcgASgMEhAKCHZlcnNpb25zGAggASgMEhgKEG9wZW5lZF9wb3NpdGlvbnMYCSABKAwSFwoPb3BlbmVkX3RpbWVzX21zGAogASgMEg0KBW5hbWVzGAsgAygJEg4KBm93bmVycxgMIAMoCRIVCg1kaXNwbGF5X25hbWVzGA0gAygJEg4KBnN0YXRlcxgOIAEoDBIMCgRoZWxkGA8gASgMEhAKCGNlaWxpbmdzGBAgASgMEiwKB2FsaWFzZXMYESADKAsyGy5iYW5rLmpvdXJuYWwudjEuQWxpYXNFbnRyeRIwCghtZXRhZGF0YRgSIAMoCzIeLmJhbmsuam91cm5hbC52MS5NZXRhZGF0YUVudHJ5IiwKCkFsaWFzRW50cnkSDwoHYWNjb3VudBgBIAEoDRINCgVhbGlhcxgCIAEoCSI+Cg1NZXRhZGF0YUVudHJ5Eg8KB2FjY291bnQYASABKA0SDAoEa2V5cxgCIAMoCRIOCgZ2YWx1ZXMYAyADKAkiUgoMUmVxdWVzdHNQYWdlEgsKA2lkcxgBIAEoDBISCgpwcmluY2lwYWxzGAIgASgMEhEKCXBvc2l0aW9ucxgDIAEoDBIOCgZoYXNoZXMYBCABKAwidAoJSG9sZHNQYWdlEhEKCXBvc2l0aW9ucxgBIAEoDBIQCghhY2NvdW50cxgCIAEoDBIMCgRoZWxkGAMgASgMEhAKCGNhcHR1cmVkGAQgASgMEhIKCmV4cGlyZXNfbXMYBSABKAwSDgoGc3RhdGVzGAYgASgMIjUKDVJldmVyc2Fsc1BhZ2USEQoJb3JpZ2luYWxzGAEgASgMEhEKCXJldmVyc2FscxgCIAEoDGIGcHJvdG8z", [file_bank_journal_v1_batch]);
 
 /**
  * What a snapshot says about itself.
@@ -217,6 +219,13 @@ export type TablesPage = Message<"bank.journal.v1.TablesPage"> & {
    * @generated from field: uint32 format_level = 9;
    */
   formatLevel: number;
+
+  /**
+   * Which copies count; left out where that was never said.
+   *
+   * @generated from field: bank.journal.v1.DurabilityEntry durability = 10;
+   */
+  durability?: DurabilityEntry | undefined;
 };
 
 /**
@@ -280,6 +289,13 @@ export type BranchEntry = Message<"bank.journal.v1.BranchEntry"> & {
    * @generated from field: string address = 3;
    */
   address: string;
+
+  /**
+   * Its state, if it is not active; else 0.
+   *
+   * @generated from field: uint32 state = 4;
+   */
+  state: number;
 };
 
 /**
@@ -322,6 +338,13 @@ export type EpochEntry = Message<"bank.journal.v1.EpochEntry"> & {
    * @generated from field: bool loss_accepted = 4;
    */
   lossAccepted: boolean;
+
+  /**
+   * The copy id of the branch whose journal became the bank's, 16 bytes; empty otherwise.
+   *
+   * @generated from field: bytes promoted_from = 5;
+   */
+  promotedFrom: Uint8Array;
 };
 
 /**
@@ -330,6 +353,41 @@ export type EpochEntry = Message<"bank.journal.v1.EpochEntry"> & {
  */
 export const EpochEntrySchema: GenMessage<EpochEntry> = /*@__PURE__*/
   messageDesc(file_bank_journal_v1_snapshot, 5);
+
+/**
+ * Which copies count towards durability.
+ *
+ * @generated from message bank.journal.v1.DurabilityEntry
+ */
+export type DurabilityEntry = Message<"bank.journal.v1.DurabilityEntry"> & {
+  /**
+   * How many of the members must have a write on disk.
+   *
+   * @generated from field: uint32 copies = 1;
+   */
+  copies: number;
+
+  /**
+   * The copies that count, by ascending branch.
+   *
+   * @generated from field: repeated bank.journal.v1.DurabilityMember members = 2;
+   */
+  members: DurabilityMember[];
+
+  /**
+   * Position of the record that says so.
+   *
+   * @generated from field: uint64 position = 3;
+   */
+  position: bigint;
+};
+
+/**
+ * Describes the message bank.journal.v1.DurabilityEntry.
+ * Use `create(DurabilityEntrySchema)` to create a new message.
+ */
+export const DurabilityEntrySchema: GenMessage<DurabilityEntry> = /*@__PURE__*/
+  messageDesc(file_bank_journal_v1_snapshot, 6);
 
 /**
  * A run of accounts by ascending index.
@@ -469,7 +527,7 @@ export type AccountsPage = Message<"bank.journal.v1.AccountsPage"> & {
  * Use `create(AccountsPageSchema)` to create a new message.
  */
 export const AccountsPageSchema: GenMessage<AccountsPage> = /*@__PURE__*/
-  messageDesc(file_bank_journal_v1_snapshot, 6);
+  messageDesc(file_bank_journal_v1_snapshot, 7);
 
 /**
  * An account's alias.
@@ -497,7 +555,7 @@ export type AliasEntry = Message<"bank.journal.v1.AliasEntry"> & {
  * Use `create(AliasEntrySchema)` to create a new message.
  */
 export const AliasEntrySchema: GenMessage<AliasEntry> = /*@__PURE__*/
-  messageDesc(file_bank_journal_v1_snapshot, 7);
+  messageDesc(file_bank_journal_v1_snapshot, 8);
 
 /**
  * An account's metadata.
@@ -532,7 +590,7 @@ export type MetadataEntry = Message<"bank.journal.v1.MetadataEntry"> & {
  * Use `create(MetadataEntrySchema)` to create a new message.
  */
 export const MetadataEntrySchema: GenMessage<MetadataEntry> = /*@__PURE__*/
-  messageDesc(file_bank_journal_v1_snapshot, 8);
+  messageDesc(file_bank_journal_v1_snapshot, 9);
 
 /**
  * A run of remembered requests by ascending position.
@@ -574,7 +632,7 @@ export type RequestsPage = Message<"bank.journal.v1.RequestsPage"> & {
  * Use `create(RequestsPageSchema)` to create a new message.
  */
 export const RequestsPageSchema: GenMessage<RequestsPage> = /*@__PURE__*/
-  messageDesc(file_bank_journal_v1_snapshot, 9);
+  messageDesc(file_bank_journal_v1_snapshot, 10);
 
 /**
  * A run of holds by ascending position.
@@ -630,7 +688,7 @@ export type HoldsPage = Message<"bank.journal.v1.HoldsPage"> & {
  * Use `create(HoldsPageSchema)` to create a new message.
  */
 export const HoldsPageSchema: GenMessage<HoldsPage> = /*@__PURE__*/
-  messageDesc(file_bank_journal_v1_snapshot, 10);
+  messageDesc(file_bank_journal_v1_snapshot, 11);
 
 /**
  * A run of reversals by ascending position of the original.
@@ -658,5 +716,5 @@ export type ReversalsPage = Message<"bank.journal.v1.ReversalsPage"> & {
  * Use `create(ReversalsPageSchema)` to create a new message.
  */
 export const ReversalsPageSchema: GenMessage<ReversalsPage> = /*@__PURE__*/
-  messageDesc(file_bank_journal_v1_snapshot, 11);
+  messageDesc(file_bank_journal_v1_snapshot, 12);
 
