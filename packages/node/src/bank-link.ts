@@ -1,7 +1,15 @@
 import { type Position, RefusalError } from "@bank/core";
 import { decodeHeader } from "@bank/journal";
 import { type CommandOutcome, type ForwardedCommand, JournalService, ReplicationService } from "@bank/proto";
-import type { BankLink, FollowedBatch, OpenJournal, ReadIndex } from "@bank/replica";
+import type {
+  BankLink,
+  FollowedBatch,
+  MemberReport,
+  OpenJournal,
+  Propagation,
+  PropagationAsked,
+  ReadIndex,
+} from "@bank/replica";
 import {
   connectToServer,
   failureFromConnectError,
@@ -11,6 +19,8 @@ import {
 } from "@bank/rpc";
 import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
 import type { CopyHead } from "./given-up.ts";
+import { reportMessage } from "./member-messages.ts";
+import { propagationFrom, propagationMode } from "./propagation-messages.ts";
 
 /** An outcome as the replica handles it. */
 export interface ForwardedOutcome {
@@ -65,9 +75,19 @@ export class RemoteJournal implements BankLink<ForwardedCommand, ForwardedOutcom
     return error instanceof ConnectError && error.metadata.get(LOSS_ACCEPTED_HEADER) === "true";
   }
 
-  async readIndex(signal: AbortSignal): Promise<ReadIndex> {
-    const { position, epochId } = await this.journal.getPosition({}, { signal });
-    return { position: Number(position), epochId };
+  async probe(members: readonly MemberReport[], signal: AbortSignal): Promise<ReadIndex> {
+    const answer = await this.journal.probe({ members: members.map(reportMessage) }, { signal });
+    const { position, epochId, epoch, connectedMs } = answer;
+    return { position: Number(position), epochId, epoch: Number(epoch), connectedMs };
+  }
+
+  async awaitPropagation(position: Position, asked: PropagationAsked, signal: AbortSignal): Promise<Propagation> {
+    const { propagation } = await this.replication.awaitPropagation(
+      { position: BigInt(position), mode: propagationMode(asked), copies: asked.mode === "quorum" ? asked.copies : 0 },
+      { signal },
+    );
+    if (propagation === undefined) throw new ConnectError("the bank did not say how far it has spread", Code.Internal);
+    return propagationFrom(propagation);
   }
 
   /** How far this journal goes. */

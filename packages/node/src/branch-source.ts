@@ -20,6 +20,7 @@ export function branchSource(replica: Branch, copyId: Uint8Array): JournalSource
     },
     head: async (at) =>
       replica.savedPosition === 0 ? { position: 0, chainHash: undefined, epochId: undefined } : replica.head(at),
+    probe: () => replica.gate.readIndex(),
     reportDivergence: () => {
       // A branch decides nothing: the follower is told, and the bank will see for itself.
     },

@@ -177,6 +177,7 @@ function bankSource(replica: BankReplica, lossCheck: LossCheck): JournalSource {
       replica.readIndex();
       return replica.head(at);
     },
+    probe: (members, signal) => replica.probe(members, signal),
     reportDivergence: (follower) => lossCheck.start(follower),
   };
 }

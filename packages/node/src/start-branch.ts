@@ -152,6 +152,8 @@ class BranchServer implements RunningBranches, BranchHost {
     const { link, platform, options } = this;
     return BranchReplica.open({
       branchNumbers: [...this.hosted],
+      copyId: this.copyId,
+      upstream: this.bankUrl,
       store: this.openStore(),
       platform,
       link: {
@@ -160,7 +162,8 @@ class BranchServer implements RunningBranches, BranchHost {
           if (RemoteJournal.isAcceptedLoss(error)) this.reseed();
           return link.isDivergence(error);
         },
-        readIndex: (signal) => link.readIndex(signal),
+        probe: (members, signal) => link.probe(members, signal),
+        awaitPropagation: (position, asked, signal) => link.awaitPropagation(position, asked, signal),
         // A caller may have left long before its commands come back.
         submit: (commands) => this.underWay.during(commands, () => link.submit(commands)),
         passTime: (timeMs, signal) => link.passTime(timeMs, signal),

@@ -9,6 +9,7 @@ export * from "./gen/bank/v1/branch_service_pb.ts";
 export * from "./gen/bank/v1/hold_pb.ts";
 export * from "./gen/bank/v1/hold_service_pb.ts";
 export * from "./gen/bank/v1/money_pb.ts";
+export * from "./gen/bank/v1/propagation_pb.ts";
 export * from "./gen/bank/v1/read_info_pb.ts";
 export * from "./gen/bank/v1/request_service_pb.ts";
 export * from "./gen/bank/v1/transaction_pb.ts";

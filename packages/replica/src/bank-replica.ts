@@ -20,6 +20,8 @@ import type { Consistency, ReadResult } from "./consistency.ts";
 import { type FollowerHead, JournalFeed } from "./journal-feed.ts";
 import { epochAt, type JournalHead } from "./journal-head.ts";
 import { lostSession } from "./lost-session.ts";
+import type { MemberReport, Propagation, PropagationAsked } from "./member.ts";
+import { CONNECTED_MS, Members } from "./members.ts";
 import type { CommittedRecord, Outcome, Preview, RequestStatus } from "./outcome.ts";
 import { errorText, type Platform } from "./platform.ts";
 import { PositionWatch } from "./position-watch.ts";
@@ -59,6 +61,8 @@ const BEGIN_RETRY_MAX_MS = 10_000;
 export class BankReplica {
   readonly feed: JournalFeed;
   readonly recovered: Recovered;
+  /** The copies that follow the journal, as they report. */
+  readonly members: Members;
   private readonly options: BankOptions;
   private readonly sequencer: Sequencer;
   private readonly previewer: Previewer;
@@ -97,6 +101,7 @@ export class BankReplica {
     this.options = options;
     this.recovered = recovered;
     this.shown = new PositionWatch(replay.ledger.position);
+    this.members = new Members({ platform, ledger: replay.ledger });
     this.feed = new JournalFeed(store, this.shown, () => this.suspension);
     this.sequencer = new Sequencer({
       replay,
@@ -218,7 +223,19 @@ export class BankReplica {
     if (this.sequencer.failed !== undefined) throw this.sequencer.failed;
     const epoch = this.replay.ledger.currentEpoch();
     assert(epoch !== undefined, "a bank that serves has an epoch");
-    return { position: this.committedPosition, epochId: epoch.id };
+    return { position: this.committedPosition, epochId: epoch.id, epoch: epoch.number, connectedMs: CONNECTED_MS };
+  }
+
+  /** Answers a probe: what `members` say of themselves is remembered, then the read index is told. Throws as it. */
+  async probe(members: readonly MemberReport[], signal?: AbortSignal): Promise<ReadIndex> {
+    signal?.throwIfAborted();
+    this.members.hear(members);
+    return this.readIndex();
+  }
+
+  /** How far a committed position has spread, once it is as far as asked, or the signal aborts. Never rejects. */
+  awaitPropagation(position: Position, asked: PropagationAsked, signal: AbortSignal): Promise<Propagation> {
+    return this.members.propagated(position, asked, signal);
   }
 
   /** What a reader of a committed position has seen. */

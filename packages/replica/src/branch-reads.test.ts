@@ -133,7 +133,12 @@ describe("reads", () => {
 
   it("of a bank that began an epoch which its journal does not show are refused", async () => {
     const { branch, bank } = await startPair();
-    vi.spyOn(bank, "readIndex").mockReturnValue({ position: 1, epochId: new Uint8Array(16).fill(9) });
+    vi.spyOn(bank, "readIndex").mockReturnValue({
+      position: 1,
+      epochId: new Uint8Array(16).fill(9),
+      epoch: 1,
+      connectedMs: 2_000,
+    });
     await expect(branch.read({ mode: "linearizable" }, () => 0)).rejects.toMatchObject({
       refusal: { reason: "NOT_READY" },
     });

@@ -42,6 +42,8 @@ export async function openBranch(options: {
   const fatal: unknown[] = [];
   const branch = await BranchReplica.open<Request, LocalResult>({
     branchNumbers: [1],
+    copyId: platform.randomBytes(16),
+    upstream: "the bank of this test",
     store,
     platform,
     link,

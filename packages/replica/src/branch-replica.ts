@@ -3,6 +3,7 @@ import {
   bytesEqual,
   COMMANDS_PER_CALL_MAX,
   checkSession,
+  FORMAT_LEVEL_MAX,
   invalidSession,
   type Ledger,
   type Position,
@@ -22,6 +23,7 @@ import { elapsedMs, Freshness, momentOf } from "./freshness.ts";
 import { JournalFeed } from "./journal-feed.ts";
 import { epochAt, type JournalHead } from "./journal-head.ts";
 import { lostSession } from "./lost-session.ts";
+import type { MemberReport, Propagation, PropagationAsked } from "./member.ts";
 import type { CommittedRecord, RequestStatus } from "./outcome.ts";
 import type { Platform } from "./platform.ts";
 import { ReadGate, type ReadIndex } from "./read-gate.ts";
@@ -33,7 +35,10 @@ import { forReader, readRecordAt } from "./stored-records.ts";
 export interface BankLink<Command, CommandResult extends { readonly position: Position }> {
   readonly openJournal: OpenJournal;
   readonly isDivergence: (error: unknown) => boolean;
-  readIndex(signal: AbortSignal): Promise<ReadIndex>;
+  /** The read index, and a sign of life: tells of this copy first, then of those that follow it. */
+  probe(members: readonly MemberReport[], signal: AbortSignal): Promise<ReadIndex>;
+  /** Waits until a committed position has spread so far, or the signal aborts: tells how far it has come. */
+  awaitPropagation(position: Position, asked: PropagationAsked, signal: AbortSignal): Promise<Propagation>;
   /** One result for each command, in order. */
   submit(commands: readonly Command[]): Promise<readonly CommandResult[]>;
   /** A committed position whose journal time is later than this moment, Unix milliseconds. */
@@ -41,8 +46,12 @@ export interface BankLink<Command, CommandResult extends { readonly position: Po
 }
 
 export interface BranchOptions<Command, CommandResult extends { readonly position: Position }> {
-  /** Branches that this replica serves; for messages. */
+  /** Branches that this replica serves. */
   readonly branchNumbers: readonly number[];
+  /** 16 bytes: made once for each data folder. */
+  readonly copyId: Uint8Array;
+  /** Whom it follows, as a URL; for people. */
+  readonly upstream: string;
   /** Not opened yet; `BranchReplica` opens and closes it. */
   readonly store: JournalStore;
   readonly platform: Platform;
@@ -106,7 +115,7 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
     this.feed = new JournalFeed(store, this.follower.saved);
     this.freshness = new Freshness(platform);
     this.gate = new ReadGate(() =>
-      this.freshness.probe(() => link.readIndex(options.platform.timeout(READ_INDEX_TIMEOUT_MS))),
+      this.freshness.probe(() => link.probe([this.report()], options.platform.timeout(READ_INDEX_TIMEOUT_MS))),
     );
     this.forwarder = new Coalescer({
       send: (commands) => link.submit(commands),
@@ -256,6 +265,28 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
     const isDurable = this.follower.isTrusted && this.follower.replay?.ledger.position === this.savedPosition;
     await this.snapshotter?.finish({ isDurable });
     await closeStore(this.options);
+  }
+
+  /** What this copy says of itself. */
+  report(): MemberReport {
+    const { copyId, branchNumbers, upstream } = this.options;
+    const ledger = this.follower.replay?.ledger;
+    const none = new Uint8Array(0);
+    return {
+      copyId,
+      branches: branchNumbers,
+      follows: 0,
+      appliedPosition: this.appliedPosition,
+      durablePosition: this.savedPosition,
+      digest: ledger?.digestBytes() ?? none,
+      formatLevel: FORMAT_LEVEL_MAX,
+      echo: 0,
+      epochId: ledger?.currentEpoch()?.id ?? none,
+      followers: this.feed.followers,
+      historyPosition: undefined,
+      upstream,
+      stalenessMs: undefined,
+    };
   }
 
   private async neededPosition(consistency: Consistency, signal: AbortSignal | undefined): Promise<Position> {

@@ -4,7 +4,12 @@ import { CLOCK_DRIFT_MAX_MS, elapsedMs, Freshness } from "./freshness.ts";
 import type { ReadIndex } from "./read-gate.ts";
 
 const FILE = "packages/replica/src/freshness.test.ts";
-const index = (position: number): ReadIndex => ({ position, epochId: new Uint8Array(16) });
+const index = (position: number): ReadIndex => ({
+  position,
+  epochId: new Uint8Array(16),
+  epoch: 1,
+  connectedMs: 2_000,
+});
 
 function start() {
   const platform = new ManualPlatform();

@@ -12,6 +12,8 @@ export type { FollowedBatch, FollowerState, OpenJournal } from "./follower.ts";
 export type { FollowerHead, JournalFeed } from "./journal-feed.ts";
 export type { JournalHead } from "./journal-head.ts";
 export { lostSession } from "./lost-session.ts";
+export type { MemberReport, Propagation, PropagationAsked } from "./member.ts";
+export { CONNECTED_MS, type Member, Members } from "./members.ts";
 export {
   type Answered,
   type CommittedRecord,

@@ -18,7 +18,7 @@ class SlowBank {
       this.questions.push({
         answer: () => {
           this.inFlight--;
-          resolve({ position, epochId: new Uint8Array(16) });
+          resolve({ position, epochId: new Uint8Array(16), epoch: 1, connectedMs: 2_000 });
         },
         fail: (error) => {
           this.inFlight--;
@@ -90,7 +90,12 @@ describe("one question", () => {
 
   it("is sent again for each read that comes alone", async () => {
     let asked = 0;
-    const gate = new ReadGate(async () => ({ position: ++asked, epochId: new Uint8Array(16) }));
+    const gate = new ReadGate(async () => ({
+      position: ++asked,
+      epochId: new Uint8Array(16),
+      epoch: 1,
+      connectedMs: 2_000,
+    }));
     for (let i = 1; i <= 3; i++) expect((await gate.readIndex()).position).toBe(i);
   });
 });
@@ -114,7 +119,7 @@ describe("a question that fails", () => {
     let isBroken = true;
     const gate = new ReadGate(() => {
       if (isBroken) throw new Error("no link");
-      return Promise.resolve({ position: 1, epochId: new Uint8Array(16) });
+      return Promise.resolve({ position: 1, epochId: new Uint8Array(16), epoch: 1, connectedMs: 2_000 });
     });
     await expect(gate.readIndex()).rejects.toThrow("no link");
     isBroken = false;

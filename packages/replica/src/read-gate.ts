@@ -5,6 +5,10 @@ export interface ReadIndex {
   readonly position: Position;
   /** 16 bytes: the epoch of the bank's last committed batch. */
   readonly epochId: Uint8Array;
+  /** The number of that epoch. */
+  readonly epoch: number;
+  /** For so long, from when it sent the question, the asker may call itself connected. */
+  readonly connectedMs: number;
 }
 
 interface Question {

@@ -1,12 +1,35 @@
 import { RefusalError } from "@bank/core";
 
-/** How current a read must be: `linearizable`, `session` or `local`. */
+/** How current a read must be; see `ReadConsistency`. */
 export const CONSISTENCY_HEADER = "bank-consistency";
 /** A session token, on requests and on responses. */
 export const SESSION_HEADER = "bank-session";
+/** How far a write should have spread before it is answered; see `WritePropagation`. */
+export const PROPAGATION_HEADER = "bank-propagation";
+/** The number of the highest epoch that the caller has heard of. A bank of an older one has been replaced, and stops. */
+export const EPOCH_HEADER = "bank-epoch";
 
 /** Set on the error of a follower whose extra records an operator has given up: it may put its journal aside. */
 export const LOSS_ACCEPTED_HEADER = "bank-loss-accepted";
+
+/**
+ * How current a read must be, as the header says it: `linearizable`, `session`, `bounded;max-staleness-ms=500`, `local`,
+ * `position=1200`, `time=2026-11-21T10:00:00Z`.
+ */
+export type ReadConsistency =
+  | { readonly mode: "linearizable" | "session" | "local" }
+  /** At least 0; whole milliseconds. */
+  | { readonly mode: "bounded"; readonly maxStalenessMs: number }
+  /** The state exactly as it stood at a position. */
+  | { readonly mode: "position"; readonly position: number }
+  /** The state exactly as it stood at a moment, Unix milliseconds. */
+  | { readonly mode: "time"; readonly timeMs: number };
+
+/** How far a write should have spread, as the header says it: `bank`, `quorum=2`, `all-branches`. */
+export type WritePropagation =
+  | { readonly mode: "bank" | "allBranches" }
+  /** At least 1. */
+  | { readonly mode: "quorum"; readonly copies: number };
 
 export const CONSISTENCY_MODES = ["linearizable", "session", "local"] as const;
 export type ConsistencyMode = (typeof CONSISTENCY_MODES)[number];

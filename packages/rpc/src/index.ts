@@ -26,9 +26,13 @@ export {
   CONSISTENCY_MODES,
   type ConsistencyHeaders,
   type ConsistencyMode,
+  EPOCH_HEADER,
   LOSS_ACCEPTED_HEADER,
+  PROPAGATION_HEADER,
+  type ReadConsistency,
   readConsistency,
   SESSION_HEADER,
+  type WritePropagation,
 } from "./headers.ts";
 export type { ReportIncident } from "./interceptors.ts";
 export { type ItemOptions, itemFromCommand } from "./item-messages.ts";

@@ -1,6 +1,16 @@
 import { type Position, RefusalError, type Request } from "@bank/core";
 import { decodeHeader } from "@bank/journal";
-import type { BankLink, BankReplica, FollowedBatch, OpenJournal, Outcome, ReadIndex } from "@bank/replica";
+import type {
+  BankLink,
+  BankReplica,
+  FollowedBatch,
+  MemberReport,
+  OpenJournal,
+  Outcome,
+  Propagation,
+  PropagationAsked,
+  ReadIndex,
+} from "@bank/replica";
 import { turn } from "./waiting.ts";
 
 /** An outcome with the position that a branch has to show before it answers. */
@@ -54,9 +64,13 @@ export class LocalLink implements BankLink<Request, LocalResult> {
     this.bank = bank;
   }
 
-  async readIndex(signal: AbortSignal): Promise<ReadIndex> {
+  async probe(members: readonly MemberReport[], signal: AbortSignal): Promise<ReadIndex> {
     this.questions++;
-    return this.call(signal, async (bank) => bank.readIndex());
+    return this.call(signal, (bank) => bank.probe(members));
+  }
+
+  awaitPropagation(position: Position, asked: PropagationAsked, signal: AbortSignal): Promise<Propagation> {
+    return this.call(signal, (bank) => bank.awaitPropagation(position, asked, signal));
   }
 
   submit(requests: readonly Request[]): Promise<readonly LocalResult[]> {

@@ -6,7 +6,7 @@ import type { Teller } from "../teller.ts";
 import { readAt } from "./call.ts";
 
 /** Which branches there are, and how current this server is. */
-export function branchService(teller: Teller): ServiceImpl<typeof BranchService> {
+export function branchService(teller: Teller): Partial<ServiceImpl<typeof BranchService>> {
   return {
     getBranch: async (request, context) => {
       const number = request.number ?? teller.branch;

@@ -5,12 +5,14 @@ import {
   FollowResponseSchema,
   GetPositionResponseSchema,
   type JournalService,
+  ProbeResponseSchema,
 } from "@bank/proto";
-import type { JournalFeed, JournalHead } from "@bank/replica";
+import type { JournalFeed, JournalHead, MemberReport, ReadIndex } from "@bank/replica";
 import { connectErrorFromRefusal, LOSS_ACCEPTED_HEADER } from "@bank/rpc";
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
 import { lossWasGivenUp, newestAcceptance } from "../given-up.ts";
+import { reportFrom } from "../member-messages.ts";
 
 /** A journal that can be followed: the bank's, or a branch's own copy. */
 export interface JournalSource {
@@ -23,6 +25,8 @@ export interface JournalSource {
   /** What followers may show. */
   readonly committedPosition: Position;
   head(at: Position): Promise<JournalHead>;
+  /** The read index, as it stood after this call; takes note of what followers say of themselves. */
+  probe(members: readonly MemberReport[], signal: AbortSignal): Promise<ReadIndex>;
   /** A follower of this very bank has what this journal lacks. */
   reportDivergence(follower: string): void;
 }
@@ -32,7 +36,10 @@ export interface JournalSource {
  *
  * @param ending aborts when the server closes; streams end then.
  */
-export function journalService(source: () => JournalSource, ending: AbortSignal): ServiceImpl<typeof JournalService> {
+export function journalService(
+  source: () => JournalSource,
+  ending: AbortSignal,
+): Partial<ServiceImpl<typeof JournalService>> {
   return {
     async *follow(request, context) {
       const journal = source();
@@ -55,6 +62,19 @@ export function journalService(source: () => JournalSource, ending: AbortSignal)
         ...(acceptedLoss === undefined ? {} : { acceptedLoss }),
         ...(chainHash === undefined ? {} : { chainHash }),
         ...(epochId === undefined ? {} : { epochId }),
+      });
+    },
+
+    probe: async ({ members }, context) => {
+      const journal = source();
+      const index = await journal.probe(members.map(reportFrom), context.signal);
+      const { position, epochId, epoch, connectedMs } = index;
+      return create(ProbeResponseSchema, {
+        bankId: journal.bankId,
+        position: BigInt(position),
+        epochId,
+        epoch: BigInt(epoch),
+        connectedMs,
       });
     },
   };

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { ANONYMOUS_PRINCIPAL, parseRequestId, RefusalError, type Request, SYSTEM_PRINCIPAL } from "@bank/core";
 import {
+  AwaitPropagationResponseSchema,
   PassTimeResponseSchema,
   RegisterBranchResponseSchema,
   type ReplicationService,
@@ -11,9 +12,13 @@ import { serverUrl } from "@bank/rpc";
 import { create } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { BankTeller } from "../bank-teller.ts";
+import { propagationAsked, propagationMessage } from "../propagation-messages.ts";
 
 /** What branches ask of the bank. */
-export function replicationService(bank: BankReplica, teller: BankTeller): ServiceImpl<typeof ReplicationService> {
+export function replicationService(
+  bank: BankReplica,
+  teller: BankTeller,
+): Partial<ServiceImpl<typeof ReplicationService>> {
   return {
     registerBranch: async ({ branch, name, address }, context) => {
       // The bank asks there at its next start: what is no address would be asked for ever.
@@ -40,6 +45,11 @@ export function replicationService(bank: BankReplica, teller: BankTeller): Servi
     passTime: async ({ timeMs }, context) => {
       const position = await bank.passTime(Number(timeMs), context.signal);
       return create(PassTimeResponseSchema, { position: BigInt(position) });
+    },
+
+    awaitPropagation: async ({ position, mode, copies }, context) => {
+      const told = await bank.awaitPropagation(Number(position), propagationAsked(mode, copies), context.signal);
+      return create(AwaitPropagationResponseSchema, { propagation: propagationMessage(told, true) });
     },
   };
 }

@@ -4,18 +4,20 @@
 // @generated from file bank/v1/branch_service.proto (package bank.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { ReadInfo } from "./read_info_pb.ts";
 import { file_bank_v1_read_info } from "./read_info_pb.ts";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
-import type { Message } from "@bufbuild/protobuf";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file bank/v1/branch_service.proto.
  */
 export const file_bank_v1_branch_service: GenFile = /*@__PURE__*/
-  fileDesc("ChxiYW5rL3YxL2JyYW5jaF9zZXJ2aWNlLnByb3RvEgdiYW5rLnYxIm8KBkJyYW5jaBIOCgZudW1iZXIYASABKA0SDwoHYWRkcmVzcxgCIAEoCRIMCgRuYW1lGAMgASgJEisKBnN0YXR1cxgEIAEoCzIWLmJhbmsudjEuUmVwbGljYVN0YXR1c0gAiAEBQgkKB19zdGF0dXMimgEKDVJlcGxpY2FTdGF0dXMSGAoQYXBwbGllZF9wb3NpdGlvbhgBIAEoBBIYChBkdXJhYmxlX3Bvc2l0aW9uGAIgASgEEg4KBmRpZ2VzdBgDIAEoCRIRCgljb25uZWN0ZWQYBCABKAgSHQoQaGlzdG9yeV9wb3NpdGlvbhgFIAEoBEgAiAEBQhMKEV9oaXN0b3J5X3Bvc2l0aW9uIj0KEEdldEJyYW5jaFJlcXVlc3QSHgoGbnVtYmVyGAEgASgNQgm6SAYqBBj//wNIAIgBAUIJCgdfbnVtYmVyIloKEUdldEJyYW5jaFJlc3BvbnNlEh8KBmJyYW5jaBgBIAEoCzIPLmJhbmsudjEuQnJhbmNoEiQKCXJlYWRfaW5mbxgPIAEoCzIRLmJhbmsudjEuUmVhZEluZm8iFQoTTGlzdEJyYW5jaGVzUmVxdWVzdCJfChRMaXN0QnJhbmNoZXNSZXNwb25zZRIhCghicmFuY2hlcxgBIAMoCzIPLmJhbmsudjEuQnJhbmNoEiQKCXJlYWRfaW5mbxgPIAEoCzIRLmJhbmsudjEuUmVhZEluZm8yqgEKDUJyYW5jaFNlcnZpY2USRwoJR2V0QnJhbmNoEhkuYmFuay52MS5HZXRCcmFuY2hSZXF1ZXN0GhouYmFuay52MS5HZXRCcmFuY2hSZXNwb25zZSIDkAIBElAKDExpc3RCcmFuY2hlcxIcLmJhbmsudjEuTGlzdEJyYW5jaGVzUmVxdWVzdBodLmJhbmsudjEuTGlzdEJyYW5jaGVzUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_bank_v1_read_info, file_buf_validate_validate]);
+  fileDesc("ChxiYW5rL3YxL2JyYW5jaF9zZXJ2aWNlLnByb3RvEgdiYW5rLnYxIpQBCgZCcmFuY2gSDgoGbnVtYmVyGAEgASgNEg8KB2FkZHJlc3MYAiABKAkSDAoEbmFtZRgDIAEoCRIrCgZzdGF0dXMYBCABKAsyFi5iYW5rLnYxLlJlcGxpY2FTdGF0dXNIAIgBARIjCgVzdGF0ZRgFIAEoDjIULmJhbmsudjEuQnJhbmNoU3RhdGVCCQoHX3N0YXR1cyKAAwoNUmVwbGljYVN0YXR1cxIYChBhcHBsaWVkX3Bvc2l0aW9uGAEgASgEEhgKEGR1cmFibGVfcG9zaXRpb24YAiABKAQSDgoGZGlnZXN0GAMgASgJEhEKCWNvbm5lY3RlZBgEIAEoCBIdChBoaXN0b3J5X3Bvc2l0aW9uGAUgASgESACIAQESFQoNbGFnX3Bvc2l0aW9ucxgGIAEoBBIZCgxzdGFsZW5lc3NfbXMYByABKARIAYgBARIUCgdmb2xsb3dzGAggASgNSAKIAQESEQoJZm9sbG93ZXJzGAkgASgNEjMKD2Nvbm5lY3RlZF9zaW5jZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFAoMZm9ybWF0X2xldmVsGAsgASgNEg8KB2NvcHlfaWQYDCABKAkSEAoIdXBzdHJlYW0YDSABKAlCEwoRX2hpc3RvcnlfcG9zaXRpb25CDwoNX3N0YWxlbmVzc19tc0IKCghfZm9sbG93cyI9ChBHZXRCcmFuY2hSZXF1ZXN0Eh4KBm51bWJlchgBIAEoDUIJukgGKgQY//8DSACIAQFCCQoHX251bWJlciJaChFHZXRCcmFuY2hSZXNwb25zZRIfCgZicmFuY2gYASABKAsyDy5iYW5rLnYxLkJyYW5jaBIkCglyZWFkX2luZm8YDyABKAsyES5iYW5rLnYxLlJlYWRJbmZvIhUKE0xpc3RCcmFuY2hlc1JlcXVlc3QiiAEKFExpc3RCcmFuY2hlc1Jlc3BvbnNlEiEKCGJyYW5jaGVzGAEgAygLMg8uYmFuay52MS5CcmFuY2gSJwoKZHVyYWJpbGl0eRgCIAEoCzITLmJhbmsudjEuRHVyYWJpbGl0eRIkCglyZWFkX2luZm8YDyABKAsyES5iYW5rLnYxLlJlYWRJbmZvIkAKCkR1cmFiaWxpdHkSDgoGY29waWVzGAEgASgNEhAKCGJyYW5jaGVzGAIgAygNEhAKCHBvc2l0aW9uGAMgASgEIrABChNVcGRhdGVCcmFuY2hSZXF1ZXN0EhwKCnJlcXVlc3RfaWQYASABKAlCCLpIBXIDsAEBEhsKBm51bWJlchgCIAEoDUILukgIKgYY//8DKAESGgoEbmFtZRgDIAEoCUIKukgHcgUQASiAAUgAEjEKBXN0YXRlGAQgASgOMhQuYmFuay52MS5CcmFuY2hTdGF0ZUIKukgHggEEEAEgAEgAQg8KBmNoYW5nZRIFukgCCAEibwoUVXBkYXRlQnJhbmNoUmVzcG9uc2USHwoGYnJhbmNoGAEgASgLMg8uYmFuay52MS5CcmFuY2gSEAoIcmVwbGF5ZWQYDiABKAgSJAoJcmVhZF9pbmZvGA8gASgLMhEuYmFuay52MS5SZWFkSW5mbyJ1ChRTZXREdXJhYmlsaXR5UmVxdWVzdBIcCgpyZXF1ZXN0X2lkGAEgASgJQgi6SAVyA7ABARIXCgZjb3BpZXMYAiABKA1CB7pIBCoCGBASJgoIYnJhbmNoZXMYAyADKA1CFLpIEZIBDhAQGAEiCCoGGP//AygBIngKFVNldER1cmFiaWxpdHlSZXNwb25zZRInCgpkdXJhYmlsaXR5GAEgASgLMhMuYmFuay52MS5EdXJhYmlsaXR5EhAKCHJlcGxheWVkGA4gASgIEiQKCXJlYWRfaW5mbxgPIAEoCzIRLmJhbmsudjEuUmVhZEluZm8qeQoLQnJhbmNoU3RhdGUSHAoYQlJBTkNIX1NUQVRFX1VOU1BFQ0lGSUVEEAASFwoTQlJBTkNIX1NUQVRFX0FDVElWRRABEhkKFUJSQU5DSF9TVEFURV9EUkFJTklORxACEhgKFEJSQU5DSF9TVEFURV9SRVRJUkVEEAMyxwIKDUJyYW5jaFNlcnZpY2USRwoJR2V0QnJhbmNoEhkuYmFuay52MS5HZXRCcmFuY2hSZXF1ZXN0GhouYmFuay52MS5HZXRCcmFuY2hSZXNwb25zZSIDkAIBElAKDExpc3RCcmFuY2hlcxIcLmJhbmsudjEuTGlzdEJyYW5jaGVzUmVxdWVzdBodLmJhbmsudjEuTGlzdEJyYW5jaGVzUmVzcG9uc2UiA5ACARJLCgxVcGRhdGVCcmFuY2gSHC5iYW5rLnYxLlVwZGF0ZUJyYW5jaFJlcXVlc3QaHS5iYW5rLnYxLlVwZGF0ZUJyYW5jaFJlc3BvbnNlEk4KDVNldER1cmFiaWxpdHkSHS5iYW5rLnYxLlNldER1cmFiaWxpdHlSZXF1ZXN0Gh4uYmFuay52MS5TZXREdXJhYmlsaXR5UmVzcG9uc2ViBnByb3RvMw", [file_bank_v1_read_info, file_buf_validate_validate, file_google_protobuf_timestamp]);
 
 /**
  * A branch.
@@ -45,11 +47,19 @@ export type Branch = Message<"bank.v1.Branch"> & {
   name: string;
 
   /**
-   * Set by the answering server about itself and the branches it hosts.
+   * What the answering server knows: about itself, the branches it hosts, and those that follow it, directly or through
+   * others. The bank knows it of all that are connected to it.
    *
    * @generated from field: optional bank.v1.ReplicaStatus status = 4;
    */
   status?: ReplicaStatus | undefined;
+
+  /**
+   * Where it is in its life.
+   *
+   * @generated from field: bank.v1.BranchState state = 5;
+   */
+  state: BranchState;
 };
 
 /**
@@ -99,6 +109,62 @@ export type ReplicaStatus = Message<"bank.v1.ReplicaStatus"> & {
    * @generated from field: optional uint64 history_position = 5;
    */
   historyPosition?: bigint | undefined;
+
+  /**
+   * How many positions it is behind the newest that the answering server knows to be committed.
+   *
+   * @generated from field: uint64 lag_positions = 6;
+   */
+  lagPositions: bigint;
+
+  /**
+   * Upper bound, in milliseconds, on how long ago its state was the newest; absent when it cannot be known.
+   *
+   * @generated from field: optional uint64 staleness_ms = 7;
+   */
+  stalenessMs?: bigint | undefined;
+
+  /**
+   * The branch that it follows; 0 is the bank. Absent at the bank, and where it is not known.
+   *
+   * @generated from field: optional uint32 follows = 8;
+   */
+  follows?: number | undefined;
+
+  /**
+   * How many copies follow it directly.
+   *
+   * @generated from field: uint32 followers = 9;
+   */
+  followers: number;
+
+  /**
+   * Since when it has been connected without a break, by the answering server's clock; absent when it is not.
+   *
+   * @generated from field: google.protobuf.Timestamp connected_since = 10;
+   */
+  connectedSince?: Timestamp | undefined;
+
+  /**
+   * The newest level of the journal's format that it understands.
+   *
+   * @generated from field: uint32 format_level = 11;
+   */
+  formatLevel: number;
+
+  /**
+   * Which copy of the journal it is, in hexadecimal. Branches that one server hosts share one.
+   *
+   * @generated from field: string copy_id = 12;
+   */
+  copyId: string;
+
+  /**
+   * Where the server stands that it follows, as a URL; empty at the bank, and where it is not known.
+   *
+   * @generated from field: string upstream = 13;
+   */
+  upstream: string;
 };
 
 /**
@@ -186,6 +252,13 @@ export type ListBranchesResponse = Message<"bank.v1.ListBranchesResponse"> & {
   branches: Branch[];
 
   /**
+   * What a write must reach before it counts as committed.
+   *
+   * @generated from field: bank.v1.Durability durability = 2;
+   */
+  durability?: Durability | undefined;
+
+  /**
    * The state they were read from.
    *
    * @generated from field: bank.v1.ReadInfo read_info = 15;
@@ -199,6 +272,245 @@ export type ListBranchesResponse = Message<"bank.v1.ListBranchesResponse"> & {
  */
 export const ListBranchesResponseSchema: GenMessage<ListBranchesResponse> = /*@__PURE__*/
   messageDesc(file_bank_v1_branch_service, 5);
+
+/**
+ * What a write must reach, besides the bank's own disk, before it counts as committed.
+ *
+ * @generated from message bank.v1.Durability
+ */
+export type Durability = Message<"bank.v1.Durability"> & {
+  /**
+   * On the disks of how many of the members; 0 for none but the bank's.
+   *
+   * @generated from field: uint32 copies = 1;
+   */
+  copies: number;
+
+  /**
+   * Branches that count, in the order of their numbers.
+   *
+   * @generated from field: repeated uint32 branches = 2;
+   */
+  branches: number[];
+
+  /**
+   * The position from which on it holds; 0 if it was never set.
+   *
+   * @generated from field: uint64 position = 3;
+   */
+  position: bigint;
+};
+
+/**
+ * Describes the message bank.v1.Durability.
+ * Use `create(DurabilitySchema)` to create a new message.
+ */
+export const DurabilitySchema: GenMessage<Durability> = /*@__PURE__*/
+  messageDesc(file_bank_v1_branch_service, 6);
+
+/**
+ * Changes a branch.
+ *
+ * @generated from message bank.v1.UpdateBranchRequest
+ */
+export type UpdateBranchRequest = Message<"bank.v1.UpdateBranchRequest"> & {
+  /**
+   * UUID of this request; the same over all tries of it.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * Which branch.
+   *
+   * @generated from field: uint32 number = 2;
+   */
+  number: number;
+
+  /**
+   * What to do; exactly one thing.
+   *
+   * @generated from oneof bank.v1.UpdateBranchRequest.change
+   */
+  change: {
+    /**
+     * What it is called from now on.
+     *
+     * @generated from field: string name = 3;
+     */
+    value: string;
+    case: "name";
+  } | {
+    /**
+     * Where it is in its life from now on.
+     *
+     * @generated from field: bank.v1.BranchState state = 4;
+     */
+    value: BranchState;
+    case: "state";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message bank.v1.UpdateBranchRequest.
+ * Use `create(UpdateBranchRequestSchema)` to create a new message.
+ */
+export const UpdateBranchRequestSchema: GenMessage<UpdateBranchRequest> = /*@__PURE__*/
+  messageDesc(file_bank_v1_branch_service, 7);
+
+/**
+ * A branch as it stands behind the change.
+ *
+ * @generated from message bank.v1.UpdateBranchResponse
+ */
+export type UpdateBranchResponse = Message<"bank.v1.UpdateBranchResponse"> & {
+  /**
+   * The branch.
+   *
+   * @generated from field: bank.v1.Branch branch = 1;
+   */
+  branch?: Branch | undefined;
+
+  /**
+   * Whether the request had been answered before, and this is that answer.
+   *
+   * @generated from field: bool replayed = 14;
+   */
+  replayed: boolean;
+
+  /**
+   * The state that contains the change.
+   *
+   * @generated from field: bank.v1.ReadInfo read_info = 15;
+   */
+  readInfo?: ReadInfo | undefined;
+};
+
+/**
+ * Describes the message bank.v1.UpdateBranchResponse.
+ * Use `create(UpdateBranchResponseSchema)` to create a new message.
+ */
+export const UpdateBranchResponseSchema: GenMessage<UpdateBranchResponse> = /*@__PURE__*/
+  messageDesc(file_bank_v1_branch_service, 8);
+
+/**
+ * Says what a write must reach.
+ *
+ * @generated from message bank.v1.SetDurabilityRequest
+ */
+export type SetDurabilityRequest = Message<"bank.v1.SetDurabilityRequest"> & {
+  /**
+   * UUID of this request; the same over all tries of it.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * On the disks of how many of the branches; 0 for none but the bank's.
+   *
+   * @generated from field: uint32 copies = 2;
+   */
+  copies: number;
+
+  /**
+   * Branches that count. They must be connected and lie in data folders of their own.
+   *
+   * @generated from field: repeated uint32 branches = 3;
+   */
+  branches: number[];
+};
+
+/**
+ * Describes the message bank.v1.SetDurabilityRequest.
+ * Use `create(SetDurabilityRequestSchema)` to create a new message.
+ */
+export const SetDurabilityRequestSchema: GenMessage<SetDurabilityRequest> = /*@__PURE__*/
+  messageDesc(file_bank_v1_branch_service, 9);
+
+/**
+ * What holds from now on.
+ *
+ * @generated from message bank.v1.SetDurabilityResponse
+ */
+export type SetDurabilityResponse = Message<"bank.v1.SetDurabilityResponse"> & {
+  /**
+   * What a write must reach.
+   *
+   * @generated from field: bank.v1.Durability durability = 1;
+   */
+  durability?: Durability | undefined;
+
+  /**
+   * Whether the request had been answered before, and this is that answer.
+   *
+   * @generated from field: bool replayed = 14;
+   */
+  replayed: boolean;
+
+  /**
+   * The state that contains the change.
+   *
+   * @generated from field: bank.v1.ReadInfo read_info = 15;
+   */
+  readInfo?: ReadInfo | undefined;
+};
+
+/**
+ * Describes the message bank.v1.SetDurabilityResponse.
+ * Use `create(SetDurabilityResponseSchema)` to create a new message.
+ */
+export const SetDurabilityResponseSchema: GenMessage<SetDurabilityResponse> = /*@__PURE__*/
+  messageDesc(file_bank_v1_branch_service, 10);
+
+/**
+ * Where a branch is in its life.
+ *
+ * @generated from enum bank.v1.BranchState
+ */
+export const BranchState = {
+  /**
+   * Not said.
+   *
+   * @generated from enum value: BRANCH_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * It serves customers.
+   *
+   * @generated from enum value: BRANCH_STATE_ACTIVE = 1;
+   */
+  ACTIVE: 1,
+
+  /**
+   * It follows the journal, and takes no new calls of customers.
+   *
+   * @generated from enum value: BRANCH_STATE_DRAINING = 2;
+   */
+  DRAINING: 2,
+
+  /**
+   * It is gone for good: its number is never used again, and nobody waits for it.
+   *
+   * @generated from enum value: BRANCH_STATE_RETIRED = 3;
+   */
+  RETIRED: 3,
+} as const;
+
+/**
+ * Where a branch is in its life.
+ *
+ * @generated from enum bank.v1.BranchState
+ */
+export type BranchState = (typeof BranchState)[keyof typeof BranchState] | UnknownEnum;
+
+/**
+ * Describes the enum bank.v1.BranchState.
+ */
+export const BranchStateSchema: GenEnum<BranchState> = /*@__PURE__*/
+  enumDesc(file_bank_v1_branch_service, 0);
 
 /**
  * Tells which branches there are, and how current this one is.
@@ -225,6 +537,27 @@ export const BranchService: GenService<{
     methodKind: "unary";
     input: typeof ListBranchesRequestSchema;
     output: typeof ListBranchesResponseSchema;
+  },
+  /**
+   * Renames a branch, drains it (it takes no new calls of customers and lets those under way finish), brings it back, or
+   * retires it for good.
+   *
+   * @generated from rpc bank.v1.BranchService.UpdateBranch
+   */
+  updateBranch: {
+    methodKind: "unary";
+    input: typeof UpdateBranchRequestSchema;
+    output: typeof UpdateBranchResponseSchema;
+  },
+  /**
+   * Says on how many branches' disks a write must be before it counts as committed, and which branches count.
+   *
+   * @generated from rpc bank.v1.BranchService.SetDurability
+   */
+  setDurability: {
+    methodKind: "unary";
+    input: typeof SetDurabilityRequestSchema;
+    output: typeof SetDurabilityResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_bank_v1_branch_service, 0);

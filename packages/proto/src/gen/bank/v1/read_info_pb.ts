@@ -6,6 +6,8 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Propagation } from "./propagation_pb.ts";
+import { file_bank_v1_propagation } from "./propagation_pb.ts";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
@@ -14,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file bank/v1/read_info.proto.
  */
 export const file_bank_v1_read_info: GenFile = /*@__PURE__*/
-  fileDesc("ChdiYW5rL3YxL3JlYWRfaW5mby5wcm90bxIHYmFuay52MSKDAQoIUmVhZEluZm8SEAoIcG9zaXRpb24YASABKAQSGQoMc3RhbGVuZXNzX21zGAIgASgESACIAQESDwoHc2Vzc2lvbhgDIAEoCRIoCgR0aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIPCg1fc3RhbGVuZXNzX21zYgZwcm90bzM", [file_google_protobuf_timestamp]);
+  fileDesc("ChdiYW5rL3YxL3JlYWRfaW5mby5wcm90bxIHYmFuay52MSLQAQoIUmVhZEluZm8SEAoIcG9zaXRpb24YASABKAQSGQoMc3RhbGVuZXNzX21zGAIgASgESACIAQESDwoHc2Vzc2lvbhgDIAEoCRIoCgR0aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIRCgljb25uZWN0ZWQYBSABKAgSDQoFZXBvY2gYBiABKAQSKQoLcHJvcGFnYXRpb24YByABKAsyFC5iYW5rLnYxLlByb3BhZ2F0aW9uQg8KDV9zdGFsZW5lc3NfbXNiBnByb3RvMw", [file_bank_v1_propagation, file_google_protobuf_timestamp]);
 
 /**
  * Names the state that a reply was read from, and how old that may be.
@@ -49,6 +51,29 @@ export type ReadInfo = Message<"bank.v1.ReadInfo"> & {
    * @generated from field: google.protobuf.Timestamp time = 4;
    */
   time?: Timestamp | undefined;
+
+  /**
+   * Whether the server that answered has a live link to the bank, by its own clock: its last question that the bank has
+   * answered was sent only a moment ago. The bank itself always has.
+   *
+   * @generated from field: bool connected = 5;
+   */
+  connected: boolean;
+
+  /**
+   * Number of the epoch of `position`: it counts from 1. Pass the highest that was seen in the `bank-epoch` header.
+   *
+   * @generated from field: uint64 epoch = 6;
+   */
+  epoch: bigint;
+
+  /**
+   * How far a write has spread. Set on the answer of a write that asked for more than `BANK`, by the `bank-propagation`
+   * header: `quorum=N` or `all-branches`. The write is committed, whatever this says.
+   *
+   * @generated from field: bank.v1.Propagation propagation = 7;
+   */
+  propagation?: Propagation | undefined;
 };
 
 /**

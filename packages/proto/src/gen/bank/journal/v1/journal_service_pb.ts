@@ -13,7 +13,423 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file bank/journal/v1/journal_service.proto.
  */
 export const file_bank_journal_v1_journal_service: GenFile = /*@__PURE__*/
-  fileDesc("CiViYW5rL2pvdXJuYWwvdjEvam91cm5hbF9zZXJ2aWNlLnByb3RvEg9iYW5rLmpvdXJuYWwudjEitQEKDUZvbGxvd1JlcXVlc3QSGAoHYmFua19pZBgBIAEoDEIHukgEegIYEBIWCg5hZnRlcl9wb3NpdGlvbhgCIAEoBBIbCgpjaGFpbl9oYXNoGAMgASgMQge6SAR6AhggEhkKCGVwb2NoX2lkGAQgASgMQge6SAR6AhgQEhoKCGZvbGxvd2VyGAUgASgJQgi6SAVyAyiAARIeCg1hY2NlcHRlZF9sb3NzGAYgASgMQge6SAR6AhgQImAKDkZvbGxvd1Jlc3BvbnNlEg0KBWZyYW1lGAEgASgMEhIKCmNoYWluX2hhc2gYAiABKAwSGgoSY29tbWl0dGVkX3Bvc2l0aW9uGAMgASgEEg8KB2JhbmtfaWQYBCABKAwiKQoSR2V0UG9zaXRpb25SZXF1ZXN0EhMKC2F0X3Bvc2l0aW9uGAEgASgEIoYBChNHZXRQb3NpdGlvblJlc3BvbnNlEg8KB2JhbmtfaWQYASABKAwSEAoIZXBvY2hfaWQYAiABKAwSEAoIcG9zaXRpb24YAyABKAQSEgoKY2hhaW5faGFzaBgEIAEoDBIVCg1hY2NlcHRlZF9sb3NzGAUgASgMEg8KB2NvcHlfaWQYBiABKAwyvAEKDkpvdXJuYWxTZXJ2aWNlEksKBkZvbGxvdxIeLmJhbmsuam91cm5hbC52MS5Gb2xsb3dSZXF1ZXN0Gh8uYmFuay5qb3VybmFsLnYxLkZvbGxvd1Jlc3BvbnNlMAESXQoLR2V0UG9zaXRpb24SIy5iYW5rLmpvdXJuYWwudjEuR2V0UG9zaXRpb25SZXF1ZXN0GiQuYmFuay5qb3VybmFsLnYxLkdldFBvc2l0aW9uUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_buf_validate_validate]);
+  fileDesc("CiViYW5rL2pvdXJuYWwvdjEvam91cm5hbF9zZXJ2aWNlLnByb3RvEg9iYW5rLmpvdXJuYWwudjEi8QIKDE1lbWJlclJlcG9ydBIYCgdjb3B5X2lkGAEgASgMQge6SAR6AmgQEhsKCGJyYW5jaGVzGAIgAygNQgm6SAaSAQMQ6AcSDwoHZm9sbG93cxgDIAEoDRIYChBhcHBsaWVkX3Bvc2l0aW9uGAQgASgEEhgKEGR1cmFibGVfcG9zaXRpb24YBSABKAQSFwoGZGlnZXN0GAYgASgMQge6SAR6AhgQEhQKDGZvcm1hdF9sZXZlbBgHIAEoDRIMCgRlY2hvGAggASgEEhkKCGVwb2NoX2lkGAkgASgMQge6SAR6AhgQEhEKCWZvbGxvd2VycxgKIAEoDRIdChBoaXN0b3J5X3Bvc2l0aW9uGAsgASgESACIAQESGgoIdXBzdHJlYW0YDCABKAlCCLpIBXIDKIACEhkKDHN0YWxlbmVzc19tcxgNIAEoBEgBiAEBQhMKEV9oaXN0b3J5X3Bvc2l0aW9uQg8KDV9zdGFsZW5lc3NfbXMiYwoMUHJvYmVSZXF1ZXN0EhgKB2JhbmtfaWQYASABKAxCB7pIBHoCGBASOQoHbWVtYmVycxgCIAMoCzIdLmJhbmsuam91cm5hbC52MS5NZW1iZXJSZXBvcnRCCbpIBpIBAxDoByJ3Cg1Qcm9iZVJlc3BvbnNlEg8KB2JhbmtfaWQYASABKAwSEAoIcG9zaXRpb24YAiABKAQSEAoIZXBvY2hfaWQYAyABKAwSDQoFZXBvY2gYBCABKAQSFAoMY29ubmVjdGVkX21zGAUgASgNEgwKBHBhdGgYBiADKAwiSAoURmV0Y2hTbmFwc2hvdFJlcXVlc3QSGAoHYmFua19pZBgBIAEoDEIHukgEegIYEBIWCg5hZnRlcl9wb3NpdGlvbhgCIAEoBCJBChVGZXRjaFNuYXBzaG90UmVzcG9uc2USEAoGaGVhZGVyGAEgASgMSAASDgoEcGFnZRgCIAEoDEgAQgYKBHBhcnQiXgoTRmV0Y2hCYXRjaGVzUmVxdWVzdBIYCgdiYW5rX2lkGAEgASgMQge6SAR6AmgQEhYKDmFmdGVyX3Bvc2l0aW9uGAIgASgEEhUKDWxhc3RfcG9zaXRpb24YAyABKAQiOQoURmV0Y2hCYXRjaGVzUmVzcG9uc2USDQoFZnJhbWUYASABKAwSEgoKY2hhaW5faGFzaBgCIAEoDCJjChNQcm9taXNlRXBvY2hSZXF1ZXN0EhgKB2JhbmtfaWQYASABKAxCB7pIBHoCaBASFgoFZXBvY2gYAiABKARCB7pIBDICKAESGgoJY2FuZGlkYXRlGAMgASgMQge6SAR6AmgQIp0BChRQcm9taXNlRXBvY2hSZXNwb25zZRIQCghwcm9taXNlZBgBIAEoCBIWCg5wcm9taXNlZF9lcG9jaBgCIAEoBBIPCgdjb3B5X2lkGAMgASgMEhIKCmxhc3RfZXBvY2gYBCABKAQSEAoIcG9zaXRpb24YBSABKAQSEgoKY2hhaW5faGFzaBgGIAEoDBIQCghicmFuY2hlcxgHIAMoDSLlAQoNRm9sbG93UmVxdWVzdBIYCgdiYW5rX2lkGAEgASgMQge6SAR6AhgQEhYKDmFmdGVyX3Bvc2l0aW9uGAIgASgEEhsKCmNoYWluX2hhc2gYAyABKAxCB7pIBHoCGCASGQoIZXBvY2hfaWQYBCABKAxCB7pIBHoCGBASGgoIZm9sbG93ZXIYBSABKAlCCLpIBXIDKIABEh4KDWFjY2VwdGVkX2xvc3MYBiABKAxCB7pIBHoCGBASFAoMZm9ybWF0X2xldmVsGAcgASgNEhgKB2NvcHlfaWQYCCABKAxCB7pIBHoCGBAihwEKDkZvbGxvd1Jlc3BvbnNlEg0KBWZyYW1lGAEgASgMEhIKCmNoYWluX2hhc2gYAiABKAwSGgoSY29tbWl0dGVkX3Bvc2l0aW9uGAMgASgEEg8KB2JhbmtfaWQYBCABKAwSFwoPcmVwb3J0X3Bvc2l0aW9uGAUgASgEEgwKBGVjaG8YBiABKAQiKQoSR2V0UG9zaXRpb25SZXF1ZXN0EhMKC2F0X3Bvc2l0aW9uGAEgASgEIoYBChNHZXRQb3NpdGlvblJlc3BvbnNlEg8KB2JhbmtfaWQYASABKAwSEAoIZXBvY2hfaWQYAiABKAwSEAoIcG9zaXRpb24YAyABKAQSEgoKY2hhaW5faGFzaBgEIAEoDBIVCg1hY2NlcHRlZF9sb3NzGAUgASgMEg8KB2NvcHlfaWQYBiABKAwyogQKDkpvdXJuYWxTZXJ2aWNlEksKBkZvbGxvdxIeLmJhbmsuam91cm5hbC52MS5Gb2xsb3dSZXF1ZXN0Gh8uYmFuay5qb3VybmFsLnYxLkZvbGxvd1Jlc3BvbnNlMAESXQoLR2V0UG9zaXRpb24SIy5iYW5rLmpvdXJuYWwudjEuR2V0UG9zaXRpb25SZXF1ZXN0GiQuYmFuay5qb3VybmFsLnYxLkdldFBvc2l0aW9uUmVzcG9uc2UiA5ACARJGCgVQcm9iZRIdLmJhbmsuam91cm5hbC52MS5Qcm9iZVJlcXVlc3QaHi5iYW5rLmpvdXJuYWwudjEuUHJvYmVSZXNwb25zZRJgCg1GZXRjaFNuYXBzaG90EiUuYmFuay5qb3VybmFsLnYxLkZldGNoU25hcHNob3RSZXF1ZXN0GiYuYmFuay5qb3VybmFsLnYxLkZldGNoU25hcHNob3RSZXNwb25zZTABEl0KDEZldGNoQmF0Y2hlcxIkLmJhbmsuam91cm5hbC52MS5GZXRjaEJhdGNoZXNSZXF1ZXN0GiUuYmFuay5qb3VybmFsLnYxLkZldGNoQmF0Y2hlc1Jlc3BvbnNlMAESWwoMUHJvbWlzZUVwb2NoEiQuYmFuay5qb3VybmFsLnYxLlByb21pc2VFcG9jaFJlcXVlc3QaJS5iYW5rLmpvdXJuYWwudjEuUHJvbWlzZUVwb2NoUmVzcG9uc2ViBnByb3RvMw", [file_buf_validate_validate]);
+
+/**
+ * How far a copy of the journal is: what a follower says of itself, and of those that follow it.
+ *
+ * @generated from message bank.journal.v1.MemberReport
+ */
+export type MemberReport = Message<"bank.journal.v1.MemberReport"> & {
+  /**
+   * Which copy; 16 bytes, made once for each data folder.
+   *
+   * @generated from field: bytes copy_id = 1;
+   */
+  copyId: Uint8Array;
+
+  /**
+   * The branches that it serves.
+   *
+   * @generated from field: repeated uint32 branches = 2;
+   */
+  branches: number[];
+
+  /**
+   * The branch whose journal it follows, 0 for the bank; filled in by the server that is followed.
+   *
+   * @generated from field: uint32 follows = 3;
+   */
+  follows: number;
+
+  /**
+   * What it shows.
+   *
+   * @generated from field: uint64 applied_position = 4;
+   */
+  appliedPosition: bigint;
+
+  /**
+   * What it has on its disk.
+   *
+   * @generated from field: uint64 durable_position = 5;
+   */
+  durablePosition: bigint;
+
+  /**
+   * Digest of the state that it shows; 16 bytes, or empty before the first batch.
+   *
+   * @generated from field: bytes digest = 6;
+   */
+  digest: Uint8Array;
+
+  /**
+   * The newest level of the journal's format that it understands.
+   *
+   * @generated from field: uint32 format_level = 7;
+   */
+  formatLevel: number;
+
+  /**
+   * The newest `echo` of the stream that it follows; 0 for none since the stream began.
+   *
+   * @generated from field: uint64 echo = 8;
+   */
+  echo: bigint;
+
+  /**
+   * The newest epoch in its journal; 16 bytes, or empty before the first batch.
+   *
+   * @generated from field: bytes epoch_id = 9;
+   */
+  epochId: Uint8Array;
+
+  /**
+   * How many copies follow it directly.
+   *
+   * @generated from field: uint32 followers = 10;
+   */
+  followers: number;
+
+  /**
+   * How far its history is projected; absent while it keeps none.
+   *
+   * @generated from field: optional uint64 history_position = 11;
+   */
+  historyPosition?: bigint | undefined;
+
+  /**
+   * Whom it follows, as a URL.
+   *
+   * @generated from field: string upstream = 12;
+   */
+  upstream: string;
+
+  /**
+   * How old what it shows may be, in milliseconds, by its own clock; absent when it does not know.
+   *
+   * @generated from field: optional uint64 staleness_ms = 13;
+   */
+  stalenessMs?: bigint | undefined;
+};
+
+/**
+ * Describes the message bank.journal.v1.MemberReport.
+ * Use `create(MemberReportSchema)` to create a new message.
+ */
+export const MemberReportSchema: GenMessage<MemberReport> = /*@__PURE__*/
+  messageDesc(file_bank_journal_v1_journal_service, 0);
+
+/**
+ * Asks how far the bank is, and tells how far the asker and its followers are.
+ *
+ * @generated from message bank.journal.v1.ProbeRequest
+ */
+export type ProbeRequest = Message<"bank.journal.v1.ProbeRequest"> & {
+  /**
+   * The bank that the asker follows; 16 bytes, or empty if it belongs to none yet.
+   *
+   * @generated from field: bytes bank_id = 1;
+   */
+  bankId: Uint8Array;
+
+  /**
+   * The asker first, then those that follow it, directly or through others. Who finds itself in it refuses: it would
+   * follow itself.
+   *
+   * @generated from field: repeated bank.journal.v1.MemberReport members = 2;
+   */
+  members: MemberReport[];
+};
+
+/**
+ * Describes the message bank.journal.v1.ProbeRequest.
+ * Use `create(ProbeRequestSchema)` to create a new message.
+ */
+export const ProbeRequestSchema: GenMessage<ProbeRequest> = /*@__PURE__*/
+  messageDesc(file_bank_journal_v1_journal_service, 1);
+
+/**
+ * How far the bank was.
+ *
+ * @generated from message bank.journal.v1.ProbeResponse
+ */
+export type ProbeResponse = Message<"bank.journal.v1.ProbeResponse"> & {
+  /**
+   * The bank; 16 bytes.
+   *
+   * @generated from field: bytes bank_id = 1;
+   */
+  bankId: Uint8Array;
+
+  /**
+   * The committed position, as it stood after the question came in.
+   *
+   * @generated from field: uint64 position = 2;
+   */
+  position: bigint;
+
+  /**
+   * The epoch of that position; 16 bytes.
+   *
+   * @generated from field: bytes epoch_id = 3;
+   */
+  epochId: Uint8Array;
+
+  /**
+   * The number of that epoch.
+   *
+   * @generated from field: uint64 epoch = 4;
+   */
+  epoch: bigint;
+
+  /**
+   * For so long, from when it sent this question, the asker may call itself connected.
+   *
+   * @generated from field: uint32 connected_ms = 5;
+   */
+  connectedMs: number;
+
+  /**
+   * Copy ids of the servers from the one that answered up to the bank's last branch; empty at the bank.
+   *
+   * @generated from field: repeated bytes path = 6;
+   */
+  path: Uint8Array[];
+};
+
+/**
+ * Describes the message bank.journal.v1.ProbeResponse.
+ * Use `create(ProbeResponseSchema)` to create a new message.
+ */
+export const ProbeResponseSchema: GenMessage<ProbeResponse> = /*@__PURE__*/
+  messageDesc(file_bank_journal_v1_journal_service, 2);
+
+/**
+ * Asks for a snapshot.
+ *
+ * @generated from message bank.journal.v1.FetchSnapshotRequest
+ */
+export type FetchSnapshotRequest = Message<"bank.journal.v1.FetchSnapshotRequest"> & {
+  /**
+   * The bank that the asker belongs to; 16 bytes, or empty if it belongs to none yet.
+   *
+   * @generated from field: bytes bank_id = 1;
+   */
+  bankId: Uint8Array;
+
+  /**
+   * Only one that is of a later position; else `NOT_FOUND`.
+   *
+   * @generated from field: uint64 after_position = 2;
+   */
+  afterPosition: bigint;
+};
+
+/**
+ * Describes the message bank.journal.v1.FetchSnapshotRequest.
+ * Use `create(FetchSnapshotRequestSchema)` to create a new message.
+ */
+export const FetchSnapshotRequestSchema: GenMessage<FetchSnapshotRequest> = /*@__PURE__*/
+  messageDesc(file_bank_journal_v1_journal_service, 3);
+
+/**
+ * A piece of a snapshot: its header first, then its pages in order.
+ *
+ * @generated from message bank.journal.v1.FetchSnapshotResponse
+ */
+export type FetchSnapshotResponse = Message<"bank.journal.v1.FetchSnapshotResponse"> & {
+  /**
+   * What it is.
+   *
+   * @generated from oneof bank.journal.v1.FetchSnapshotResponse.part
+   */
+  part: {
+    /**
+     * The stored header, with its own checksum.
+     *
+     * @generated from field: bytes header = 1;
+     */
+    value: Uint8Array;
+    case: "header";
+  } | {
+    /**
+     * The next page.
+     *
+     * @generated from field: bytes page = 2;
+     */
+    value: Uint8Array;
+    case: "page";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message bank.journal.v1.FetchSnapshotResponse.
+ * Use `create(FetchSnapshotResponseSchema)` to create a new message.
+ */
+export const FetchSnapshotResponseSchema: GenMessage<FetchSnapshotResponse> = /*@__PURE__*/
+  messageDesc(file_bank_journal_v1_journal_service, 4);
+
+/**
+ * Asks for batches of the past.
+ *
+ * @generated from message bank.journal.v1.FetchBatchesRequest
+ */
+export type FetchBatchesRequest = Message<"bank.journal.v1.FetchBatchesRequest"> & {
+  /**
+   * The bank; 16 bytes.
+   *
+   * @generated from field: bytes bank_id = 1;
+   */
+  bankId: Uint8Array;
+
+  /**
+   * The last position that the asker has, the end of a batch; 0 for none.
+   *
+   * @generated from field: uint64 after_position = 2;
+   */
+  afterPosition: bigint;
+
+  /**
+   * The last position that it wants, the end of a batch.
+   *
+   * @generated from field: uint64 last_position = 3;
+   */
+  lastPosition: bigint;
+};
+
+/**
+ * Describes the message bank.journal.v1.FetchBatchesRequest.
+ * Use `create(FetchBatchesRequestSchema)` to create a new message.
+ */
+export const FetchBatchesRequestSchema: GenMessage<FetchBatchesRequest> = /*@__PURE__*/
+  messageDesc(file_bank_journal_v1_journal_service, 5);
+
+/**
+ * One batch of the past.
+ *
+ * @generated from message bank.journal.v1.FetchBatchesResponse
+ */
+export type FetchBatchesResponse = Message<"bank.journal.v1.FetchBatchesResponse"> & {
+  /**
+   * A frame.
+   *
+   * @generated from field: bytes frame = 1;
+   */
+  frame: Uint8Array;
+
+  /**
+   * Chain hash after the frame; 32 bytes.
+   *
+   * @generated from field: bytes chain_hash = 2;
+   */
+  chainHash: Uint8Array;
+};
+
+/**
+ * Describes the message bank.journal.v1.FetchBatchesResponse.
+ * Use `create(FetchBatchesResponseSchema)` to create a new message.
+ */
+export const FetchBatchesResponseSchema: GenMessage<FetchBatchesResponse> = /*@__PURE__*/
+  messageDesc(file_bank_journal_v1_journal_service, 6);
+
+/**
+ * Asks for the promise.
+ *
+ * @generated from message bank.journal.v1.PromiseEpochRequest
+ */
+export type PromiseEpochRequest = Message<"bank.journal.v1.PromiseEpochRequest"> & {
+  /**
+   * The bank; 16 bytes.
+   *
+   * @generated from field: bytes bank_id = 1;
+   */
+  bankId: Uint8Array;
+
+  /**
+   * Number of the epoch that is to begin.
+   *
+   * @generated from field: uint64 epoch = 2;
+   */
+  epoch: bigint;
+
+  /**
+   * Who wants to begin it: its copy id; 16 bytes.
+   *
+   * @generated from field: bytes candidate = 3;
+   */
+  candidate: Uint8Array;
+};
+
+/**
+ * Describes the message bank.journal.v1.PromiseEpochRequest.
+ * Use `create(PromiseEpochRequestSchema)` to create a new message.
+ */
+export const PromiseEpochRequestSchema: GenMessage<PromiseEpochRequest> = /*@__PURE__*/
+  messageDesc(file_bank_journal_v1_journal_service, 7);
+
+/**
+ * The answer to the question for a promise.
+ *
+ * @generated from message bank.journal.v1.PromiseEpochResponse
+ */
+export type PromiseEpochResponse = Message<"bank.journal.v1.PromiseEpochResponse"> & {
+  /**
+   * False if a promise for this epoch to another candidate, or for a later one, stands already.
+   *
+   * @generated from field: bool promised = 1;
+   */
+  promised: boolean;
+
+  /**
+   * The highest epoch that this copy has promised; at least what it was asked for.
+   *
+   * @generated from field: uint64 promised_epoch = 2;
+   */
+  promisedEpoch: bigint;
+
+  /**
+   * This copy; 16 bytes.
+   *
+   * @generated from field: bytes copy_id = 3;
+   */
+  copyId: Uint8Array;
+
+  /**
+   * Number of the epoch of its last record.
+   *
+   * @generated from field: uint64 last_epoch = 4;
+   */
+  lastEpoch: bigint;
+
+  /**
+   * Its last position on disk.
+   *
+   * @generated from field: uint64 position = 5;
+   */
+  position: bigint;
+
+  /**
+   * Chain hash there; 32 bytes.
+   *
+   * @generated from field: bytes chain_hash = 6;
+   */
+  chainHash: Uint8Array;
+
+  /**
+   * The branches that it serves.
+   *
+   * @generated from field: repeated uint32 branches = 7;
+   */
+  branches: number[];
+};
+
+/**
+ * Describes the message bank.journal.v1.PromiseEpochResponse.
+ * Use `create(PromiseEpochResponseSchema)` to create a new message.
+ */
+export const PromiseEpochResponseSchema: GenMessage<PromiseEpochResponse> = /*@__PURE__*/
+  messageDesc(file_bank_journal_v1_journal_service, 8);
 
 /**
  * Where to start, and proof that the follower has the same journal up to there.
@@ -62,6 +478,20 @@ export type FollowRequest = Message<"bank.journal.v1.FollowRequest"> & {
    * @generated from field: bytes accepted_loss = 6;
    */
   acceptedLoss: Uint8Array;
+
+  /**
+   * The newest level of the journal's format that the follower understands; 0 if it does not say.
+   *
+   * @generated from field: uint32 format_level = 7;
+   */
+  formatLevel: number;
+
+  /**
+   * Which copy follows; 16 bytes, or empty if it does not say.
+   *
+   * @generated from field: bytes copy_id = 8;
+   */
+  copyId: Uint8Array;
 };
 
 /**
@@ -69,7 +499,7 @@ export type FollowRequest = Message<"bank.journal.v1.FollowRequest"> & {
  * Use `create(FollowRequestSchema)` to create a new message.
  */
 export const FollowRequestSchema: GenMessage<FollowRequest> = /*@__PURE__*/
-  messageDesc(file_bank_journal_v1_journal_service, 0);
+  messageDesc(file_bank_journal_v1_journal_service, 9);
 
 /**
  * One batch, or only news of the committed position.
@@ -104,6 +534,21 @@ export type FollowResponse = Message<"bank.journal.v1.FollowResponse"> & {
    * @generated from field: bytes bank_id = 4;
    */
   bankId: Uint8Array;
+
+  /**
+   * Whoever has this position on its disk, and whoever shows it, says so at once, by a probe; 0 if nobody waits.
+   *
+   * @generated from field: uint64 report_position = 5;
+   */
+  reportPosition: bigint;
+
+  /**
+   * A number that grows: whoever follows tells it back at once, by a probe; 0 if nobody waits. It is passed on to those
+   * that follow the follower.
+   *
+   * @generated from field: uint64 echo = 6;
+   */
+  echo: bigint;
 };
 
 /**
@@ -111,7 +556,7 @@ export type FollowResponse = Message<"bank.journal.v1.FollowResponse"> & {
  * Use `create(FollowResponseSchema)` to create a new message.
  */
 export const FollowResponseSchema: GenMessage<FollowResponse> = /*@__PURE__*/
-  messageDesc(file_bank_journal_v1_journal_service, 1);
+  messageDesc(file_bank_journal_v1_journal_service, 10);
 
 /**
  * Asks how far a journal goes.
@@ -132,7 +577,7 @@ export type GetPositionRequest = Message<"bank.journal.v1.GetPositionRequest"> &
  * Use `create(GetPositionRequestSchema)` to create a new message.
  */
 export const GetPositionRequestSchema: GenMessage<GetPositionRequest> = /*@__PURE__*/
-  messageDesc(file_bank_journal_v1_journal_service, 2);
+  messageDesc(file_bank_journal_v1_journal_service, 11);
 
 /**
  * How far a journal goes.
@@ -176,8 +621,8 @@ export type GetPositionResponse = Message<"bank.journal.v1.GetPositionResponse">
   acceptedLoss: Uint8Array;
 
   /**
-   * Random, made when the server started; 16 bytes. Branches that one server hosts have one copy of the journal, and the
-   * same id: they are one witness.
+   * Which copy; 16 bytes, made once for each data folder. Branches that one server hosts have one copy of the journal,
+   * and the same id: they are one witness.
    *
    * @generated from field: bytes copy_id = 6;
    */
@@ -189,7 +634,7 @@ export type GetPositionResponse = Message<"bank.journal.v1.GetPositionResponse">
  * Use `create(GetPositionResponseSchema)` to create a new message.
  */
 export const GetPositionResponseSchema: GenMessage<GetPositionResponse> = /*@__PURE__*/
-  messageDesc(file_bank_journal_v1_journal_service, 3);
+  messageDesc(file_bank_journal_v1_journal_service, 12);
 
 /**
  * Streams a journal to followers, and tells how far it goes. Served by the bank and by every branch.
@@ -208,8 +653,7 @@ export const JournalService: GenService<{
     output: typeof FollowResponseSchema;
   },
   /**
-   * How far this journal goes. Asked of the bank it is the read index: the answer is the committed position as it stood
-   * after the question came in.
+   * How far this journal goes: on a branch, what is on its own disk.
    *
    * @generated from rpc bank.journal.v1.JournalService.GetPosition
    */
@@ -217,6 +661,49 @@ export const JournalService: GenService<{
     methodKind: "unary";
     input: typeof GetPositionRequestSchema;
     output: typeof GetPositionResponseSchema;
+  },
+  /**
+   * The read index, and a sign of life: how far the bank was after this question came in. A branch asks whom it follows
+   * itself, in a question of its own that it sends after this one came in, and passes on what it was told of its followers.
+   *
+   * @generated from rpc bank.journal.v1.JournalService.Probe
+   */
+  probe: {
+    methodKind: "unary";
+    input: typeof ProbeRequestSchema;
+    output: typeof ProbeResponseSchema;
+  },
+  /**
+   * A snapshot of the whole state, from which a new follower can begin. A branch that has none that is proven by the
+   * journal passes on that of whom it follows.
+   *
+   * @generated from rpc bank.journal.v1.JournalService.FetchSnapshot
+   */
+  fetchSnapshot: {
+    methodKind: "server_streaming";
+    input: typeof FetchSnapshotRequestSchema;
+    output: typeof FetchSnapshotResponseSchema;
+  },
+  /**
+   * Batches between two positions that are committed: what lies before the snapshot that a follower began from.
+   *
+   * @generated from rpc bank.journal.v1.JournalService.FetchBatches
+   */
+  fetchBatches: {
+    methodKind: "server_streaming";
+    input: typeof FetchBatchesRequestSchema;
+    output: typeof FetchBatchesResponseSchema;
+  },
+  /**
+   * Asks a copy to take nothing any more from any epoch before the one named, so that a new bank can begin it. What is
+   * promised is on disk before the answer, and is never taken back.
+   *
+   * @generated from rpc bank.journal.v1.JournalService.PromiseEpoch
+   */
+  promiseEpoch: {
+    methodKind: "unary";
+    input: typeof PromiseEpochRequestSchema;
+    output: typeof PromiseEpochResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_bank_journal_v1_journal_service, 0);

@@ -6,6 +6,8 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Propagation, PropagationMode } from "../../v1/propagation_pb.ts";
+import { file_bank_v1_propagation } from "../../v1/propagation_pb.ts";
 import type { CancelRequestRequest } from "../../v1/request_service_pb.ts";
 import { file_bank_v1_request_service } from "../../v1/request_service_pb.ts";
 import type { BatchItem, BatchResult } from "../../v1/transaction_service_pb.ts";
@@ -17,7 +19,63 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file bank/journal/v1/replication_service.proto.
  */
 export const file_bank_journal_v1_replication_service: GenFile = /*@__PURE__*/
-  fileDesc("CiliYW5rL2pvdXJuYWwvdjEvcmVwbGljYXRpb25fc2VydmljZS5wcm90bxIPYmFuay5qb3VybmFsLnYxImcKFVJlZ2lzdGVyQnJhbmNoUmVxdWVzdBIbCgZicmFuY2gYASABKA1CC7pICCoGGP//AygBEhYKBG5hbWUYAiABKAlCCLpIBXIDKIABEhkKB2FkZHJlc3MYAyABKAlCCLpIBXIDKIACIioKFlJlZ2lzdGVyQnJhbmNoUmVzcG9uc2USEAoIcG9zaXRpb24YASABKAQiUQoNU3VibWl0UmVxdWVzdBJACghjb21tYW5kcxgBIAMoCzIhLmJhbmsuam91cm5hbC52MS5Gb3J3YXJkZWRDb21tYW5kQgu6SAiSAQUIARCQTiKzAQoQRm9yd2FyZGVkQ29tbWFuZBIZCgZicmFuY2gYASABKA1CCbpIBioEGP//AxIPCgdzZXNzaW9uGAYgASgJEiIKBGl0ZW0YByABKAsyEi5iYW5rLnYxLkJhdGNoSXRlbUgAEjcKDmNhbmNlbF9yZXF1ZXN0GAggASgLMh0uYmFuay52MS5DYW5jZWxSZXF1ZXN0UmVxdWVzdEgAQhAKB2NvbW1hbmQSBbpIAggBSgQIAhAGIkMKDlN1Ym1pdFJlc3BvbnNlEjEKCG91dGNvbWVzGAEgAygLMh8uYmFuay5qb3VybmFsLnYxLkNvbW1hbmRPdXRjb21lIlQKDkNvbW1hbmRPdXRjb21lEiQKBnJlc3VsdBgGIAEoCzIULmJhbmsudjEuQmF0Y2hSZXN1bHQSEAoIcG9zaXRpb24YBCABKARKBAgBEARKBAgFEAYiMQoPUGFzc1RpbWVSZXF1ZXN0Eh4KB3RpbWVfbXMYASABKARCDbpICjIIGP+3/5D9zjkiJAoQUGFzc1RpbWVSZXNwb25zZRIQCghwb3NpdGlvbhgBIAEoBDKTAgoSUmVwbGljYXRpb25TZXJ2aWNlEmEKDlJlZ2lzdGVyQnJhbmNoEiYuYmFuay5qb3VybmFsLnYxLlJlZ2lzdGVyQnJhbmNoUmVxdWVzdBonLmJhbmsuam91cm5hbC52MS5SZWdpc3RlckJyYW5jaFJlc3BvbnNlEkkKBlN1Ym1pdBIeLmJhbmsuam91cm5hbC52MS5TdWJtaXRSZXF1ZXN0Gh8uYmFuay5qb3VybmFsLnYxLlN1Ym1pdFJlc3BvbnNlEk8KCFBhc3NUaW1lEiAuYmFuay5qb3VybmFsLnYxLlBhc3NUaW1lUmVxdWVzdBohLmJhbmsuam91cm5hbC52MS5QYXNzVGltZVJlc3BvbnNlYgZwcm90bzM", [file_bank_v1_request_service, file_bank_v1_transaction_service, file_buf_validate_validate]);
+  fileDesc("CiliYW5rL2pvdXJuYWwvdjEvcmVwbGljYXRpb25fc2VydmljZS5wcm90bxIPYmFuay5qb3VybmFsLnYxIm0KF0F3YWl0UHJvcGFnYXRpb25SZXF1ZXN0EhAKCHBvc2l0aW9uGAEgASgEEiYKBG1vZGUYAiABKA4yGC5iYW5rLnYxLlByb3BhZ2F0aW9uTW9kZRIYCgZjb3BpZXMYAyABKA1CCLpIBSoDGOgHIkUKGEF3YWl0UHJvcGFnYXRpb25SZXNwb25zZRIpCgtwcm9wYWdhdGlvbhgBIAEoCzIULmJhbmsudjEuUHJvcGFnYXRpb24iZwoVUmVnaXN0ZXJCcmFuY2hSZXF1ZXN0EhsKBmJyYW5jaBgBIAEoDUILukgIKgYY//8DKAESFgoEbmFtZRgCIAEoCUIIukgFcgMogAESGQoHYWRkcmVzcxgDIAEoCUIIukgFcgMogAIiKgoWUmVnaXN0ZXJCcmFuY2hSZXNwb25zZRIQCghwb3NpdGlvbhgBIAEoBCJRCg1TdWJtaXRSZXF1ZXN0EkAKCGNvbW1hbmRzGAEgAygLMiEuYmFuay5qb3VybmFsLnYxLkZvcndhcmRlZENvbW1hbmRCC7pICJIBBQgBEJBOIrMBChBGb3J3YXJkZWRDb21tYW5kEhkKBmJyYW5jaBgBIAEoDUIJukgGKgQY//8DEg8KB3Nlc3Npb24YBiABKAkSIgoEaXRlbRgHIAEoCzISLmJhbmsudjEuQmF0Y2hJdGVtSAASNwoOY2FuY2VsX3JlcXVlc3QYCCABKAsyHS5iYW5rLnYxLkNhbmNlbFJlcXVlc3RSZXF1ZXN0SABCEAoHY29tbWFuZBIFukgCCAFKBAgCEAYiQwoOU3VibWl0UmVzcG9uc2USMQoIb3V0Y29tZXMYASADKAsyHy5iYW5rLmpvdXJuYWwudjEuQ29tbWFuZE91dGNvbWUiVAoOQ29tbWFuZE91dGNvbWUSJAoGcmVzdWx0GAYgASgLMhQuYmFuay52MS5CYXRjaFJlc3VsdBIQCghwb3NpdGlvbhgEIAEoBEoECAEQBEoECAUQBiIxCg9QYXNzVGltZVJlcXVlc3QSHgoHdGltZV9tcxgBIAEoBEINukgKMggY/7f/kP3OOSIkChBQYXNzVGltZVJlc3BvbnNlEhAKCHBvc2l0aW9uGAEgASgEMvwCChJSZXBsaWNhdGlvblNlcnZpY2USYQoOUmVnaXN0ZXJCcmFuY2gSJi5iYW5rLmpvdXJuYWwudjEuUmVnaXN0ZXJCcmFuY2hSZXF1ZXN0GicuYmFuay5qb3VybmFsLnYxLlJlZ2lzdGVyQnJhbmNoUmVzcG9uc2USSQoGU3VibWl0Eh4uYmFuay5qb3VybmFsLnYxLlN1Ym1pdFJlcXVlc3QaHy5iYW5rLmpvdXJuYWwudjEuU3VibWl0UmVzcG9uc2USTwoIUGFzc1RpbWUSIC5iYW5rLmpvdXJuYWwudjEuUGFzc1RpbWVSZXF1ZXN0GiEuYmFuay5qb3VybmFsLnYxLlBhc3NUaW1lUmVzcG9uc2USZwoQQXdhaXRQcm9wYWdhdGlvbhIoLmJhbmsuam91cm5hbC52MS5Bd2FpdFByb3BhZ2F0aW9uUmVxdWVzdBopLmJhbmsuam91cm5hbC52MS5Bd2FpdFByb3BhZ2F0aW9uUmVzcG9uc2ViBnByb3RvMw", [file_bank_v1_propagation, file_bank_v1_request_service, file_bank_v1_transaction_service, file_buf_validate_validate]);
+
+/**
+ * Names a committed position, and how far it should spread.
+ *
+ * @generated from message bank.journal.v1.AwaitPropagationRequest
+ */
+export type AwaitPropagationRequest = Message<"bank.journal.v1.AwaitPropagationRequest"> & {
+  /**
+   * The position.
+   *
+   * @generated from field: uint64 position = 1;
+   */
+  position: bigint;
+
+  /**
+   * How far.
+   *
+   * @generated from field: bank.v1.PropagationMode mode = 2;
+   */
+  mode: PropagationMode;
+
+  /**
+   * Of `QUORUM`: on how many copies besides the bank's.
+   *
+   * @generated from field: uint32 copies = 3;
+   */
+  copies: number;
+};
+
+/**
+ * Describes the message bank.journal.v1.AwaitPropagationRequest.
+ * Use `create(AwaitPropagationRequestSchema)` to create a new message.
+ */
+export const AwaitPropagationRequestSchema: GenMessage<AwaitPropagationRequest> = /*@__PURE__*/
+  messageDesc(file_bank_journal_v1_replication_service, 0);
+
+/**
+ * How far it has spread.
+ *
+ * @generated from message bank.journal.v1.AwaitPropagationResponse
+ */
+export type AwaitPropagationResponse = Message<"bank.journal.v1.AwaitPropagationResponse"> & {
+  /**
+   * How far.
+   *
+   * @generated from field: bank.v1.Propagation propagation = 1;
+   */
+  propagation?: Propagation | undefined;
+};
+
+/**
+ * Describes the message bank.journal.v1.AwaitPropagationResponse.
+ * Use `create(AwaitPropagationResponseSchema)` to create a new message.
+ */
+export const AwaitPropagationResponseSchema: GenMessage<AwaitPropagationResponse> = /*@__PURE__*/
+  messageDesc(file_bank_journal_v1_replication_service, 1);
 
 /**
  * A branch announces itself.
@@ -33,7 +91,7 @@ export type RegisterBranchRequest = Message<"bank.journal.v1.RegisterBranchReque
   branch: number;
 
   /**
-   * What it is called.
+   * What it is called; empty to keep the name that it has.
    *
    * @generated from field: string name = 2;
    */
@@ -52,7 +110,7 @@ export type RegisterBranchRequest = Message<"bank.journal.v1.RegisterBranchReque
  * Use `create(RegisterBranchRequestSchema)` to create a new message.
  */
 export const RegisterBranchRequestSchema: GenMessage<RegisterBranchRequest> = /*@__PURE__*/
-  messageDesc(file_bank_journal_v1_replication_service, 0);
+  messageDesc(file_bank_journal_v1_replication_service, 2);
 
 /**
  * The branch is known.
@@ -73,7 +131,7 @@ export type RegisterBranchResponse = Message<"bank.journal.v1.RegisterBranchResp
  * Use `create(RegisterBranchResponseSchema)` to create a new message.
  */
 export const RegisterBranchResponseSchema: GenMessage<RegisterBranchResponse> = /*@__PURE__*/
-  messageDesc(file_bank_journal_v1_replication_service, 1);
+  messageDesc(file_bank_journal_v1_replication_service, 3);
 
 /**
  * Commands in the order in which they came in at the branch.
@@ -94,7 +152,7 @@ export type SubmitRequest = Message<"bank.journal.v1.SubmitRequest"> & {
  * Use `create(SubmitRequestSchema)` to create a new message.
  */
 export const SubmitRequestSchema: GenMessage<SubmitRequest> = /*@__PURE__*/
-  messageDesc(file_bank_journal_v1_replication_service, 2);
+  messageDesc(file_bank_journal_v1_replication_service, 4);
 
 /**
  * One command, with what the branch knows of its caller.
@@ -145,7 +203,7 @@ export type ForwardedCommand = Message<"bank.journal.v1.ForwardedCommand"> & {
  * Use `create(ForwardedCommandSchema)` to create a new message.
  */
 export const ForwardedCommandSchema: GenMessage<ForwardedCommand> = /*@__PURE__*/
-  messageDesc(file_bank_journal_v1_replication_service, 3);
+  messageDesc(file_bank_journal_v1_replication_service, 5);
 
 /**
  * One outcome for each command, in the same order.
@@ -166,7 +224,7 @@ export type SubmitResponse = Message<"bank.journal.v1.SubmitResponse"> & {
  * Use `create(SubmitResponseSchema)` to create a new message.
  */
 export const SubmitResponseSchema: GenMessage<SubmitResponse> = /*@__PURE__*/
-  messageDesc(file_bank_journal_v1_replication_service, 4);
+  messageDesc(file_bank_journal_v1_replication_service, 6);
 
 /**
  * What became of one command.
@@ -194,7 +252,7 @@ export type CommandOutcome = Message<"bank.journal.v1.CommandOutcome"> & {
  * Use `create(CommandOutcomeSchema)` to create a new message.
  */
 export const CommandOutcomeSchema: GenMessage<CommandOutcome> = /*@__PURE__*/
-  messageDesc(file_bank_journal_v1_replication_service, 5);
+  messageDesc(file_bank_journal_v1_replication_service, 7);
 
 /**
  * Names a moment.
@@ -215,7 +273,7 @@ export type PassTimeRequest = Message<"bank.journal.v1.PassTimeRequest"> & {
  * Use `create(PassTimeRequestSchema)` to create a new message.
  */
 export const PassTimeRequestSchema: GenMessage<PassTimeRequest> = /*@__PURE__*/
-  messageDesc(file_bank_journal_v1_replication_service, 6);
+  messageDesc(file_bank_journal_v1_replication_service, 8);
 
 /**
  * Journal time is beyond the moment from this position on.
@@ -236,10 +294,10 @@ export type PassTimeResponse = Message<"bank.journal.v1.PassTimeResponse"> & {
  * Use `create(PassTimeResponseSchema)` to create a new message.
  */
 export const PassTimeResponseSchema: GenMessage<PassTimeResponse> = /*@__PURE__*/
-  messageDesc(file_bank_journal_v1_replication_service, 7);
+  messageDesc(file_bank_journal_v1_replication_service, 9);
 
 /**
- * Served by the bank for its branches.
+ * Served by the bank for its branches, and by every branch for those that follow it: it passes everything on.
  *
  * @generated from service bank.journal.v1.ReplicationService
  */
@@ -273,6 +331,17 @@ export const ReplicationService: GenService<{
     methodKind: "unary";
     input: typeof PassTimeRequestSchema;
     output: typeof PassTimeResponseSchema;
+  },
+  /**
+   * Waits until a committed position has spread as far as was asked, or until the deadline is near: then it tells how far
+   * it has come. It never fails because something is missing.
+   *
+   * @generated from rpc bank.journal.v1.ReplicationService.AwaitPropagation
+   */
+  awaitPropagation: {
+    methodKind: "unary";
+    input: typeof AwaitPropagationRequestSchema;
+    output: typeof AwaitPropagationResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_bank_journal_v1_replication_service, 0);
