@@ -1,12 +1,25 @@
 import { AccountType, isCustomerType, type Metadata } from "./account.ts";
-import type { Command, Group, GroupItem, OpenAccount, RegisterBranch, UpdateAccount } from "./command.ts";
+import { isBranchState } from "./branch.ts";
+import type {
+  Command,
+  Group,
+  GroupItem,
+  OpenAccount,
+  RegisterBranch,
+  RenameBranch,
+  SetBranchState,
+  SetDurability,
+  UpdateAccount,
+} from "./command.ts";
 import { currencyDecimals } from "./currency.ts";
+import { toHex } from "./identifiers.ts";
 import {
   ACCOUNT_REFERENCE_LENGTH_MAX,
   ADDRESS_LENGTH_MAX,
   AMOUNT_MAX,
   BALANCE_MIN,
   BRANCH_NUMBER_MAX,
+  DURABILITY_MEMBERS_MAX,
   GROUP_ITEMS_MAX,
   METADATA_ENTRIES_MAX,
   METADATA_KEY_LENGTH_MAX,
@@ -26,6 +39,12 @@ export function checkCommand(command: Command): Refusal | undefined {
   switch (command.kind) {
     case "registerBranch":
       return checkRegisterBranch(command);
+    case "renameBranch":
+      return checkRenameBranch(command);
+    case "setBranchState":
+      return checkSetBranchState(command);
+    case "setDurability":
+      return checkSetDurability(command);
     case "cancelRequest":
       return undefined;
     case "group":
@@ -125,9 +144,45 @@ function isCeiling(ceiling: bigint): boolean {
 }
 
 function checkRegisterBranch({ branch, name, address }: RegisterBranch): Refusal | undefined {
-  if (!Number.isInteger(branch) || branch < 1 || branch > BRANCH_NUMBER_MAX)
-    return malformed("branch", `a branch has a number from 1 to ${BRANCH_NUMBER_MAX}`);
-  return checkText("address", address, ADDRESS_LENGTH_MAX) ?? checkText("name", name, TEXT_LENGTH_MAX);
+  return (
+    checkBranch("branch", branch) ??
+    checkText("address", address, ADDRESS_LENGTH_MAX) ??
+    checkText("name", name, TEXT_LENGTH_MAX)
+  );
+}
+
+function checkRenameBranch({ target, name }: RenameBranch): Refusal | undefined {
+  if (name === "") return malformed("name", "name is empty");
+  return checkBranch("number", target) ?? checkText("name", name, TEXT_LENGTH_MAX);
+}
+
+function checkSetBranchState({ target, state }: SetBranchState): Refusal | undefined {
+  if (!isBranchState(state)) return malformed("state", "a branch is active, draining or retired");
+  // That the head office keeps its state is said by a rejection.
+  return target === 0 ? undefined : checkBranch("number", target);
+}
+
+function checkSetDurability({ copies, members }: SetDurability): Refusal | undefined {
+  if (members.length > DURABILITY_MEMBERS_MAX)
+    return malformed("branches", `at most ${DURABILITY_MEMBERS_MAX} copies count, not ${members.length}`);
+  for (const { branch, copyId } of members) {
+    const problem = checkBranch("branches", branch);
+    if (problem !== undefined) return problem;
+    if (copyId.length !== 16) return malformed("branches", `a copy id has 16 bytes, not ${copyId.length}`);
+  }
+  if (new Set(members.map(({ branch }) => branch)).size < members.length)
+    return malformed("branches", "a branch counts once");
+  if (new Set(members.map(({ copyId }) => toHex(copyId))).size < members.length)
+    return malformed("branches", "branches that share one copy of the journal count once");
+  if (members.length === 0)
+    return copies === 0 ? undefined : malformed("copies", "without branches that count, copies is 0");
+  if (Number.isInteger(copies) && copies >= 1 && copies <= members.length) return undefined;
+  return malformed("copies", `copies is from 1 to ${members.length}, the number of branches that count`);
+}
+
+function checkBranch(field: string, branch: number): Refusal | undefined {
+  if (Number.isInteger(branch) && branch >= 1 && branch <= BRANCH_NUMBER_MAX) return undefined;
+  return malformed(field, `a branch has a number from 1 to ${BRANCH_NUMBER_MAX}`);
 }
 
 function checkExpectedVersion(command: GroupItem): Refusal | undefined {

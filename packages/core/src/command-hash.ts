@@ -1,4 +1,5 @@
 import type { Metadata } from "./account.ts";
+import { byBranch } from "./branch.ts";
 import type { Command } from "./command.ts";
 import { TermHasher } from "./ledger/term-hasher.ts";
 import { hashMetadata } from "./ledger/terms.ts";
@@ -109,6 +110,18 @@ function addCommand(command: Exclude<Command, { kind: "cancelRequest" }>): void 
     case "extendHold":
       hasher.word(15).integer(command.hold);
       integer(1, command.expiresMs);
+      return;
+    case "renameBranch":
+      hasher.word(17).word(command.target);
+      text(1, command.name);
+      return;
+    case "setBranchState":
+      hasher.word(18).word(command.target).word(command.state);
+      return;
+    case "setDurability":
+      hasher.word(19).word(command.copies).word(command.members.length);
+      // Which copy a branch has now is looked up for every try anew, and is no part of what was asked.
+      for (const { branch } of byBranch(command.members)) hasher.word(branch);
       return;
     case "group":
       hasher.word(16).word(command.items.length);

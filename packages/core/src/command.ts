@@ -1,11 +1,12 @@
 import type { CustomerAccountType, Metadata } from "./account.ts";
+import type { BranchState, DurabilityMember } from "./branch.ts";
 import type { BranchNumber, Position, RequestId } from "./identifiers.ts";
 import type { Money } from "./money.ts";
 
 /**
  * What can be asked of the ledger. Accounts are named as the caller named them: by number, alias, or internal name.
  */
-export type Command = GroupItem | Group | CancelRequest | RegisterBranch;
+export type Command = GroupItem | Group | CancelRequest | RegisterBranch | Administration;
 
 /** What an atomic group can hold. */
 export type GroupItem =
@@ -155,8 +156,43 @@ export interface CancelRequest {
 export interface RegisterBranch {
   readonly kind: "registerBranch";
   readonly branch: BranchNumber;
+  /** Empty: the name that it has, or `branch N` for a new one. */
   readonly name: string;
   readonly address: string;
+}
+
+/** What an operator decides about the branches. No part of a group. */
+export type Administration = RenameBranch | SetBranchState | SetDurability;
+
+/** Gives a branch another name; where it can be reached stays. */
+export interface RenameBranch {
+  readonly kind: "renameBranch";
+  /** From 1: the head office has no name. */
+  readonly target: BranchNumber;
+  /** Not empty. */
+  readonly name: string;
+}
+
+/** Active ⇄ draining; either → retired, for ever. */
+export interface SetBranchState {
+  readonly kind: "setBranchState";
+  readonly target: BranchNumber;
+  readonly state: BranchState;
+}
+
+/**
+ * From here on a write counts as committed once `copies` of the members have it on disk, besides the bank. Without copies and
+ * members only the bank counts.
+ */
+export interface SetDurability {
+  readonly kind: "setDurability";
+  /** At least 1 where there are members, and no more than those. */
+  readonly copies: number;
+  /**
+   * Up to `DURABILITY_MEMBERS_MAX`, each of another branch and another copy. Their order means nothing. The hash covers the
+   * branches: which copy each of them has may differ from one try of a request to the next.
+   */
+  readonly members: readonly DurabilityMember[];
 }
 
 /** A command with everything that its outcome hangs on besides the state. */

@@ -17,6 +17,7 @@ export {
   parseFeesAccountName,
 } from "./account.ts";
 export { assert, InvariantError } from "./assert.ts";
+export { BRANCH_STATE_WORDS, BranchState, type DurabilityMember, isBranchState } from "./branch.ts";
 export { checkCommand } from "./check-command.ts";
 export * from "./command.ts";
 export { CANCELLED_HASH, type CommandHash, hashCommand } from "./command-hash.ts";
@@ -43,6 +44,7 @@ export {
   type AccountDetails,
   type BranchEntry,
   type CurrencyEntry,
+  type DurabilityEntry,
   type EpochEntry,
   Ledger,
   type StateRootEntry,

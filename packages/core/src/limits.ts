@@ -30,6 +30,9 @@ export const HOLDS_MAX = 100_000_000;
 /** Times go to the end of the year 9999, in Unix milliseconds: what RFC 3339 can write. */
 export const TIME_MS_MAX = 253_402_300_799_999;
 
+/** Copies of the journal that can count towards durability at a time. */
+export const DURABILITY_MEMBERS_MAX = 16;
+
 /** A rate of interest in millionths of a percent: from 0 to 100 %. */
 export const RATE_MAX = 100_000_000;
 

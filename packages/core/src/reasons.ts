@@ -207,6 +207,30 @@ export const REJECTIONS = {
     message: "Request {request_id} was cancelled before it was carried out, and never will be.",
     metadata: ["request_id"],
   },
+  BRANCH_RETIRED: {
+    number: 29,
+    status: "FAILED_PRECONDITION",
+    message: "Branch {branch} is retired, for ever: nothing is booked there, and nothing about it changes.",
+    metadata: ["branch"],
+  },
+  BRANCH_IS_HEAD_OFFICE: {
+    number: 30,
+    status: "FAILED_PRECONDITION",
+    message: "Branch 0 is the head office, which is neither drained nor retired.",
+    metadata: [],
+  },
+  BRANCH_STATE_UNCHANGED: {
+    number: 31,
+    status: "FAILED_PRECONDITION",
+    message: "Branch {branch} is {state} already.",
+    metadata: ["branch", "state"],
+  },
+  BRANCH_COUNTED: {
+    number: 32,
+    status: "FAILED_PRECONDITION",
+    message: "A copy of branch {branch} counts towards durability; choose other copies before it is retired.",
+    metadata: ["branch"],
+  },
 } as const satisfies Record<string, RejectionEntry>;
 export type RejectionReason = keyof typeof REJECTIONS;
 
@@ -341,6 +365,48 @@ export const REFUSALS = {
     status: "FAILED_PRECONDITION",
     message: "The follower's journal is not a prefix of this one: {problem}.",
     metadata: ["problem"],
+  },
+  STALENESS_BOUND_EXCEEDED: {
+    status: "UNAVAILABLE",
+    message:
+      "Branch {branch} has no connection to the bank, and its state may be {staleness_ms} ms old; at most " +
+      "{max_staleness_ms} ms were asked for. LOCAL reads still work.",
+    metadata: ["branch", "max_staleness_ms", "staleness_ms"],
+  },
+  TOO_FEW_BRANCHES: {
+    status: "UNAVAILABLE",
+    message:
+      "A write must be on the disks of {copies} branches before it counts, and {connected} of those that count are " +
+      "connected ({missing} missing). Nothing was done. Try again with the same request id.",
+    metadata: ["connected", "copies", "missing"],
+  },
+  DRAINING: {
+    status: "UNAVAILABLE",
+    message: "Branch {branch} takes no new calls: it is {state}. Ask another branch or the bank.",
+    metadata: ["branch", "state"],
+  },
+  FOLLOW_LOOP: {
+    status: "FAILED_PRECONDITION",
+    message: "Branch {branch} would follow itself, by way of {path}. Let it follow the bank, or a branch that does.",
+    metadata: ["branch", "path"],
+  },
+  FORMAT_LEVEL_UNKNOWN: {
+    status: "FAILED_PRECONDITION",
+    message:
+      "The journal is at format level {level}, and {follower} understands it up to level {known}. Install its newer version.",
+    metadata: ["follower", "known", "level"],
+  },
+  SNAPSHOT_NOT_FOUND: {
+    status: "NOT_FOUND",
+    message: "There is no snapshot of a later position than {position} that the journal proves.",
+    metadata: ["position"],
+  },
+  EPOCH_SUPERSEDED: {
+    status: "FAILED_PRECONDITION",
+    message:
+      "This bank is of epoch {epoch}, and epoch {newer} has begun elsewhere: another bank has taken its place. It has " +
+      "stopped for good.",
+    metadata: ["epoch", "newer"],
   },
   INTERNAL: {
     status: "INTERNAL",

@@ -1,4 +1,5 @@
 import type { AccountState, AccountType, Metadata } from "./account.ts";
+import type { BranchState, DurabilityMember } from "./branch.ts";
 import type { AccountIndex, BranchNumber, CurrencyIndex, Position, RequestId } from "./identifiers.ts";
 import type { RejectionReason } from "./reasons.ts";
 
@@ -28,15 +29,17 @@ export const RecordKind = {
   HOLDS_EXPIRED: 19,
   GROUP_COMMITTED: 20,
   TIME_TICKED: 21,
+  BRANCH_STATE_CHANGED: 22,
+  DURABILITY_SET: 23,
 } as const;
 export type RecordKind = (typeof RecordKind)[keyof typeof RecordKind];
 
 /**
  * What may stand in a journal grows by levels. At level 1 there are the kinds up to `STATE_ROOT`, and accounts without
- * alias, metadata, ceiling and overdraft; at level 2 everything. A journal begins at level 1, and a `FORMAT_LEVEL_RAISED` record
- * raises it once all who read the journal know the level.
+ * alias, metadata, ceiling and overdraft; at level 2 the kinds up to `TIME_TICKED`; at level 3 everything. A journal begins at
+ * level 1, and a `FORMAT_LEVEL_RAISED` record raises it once all who read the journal know the level.
  */
-export const FORMAT_LEVEL_MAX = 2;
+export const FORMAT_LEVEL_MAX = 3;
 
 /** The request that a record answers, kept with the effect so that it can never happen twice. */
 export interface RequestKey {
@@ -208,6 +211,8 @@ export interface EpochBegunRecord extends Acted {
   readonly bankId: Uint8Array;
   /** An operator gave up records that a witness had behind this position. */
   readonly lossAccepted: boolean;
+  /** 16 bytes: the copy id of the branch whose journal became the bank's; left out for none. Needs level 3 before it. */
+  readonly promotedFrom?: Uint8Array | undefined;
 }
 
 export interface CurrencyDefinedRecord extends Acted {
@@ -222,6 +227,21 @@ export interface BranchRegisteredRecord extends Acted {
   readonly number: BranchNumber;
   readonly name: string;
   readonly address: string;
+}
+
+export interface BranchStateChangedRecord extends Acted {
+  readonly kind: typeof RecordKind.BRANCH_STATE_CHANGED;
+  readonly target: BranchNumber;
+  readonly state: BranchState;
+}
+
+/** Which copies count from its own position on. */
+export interface DurabilitySetRecord extends Acted {
+  readonly kind: typeof RecordKind.DURABILITY_SET;
+  /** How many members must have a write on disk: 1 to as many as there are, 0 when there are none. */
+  readonly copies: number;
+  /** Up to `DURABILITY_MEMBERS_MAX`, by ascending branch. */
+  readonly members: readonly DurabilityMember[];
 }
 
 /** The SHA-256 root of the state at a batch end, as a snapshot found it. */
@@ -250,7 +270,9 @@ export type LedgerRecord =
   | HoldExtendedRecord
   | HoldsExpiredRecord
   | GroupCommittedRecord
-  | TimeTickedRecord;
+  | TimeTickedRecord
+  | BranchStateChangedRecord
+  | DurabilitySetRecord;
 
 /** Who the bank itself is in its own records. */
 export const SYSTEM_PRINCIPAL = "bank";

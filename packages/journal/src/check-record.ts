@@ -1,13 +1,17 @@
-import type { LedgerRecord } from "@bank/core";
+import type { DurabilitySetRecord, LedgerRecord } from "@bank/core";
 import {
   AMOUNT_MAX,
   BALANCE_MIN,
+  BRANCH_NUMBER_MAX,
+  DURABILITY_MEMBERS_MAX,
   EXPIRIES_PER_RECORD_MAX,
   FORMAT_LEVEL_MAX,
   isAccountState,
+  isBranchState,
   RATE_MAX,
   RecordKind,
   TIME_MS_MAX,
+  toHex,
 } from "@bank/core";
 import { JournalFormatError } from "./errors.ts";
 import type { HoldRecord } from "./record-kinds.ts";
@@ -31,6 +35,17 @@ export function checkRecord(record: LedgerRecord): void {
       need(item === undefined || (isUint32(item) && item >= 1), "the items of a group count from 1");
       return;
     }
+    case RecordKind.EPOCH_BEGUN:
+      need(record.promotedFrom === undefined || record.promotedFrom.length === 16, COPY_ID);
+      return;
+    case RecordKind.BRANCH_STATE_CHANGED:
+      checkBranch(record.target);
+      if (!isBranchState(record.state))
+        throw new JournalFormatError(`branch state ${record.state} is unknown: use a newer program`);
+      return;
+    case RecordKind.DURABILITY_SET:
+      checkDurability(record);
+      return;
     case RecordKind.STATE_ROOT:
       need(record.root.length === 32, "a root has 32 bytes");
       return;
@@ -119,6 +134,29 @@ const GROUP_KINDS: ReadonlySet<RecordKind> = new Set([
   RecordKind.HOLD_RELEASED,
   RecordKind.HOLD_EXTENDED,
 ]);
+
+const COPY_ID = "a copy id has 16 bytes";
+
+/** Copies that count, in the one order that there is, each once. */
+export function checkDurability({ copies, members }: Pick<DurabilitySetRecord, "copies" | "members">): void {
+  need(members.length <= DURABILITY_MEMBERS_MAX, `at most ${DURABILITY_MEMBERS_MAX} copies count`);
+  need(
+    isUint32(copies) && copies <= members.length && copies >= Math.min(1, members.length),
+    "from 1 to all of the copies that count are enough",
+  );
+  let last = 0;
+  for (const { branch, copyId } of members) {
+    checkBranch(branch);
+    need(branch > last, "the branches that count ascend");
+    need(copyId.length === 16, COPY_ID);
+    last = branch;
+  }
+  need(new Set(members.map(({ copyId }) => toHex(copyId))).size === members.length, "a copy counts once");
+}
+
+function checkBranch(branch: number): void {
+  need(isUint32(branch) && branch >= 1 && branch <= BRANCH_NUMBER_MAX, "a branch has a number in range");
+}
 
 function checkHold(record: HoldRecord): void {
   const { kind, account, held, captured, expiresMs } = record;

@@ -1,16 +1,27 @@
-import type { AccountIndex, AccountState, CurrencyIndex, LedgerRecord, RecordKind } from "@bank/core";
+import type {
+  AccountIndex,
+  AccountState,
+  BranchState,
+  CurrencyIndex,
+  DurabilityMember,
+  LedgerRecord,
+  RecordKind,
+} from "@bank/core";
 import { isAccountType, rejectionByNumber } from "@bank/core";
 import type {
   AccountOpened,
   AccountStateChanged,
   AccountUpdated,
+  BranchStateChanged,
   CurrencyDefined,
+  DurabilitySet,
   EpochBegun,
   HoldChanged,
   InterestApplied,
   Rejected,
   Reversal,
   StateRoot,
+  DurabilityMember as WrittenMember,
 } from "@bank/proto";
 import { copyBytes, safeInteger } from "./decode.ts";
 import { JournalFormatError } from "./errors.ts";
@@ -52,8 +63,27 @@ export function rejected(entry: Rejected): Content<Kinds["REJECTED"]> {
   return { rejection: { reason, metadata, ...(entry.item === 0 ? {} : { item: entry.item }) } };
 }
 
-export function epochBegun({ number, id, bankId, lossAccepted }: EpochBegun): Content<Kinds["EPOCH_BEGUN"]> {
-  return { number: safeInteger(number, "epoch"), id: copyBytes(id), bankId: copyBytes(bankId), lossAccepted };
+export function epochBegun(entry: EpochBegun): Content<Kinds["EPOCH_BEGUN"]> {
+  const { number, id, bankId, lossAccepted, promotedFrom } = entry;
+  return {
+    number: safeInteger(number, "epoch"),
+    id: copyBytes(id),
+    bankId: copyBytes(bankId),
+    lossAccepted,
+    ...(promotedFrom.length === 0 ? {} : { promotedFrom: copyBytes(promotedFrom) }),
+  };
+}
+
+export function branchStateChanged(entry: BranchStateChanged): Content<Kinds["BRANCH_STATE_CHANGED"]> {
+  return { target: entry.branch, state: entry.state as BranchState };
+}
+
+export function durabilitySet({ copies, members }: DurabilitySet): Content<Kinds["DURABILITY_SET"]> {
+  return { copies, members: members.map(durabilityMember) };
+}
+
+export function durabilityMember({ branch, copyId }: WrittenMember): DurabilityMember {
+  return { branch, copyId: copyBytes(copyId) };
 }
 
 export function currencyDefined({ currency, code, decimals }: CurrencyDefined): Content<Kinds["CURRENCY_DEFINED"]> {

@@ -6,7 +6,9 @@ import {
   accountOpened,
   accountStateChanged,
   accountUpdated,
+  branchStateChanged,
   currencyDefined,
+  durabilitySet,
   epochBegun,
   holdCaptured,
   holdKept,
@@ -78,6 +80,8 @@ export class RecordColumns {
     holdsChanged: 0,
     holdsExpired: 0,
     groupsCommitted: 0,
+    branchStatesChanged: 0,
+    durabilitiesSet: 0,
   };
 
   constructor(payload: BatchPayload) {
@@ -148,6 +152,10 @@ export class RecordColumns {
         return { kind, principal, branch, request, records: this.take("groupsCommitted") };
       case RecordKind.TIME_TICKED:
         return { kind, principal, branch, request };
+      case RecordKind.BRANCH_STATE_CHANGED:
+        return { kind, principal, branch, request, ...branchStateChanged(this.take("branchStatesChanged")) };
+      case RecordKind.DURABILITY_SET:
+        return { kind, principal, branch, request, ...durabilitySet(this.take("durabilitiesSet")) };
       default:
         throw new JournalFormatError(`record kind ${kind} is unknown: use a newer program`);
     }

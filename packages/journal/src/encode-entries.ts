@@ -6,7 +6,10 @@ import {
   AccountStateChangedSchema,
   AccountUpdatedSchema,
   BranchRegisteredSchema,
+  BranchStateChangedSchema,
   CurrencyDefinedSchema,
+  DurabilityMemberSchema,
+  DurabilitySetSchema,
   EpochBegunSchema,
   FormatLevelRaisedSchema,
   HoldChangedSchema,
@@ -21,6 +24,8 @@ import type { HoldRecord } from "./record-kinds.ts";
 import { toLists, wellFormed } from "./texts.ts";
 
 type OtherRecord = Exclude<LedgerRecord, MovementRecord>;
+
+const NONE = new Uint8Array(0);
 
 /**
  * Puts what is a record's own, as `checkRecord` passed it, behind the others in its column.
@@ -58,8 +63,20 @@ export function encodeEntry(payload: BatchPayload, record: OtherRecord): void {
       return;
     }
     case RecordKind.EPOCH_BEGUN: {
-      const { id, bankId, lossAccepted } = record;
-      payload.epochsBegun.push(create(EpochBegunSchema, { number: BigInt(record.number), id, bankId, lossAccepted }));
+      const { id, bankId, lossAccepted, promotedFrom = NONE } = record;
+      const number = BigInt(record.number);
+      payload.epochsBegun.push(create(EpochBegunSchema, { number, id, bankId, lossAccepted, promotedFrom }));
+      return;
+    }
+    case RecordKind.BRANCH_STATE_CHANGED: {
+      const { target: branch, state } = record;
+      payload.branchStatesChanged.push(create(BranchStateChangedSchema, { branch, state }));
+      return;
+    }
+    case RecordKind.DURABILITY_SET: {
+      const { copies } = record;
+      const members = record.members.map(({ branch, copyId }) => create(DurabilityMemberSchema, { branch, copyId }));
+      payload.durabilitiesSet.push(create(DurabilitySetSchema, { copies, members }));
       return;
     }
     case RecordKind.CURRENCY_DEFINED: {

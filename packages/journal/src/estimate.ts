@@ -8,6 +8,9 @@ const ENTRY_BYTES = 68;
 /** The same of entries of which there may be many in a batch, as near as may be: a tag has up to 2 bytes, the length 1. */
 const LEVEL_BYTES = 3 + 6;
 const STATE_CHANGED_BYTES = 3 + 6 + 2;
+const BRANCH_STATE_BYTES = 3 + 4 + 2;
+const DURABILITY_BYTES = 4 + 2;
+const MEMBER_BYTES = 2 + 4 + 18;
 const REVERSAL_BYTES = 3 + 9 + 6 + 6 + 9;
 const INTEREST_BYTES = 3 + 6 + 6 + 9 + 6 + 9;
 const HOLD_BYTES = 3 + 9 + 6 + 9 + 9 + 9 + 6 + 9;
@@ -53,6 +56,10 @@ function contentBytes(record: LedgerRecord): number {
       return 5;
     case RecordKind.TIME_TICKED:
       return 0;
+    case RecordKind.BRANCH_STATE_CHANGED:
+      return BRANCH_STATE_BYTES;
+    case RecordKind.DURABILITY_SET:
+      return DURABILITY_BYTES + MEMBER_BYTES * record.members.length;
     case RecordKind.EPOCH_BEGUN:
     case RecordKind.STATE_ROOT:
       return ENTRY_BYTES;

@@ -36,6 +36,8 @@ const COLUMN_OF: Record<RecordKind, EntryColumn | typeof MOVEMENT | undefined> =
   [RecordKind.HOLDS_EXPIRED]: "holdsExpired",
   [RecordKind.GROUP_COMMITTED]: "groupsCommitted",
   [RecordKind.TIME_TICKED]: undefined,
+  [RecordKind.BRANCH_STATE_CHANGED]: "branchStatesChanged",
+  [RecordKind.DURABILITY_SET]: "durabilitiesSet",
 };
 
 /** Fields of a payload by number. */

@@ -1,4 +1,4 @@
-import { Ledger } from "@bank/core";
+import { BranchState, Ledger } from "@bank/core";
 import { JournalService } from "@bank/proto";
 import { serve } from "@bank/rpc";
 import { RecordingLog } from "@bank/testkit";
@@ -13,7 +13,7 @@ const NOBODY = "http://127.0.0.1:1";
 function ledgerWith(addresses: readonly string[]): Ledger {
   const ledger = new Ledger({ hashSeed: 1 });
   addresses.forEach((address, i) => {
-    ledger.setBranch(i + 1, { name: `branch ${i + 1}`, address });
+    ledger.setBranch(i + 1, { name: `branch ${i + 1}`, address, state: BranchState.ACTIVE });
   });
   ledger.addEpoch({ number: 1, id: new Uint8Array(16).fill(5), firstPosition: 1, lossAccepted: false });
   return ledger;

@@ -90,6 +90,10 @@ export class NaiveBank {
         return "REQUEST_CANCELLED";
       case "registerBranch":
         return "done";
+      case "renameBranch":
+      case "setBranchState":
+      case "setDurability":
+        throw new Error(`the naive bank knows no ${command.kind}`);
       default:
         return this.item(command, at);
     }

@@ -1,10 +1,11 @@
 import type { AccountState } from "../account.ts";
+import { BranchState } from "../branch.ts";
 import { HoldState } from "../hold.ts";
 import type { AccountIndex, Position } from "../identifiers.ts";
 import type { AccountOpenedRecord, AccountUpdatedRecord, Posting } from "../record.ts";
 import { postingOf, RecordKind } from "../record.ts";
 import type { OtherRecord } from "./check-record.ts";
-import type { AccountDetails, Ledger } from "./ledger.ts";
+import type { AccountDetails, BranchEntry, Ledger } from "./ledger.ts";
 
 /**
  * Carries out a record that was checked. Each step is followed by how to take it back, and is done as a whole or not at
@@ -20,8 +21,8 @@ export function applyRecord(ledger: Ledger, record: OtherRecord): void {
       openAccount(ledger, record);
       return;
     case RecordKind.EPOCH_BEGUN: {
-      const { number, id, lossAccepted } = record;
-      ledger.addEpoch({ number, id, firstPosition: ledger.position, lossAccepted });
+      const { number, id, lossAccepted, promotedFrom } = record;
+      ledger.addEpoch({ number, id, firstPosition: ledger.position, lossAccepted, promotedFrom });
       ledger.undo(() => ledger.removeNewestEpoch());
       return;
     }
@@ -31,8 +32,22 @@ export function applyRecord(ledger: Ledger, record: OtherRecord): void {
       return;
     case RecordKind.BRANCH_REGISTERED: {
       const previous = ledger.branches.get(record.number);
-      ledger.setBranch(record.number, { name: record.name, address: record.address });
+      const { name, address } = record;
+      ledger.setBranch(record.number, { name, address, state: previous?.state ?? BranchState.ACTIVE });
       ledger.undo(() => ledger.setBranch(record.number, previous));
+      return;
+    }
+    case RecordKind.BRANCH_STATE_CHANGED: {
+      const previous = ledger.branches.get(record.target) as BranchEntry;
+      ledger.setBranch(record.target, { ...previous, state: record.state });
+      ledger.undo(() => ledger.setBranch(record.target, previous));
+      return;
+    }
+    case RecordKind.DURABILITY_SET: {
+      const previous = ledger.durability;
+      const { copies, members } = record;
+      ledger.setDurability({ copies, members, position: ledger.position });
+      ledger.undo(() => ledger.setDurability(previous));
       return;
     }
     case RecordKind.STATE_ROOT: {

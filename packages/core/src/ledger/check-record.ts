@@ -1,13 +1,16 @@
 import { AccountState, AccountType, isCustomerType } from "../account.ts";
 import { assert } from "../assert.ts";
+import { BranchState, isBranchState } from "../branch.ts";
 import { HoldState, type HoldView } from "../hold.ts";
-import type { AccountIndex, Position } from "../identifiers.ts";
-import { AMOUNT_MAX, BRANCH_NUMBER_MAX, EXPIRIES_PER_RECORD_MAX, RATE_MAX } from "../limits.ts";
+import { type AccountIndex, type Position, toHex } from "../identifiers.ts";
+import { AMOUNT_MAX, BRANCH_NUMBER_MAX, DURABILITY_MEMBERS_MAX, EXPIRIES_PER_RECORD_MAX, RATE_MAX } from "../limits.ts";
 import { fitsBalance } from "../money.ts";
 import { REJECTIONS } from "../reasons.ts";
 import type {
   AccountOpenedRecord,
   AccountUpdatedRecord,
+  BranchStateChangedRecord,
+  DurabilitySetRecord,
   HoldCapturedRecord,
   HoldExtendedRecord,
   HoldPlacedRecord,
@@ -64,6 +67,7 @@ export function checkRecord(ledger: Ledger, record: OtherRecord): void {
       return;
     case RecordKind.EPOCH_BEGUN:
       assert(record.number > (ledger.currentEpoch()?.number ?? 0), "epochs have ascending numbers");
+      assert(record.promotedFrom === undefined || record.promotedFrom.length === 16, "a copy id has 16 bytes");
       return;
     case RecordKind.CURRENCY_DEFINED:
       assert(record.currency === ledger.currencies.length, "currencies are defined in the order of their index");
@@ -75,6 +79,13 @@ export function checkRecord(ledger: Ledger, record: OtherRecord): void {
       return;
     case RecordKind.BRANCH_REGISTERED:
       assert(record.number >= 1 && record.number <= BRANCH_NUMBER_MAX, "a branch has a number in range");
+      assert(!ledger.isRetired(record.number), "a retired branch stays as it is");
+      return;
+    case RecordKind.BRANCH_STATE_CHANGED:
+      checkBranchState(ledger, record);
+      return;
+    case RecordKind.DURABILITY_SET:
+      checkDurability(ledger, record);
       return;
     case RecordKind.FORMAT_LEVEL_RAISED:
       assert(record.level > ledger.formatLevel, "a format level is raised");
@@ -138,13 +149,16 @@ function levelOf(record: OtherRecord): number {
       if (isCustomerType(type)) return isPlain && floor >= 0n ? 1 : 2;
       return isPlain && type === AccountType.CASH ? 1 : 2;
     }
-    case RecordKind.REJECTED:
-      return REJECTIONS[record.rejection.reason].number <= REJECTIONS.ACCOUNT_LIMIT_EXCEEDED.number &&
-        record.rejection.item === undefined
-        ? 1
-        : 2;
+    case RecordKind.REJECTED: {
+      const { number } = REJECTIONS[record.rejection.reason];
+      if (number > REJECTIONS.REQUEST_CANCELLED.number) return 3;
+      return number <= REJECTIONS.ACCOUNT_LIMIT_EXCEEDED.number && record.rejection.item === undefined ? 1 : 2;
+    }
+    case RecordKind.EPOCH_BEGUN:
+      return record.promotedFrom === undefined ? 1 : 3;
     default:
-      return record.kind <= RecordKind.STATE_ROOT ? 1 : 2;
+      if (record.kind <= RecordKind.STATE_ROOT) return 1;
+      return record.kind <= RecordKind.TIME_TICKED ? 2 : 3;
   }
 }
 
@@ -171,6 +185,29 @@ function checkAccountOpened(ledger: Ledger, record: AccountOpenedRecord): void {
       "a branch has one account of each type and currency",
     );
   }
+}
+
+function checkBranchState(ledger: Ledger, { target, state }: BranchStateChangedRecord): void {
+  const from = ledger.branches.get(target)?.state;
+  assert(from !== undefined && isBranchState(state), "a known branch comes to a known state");
+  assert(from !== BranchState.RETIRED && state !== from, "a branch changes until it is retired");
+  assert(state !== BranchState.RETIRED || !ledger.isCounted(target), "a branch that counts is not retired");
+}
+
+function checkDurability(ledger: Ledger, { copies, members }: DurabilitySetRecord): void {
+  assert(members.length <= DURABILITY_MEMBERS_MAX, "a bounded number of copies counts");
+  assert(
+    Number.isInteger(copies) && copies <= members.length && copies >= Math.min(1, members.length),
+    "some of the copies that count are enough",
+  );
+  let last = 0;
+  for (const { branch, copyId } of members) {
+    assert(branch > last && ledger.branches.has(branch), "the branches that count are known, and ascend");
+    assert(!ledger.isRetired(branch), "a retired branch does not count");
+    assert(copyId.length === 16, "a copy id has 16 bytes");
+    last = branch;
+  }
+  assert(new Set(members.map(({ copyId }) => toHex(copyId))).size === members.length, "a copy counts once");
 }
 
 function checkAccountUpdated(ledger: Ledger, { account, floor, ceiling }: AccountUpdatedRecord): void {

@@ -1,16 +1,23 @@
 import { parseFeesAccountName } from "../account.ts";
 import { assert } from "../assert.ts";
+import { BranchState } from "../branch.ts";
 import { checkCommand } from "../check-command.ts";
-import type { Command, Group, GroupItem, Request } from "../command.ts";
+import type { Administration, Command, Group, GroupItem, RegisterBranch, Request } from "../command.ts";
 import type { CommandHash } from "../command-hash.ts";
-import type { Position } from "../identifiers.ts";
+import type { BranchNumber, Position } from "../identifiers.ts";
 import { formatRequestId } from "../identifiers.ts";
 import { EXPIRIES_PER_RECORD_MAX, RECORDS_PER_COMMAND_MAX } from "../limits.ts";
-import { RefusalError } from "../reasons.ts";
+import { RefusalError, type RejectionReason } from "../reasons.ts";
 import type { HoldsExpiredRecord, LedgerRecord, Rejection } from "../record.ts";
 import { RecordKind, SYSTEM_PRINCIPAL } from "../record.ts";
 import { apply, unapply } from "./apply.ts";
 import { decideChangeState, decideOpenAccount, decideUpdateAccount } from "./decide-accounts.ts";
+import {
+  decideRegisterBranch,
+  decideRenameBranch,
+  decideSetBranchState,
+  decideSetDurability,
+} from "./decide-branches.ts";
 import { decideCaptureHold, decideExtendHold, decidePlaceHold, decideReleaseHold } from "./decide-holds.ts";
 import { decideDeposit, decideInterest, decideReverse, decideTransfer, decideWithdraw } from "./decide-movements.ts";
 import { Decision, type DecisionContext, type RecordLookup, Rejected } from "./decision.ts";
@@ -39,14 +46,10 @@ export function decide(
   requireLevel(ledger, command);
   const key = { id: request.id, hashLow: hash.low, hashHigh: hash.high };
   const context: DecisionContext = { ledger, principal, branch, request: key, lookup };
-  if (command.kind === "registerBranch") {
-    const { branch: number, name, address } = command;
-    return [{ kind: RecordKind.BRANCH_REGISTERED, principal, branch, request: key, number, name, address }];
-  }
   if (command.kind === "cancelRequest")
     return rejected(context, { reason: "REQUEST_CANCELLED", metadata: { request_id: formatRequestId(request.id) } });
-  if (!ledger.hasBranch(branch))
-    return rejected(context, { reason: "BRANCH_NOT_FOUND", metadata: { branch: String(branch) } });
+  const closed = isAboutBranches(command) ? undefined : whyClosed(ledger, branch);
+  if (closed !== undefined) return rejected(context, { reason: closed, metadata: { branch: String(branch) } });
   if (command.kind === "group") return decideGroup(context, command);
   const decided = decideItem(context, command);
   return decided instanceof Rejected ? rejected(context, decided) : decided;
@@ -77,7 +80,31 @@ function none(): undefined {
   return undefined;
 }
 
-function decideItem(context: DecisionContext, command: GroupItem): LedgerRecord[] | Rejected {
+/** What a decision can be about that is no group. */
+type Single = GroupItem | RegisterBranch | Administration;
+
+/** These look at all the branches that they name in one go. */
+function isAboutBranches(command: Command): command is RegisterBranch | Administration {
+  switch (command.kind) {
+    case "registerBranch":
+    case "renameBranch":
+    case "setBranchState":
+    case "setDurability":
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** Why nothing may be booked at a branch; undefined where it may. */
+function whyClosed(ledger: Ledger, branch: BranchNumber): RejectionReason | undefined {
+  if (branch === 0) return undefined;
+  const state = ledger.branches.get(branch)?.state;
+  if (state === undefined) return "BRANCH_NOT_FOUND";
+  return state === BranchState.RETIRED ? "BRANCH_RETIRED" : undefined;
+}
+
+function decideItem(context: DecisionContext, command: Single): LedgerRecord[] | Rejected {
   try {
     return run(new Decision(context), command);
   } catch (error) {
@@ -86,7 +113,7 @@ function decideItem(context: DecisionContext, command: GroupItem): LedgerRecord[
   }
 }
 
-function run(decision: Decision, command: GroupItem): LedgerRecord[] {
+function run(decision: Decision, command: Single): LedgerRecord[] {
   switch (command.kind) {
     case "openAccount":
       return decideOpenAccount(decision, command);
@@ -114,6 +141,14 @@ function run(decision: Decision, command: GroupItem): LedgerRecord[] {
       return decideReleaseHold(decision, command);
     case "extendHold":
       return decideExtendHold(decision, command);
+    case "registerBranch":
+      return decideRegisterBranch(decision, command);
+    case "renameBranch":
+      return decideRenameBranch(decision, command);
+    case "setBranchState":
+      return decideSetBranchState(decision, command);
+    case "setDurability":
+      return decideSetDurability(decision, command);
   }
 }
 
@@ -170,7 +205,11 @@ function levelOf(command: Command): number {
     case "deposit":
     case "withdraw":
     case "registerBranch":
+    case "renameBranch":
       return 1;
+    case "setBranchState":
+    case "setDurability":
+      return 3;
     case "transfer":
       return parseFeesAccountName(command.to) === undefined ? 1 : 2;
     case "openAccount": {

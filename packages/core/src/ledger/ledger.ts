@@ -1,6 +1,7 @@
 import type { AccountView, InternalAccountType, Metadata } from "../account.ts";
 import { AccountState, AccountType, isCustomerType, numberOfAlias } from "../account.ts";
 import { assert } from "../assert.ts";
+import { BranchState, type DurabilityMember } from "../branch.ts";
 import type { HoldView } from "../hold.ts";
 import type { AccountIndex, BranchNumber, CurrencyIndex, Position, RequestId } from "../identifiers.ts";
 import { AMOUNT_MAX, BRANCH_NUMBER_MAX } from "../limits.ts";
@@ -18,6 +19,17 @@ export interface CurrencyEntry {
 export interface BranchEntry {
   readonly name: string;
   readonly address: string;
+  readonly state: BranchState;
+}
+
+/** Which copies of the journal count, besides the bank's. */
+export interface DurabilityEntry {
+  /** How many of the members must have a write on disk before it counts as committed. 0: only the bank counts. */
+  readonly copies: number;
+  /** By ascending branch. */
+  readonly members: readonly DurabilityMember[];
+  /** Position of the record that says so; 0 where none ever did. */
+  readonly position: Position;
 }
 
 /** A term of one writer. It ends where the next begins. */
@@ -28,6 +40,8 @@ export interface EpochEntry {
   /** Position of its epoch record. */
   readonly firstPosition: Position;
   readonly lossAccepted: boolean;
+  /** 16 bytes: the copy id of the branch whose journal became the bank's; undefined for none. */
+  readonly promotedFrom?: Uint8Array | undefined;
 }
 
 /** What can be changed of an account. */
@@ -70,6 +84,7 @@ export class Ledger {
   readonly epochs: EpochEntry[] = [];
   readonly principals: string[] = [];
   root: StateRootEntry | undefined;
+  private durabilityEntry: DurabilityEntry = { copies: 0, members: [], position: 0 };
   private readonly principalIndexes = new Map<string, number>();
   private readonly currencyIndexes = new Map<string, CurrencyIndex>();
   /** The bank's own accounts by type, branch and currency. */
@@ -190,12 +205,27 @@ export class Ledger {
     return this.currencyIndexes.get(code);
   }
 
-  /** Whether commands may be booked there: the head office always, others once registered. */
+  /** What a write must reach before it counts as committed. */
+  get durability(): DurabilityEntry {
+    return this.durabilityEntry;
+  }
+
+  /** Whether a copy of this branch counts towards durability. */
+  isCounted(branch: BranchNumber): boolean {
+    return this.durabilityEntry.members.some((member) => member.branch === branch);
+  }
+
+  /** Whether there is such a branch: the head office always, others once registered. */
   hasBranch(branch: BranchNumber): boolean {
     return branch === 0 || this.branches.has(branch);
   }
 
-  /** Registered branches by ascending number, without the head office. */
+  /** Whether nothing is booked there any more. */
+  isRetired(branch: BranchNumber): boolean {
+    return branch !== 0 && this.branches.get(branch)?.state === BranchState.RETIRED;
+  }
+
+  /** Registered branches by ascending number, retired ones too, without the head office. */
   branchNumbers(): BranchNumber[] {
     return [...this.branches.keys()].sort((a, b) => a - b);
   }
@@ -360,24 +390,41 @@ export class Ledger {
   /** Sets or, with undefined, removes a branch. */
   setBranch(branch: BranchNumber, entry: BranchEntry | undefined): void {
     const previous = this.branches.get(branch);
-    if (previous !== undefined) this.digest.subtract(this.terms.branch(branch, previous));
+    if (previous !== undefined) this.subtractBranchTerms(branch, previous);
     if (entry === undefined) {
       this.branches.delete(branch);
     } else {
       this.branches.set(branch, entry);
       this.digest.add(this.terms.branch(branch, entry));
+      if (entry.state !== BranchState.ACTIVE) this.digest.add(this.terms.branchState(branch, entry.state));
     }
+  }
+
+  private subtractBranchTerms(branch: BranchNumber, entry: BranchEntry): void {
+    this.digest.subtract(this.terms.branch(branch, entry));
+    if (entry.state !== BranchState.ACTIVE) this.digest.subtract(this.terms.branchState(branch, entry.state));
+  }
+
+  setDurability(entry: DurabilityEntry): void {
+    const { durabilityEntry: previous } = this;
+    if (previous.position > 0) this.digest.subtract(this.terms.durability(previous));
+    this.durabilityEntry = entry;
+    if (entry.position > 0) this.digest.add(this.terms.durability(entry));
   }
 
   addEpoch(entry: EpochEntry): void {
     this.epochs.push(entry);
     this.digest.add(this.terms.epoch(entry));
+    const { number, promotedFrom } = entry;
+    if (promotedFrom !== undefined) this.digest.add(this.terms.promotion(number, promotedFrom));
   }
 
   removeNewestEpoch(): void {
     const entry = this.epochs.pop();
     assert(entry !== undefined, "there is an epoch to take away");
     this.digest.subtract(this.terms.epoch(entry));
+    const { number, promotedFrom } = entry;
+    if (promotedFrom !== undefined) this.digest.subtract(this.terms.promotion(number, promotedFrom));
   }
 
   /** Remembers how to take back a change of the record that is being applied. */

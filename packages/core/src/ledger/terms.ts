@@ -1,4 +1,5 @@
 import type { Metadata } from "../account.ts";
+import type { BranchState, DurabilityMember } from "../branch.ts";
 import type { HoldView } from "../hold.ts";
 import type { AccountIndex, BranchNumber, CurrencyIndex, Position, RequestId } from "../identifiers.ts";
 import type { AccountTable } from "./account-table.ts";
@@ -20,6 +21,12 @@ const Term = {
   HELD: 10,
   HOLD: 11,
   REVERSAL: 12,
+  /** Only of branches that are not active. */
+  BRANCH_STATE: 13,
+  /** Only once it was ever said which copies count. */
+  DURABILITY: 14,
+  /** Only of epochs that began with a promotion. */
+  PROMOTION: 15,
 } as const;
 
 /** What the counters' entry covers. */
@@ -110,6 +117,24 @@ export class Terms {
   }): TermHasher {
     const hasher = this.hasher.begin(Term.EPOCH).integer(entry.number).bytes(entry.id).integer(entry.firstPosition);
     return hasher.word(entry.lossAccepted ? 1 : 0).finish();
+  }
+
+  branchState(branch: BranchNumber, state: BranchState): TermHasher {
+    return this.hasher.begin(Term.BRANCH_STATE).word(branch).word(state).finish();
+  }
+
+  durability(entry: {
+    readonly copies: number;
+    readonly members: readonly DurabilityMember[];
+    readonly position: Position;
+  }): TermHasher {
+    const hasher = this.hasher.begin(Term.DURABILITY).word(entry.copies).word(entry.members.length);
+    for (const { branch, copyId } of entry.members) hasher.word(branch).bytes(copyId);
+    return hasher.integer(entry.position).finish();
+  }
+
+  promotion(epoch: number, from: Uint8Array): TermHasher {
+    return this.hasher.begin(Term.PROMOTION).integer(epoch).bytes(from).finish();
   }
 
   counters({ position, timeMs, nextAccountNumber, formatLevel, rootPosition, root }: Counters): TermHasher {
