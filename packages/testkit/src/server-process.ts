@@ -31,6 +31,8 @@ export class ServerProcess {
   private readonly waiting = new Set<() => void>();
   private stderr = "";
   private isOver = false;
+  /** While it is paused: kills it if the tests end without that. */
+  private guard: ChildProcess | undefined;
 
   constructor({ app, args, env = {} }: ServerProcessOptions) {
     const words = ["--conditions=bank-src", `${ROOT}apps/${app}/src/main.ts`, ...args];
@@ -52,9 +54,15 @@ export class ServerProcess {
     });
     this.ended = once(this.child, "close").then(([code]) => {
       this.isOver = true;
+      this.dismissGuard();
       this.wake();
       return { code: code as number | null, stdout: this.lines.join("\n"), stderr: this.stderr };
     });
+  }
+
+  /** Of the process, also after its end. Undefined where it could not even start. */
+  get pid(): number | undefined {
+    return this.child.pid;
   }
 
   /** Waits for a line on standard output. Rejects with all it has printed when it ends before that. */
@@ -80,10 +88,35 @@ export class ServerProcess {
     return this.ended;
   }
 
-  /** Tells it to stop, as a supervisor does. */
+  /** Tells it to stop, as a supervisor does. One that is paused goes on first. */
   terminate(): Promise<Ended> {
     this.child.kill("SIGTERM");
+    this.resume();
     return this.ended;
+  }
+
+  /**
+   * Stops it where it stands, as a machine that is suspended or starved: its connections live, and nothing is answered.
+   * Idempotent. It would never notice that nobody needs it any more, so it dies with whoever paused it.
+   */
+  pause(): void {
+    if (this.isOver || this.guard !== undefined) return;
+    this.child.kill("SIGSTOP");
+    // Its standard input ends when this process does, however that happens.
+    const script = 'cat; kill -KILL "$0"';
+    this.guard = spawn("sh", ["-c", script, String(this.child.pid)], { stdio: ["pipe", "ignore", "ignore"] });
+    this.guard.unref();
+  }
+
+  /** Lets it go on. Idempotent. */
+  resume(): void {
+    this.dismissGuard();
+    this.child.kill("SIGCONT");
+  }
+
+  private dismissGuard(): void {
+    this.guard?.kill("SIGKILL");
+    this.guard = undefined;
   }
 
   private async until<T>(find: () => T | undefined, what: string): Promise<T> {
