@@ -1,4 +1,4 @@
-import { type Ledger, mergeSessions, type Session } from "@bank/core";
+import { type Ledger, mergeSessions, RefusalError, type Session } from "@bank/core";
 import { type BatchResult, type CommandOutcome, type Failure, type ReadInfo, ReadInfoSchema } from "@bank/proto";
 import type { Consistency } from "@bank/replica";
 import {
@@ -30,7 +30,10 @@ export async function askedConsistency(
   context: HandlerContext,
   floor?: Session,
 ): Promise<{ readonly consistency: Consistency; readonly signal: AbortSignal }> {
-  const { mode, session: token } = readConsistency(context.requestHeader);
+  const { consistency, session: token } = readConsistency(context.requestHeader);
+  const { mode } = consistency;
+  if (mode === "bounded" || mode === "position" || mode === "time")
+    throw new RefusalError("INVALID_REQUEST", { problem: `this read cannot be ${mode}` });
   const session = token === undefined ? undefined : decodeSession(token);
   const seen = joined(mode === "local" ? undefined : session, floor);
   const signal = limitedSignal(context);
