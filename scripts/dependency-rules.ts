@@ -18,12 +18,13 @@ export interface Rule {
   readonly testOnly?: boolean;
 }
 
-const EVERY_LIBRARY = ["client", "core", "history", "journal", "node", "proto", "replica", "rpc", "store"];
+const EVERY_LIBRARY = ["checker", "client", "core", "history", "journal", "node", "proto", "replica", "rpc", "store"];
 
 /** By path, relative to the root. */
 export const RULES: Readonly<Record<string, Rule>> = {
   "packages/proto": { bank: [], npm: ["@bufbuild/protobuf", "@bufbuild/protovalidate"], pure: true },
   "packages/core": { bank: [], npm: [], pure: true },
+  "packages/checker": { bank: ["core"], npm: [], pure: true },
   "packages/journal": { bank: ["core", "proto"], npm: ["@bufbuild/protobuf"], pure: true },
   "packages/store": { bank: ["journal"] },
   // It drives a store through its port and never picks an engine, so it loads none.
