@@ -48,6 +48,10 @@ describe("the catalogue", () => {
       FLOOR_ABOVE_BALANCE: 26,
       CEILING_BELOW_BALANCE: 27,
       REQUEST_CANCELLED: 28,
+      BRANCH_RETIRED: 29,
+      BRANCH_IS_HEAD_OFFICE: 30,
+      BRANCH_STATE_UNCHANGED: 31,
+      BRANCH_COUNTED: 32,
     });
   });
 
