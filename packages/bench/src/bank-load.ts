@@ -1,9 +1,11 @@
 import { randomUUID } from "node:crypto";
+import type { Position } from "@bank/core";
 import {
   AccountService,
   AccountType,
   BatchItemSchema,
   DepositRequestSchema,
+  JournalService,
   TransactionService,
   TransferRequestSchema,
 } from "@bank/proto";
@@ -22,6 +24,7 @@ export class BankLoad {
   acknowledged = 0;
   private readonly transactions: Client<typeof TransactionService>;
   private readonly accounts: Client<typeof AccountService>;
+  private readonly journal: Client<typeof JournalService>;
   private readonly connection: ReturnType<typeof connectToServer>;
   private next = 0;
 
@@ -29,6 +32,7 @@ export class BankLoad {
     this.connection = connectToServer(url);
     this.transactions = createClient(TransactionService, this.connection.transport);
     this.accounts = createClient(AccountService, this.connection.transport);
+    this.journal = createClient(JournalService, this.connection.transport);
   }
 
   /** Opens the accounts and pays something into each. */
@@ -71,6 +75,12 @@ export class BankLoad {
       }),
     );
     await this.executeBatch(items);
+  }
+
+  /** How far the bank's journal goes. */
+  async position(): Promise<Position> {
+    const { position } = await this.journal.getPosition({});
+    return Number(position);
   }
 
   close(): void {

@@ -1,3 +1,5 @@
+import { BRANCH_LOADS, type BranchMeasurement } from "./branches/branch-rows.ts";
+import type { Layout } from "./branches/fleet.ts";
 import type { Measurement } from "./measure.ts";
 import type { RequestIdFigures } from "./request-ids.ts";
 import type { Row } from "./rows.ts";
@@ -6,6 +8,12 @@ import type { Row } from "./rows.ts";
 export interface Result {
   readonly row: Row;
   readonly rounds: readonly Measurement[];
+}
+
+/** A layout of branches, with what each round gave for each load. */
+export interface BranchResult {
+  readonly layout: Layout;
+  readonly rounds: readonly (readonly BranchMeasurement[])[];
 }
 
 /** A result as it goes into JSON. */
@@ -83,6 +91,48 @@ export function idTable(rounds: readonly (readonly RequestIdFigures[])[]): strin
     ];
   });
   return aligned([ID_HEADINGS, ...rows], 1);
+}
+
+const BRANCH_HEADINGS = [
+  "branches",
+  "load at the bank",
+  "per second (median)",
+  "min … max",
+  "p50 ms",
+  "p99 ms",
+  "lag p50 ms",
+  "lag p99 ms",
+];
+
+/** What branches cost the bank, and how late they are, as aligned text: medians of the rounds. */
+export function branchTable(layouts: readonly BranchResult[]): string {
+  const rows = layouts.flatMap(({ layout, rounds }) =>
+    BRANCH_LOADS.map(({ name, unit }, i) => {
+      const all = rounds.map((round) => round[i] as BranchMeasurement);
+      const rates = all.map(({ operationsPerSecond }) => operationsPerSecond);
+      const middle = (figure: (measured: BranchMeasurement) => number | undefined) => {
+        const figures = all.flatMap((measured) => figure(measured) ?? []);
+        return figures.length === 0 ? "–" : median(figures).toFixed(2);
+      };
+      return [
+        i === 0 ? layoutName(layout) : "",
+        name,
+        `${whole(median(rates))} ${unit}`,
+        `${whole(Math.min(...rates))} … ${whole(Math.max(...rates))}`,
+        middle(({ p50Ms }) => p50Ms),
+        middle(({ p99Ms }) => p99Ms),
+        middle(({ lagP50Ms }) => lagP50Ms),
+        middle(({ lagP99Ms }) => lagP99Ms),
+      ];
+    }),
+  );
+  return aligned([BRANCH_HEADINGS, ...rows], 2);
+}
+
+function layoutName({ branches, fanOut, ownProcesses }: Layout): string {
+  if (branches === 0) return "none";
+  const where = ownProcesses ? "processes of their own" : "one process";
+  return `${branches}, ${fanOut === undefined ? "direct" : `tree of ${fanOut} each`}, ${where}`;
 }
 
 /** Lines of cells in columns, the first ones to the left and numbers to the right. */
