@@ -85,20 +85,23 @@ export class Fleet {
 class Child {
   private readonly process: ChildProcess;
   private isOver = false;
+  /** Whoever waits for the answer to the question that was asked. */
+  private told: (answer: Answer) => void = () => undefined;
 
   constructor(file: string) {
     const path = fileURLToPath(new URL(file, import.meta.url));
     this.process = fork(path, { execArgv: ["--conditions=bank-src"], stdio: ["ignore", "ignore", "inherit", "ipc"] });
-    this.process.once("exit", () => {
+    this.process.on("message", (answer: Answer) => this.told(answer));
+    this.process.once("exit", (code) => {
       this.isOver = true;
+      this.told({ answer: "failed", problem: `it ended with ${code}` });
     });
   }
 
   async ask(ask: Ask): Promise<Answer> {
-    const answered = Promise.race([
-      once(this.process, "message").then(([answer]) => answer as Answer),
-      once(this.process, "exit").then(([code]): Answer => ({ answer: "failed", problem: `it ended with ${code}` })),
-    ]);
+    const answered = new Promise<Answer>((resolve) => {
+      this.told = resolve;
+    });
     this.process.send(ask);
     const answer = await answered;
     if (answer.answer === "failed") throw new Error(`a process of the benchmark failed: ${answer.problem}`);
