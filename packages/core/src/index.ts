@@ -22,6 +22,7 @@ export { checkCommand } from "./check-command.ts";
 export * from "./command.ts";
 export { CANCELLED_HASH, type CommandHash, hashCommand } from "./command-hash.ts";
 export { currencyCodes, currencyDecimals } from "./currency.ts";
+export { EPOCHS_PER_LINE, isPlausibleEpoch, nextLine } from "./epoch.ts";
 export { HoldState, type HoldView, isHoldState, remainingOf } from "./hold.ts";
 export {
   type AccountIndex,

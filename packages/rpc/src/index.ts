@@ -11,6 +11,7 @@ export {
   type ItemCase,
   requestFromForwarded,
 } from "./command-codec.ts";
+export { epochInterceptor, readEpoch } from "./epoch-header.ts";
 export {
   connectErrorFromFailure,
   connectErrorFromRefusal,

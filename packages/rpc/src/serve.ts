@@ -2,7 +2,7 @@ import { createServer as createHttp1Server, type Server } from "node:http";
 import { createServer as createHttp2Server, type ServerHttp2Session } from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
 import { assert, COMMANDS_PER_CALL_MAX, FRAME_BYTES_MAX } from "@bank/core";
-import { type ConnectRouter, createConnectRouter } from "@connectrpc/connect";
+import { type ConnectRouter, createConnectRouter, type Interceptor } from "@connectrpc/connect";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import { errorInterceptor, type ReportIncident, validationInterceptor } from "./interceptors.ts";
 import { type ReportUnsent, requestListener } from "./request-listener.ts";
@@ -44,6 +44,8 @@ export interface ServeOptions {
   readonly routes: (router: ConnectRouter, ending: AbortSignal) => void;
   readonly reportIncident: ReportIncident;
   readonly reportUnsent: ReportUnsent;
+  /** What else sees every call, before its message is looked at. It may throw `RefusalError`. */
+  readonly interceptors?: readonly Interceptor[];
 }
 
 /** A listening server. */
@@ -63,7 +65,7 @@ export interface Serving {
 export async function serve(options: ServeOptions): Promise<Serving> {
   const ending = new AbortController();
   const router = createConnectRouter({
-    interceptors: [errorInterceptor(options.reportIncident), validationInterceptor()],
+    interceptors: [errorInterceptor(options.reportIncident), ...(options.interceptors ?? []), validationInterceptor()],
     readMaxBytes: REQUEST_BYTES_MAX,
     acceptCompression: [compressionGzip, compressionBrotli],
     // Compressing a reply costs more than the ledger's work on it; compressed requests are still understood.
