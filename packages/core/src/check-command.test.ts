@@ -1,8 +1,18 @@
 import { describe, expect, it } from "vitest";
 import type { CustomerAccountType } from "./account.ts";
 import { AccountType } from "./account.ts";
+import { BranchState, type DurabilityMember } from "./branch.ts";
 import { checkCommand } from "./check-command.ts";
-import type { Command, Deposit, OpenAccount, RegisterBranch, Transfer } from "./command.ts";
+import type {
+  Command,
+  Deposit,
+  OpenAccount,
+  RegisterBranch,
+  RenameBranch,
+  SetBranchState,
+  SetDurability,
+  Transfer,
+} from "./command.ts";
 import { AMOUNT_MAX, METADATA_LENGTH_MAX } from "./limits.ts";
 
 const deposit: Deposit = { kind: "deposit", account: "1", amount: { currency: "USD", minor: 1n } };
@@ -15,6 +25,18 @@ const open: OpenAccount = {
   displayName: "Rainy days",
   currency: "USD",
 };
+
+const rename: RenameBranch = { kind: "renameBranch", target: 1, name: "North" };
+const state: SetBranchState = { kind: "setBranchState", target: 1, state: BranchState.DRAINING };
+const copy = (fill: number) => new Uint8Array(16).fill(fill);
+
+function durability(
+  copies: number,
+  count: number,
+  member: (i: number) => DurabilityMember = (i) => ({ branch: i + 1, copyId: copy(i) }),
+): SetDurability {
+  return { kind: "setDurability", copies, members: Array.from({ length: count }, (_, i) => member(i)) };
+}
 
 const emoji = "😀".repeat(64);
 
@@ -32,6 +54,13 @@ describe("checkCommand lets pass", () => {
     ["texts of 128 UTF-16 code units", { ...open, owner: emoji, displayName: "x".repeat(128) }],
     ["a branch", branch],
     ["the last branch", { ...branch, branch: 65_535, name: "", address: "" }],
+    ["a new name", rename],
+    ["a new name of 128 UTF-16 code units, for the last branch", { ...rename, target: 65_535, name: emoji }],
+    ["a state", state],
+    ["a state of the head office, which the ledger rejects", { ...state, target: 0 }],
+    ["copies that count", durability(2, 3)],
+    ["all copies of as many as there may be", durability(16, 16)],
+    ["the bank alone", durability(0, 0)],
     ["a branch with the longest texts", { ...branch, name: "x".repeat(128), address: "x".repeat(256) }],
   ])("%s", (_, command) => {
     expect(checkCommand(command)).toBeUndefined();
@@ -68,6 +97,38 @@ describe("checkCommand refuses", () => {
     ["a long branch name", { ...branch, name: "x".repeat(129) }, "name is longer than 128 characters"],
     ["half a surrogate pair in a branch name", { ...branch, name: "\ud800" }, "name is not well-formed Unicode"],
     ["a long address", { ...branch, address: "x".repeat(257) }, "address is longer than 256 characters"],
+    ["no new name", { ...rename, name: "" }, "name is empty"],
+    ["a long new name", { ...rename, name: `${emoji}x` }, "name is longer than 128 characters"],
+    ["half a surrogate pair in a new name", { ...rename, name: "\ud800" }, "name is not well-formed Unicode"],
+    ["a new name of the head office", { ...rename, target: 0 }, "a branch has a number from 1 to 65535"],
+    ["a new name of half a branch", { ...rename, target: 1.5 }, "a branch has a number from 1 to 65535"],
+    ["a new name beyond the last branch", { ...rename, target: 65_536 }, "a branch has a number from 1 to 65535"],
+    ["no state", { ...state, state: 0 as 1 }, "a branch is active, draining or retired"],
+    ["a state that there is not", { ...state, state: 4 as 3 }, "a branch is active, draining or retired"],
+    ["half a state", { ...state, state: 1.5 as 1 }, "a branch is active, draining or retired"],
+    ["a state of a negative branch", { ...state, target: -1 }, "a branch has a number from 1 to 65535"],
+    ["a state beyond the last branch", { ...state, target: 65_536 }, "a branch has a number from 1 to 65535"],
+    ["more copies than there may be", durability(1, 17), "at most 16 copies count, not 17"],
+    ["more copies than count", durability(4, 3), "copies is from 1 to 3, the number of branches that count"],
+    ["no copies of those that count", durability(0, 3), "copies is from 1 to 3, the number of branches that count"],
+    ["half a copy", durability(1.5, 3), "copies is from 1 to 3, the number of branches that count"],
+    ["copies of nobody", durability(1, 0), "without branches that count, copies is 0"],
+    ["a branch twice", durability(1, 2, (i) => ({ branch: 1, copyId: copy(i) })), "a branch counts once"],
+    [
+      "a copy twice",
+      durability(1, 2, (i) => ({ branch: i + 1, copyId: copy(1) })),
+      "branches that share one copy of the journal count once",
+    ],
+    [
+      "a copy of the head office",
+      durability(1, 1, (i) => ({ branch: 0, copyId: copy(i) })),
+      "a branch has a number from 1 to 65535",
+    ],
+    [
+      "a copy without an id",
+      durability(1, 1, () => ({ branch: 1, copyId: new Uint8Array(0) })),
+      "a copy id has 16 bytes, not 0",
+    ],
     ["half a surrogate pair in an address", { ...branch, address: "\ud800" }, "address is not well-formed Unicode"],
   ];
 

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { AccountState } from "../account.ts";
+import { BranchState } from "../branch.ts";
 import type { LedgerRecord } from "../record.ts";
 import { RecordKind } from "../record.ts";
 import { apply, unapply } from "./apply.ts";
@@ -44,6 +45,12 @@ function records(): LedgerRecord[] {
   world.apply(stateRoot(3));
   world.apply({ ...own, kind: RecordKind.TIME_TICKED });
   world.passTime(10);
+  world.must(branch(2));
+  world.must({ kind: "renameBranch", target: 2, name: "South" });
+  world.must({ kind: "setBranchState", target: 2, state: BranchState.DRAINING });
+  world.must({ kind: "setDurability", copies: 1, members: [{ branch: 1, copyId: new Uint8Array(16).fill(1) }] });
+  world.must({ kind: "setDurability", copies: 0, members: [] });
+  world.apply({ ...epochBegun(2), promotedFrom: new Uint8Array(16).fill(1) });
   expect(new Set(world.records.map(({ kind }) => kind)).size).toBe(Object.keys(RecordKind).length);
   expect(world.ledger.accounts.states).toContain(AccountState.FROZEN);
   return world.records;
@@ -63,6 +70,7 @@ const STEPS = [
   "post",
   "setBranch",
   "setDetails",
+  "setDurability",
   "setState",
 ] as const satisfies readonly (keyof Ledger)[];
 

@@ -1,12 +1,14 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { AccountState, AccountType } from "../account.ts";
 import { InvariantError } from "../assert.ts";
+import { BranchState } from "../branch.ts";
 import type { AccountIndex, CurrencyIndex } from "../identifiers.ts";
 import { AMOUNT_MAX, RATE_MAX } from "../limits.ts";
+import type { RejectionReason } from "../reasons.ts";
 import type { LedgerRecord } from "../record.ts";
 import { FORMAT_LEVEL_MAX, RecordKind } from "../record.ts";
 import { apply } from "./apply.ts";
-import { deposit, transfer } from "./ledger.test-util.ts";
+import { branch, deposit, epochBegun, transfer } from "./ledger.test-util.ts";
 import { World } from "./world.test-util.ts";
 
 const acted = { principal: "dev", branch: 0, request: undefined } as const;
@@ -40,6 +42,10 @@ beforeEach(() => {
   ended = place(100n, 0);
   world.must({ kind: "captureHold", hold, amount: usd(100n), to: "" });
   world.must({ kind: "releaseHold", hold: ended });
+  // Branch 2 counts, branch 3 is retired.
+  for (const number of [1, 2, 3]) world.must(branch(number));
+  world.must({ kind: "setBranchState", target: 3, state: BranchState.RETIRED });
+  world.must({ kind: "setDurability", copies: 1, members: [{ branch: 2, copyId: new Uint8Array(16).fill(2) }] });
 });
 
 function opened(changes: object): LedgerRecord {
@@ -82,6 +88,19 @@ function reversal(changes: object): LedgerRecord {
   return { ...acted, kind: RecordKind.REVERSAL, original: movement, ...posting, ...changes };
 }
 
+function branchState(target: number, state: number): LedgerRecord {
+  return { ...acted, kind: RecordKind.BRANCH_STATE_CHANGED, target, state: state as BranchState };
+}
+
+function durability(
+  copies: number,
+  branches: readonly number[] = [1, 2],
+  copyId = (branch: number) => new Uint8Array(16).fill(branch),
+): LedgerRecord {
+  const members = branches.map((number) => ({ branch: number, copyId: copyId(number) }));
+  return { ...acted, kind: RecordKind.DURABILITY_SET, copies, members };
+}
+
 const expired = (holds: number[]): LedgerRecord => ({ ...acted, kind: RecordKind.HOLDS_EXPIRED, holds });
 
 describe("apply refuses, with nothing changed,", () => {
@@ -91,7 +110,40 @@ describe("apply refuses, with nothing changed,", () => {
       () => ({ ...acted, kind: RecordKind.FORMAT_LEVEL_RAISED, level: FORMAT_LEVEL_MAX + 1 }),
       `format level ${FORMAT_LEVEL_MAX + 1} is unknown: use a newer program`,
     ],
-    "a kind that nobody knows": [() => ({ ...acted, kind: 22 }) as unknown as LedgerRecord, "known kind"],
+    "a kind that nobody knows": [() => ({ ...acted, kind: 24 }) as unknown as LedgerRecord, "known kind"],
+    "a state of nobody's branch": [() => branchState(9, 2), "a known branch comes to a known state"],
+    "a state of the head office": [() => branchState(0, 2), "a known branch comes to a known state"],
+    "a state of branches that nobody knows": [() => branchState(1, 4), "a known branch comes to a known state"],
+    "a state of a branch that it has": [() => branchState(1, 1), "a branch changes until it is retired"],
+    "a retired branch brought back": [() => branchState(3, 1), "a branch changes until it is retired"],
+    "a branch retired that counts": [() => branchState(2, 3), "a branch that counts is not retired"],
+    "a retired branch registered": [
+      () => ({ ...acted, kind: RecordKind.BRANCH_REGISTERED, number: 3, name: "", address: "" }),
+      "a retired branch stays as it is",
+    ],
+    "more copies than there are": [() => durability(3), "some of the copies that count are enough"],
+    "no copies of some": [() => durability(0), "some of the copies that count are enough"],
+    "half a copy": [() => durability(1.5), "some of the copies that count are enough"],
+    "copies of none": [() => durability(1, []), "some of the copies that count are enough"],
+    "copies out of order": [() => durability(1, [2, 1]), "are known, and ascend"],
+    "a branch that counts twice": [() => durability(1, [1, 1]), "are known, and ascend"],
+    "a copy at the head office": [() => durability(1, [0]), "are known, and ascend"],
+    "a copy of nobody's branch": [() => durability(1, [9]), "are known, and ascend"],
+    "a copy of a retired branch": [() => durability(1, [3]), "a retired branch does not count"],
+    "a copy without an id": [() => durability(1, [1], () => new Uint8Array(15)), "a copy id has 16 bytes"],
+    "a copy that counts twice": [() => durability(2, [1, 2], () => new Uint8Array(16)), "a copy counts once"],
+    "too many copies": [
+      () =>
+        durability(
+          1,
+          Array.from({ length: 17 }, (_, i) => i + 1),
+        ),
+      "a bounded number of copies counts",
+    ],
+    "a promotion of half a copy": [
+      () => ({ ...epochBegun(9), promotedFrom: new Uint8Array(8) }),
+      "a copy id has 16 bytes",
+    ],
     "money to a frozen account": [
       () => ({ ...acted, kind: RecordKind.TRANSFER, debit: PAYER, credit: FROZEN, amount: 1n }),
       "only between open accounts",
@@ -226,6 +278,37 @@ describe("at format level 1, apply refuses", () => {
     expect(() => apply(world.ledger, record())).toThrow("a format level that the journal has reached");
     world.ledger.formatLevel = 2;
     expect(problemOf(record())).not.toContain("format level");
+  });
+});
+
+describe("at format level 2, apply refuses", () => {
+  const rejected = (reason: RejectionReason): LedgerRecord => ({
+    ...acted,
+    request: requestOf(1),
+    kind: RecordKind.REJECTED,
+    rejection: { reason, metadata: {} },
+  });
+  const records: Record<string, () => LedgerRecord> = {
+    "a state of a branch": () => branchState(1, 2),
+    "copies that count": () => durability(1),
+    "no copies that count": () => durability(0, []),
+    "a promotion": () => ({ ...epochBegun(9), promotedFrom: new Uint8Array(16) }),
+    "a retired branch": () => rejected("BRANCH_RETIRED"),
+    "the head office": () => rejected("BRANCH_IS_HEAD_OFFICE"),
+    "a state that it has": () => rejected("BRANCH_STATE_UNCHANGED"),
+    "a branch that counts": () => rejected("BRANCH_COUNTED"),
+  };
+  it.each(Object.entries(records))("%s", (_, record) => {
+    world.ledger.formatLevel = 2;
+    expect(() => apply(world.ledger, record())).toThrow("a format level that the journal has reached");
+    world.ledger.formatLevel = 3;
+    expect(problemOf(record())).toBe("");
+  });
+
+  it("nothing that a ledger of that level can decide", () => {
+    world.ledger.formatLevel = 2;
+    expect(problemOf(rejected("REQUEST_CANCELLED"))).toBe("");
+    expect(problemOf(epochBegun(9))).toBe("");
   });
 });
 

@@ -3,8 +3,8 @@ import { HoldState, remainingOf } from "../hold.ts";
 import type { AccountIndex } from "../identifiers.ts";
 import type { LedgerRecord } from "../record.ts";
 import { apply, beginBatch } from "./apply.ts";
-import type { Ledger } from "./ledger.ts";
-import type { Batch } from "./ledger-bank.test-util.ts";
+import type { BranchEntry, Ledger } from "./ledger.ts";
+import { type Batch, BRANCH_STATES } from "./ledger-bank.test-util.ts";
 import type { NaiveAccount, NaiveBooks, NaiveChange } from "./naive-books.test-util.ts";
 import { sortedJson } from "./told.test-util.ts";
 
@@ -80,8 +80,13 @@ export function compareEverything(ledger: Ledger, books: NaiveBooks): void {
   for (const { position, reversedBy } of reversed)
     demand(ledger.reversalOf(position) === reversedBy, () => `${position} is not reversed by ${reversedBy}`);
   const branches = [...books.branches].sort(([a], [b]) => a - b);
-  const known = ledger.branchNumbers().map((number) => [number, ledger.branches.get(number)]);
+  const known = ledger.branchNumbers().map((number) => {
+    const { name, address, state } = ledger.branches.get(number) as BranchEntry;
+    return [number, { name, address, state: BRANCH_STATES[state] }];
+  });
   demand(sortedJson(known) === sortedJson(branches), () => `branches ${sortedJson(known)}`);
+  const durability = books.durability.get("it") ?? { copies: 0, members: [], position: 0 };
+  demand(sortedJson(ledger.durability) === sortedJson(durability), () => `durable ${sortedJson(ledger.durability)}`);
   const currencies = ledger.currencies.map(({ code }) => code);
   demand(sortedJson(currencies) === sortedJson([...books.currencies]), () => `currencies ${currencies}`);
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { AccountType } from "../account.ts";
+import { BranchState } from "../branch.ts";
 import type { AccountIndex, CurrencyIndex } from "../identifiers.ts";
 import { toHex } from "../identifiers.ts";
 import type { AccountOpenedRecord } from "../record.ts";
@@ -19,6 +20,7 @@ import {
   withdraw,
 } from "./ledger.test-util.ts";
 import type { Ledger } from "./ledger.ts";
+import { formatLevelRaised } from "./ledger-bank.test-util.ts";
 import { checkSums } from "./observe.test-util.ts";
 
 const acted = { principal: "dev", branch: 0 } as const;
@@ -40,6 +42,10 @@ function opened(change: Partial<AccountOpenedRecord>): AccountOpenedRecord {
     ...change,
   };
 }
+
+const epoch = { number: 2, id: new Uint8Array(16), firstPosition: 9, lossAccepted: false };
+const copy = (fill: number) => new Uint8Array(16).fill(fill);
+const member = (branch: number) => ({ branch, copyId: copy(branch) });
 
 describe("the digest", () => {
   // For ever: every journal holds digests that were made like this.
@@ -67,6 +73,58 @@ describe("the digest", () => {
       "e38445ed161173b1099d9ede805319b3",
       "ab5b8f420e196e6192cf8eedd648c0ab",
     ]);
+  });
+
+  // For ever, too: of what came with level 3.
+  it("of branches that change, and of copies that count, is the pinned one, step by step", () => {
+    const ledger = newLedger();
+    const digests: string[] = [];
+    const step = (run: () => unknown) => {
+      run();
+      digests.push(toHex(ledger.digestBytes()));
+    };
+    step(() => apply(ledger, epochBegun(1)));
+    step(() => apply(ledger, formatLevelRaised(3)));
+    step(() => execute(ledger, branch(1), { id: requestId(1) }));
+    step(() => execute(ledger, { kind: "renameBranch", target: 1, name: "East" }, { id: requestId(2) }));
+    step(() => execute(ledger, { kind: "setBranchState", target: 1, state: 2 }, { id: requestId(3) }));
+    step(() => execute(ledger, { kind: "setDurability", copies: 1, members: [member(1)] }, { id: requestId(4) }));
+    step(() => execute(ledger, { kind: "setDurability", copies: 0, members: [] }, { id: requestId(5) }));
+    step(() => execute(ledger, { kind: "setBranchState", target: 1, state: 3 }, { id: requestId(6) }));
+    step(() => apply(ledger, { ...epochBegun(2), promotedFrom: copy(1) }));
+    checkSums(ledger);
+    expect(digests).toEqual([
+      "e22fc2536fbf80fe58c67cd88430f8ae",
+      "67c2a75e14f37cb83dfa3a09fdabc8ec",
+      "362212e194aa2ad2604a7c759daffd92",
+      "281c2026293128c94482174732d6f401",
+      "4f76d397b160cabfbde9e4e97bab4a86",
+      "10a70898404d533ca78da7209298991d",
+      "dd7d98afbefd483be1482c8993ea6c65",
+      "c05a441a96c5f0ce546497fbfd5327fa",
+      "4545be4539f3360b9a602becb8243f10",
+    ]);
+  });
+
+  it("has nothing of a branch that is active, and of copies that were never chosen", () => {
+    const digest = (change: (ledger: Ledger) => unknown) => {
+      const ledger = smallLedger();
+      ledger.setBranch(1, { name: "", address: "", state: BranchState.ACTIVE });
+      change(ledger);
+      return toHex(ledger.digestBytes());
+    };
+    const before = digest(() => undefined);
+    const there = { name: "", address: "" };
+    expect(
+      digest((ledger) => {
+        ledger.setBranch(1, { ...there, state: BranchState.RETIRED });
+        ledger.setBranch(1, { ...there, state: BranchState.ACTIVE });
+        ledger.setDurability({ copies: 1, members: [member(1)], position: 4 });
+        ledger.setDurability({ copies: 0, members: [], position: 0 });
+        ledger.addEpoch({ ...epoch, promotedFrom: copy(1) });
+        ledger.removeNewestEpoch();
+      }),
+    ).toBe(before);
   });
 
   it("is that of the contents, whatever way led to them", () => {
@@ -98,11 +156,8 @@ describe("the digest", () => {
     ["a remembered request", (ledger) => ledger.addRequest(0, requestId(9), 9, 0, 0)],
     ["a principal", (ledger) => ledger.internPrincipal("ada")],
     ["a currency", (ledger) => ledger.addCurrency({ code: "JPY", decimals: 0 })],
-    ["a branch", (ledger) => ledger.setBranch(1, { name: "", address: "" })],
-    [
-      "an epoch",
-      (ledger) => ledger.addEpoch({ number: 2, id: new Uint8Array(16), firstPosition: 9, lossAccepted: false }),
-    ],
+    ["a branch", (ledger) => ledger.setBranch(1, { name: "", address: "", state: BranchState.ACTIVE })],
+    ["an epoch", (ledger) => ledger.addEpoch(epoch)],
     [
       "the root",
       (ledger) => {
@@ -144,17 +199,38 @@ describe("the digest", () => {
       (ledger) => ledger.addRequest(0, requestId(9), 8, 0, 0),
       (ledger) => ledger.addRequest(0, requestId(9), 9, 1, 0),
       (ledger) => ledger.addRequest(0, requestId(9), 9, 0, 1),
-      (ledger) => ledger.setBranch(1, { name: "", address: "" }),
-      (ledger) => ledger.setBranch(2, { name: "", address: "" }),
-      (ledger) => ledger.setBranch(1, { name: "x", address: "" }),
-      (ledger) => ledger.setBranch(1, { name: "", address: "x" }),
+      (ledger) => ledger.setBranch(1, { name: "", address: "", state: BranchState.ACTIVE }),
+      (ledger) => ledger.setBranch(2, { name: "", address: "", state: BranchState.ACTIVE }),
+      (ledger) => ledger.setBranch(1, { name: "x", address: "", state: BranchState.ACTIVE }),
+      (ledger) => ledger.setBranch(1, { name: "", address: "x", state: BranchState.ACTIVE }),
+      (ledger) => ledger.setBranch(1, { name: "", address: "", state: BranchState.DRAINING }),
+      (ledger) => ledger.setBranch(1, { name: "", address: "", state: BranchState.RETIRED }),
+      (ledger) => ledger.setBranch(2, { name: "", address: "", state: BranchState.RETIRED }),
+      ...[
+        {},
+        { copies: 2 },
+        { position: 5 },
+        { members: [{ branch: 1, copyId: copy(1) }] },
+        { members: [member(1), member(3)] },
+        { members: [member(1), { branch: 2, copyId: copy(3) }] },
+        { copies: 0, members: [] },
+      ].map(
+        (change) => (ledger: Ledger) =>
+          ledger.setDurability({ copies: 1, members: [member(1), member(2)], position: 4, ...change }),
+      ),
       (ledger) => ledger.addCurrency({ code: "JPY", decimals: 0 }),
       (ledger) => ledger.addCurrency({ code: "JPY", decimals: 1 }),
       (ledger) => ledger.addCurrency({ code: "KRW", decimals: 0 }),
-      ...[{}, { number: 3 }, { id: new Uint8Array(16).fill(1) }, { firstPosition: 8 }, { lossAccepted: true }].map(
-        (change) => (ledger: Ledger) =>
-          ledger.addEpoch({ number: 2, id: new Uint8Array(16), firstPosition: 9, lossAccepted: false, ...change }),
-      ),
+      ...[
+        {},
+        { number: 3 },
+        { id: copy(1) },
+        { firstPosition: 8 },
+        { lossAccepted: true },
+        { promotedFrom: copy(0) },
+        { promotedFrom: copy(1) },
+        { number: 3, promotedFrom: copy(1) },
+      ].map((change) => (ledger: Ledger) => ledger.addEpoch({ ...epoch, ...change })),
     ];
     const digests = changes.map((change) => {
       const ledger = smallLedger();

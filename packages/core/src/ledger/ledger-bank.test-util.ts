@@ -1,4 +1,5 @@
 import { AccountState, AccountType } from "../account.ts";
+import { BranchState } from "../branch.ts";
 import { checkCommand } from "../check-command.ts";
 import type { Request } from "../command.ts";
 import { hashCommand } from "../command-hash.ts";
@@ -23,6 +24,11 @@ const STATES = {
   [AccountState.OPEN]: "open",
   [AccountState.FROZEN]: "frozen",
   [AccountState.CLOSED]: "closed",
+} as const;
+export const BRANCH_STATES = {
+  [BranchState.ACTIVE]: "active",
+  [BranchState.DRAINING]: "draining",
+  [BranchState.RETIRED]: "retired",
 } as const;
 const MOVEMENTS = {
   [RecordKind.DEPOSIT]: "deposit",
@@ -171,6 +177,10 @@ export function lineOf(ledger: Ledger, position: Position, record: LedgerRecord)
       return told.currency(record.code, record.decimals);
     case RecordKind.BRANCH_REGISTERED:
       return told.branch(record.number, record.name, record.address);
+    case RecordKind.BRANCH_STATE_CHANGED:
+      return told.branchState(record.target, BRANCH_STATES[record.state]);
+    case RecordKind.DURABILITY_SET:
+      return told.durability(record.copies, record.members);
     case RecordKind.ACCOUNT_OPENED: {
       const { alias = "", ceiling, displayName, floor, homeBranch: branch, metadata = {}, owner, type } = record;
       const currency = ledger.currencies[record.currency]?.code ?? "?";

@@ -1,7 +1,8 @@
 import type { Command, GroupItem, Request } from "../command.ts";
 import { changeState, openAccount, updateAccount } from "./naive-accounts.test-util.ts";
 import { NaiveBooks } from "./naive-books.test-util.ts";
-import { checkBranch, NaiveNo } from "./naive-checks.test-util.ts";
+import { changeBranches, checkBranch } from "./naive-branches.test-util.ts";
+import { NaiveNo } from "./naive-checks.test-util.ts";
 import { captureHold, expireHolds, extendHold, placeHold, releaseHold } from "./naive-holds.test-util.ts";
 import { malformedIn } from "./naive-malformed.test-util.ts";
 import { applyInterest, deposit, reverse, transfer, withdraw } from "./naive-movements.test-util.ts";
@@ -31,8 +32,8 @@ interface Answered {
  * nothing in here is taken from the ledger that it is compared with.
  */
 export class NaiveBank {
-  /** Whether it is an old bank, at level 1, which knows no more than it always did. */
-  level: 1 | 2 = 2;
+  /** How much of what there is it knows: an old bank, at level 1, no more than it always did. */
+  level: 1 | 2 | 3 = 3;
   readonly books = new NaiveBooks();
   private readonly answers = new Map<string, Answered>();
 
@@ -90,22 +91,24 @@ export class NaiveBank {
     let item: number | undefined;
     let no: NaiveNo | undefined;
     try {
-      if (this.level === 1 && !wasAlwaysThere(command))
-        throw new NaiveNo("FORMAT_LEVEL_TOO_LOW", { level: "1", needed: "2" });
+      const needed = since(command);
+      if (this.level < needed)
+        throw new NaiveNo("FORMAT_LEVEL_TOO_LOW", { level: `${this.level}`, needed: `${needed}` });
       if (command.kind === "cancelRequest") throw new NaiveNo("REQUEST_CANCELLED", { request_id: uuidOf(request) });
-      if (command.kind !== "registerBranch") checkBranch(books, request.branch);
-      if (command.kind === "group") {
+      if (isOfBranches(command)) {
+        changeBranches(books, request.branch, command);
+      } else if (command.kind === "group") {
+        checkBranch(books, request.branch);
         for (const [done, each] of command.items.entries()) {
           item = done + 1;
           carryOut(books, request.branch, each);
         }
         item = undefined;
         books.say(told.group(books.position - before));
-      } else if (command.kind === "registerBranch") {
-        const { branch, name, address } = command;
-        books.say(told.branch(branch, name, address));
-        books.putBranch(branch, name, address);
-      } else carryOut(books, request.branch, command);
+      } else {
+        checkBranch(books, request.branch);
+        carryOut(books, request.branch, command);
+      }
     } catch (error) {
       if (!(error instanceof NaiveNo)) throw error;
       no = error;
@@ -165,21 +168,29 @@ function carryOut(books: NaiveBooks, branch: number, command: GroupItem): void {
   }
 }
 
-/** Whether a command says nothing that came with format level 2. */
-function wasAlwaysThere(command: Command): boolean {
+function isOfBranches(command: Command): command is Parameters<typeof changeBranches>[2] {
+  return ["registerBranch", "renameBranch", "setBranchState", "setDurability"].includes(command.kind);
+}
+
+/** The format level with which a command came. */
+function since(command: Command): 1 | 2 | 3 {
   switch (command.kind) {
     case "deposit":
     case "withdraw":
     case "registerBranch":
-      return true;
+    case "renameBranch":
+      return 1;
     case "transfer":
-      return !/^fees\/(0|[1-9][0-9]{0,4})\/[A-Z]{3}$/.test(command.to);
+      return /^fees\/(0|[1-9][0-9]{0,4})\/[A-Z]{3}$/.test(command.to) ? 2 : 1;
     case "openAccount": {
       const { alias = "", ceiling, floor = 0n, metadata = {} } = command;
-      return alias === "" && ceiling === undefined && floor === 0n && Object.keys(metadata).length === 0;
+      return alias === "" && ceiling === undefined && floor === 0n && Object.keys(metadata).length === 0 ? 1 : 2;
     }
+    case "setBranchState":
+    case "setDurability":
+      return 3;
     default:
-      return false;
+      return 2;
   }
 }
 
@@ -194,6 +205,8 @@ function bodyOf(command: Command): string {
 
 function plain(command: Command): unknown {
   const body: Record<string, unknown> = { ...command, expectedVersion: undefined };
+  if (command.kind === "setDurability")
+    return { ...body, members: command.members.map(({ branch }) => branch).sort((a, b) => a - b) };
   if (command.kind !== "openAccount") return body;
   const { alias = "", floor = 0n, metadata = {} } = command;
   return { ...body, alias, floor, metadata };

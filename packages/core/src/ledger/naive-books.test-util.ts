@@ -1,4 +1,4 @@
-import { type ToldState, told, toldAt } from "./told.test-util.ts";
+import { type ToldBranchState, type ToldMember, type ToldState, told, toldAt } from "./told.test-util.ts";
 
 export type NaiveAccountType = "savings" | "checking" | "cash" | "interest" | "fees";
 
@@ -46,6 +46,18 @@ export interface NaiveTransaction {
   readonly reversedBy: number | undefined;
 }
 
+export interface NaiveBranch {
+  readonly name: string;
+  readonly address: string;
+  readonly state: ToldBranchState;
+}
+
+export interface NaiveDurability {
+  readonly copies: number;
+  readonly members: readonly ToldMember[];
+  readonly position: number;
+}
+
 /** What an account was right after the record at a position. */
 export interface NaiveChange {
   readonly position: number;
@@ -89,7 +101,9 @@ export class NaiveBooks {
   /** Numbers of accounts, by alias. */
   readonly aliases = new Map<string, string>();
   readonly currencies = new Set<string>();
-  readonly branches = new Map<number, { readonly name: string; readonly address: string }>();
+  readonly branches = new Map<number, NaiveBranch>();
+  /** Under the name `it`: what was said last, if anything. */
+  readonly durability = new Map<"it", NaiveDurability>();
   /** By position, ended ones too. */
   readonly holds = new Map<number, NaiveHold>();
   readonly openHolds = new Map<number, NaiveHold>();
@@ -180,8 +194,8 @@ export class NaiveBooks {
     this.put(this.transactions, transaction.position, transaction);
   }
 
-  putBranch(number: number, name: string, address: string): void {
-    this.put(this.branches, number, { name, address });
+  putBranch(number: number, branch: NaiveBranch): void {
+    this.put(this.branches, number, branch);
   }
 
   /** Sets an entry of one of these maps, or of any other that is to be taken back with them. */

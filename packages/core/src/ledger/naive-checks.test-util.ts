@@ -21,10 +21,6 @@ export class NaiveNo extends Error {
   }
 }
 
-export function checkBranch(books: NaiveBooks, branch: number): void {
-  if (branch !== 0 && !books.branches.has(branch)) throw new NaiveNo("BRANCH_NOT_FOUND", { branch: `${branch}` });
-}
-
 /** The customer's account that is named. */
 export function findCustomer(books: NaiveBooks, reference: string): NaiveAccount {
   const account = books.customer(reference);

@@ -31,11 +31,20 @@ function formProblem(command: Exclude<Command, { kind: "group" }>): boolean {
     case "cancelRequest":
       return false;
     case "registerBranch":
-      return (
-        !(command.branch >= 1 && command.branch <= 65_535) ||
-        badText(command.name, 128) ||
-        badText(command.address, 256)
-      );
+      return badBranch(command.branch) || badText(command.name, 128) || badText(command.address, 256);
+    case "renameBranch":
+      return badBranch(command.target) || command.name === "" || badText(command.name, 128);
+    case "setBranchState":
+      return ![1, 2, 3].includes(command.state) || (command.target !== 0 && badBranch(command.target));
+    case "setDurability": {
+      const { copies, members } = command;
+      const different = (values: readonly string[]) => new Set(values).size === members.length;
+      if (members.length > 16 || members.some(({ branch, copyId }) => badBranch(branch) || copyId.length !== 16))
+        return true;
+      if (!different(members.map(({ branch }) => `${branch}`))) return true;
+      if (!different(members.map(({ copyId }) => copyId.join()))) return true;
+      return members.length === 0 ? copies !== 0 : ![...members.keys()].includes(copies - 1);
+    }
     case "openAccount": {
       const { type, alias = "", floor = 0n, ceiling = 1n } = command;
       if (badText(command.owner, 128) || badText(command.displayName, 128) || badMetadata(command.metadata))
@@ -103,6 +112,10 @@ function badCeiling(ceiling: bigint): boolean {
 
 function badReference(reference: string): boolean {
   return reference === "" || badText(reference, 64);
+}
+
+function badBranch(branch: number): boolean {
+  return !(branch >= 1 && branch <= 65_535);
 }
 
 function badPosition(position: number): boolean {

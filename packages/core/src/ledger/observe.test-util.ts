@@ -1,4 +1,5 @@
 import { AccountState, AccountType, internalAccountName, isCustomerType } from "../account.ts";
+import { BranchState } from "../branch.ts";
 import type { AccountIndex, CurrencyIndex } from "../identifiers.ts";
 import { bytesEqual, toHex } from "../identifiers.ts";
 import { AMOUNT_MAX } from "../limits.ts";
@@ -52,7 +53,12 @@ export function observe(ledger: Ledger, probes: Probes = NO_PROBES): unknown {
     requests,
     currencies: ledger.currencies.map((entry) => ({ ...entry, found: ledger.currencyIndex(entry.code) })),
     branches: ledger.branchNumbers().map((number) => [number, { ...ledger.branches.get(number) }]),
-    epochs: ledger.epochs.map((entry) => ({ ...entry, id: toHex(entry.id) })),
+    durability: ledger.durability,
+    epochs: ledger.epochs.map(({ promotedFrom, ...entry }) => ({
+      ...entry,
+      id: toHex(entry.id),
+      promotedFrom: promotedFrom && toHex(promotedFrom),
+    })),
     principals: [...ledger.principals],
     totals: [...totals(ledger)],
     probed: {
@@ -61,7 +67,11 @@ export function observe(ledger: Ledger, probes: Probes = NO_PROBES): unknown {
       internal: internal.map(({ type, number }) =>
         probes.currencies.map((_, currency) => ledger.findInternalAccount(type, number, currency as CurrencyIndex)),
       ),
-      branches: probes.branches.map((number) => ledger.hasBranch(number)),
+      branches: probes.branches.map((number) => [
+        ledger.hasBranch(number),
+        ledger.isRetired(number),
+        ledger.isCounted(number),
+      ]),
     },
   };
 }
@@ -125,10 +135,20 @@ export function recomputeDigest(ledger: Ledger): Uint8Array {
   for (const [index, name] of ledger.principals.entries()) add(term(4).word(index).text(name));
   for (const [index, entry] of ledger.currencies.entries())
     add(term(5).word(index).text(entry.code).word(entry.decimals));
-  for (const [number, entry] of ledger.branches) add(term(6).word(number).text(entry.name).text(entry.address));
+  for (const [number, entry] of ledger.branches) {
+    add(term(6).word(number).text(entry.name).text(entry.address));
+    if (entry.state !== BranchState.ACTIVE) add(term(13).word(number).word(entry.state));
+  }
+  const { copies, members, position } = ledger.durability;
+  if (position > 0) {
+    const durability = term(14).word(copies).word(members.length);
+    for (const { branch, copyId } of members) durability.word(branch).bytes(copyId);
+    add(durability.integer(position));
+  }
   for (const entry of ledger.epochs) {
     const epoch = term(7).integer(entry.number).bytes(entry.id).integer(entry.firstPosition);
     add(epoch.word(entry.lossAccepted ? 1 : 0));
+    if (entry.promotedFrom !== undefined) add(term(15).integer(entry.number).bytes(entry.promotedFrom));
   }
   const counters = term(8).integer(ledger.position).integer(ledger.timeMs).integer(ledger.nextAccountNumber);
   counters.integer(ledger.root?.position ?? 0);

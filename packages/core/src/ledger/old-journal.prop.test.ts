@@ -8,10 +8,10 @@ import { CURRENCIES, RandomRequests } from "./random-requests.test-util.ts";
 import { Twins } from "./twins.test-util.ts";
 
 const COMMANDS = 3000;
-/** Record kinds of format level 1. */
-const KIND_MAX_1 = 9;
+/** The last record kinds of format levels 1 and 2. */
+const [KIND_MAX_1, KIND_MAX_2] = [9, 21] as const;
 
-it(`a journal of level 1 holds nothing newer until it is raised, then everything ${seeded("ledger/old-journal.prop.test.ts")}`, () => {
+it(`a journal of an old level holds nothing newer until it is raised, then everything ${seeded("ledger/old-journal.prop.test.ts")}`, () => {
   const random = new Random(SEED);
   const twins = new Twins(random.word(), 1);
   const { bank, ledger, twin } = twins;
@@ -39,8 +39,16 @@ it(`a journal of level 1 holds nothing newer until it is raised, then everything
 
   twins.own(formatLevelRaised(2));
   twin.level = 2;
-  expect(work()).not.toContain("FORMAT_LEVEL_TOO_LOW");
+  expect(work()).toContain("FORMAT_LEVEL_TOO_LOW");
+  const older = bank.journal.length;
+  expect(bank.journal.every(({ kind }) => kind <= KIND_MAX_2)).toBe(true);
   expect(bank.journal.slice(old).some(({ kind }) => kind > KIND_MAX_1 + 1)).toBe(true);
+  expect(ledger.formatLevel).toBe(2);
+
+  twins.own(formatLevelRaised(3));
+  twin.level = 3;
+  expect(work()).not.toContain("FORMAT_LEVEL_TOO_LOW");
+  expect(bank.journal.slice(older).some(({ kind }) => kind > KIND_MAX_2)).toBe(true);
   twins.commit();
 
   const replica = new Ledger({ hashSeed: random.word() });

@@ -2,15 +2,10 @@ import { describe, expect, it } from "vitest";
 import type { Command } from "../command.ts";
 import { AMOUNT_MAX } from "../limits.ts";
 import { OPERATIONS } from "../operations.ts";
+import { FORMAT_LEVEL_MAX } from "../record.ts";
+import { BRANCH_LADDERS, type Ladder, ladder, RETIRED, set } from "./ladder.test-util.ts";
 import { branch, deposit, transfer, withdraw } from "./ledger.test-util.ts";
 import { World } from "./world.test-util.ts";
-
-/** One command that breaks every rule, and how each rule is kept in the end. */
-interface Ladder {
-  readonly command: Record<string, unknown>;
-  /** In the order of precedence: the reason that is told now, and what mends it. */
-  readonly steps: readonly (readonly [reason: string, mend: () => void])[];
-}
 
 const usd = (minor: bigint) => ({ currency: "USD", minor });
 
@@ -101,7 +96,7 @@ const LADDERS: Readonly<Record<Command["kind"], (world: World) => Ladder>> = {
       ["INVALID_REQUEST", () => set(command, { account: "none" })],
       ["INVALID_AMOUNT", () => set(command, { amount: { currency: "XYZ", minor: 100n } })],
       ["UNKNOWN_CURRENCY", () => set(command, { amount: { currency: "EUR", minor: 100n } })],
-      atBranch(world),
+      ...atBranch(world),
       ["ACCOUNT_NOT_FOUND", () => set(command, { account: closed })],
       ["STALE_VERSION", () => set(command, { expectedVersion: undefined })],
       ["CURRENCY_MISMATCH", () => set(command, { amount: usd(100n) })],
@@ -126,7 +121,7 @@ const LADDERS: Readonly<Record<Command["kind"], (world: World) => Ladder>> = {
       ["INVALID_REQUEST", () => set(command, { account: "none" })],
       ["INVALID_AMOUNT", () => set(command, { amount: { currency: "XYZ", minor: 100n } })],
       ["UNKNOWN_CURRENCY", () => set(command, { amount: { currency: "EUR", minor: 100n } })],
-      atBranch(world),
+      ...atBranch(world),
       ["ACCOUNT_NOT_FOUND", () => set(command, { account: closed })],
       ["STALE_VERSION", () => set(command, { expectedVersion: undefined })],
       ["CURRENCY_MISMATCH", () => set(command, { amount: usd(100n) })],
@@ -338,34 +333,24 @@ const LADDERS: Readonly<Record<Command["kind"], (world: World) => Ladder>> = {
     // What is cancelled is answered by a rejection: the only answer that a cancelled request can have.
     return {
       command: { kind: "cancelRequest" },
-      steps: [["FORMAT_LEVEL_TOO_LOW", () => (world.ledger.formatLevel = 2)]],
+      steps: [["FORMAT_LEVEL_TOO_LOW", () => (world.ledger.formatLevel = FORMAT_LEVEL_MAX)]],
     };
   },
 
-  registerBranch: (world) => {
-    const command = { ...branch(1), branch: 0 };
-    return { command, steps: [["INVALID_REQUEST", () => set(command, { branch: world.branch + 1 })]] };
-  },
+  ...BRANCH_LADDERS,
 };
 
-function ladder(world: World, command: Record<string, unknown>, steps: Ladder["steps"]): Ladder {
-  world.must(branch(1));
-  world.branch = 9;
-  world.ledger.formatLevel = steps.some(([reason]) => reason === "FORMAT_LEVEL_TOO_LOW") ? 1 : 2;
-  return { command, steps };
-}
-
 function levelAndBranch(world: World): Ladder["steps"] {
-  return [["FORMAT_LEVEL_TOO_LOW", () => (world.ledger.formatLevel = 2)], atBranch(world)];
+  // No more than it needs.
+  return [["FORMAT_LEVEL_TOO_LOW", () => (world.ledger.formatLevel = 2)], ...atBranch(world)];
 }
 
 /** Nothing was ever booked at branch 1: its accounts are not open. */
-function atBranch(world: World): Ladder["steps"][number] {
-  return ["BRANCH_NOT_FOUND", () => (world.branch = world.ledger.hasBranch(2) ? 2 : 1)];
-}
-
-function set(command: Record<string, unknown>, changes: Record<string, unknown>): void {
-  Object.assign(command, changes);
+function atBranch(world: World): Ladder["steps"] {
+  return [
+    ["BRANCH_NOT_FOUND", () => (world.branch = RETIRED)],
+    ["BRANCH_RETIRED", () => (world.branch = world.ledger.hasBranch(2) ? 2 : 1)],
+  ];
 }
 
 /** Accounts of which the first is closed, the second frozen and the third open. */

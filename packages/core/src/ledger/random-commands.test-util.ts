@@ -2,14 +2,12 @@ import type { Command, GroupItem } from "../command.ts";
 import type { Money } from "../money.ts";
 import type { Random } from "../random.test-util.ts";
 import { isInternal, type NaiveAccount, type NaiveBooks, type NaiveHold } from "./naive-books.test-util.ts";
+import { BRANCHES, NO_BRANCH, RandomBranches } from "./random-branches.test-util.ts";
 
 const MAX = 2n ** 63n - 1n;
 const MIN = -(2n ** 63n);
 const RATES = [0, 1, 12_345, 2_500_000, 1_250_000, 500_000, 333_333, 4_999_999] as const;
 const LARGE_RATES = [12_500_000, 25_000_000, 50_000_000, 100_000_000] as const;
-export const BRANCHES = [0, 1, 2, 3, 4] as const;
-/** A branch that never registers. */
-export const NO_BRANCH = 9;
 
 export interface CommandOptions {
   readonly accountsMax: number;
@@ -18,7 +16,9 @@ export interface CommandOptions {
   readonly edges: boolean;
 }
 
-type Kind = Exclude<Command["kind"], "group" | "cancelRequest">;
+/** Whatever is no group. */
+export type Single = Exclude<Command, { kind: "group" | "cancelRequest" }>;
+type Kind = Single["kind"];
 
 /** How often of a hundred or so. */
 const WEIGHTS: Readonly<Record<Kind, number>> = {
@@ -37,6 +37,9 @@ const WEIGHTS: Readonly<Record<Kind, number>> = {
   releaseHold: 2.5,
   extendHold: 3.5,
   registerBranch: 2,
+  renameBranch: 0.7,
+  setBranchState: 2.5,
+  setDurability: 1,
 };
 const KINDS = Object.keys(WEIGHTS) as Kind[];
 const WEIGHT_SUM = Object.values(WEIGHTS).reduce((sum, weight) => sum + weight, 0);
@@ -49,14 +52,16 @@ export class RandomCommands {
   private readonly random: Random;
   private readonly books: NaiveBooks;
   private readonly options: CommandOptions;
+  private readonly branches: RandomBranches;
 
   constructor(random: Random, books: NaiveBooks, options: CommandOptions) {
     this.random = random;
     this.books = books;
     this.options = options;
+    this.branches = new RandomBranches(random, books);
   }
 
-  next(): Exclude<Command, { kind: "group" | "cancelRequest" }> {
+  next(): Single {
     const { books, random } = this;
     if (books.customerCount < 6) return this.openAccount(true);
     let at = random.below(WEIGHT_SUM * 10) / 10;
@@ -64,7 +69,18 @@ export class RandomCommands {
       at -= WEIGHTS[each];
       return at < 0;
     });
-    return kind === "registerBranch" ? this.registerBranch() : this.item(kind ?? "transfer");
+    switch (kind) {
+      case "registerBranch":
+        return this.branches.register();
+      case "renameBranch":
+        return this.branches.rename();
+      case "setBranchState":
+        return this.branches.setState();
+      case "setDurability":
+        return this.branches.setDurability();
+      default:
+        return this.item(kind ?? "transfer");
+    }
   }
 
   /** One that will most likely be done, whatever else is done before it. */
@@ -172,13 +188,6 @@ export class RandomCommands {
       floor: floor ?? random.pick([undefined, 0n]),
       ceiling,
     };
-  }
-
-  private registerBranch(): Command & { kind: "registerBranch" } {
-    const { random } = this;
-    const name = random.pick(["North", "South", ""]);
-    const branch = random.chance(93) ? 1 + random.below(4) : random.pick([0, -1, 65_536]);
-    return { kind: "registerBranch", branch, name, address: `http://127.0.0.1:${50_061 + random.below(3)}` };
   }
 
   private updateAccount(): GroupItem {

@@ -1,7 +1,8 @@
-import type { Command, Group, GroupItem, OpenAccount, Request } from "../command.ts";
+import type { Administration, Command, Group, GroupItem, OpenAccount, RegisterBranch, Request } from "../command.ts";
 import type { Random } from "../random.test-util.ts";
 import type { NaiveBooks } from "./naive-books.test-util.ts";
-import { BRANCHES, type CommandOptions, NO_BRANCH, RandomCommands } from "./random-commands.test-util.ts";
+import { BRANCHES, MORTAL_BRANCHES, NO_BRANCH } from "./random-branches.test-util.ts";
+import { type CommandOptions, RandomCommands, type Single } from "./random-commands.test-util.ts";
 
 /** Currencies for one bank: one without decimals, two with two, one with three. */
 export const CURRENCIES = ["USD", "EUR", "JPY", "KWD"] as const;
@@ -31,7 +32,7 @@ export class RandomRequests {
     if (this.sent.length > 0 && random.chance(8)) return this.again();
     const request: Request = {
       principal: random.chance(90) ? "dev" : "ada",
-      branch: random.chance(98) ? random.pick(BRANCHES) : NO_BRANCH,
+      branch: random.chance(96.5) ? random.pick(BRANCHES) : random.pick([NO_BRANCH, ...MORTAL_BRANCHES]),
       id: random.requestId(),
       command: this.command(),
     };
@@ -68,8 +69,7 @@ export class RandomRequests {
       else if (random.chance(sure)) items.push(this.commands.sureItem());
       else {
         const command = this.commands.next();
-        if (command.kind !== "registerBranch")
-          items.push(random.chance(1) ? (spoiled(command, random) as GroupItem) : command);
+        if (isItem(command)) items.push(random.chance(1) ? (spoiled(command, random) as GroupItem) : command);
       }
     }
     return { kind: "group", items };
@@ -96,6 +96,14 @@ export class RandomRequests {
   }
 }
 
+function isItem(command: Single): command is GroupItem {
+  return !isOfBranches(command);
+}
+
+function isOfBranches(command: Command): command is RegisterBranch | Administration {
+  return ["registerBranch", "renameBranch", "setBranchState", "setDurability"].includes(command.kind);
+}
+
 /** The same command as another program would write it. */
 function inOtherWords(command: Command): Command {
   if (command.kind === "group")
@@ -105,10 +113,13 @@ function inOtherWords(command: Command): Command {
     const turned = metadata && Object.fromEntries(Object.entries(metadata).reverse());
     return { ...command, alias: alias || undefined, floor: floor ?? 0n, metadata: turned ?? {} };
   }
+  if (command.kind === "setDurability") {
+    // By now each of the branches may have another copy.
+    const members = command.members.map(({ branch }) => ({ branch, copyId: new Uint8Array(16).fill(branch) }));
+    return { ...command, members: members.reverse() };
+  }
   // The version that is expected is a condition of an attempt.
-  return command.kind === "registerBranch" || command.kind === "cancelRequest"
-    ? command
-    : { ...command, expectedVersion: 1 };
+  return isOfBranches(command) || command.kind === "cancelRequest" ? command : { ...command, expectedVersion: 1 };
 }
 
 /** Another command, by very little. */
@@ -147,7 +158,12 @@ function slightlyDifferent(command: Command): Command {
     case "group":
       return { ...command, items: [...command.items].reverse() };
     case "registerBranch":
+    case "renameBranch":
       return { ...command, name: `${command.name}.` };
+    case "setBranchState":
+      return { ...command, state: command.state === 1 ? 2 : 1 };
+    case "setDurability":
+      return { ...command, copies: 1, members: [{ branch: 1, copyId: new Uint8Array(16) }] };
     case "cancelRequest":
       return command;
   }
@@ -163,6 +179,12 @@ function spoiled(command: Command, random: Random): Command {
       };
     case "registerBranch":
       return { ...command, name: "\ud83c" };
+    case "renameBranch":
+      return { ...command, ...random.pick([{ name: "" }, { name: "n".repeat(129) }, { target: 0 }]) };
+    case "setBranchState":
+      return { ...command, ...random.pick([{ state: 4 as 3 }, { state: 0 as 1 }, { target: 65_536 }]) };
+    case "setDurability":
+      return { ...command, copies: command.members.length + 1 };
     case "reverse":
       return { ...command, transaction: 0 };
     case "captureHold":

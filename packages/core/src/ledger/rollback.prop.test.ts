@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { BranchState } from "../branch.ts";
 import { checkCommand } from "../check-command.ts";
 import type { Request } from "../command.ts";
 import { hashCommand } from "../command-hash.ts";
@@ -15,7 +16,7 @@ import { Ledger } from "./ledger.ts";
 import { formatLevelRaised } from "./ledger-bank.test-util.ts";
 import { NaiveBank } from "./naive-bank.test-util.ts";
 import { checkSums, observe } from "./observe.test-util.ts";
-import { BRANCHES, NO_BRANCH } from "./random-commands.test-util.ts";
+import { BRANCHES, MORTAL_BRANCHES, NO_BRANCH } from "./random-branches.test-util.ts";
 import { CURRENCIES, RandomRequests } from "./random-requests.test-util.ts";
 
 const ROUNDS = 300;
@@ -40,7 +41,7 @@ class Subject {
     this.random = new Random(seed);
     this.ledger = new Ledger({ hashSeed: this.random.word() });
     this.requests = new RandomRequests(this.random, this.twin.books, { accountsMax, currencies: CURRENCIES });
-    this.own(formatLevelRaised(2));
+    this.own(formatLevelRaised(3));
   }
 
   passTime(timeMs: number): void {
@@ -99,12 +100,19 @@ describe("rollback", () => {
     const pending: Pending[] = [];
 
     const observed = () =>
-      observe(ledger, { currencies: [...CURRENCIES, "CHF"], branches: [...BRANCHES, NO_BRANCH], accountsUpTo: 160 });
+      observe(ledger, {
+        currencies: [...CURRENCIES, "CHF"],
+        branches: [...BRANCHES, ...MORTAL_BRANCHES, NO_BRANCH],
+        accountsUpTo: 160,
+      });
 
     /** One of the bank's own records, now and then. */
     const ownRecord = (): LedgerRecord | undefined => {
       if (random.chance(3))
-        return epochBegun((ledger.currentEpoch()?.number ?? 0) + 1 + random.below(3), random.below(256));
+        return {
+          ...epochBegun((ledger.currentEpoch()?.number ?? 0) + 1 + random.below(3), random.below(256)),
+          ...(random.chance(50) ? { promotedFrom: random.requestId() } : {}),
+        };
       if (random.chance(2))
         return { kind: RecordKind.TIME_TICKED, principal: SYSTEM_PRINCIPAL, branch: 0, request: undefined };
       const newest = ledger.root?.position ?? 0;
@@ -159,6 +167,9 @@ describe("rollback", () => {
     }
     expect(ledger.position).toBeGreaterThan(ROUNDS);
     expect(ledger.epochs.length).toBeGreaterThan(3);
+    expect(ledger.epochs.some(({ promotedFrom }) => promotedFrom !== undefined)).toBe(true);
+    expect(ledger.durability.position).toBeGreaterThan(0);
+    expect([...ledger.branches.values()].some(({ state }) => state === BranchState.RETIRED)).toBe(true);
     expect(ledger.root).toBeDefined();
     expect(ledger.holds.count).toBeGreaterThan(ROUNDS / 10);
     expect(ledger.reversals.size).toBeGreaterThan(ROUNDS / 10);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { InvariantError } from "../assert.ts";
+import { BranchState } from "../branch.ts";
 import type { Command, GroupItem } from "../command.ts";
 import { hashCommand } from "../command-hash.ts";
 import type { LedgerRecord } from "../record.ts";
@@ -67,6 +68,16 @@ describe("rollback", () => {
     beginBatch(ledger, 3000);
     own(dueHolds(ledger) as LedgerRecord);
     own({ ...acted, kind: RecordKind.TIME_TICKED });
+    own(formatLevelRaised(3));
+    run({ kind: "renameBranch", target: 1, name: "South" });
+    const members = [{ branch: 1, copyId: new Uint8Array(16).fill(1) }];
+    run({ kind: "setDurability", copies: 1, members }, { principal: "fritz" });
+    run({ kind: "setBranchState", target: 1, state: BranchState.RETIRED });
+    run({ kind: "setDurability", copies: 0, members: [] });
+    run({ kind: "setBranchState", target: 1, state: BranchState.DRAINING });
+    run({ kind: "setBranchState", target: 1, state: BranchState.ACTIVE });
+    run({ kind: "setBranchState", target: 1, state: BranchState.RETIRED });
+    own({ ...epochBegun(3), promotedFrom: new Uint8Array(16).fill(9) });
     expect(new Set(records.map((record) => record.kind)).size).toBe(Object.keys(RecordKind).length);
     checkSums(ledger);
     rollback(ledger, start, records);

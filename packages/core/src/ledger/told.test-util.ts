@@ -10,6 +10,11 @@ export const told = {
   branch: (number: number, name: string, address: string): string =>
     `branch ${number} ${JSON.stringify(name)} at ${JSON.stringify(address)}`,
 
+  branchState: (number: number, state: ToldBranchState): string => `branch ${number} is ${state}`,
+
+  durability: (copies: number, members: readonly ToldMember[]): string =>
+    `durable on ${copies} of ${members.map(({ branch, copyId }) => `${branch}/${copyId.join(".")}`).join(" ")}`,
+
   opened: (account: ToldAccount): string =>
     `opened ${account.name} (${account.type}) of ${JSON.stringify(account.owner)} in ${account.currency} at ` +
     `${account.branch}${terms(account)}${account.alias === "" ? "" : ` alias ${JSON.stringify(account.alias)}`}`,
@@ -43,6 +48,12 @@ export const told = {
 };
 
 export type ToldState = "open" | "frozen" | "closed";
+export type ToldBranchState = "active" | "draining" | "retired";
+
+export interface ToldMember {
+  readonly branch: number;
+  readonly copyId: Uint8Array;
+}
 
 export interface ToldTerms {
   readonly displayName: string;

@@ -15,10 +15,10 @@ export class Twins {
   private twinStart = 0;
 
   /** @param level the format level at which they begin. */
-  constructor(hashSeed: number, level: 1 | 2 = 2) {
+  constructor(hashSeed: number, level: 1 | 2 | 3 = 3) {
     this.bank = new LedgerBank(new Ledger({ hashSeed }));
     this.twin.level = level;
-    if (level === 2) this.own(formatLevelRaised(2));
+    if (level > 1) this.own(formatLevelRaised(level));
     this.commit();
   }
 
