@@ -70,6 +70,7 @@ export class BankReplica {
   private readonly shown: PositionWatch;
   private readonly closing = new AbortController();
   private suspension: RefusalError | undefined;
+  private replacement: RefusalError | undefined;
 
   /**
    * Opens the store, recovers, asks the witnesses, and commits the record of a new epoch. Before the witnesses have
@@ -102,7 +103,7 @@ export class BankReplica {
     this.recovered = recovered;
     this.shown = new PositionWatch(replay.ledger.position);
     this.members = new Members({ platform, ledger: replay.ledger });
-    this.feed = new JournalFeed(store, this.shown, () => this.suspension);
+    this.feed = new JournalFeed(store, this.shown, () => this.suspended);
     this.sequencer = new Sequencer({
       replay,
       store,
@@ -156,11 +157,12 @@ export class BankReplica {
 
   /** Reads the newest durable state, which satisfies every consistency. Rejects with `RefusalError`. */
   async read<T>(consistency: Consistency, query: (ledger: Ledger) => T, signal?: AbortSignal): Promise<ReadResult<T>> {
-    if (this.suspension !== undefined && consistency.mode !== "local") throw this.suspension;
+    if (this.suspended !== undefined && consistency.mode !== "local") throw this.suspended;
     if (consistency.mode === "session") this.checkSession(consistency.session);
     const { value, position } = await this.sequencer.read(query, signal);
-    // Before its epoch a bank does not know whether it is the newest, nor whether the end of its journal will last.
-    if (this.suspension !== undefined) return { value, position, stalenessMs: undefined, session: undefined };
+    // Before its epoch a bank does not know whether it is the newest, nor whether the end of its journal will last. One
+    // that was replaced knows that it is not.
+    if (this.suspended !== undefined) return { value, position, stalenessMs: undefined, session: undefined };
     return { value, position, stalenessMs: 0, session: this.sessionAt(position) };
   }
 
@@ -170,7 +172,7 @@ export class BankReplica {
    * Rejects with `RefusalError`: NOT_READY, DEADLINE_EXCEEDED.
    */
   async preview<T>(request: Request, render: RenderPreview<T>, signal?: AbortSignal): Promise<Preview<T>> {
-    if (this.suspension !== undefined) throw this.suspension;
+    if (this.suspended !== undefined) throw this.suspended;
     return this.previewer.preview(request, render, signal);
   }
 
@@ -180,7 +182,7 @@ export class BankReplica {
    * @param principal who made it.
    */
   async outcomeOf(principal: string, id: RequestId, signal?: AbortSignal): Promise<ReadResult<RequestStatus>> {
-    if (this.suspension !== undefined) throw this.suspension;
+    if (this.suspended !== undefined) throw this.suspended;
     if (this.sequencer.failed !== undefined) throw this.sequencer.failed;
     const { committedPosition: position, sequencer } = this;
     const at = { position, stalenessMs: 0, session: this.sessionAt(position) };
@@ -209,17 +211,17 @@ export class BankReplica {
    * @param timeMs Unix milliseconds.
    */
   async passTime(timeMs: number, signal?: AbortSignal): Promise<Position> {
-    if (this.suspension !== undefined) throw this.suspension;
+    if (this.suspended !== undefined) throw this.suspended;
     return this.sequencer.passTime(timeMs, signal);
   }
 
   /**
    * The committed position as it stands now. With an embedded store the held lock is the proof of leadership.
    * Throws: `RefusalError` NOT_READY before the epoch could be begun, and once the journal has failed: another bank may
-   * write it by now.
+   * write it by now; EPOCH_SUPERSEDED once it is known that another bank does.
    */
   readIndex(): ReadIndex {
-    if (this.suspension !== undefined) throw this.suspension;
+    if (this.suspended !== undefined) throw this.suspended;
     if (this.sequencer.failed !== undefined) throw this.sequencer.failed;
     const epoch = this.replay.ledger.currentEpoch();
     assert(epoch !== undefined, "a bank that serves has an epoch");
@@ -274,9 +276,24 @@ export class BankReplica {
     this.sequencer.stopWriting(error);
   }
 
+  /**
+   * An epoch of a higher number has begun elsewhere: another bank has taken the place of this one. For good, nothing is
+   * written any more, nobody follows, and only local reads are answered. Idempotent.
+   *
+   * @param newer the number of that epoch.
+   */
+  supersede(newer: number): void {
+    if (this.replacement !== undefined) return;
+    const epoch = this.replay.ledger.currentEpoch()?.number ?? 0;
+    this.replacement = new RefusalError("EPOCH_SUPERSEDED", { epoch: String(epoch), newer: String(newer) });
+    this.options.platform.log.error(this.replacement.message);
+    this.sequencer.stopWriting(this.replacement);
+    this.feed.end(this.replacement);
+  }
+
   /** Why only local reads are served; undefined when all is well. */
   get suspended(): RefusalError | undefined {
-    return this.suspension;
+    return this.replacement ?? this.suspension;
   }
 
   /**

@@ -21,6 +21,7 @@ export class JournalFeed {
   private readonly whyClosed: () => RefusalError | undefined;
   private readonly tail: StoredBatch[] = [];
   private tailBytes = 0;
+  private readonly ending = new AbortController();
   /** Followers of the moment. */
   followers = 0;
 
@@ -58,12 +59,14 @@ export class JournalFeed {
   }
 
   /**
-   * Every batch behind the position, then each new one, until the signal aborts: then it rejects with its reason.
+   * Every batch behind the position, then each new one, until the signal aborts or the feed ends: then it rejects with the
+   * reason.
    * Rejects with: the `RefusalError` of a feed that is closed; what the store's `read` rejects with; `InvariantError` where the store lacks what is shown.
    */
-  async *follow(after: Position, signal: AbortSignal): AsyncGenerator<StoredBatch, void, undefined> {
+  async *follow(after: Position, leaving: AbortSignal): AsyncGenerator<StoredBatch, void, undefined> {
     const closed = this.whyClosed();
     if (closed !== undefined) throw closed;
+    const signal = AbortSignal.any([leaving, this.ending.signal]);
     let position = after;
     this.followers++;
     try {
@@ -80,6 +83,11 @@ export class JournalFeed {
     } finally {
       this.followers--;
     }
+  }
+
+  /** Nothing is handed on any more: all who follow are told this. */
+  end(reason: RefusalError): void {
+    this.ending.abort(reason);
   }
 
   /** The batches behind a position, if memory holds all of them. */
