@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { toHex } from "@bank/core";
 import type { History } from "@bank/history";
@@ -9,6 +8,7 @@ import { type JournalStore, openStore } from "@bank/store";
 import { AnchorFile } from "./anchor-file.ts";
 import { askWitnesses } from "./ask-witnesses.ts";
 import { BankTeller } from "./bank-teller.ts";
+import { copyIdOfStore } from "./copy-id.ts";
 import { bankHistory, type HistoryStart } from "./history-wiring.ts";
 import { textLog } from "./log.ts";
 import { LossCheck } from "./loss-check.ts";
@@ -65,8 +65,10 @@ export async function startBank(options: BankServerOptions): Promise<RunningBank
   const log = options.log ?? textLog;
   const platform = options.platform ?? nodePlatform(log);
   mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
-  const opened = openStore(options.store ?? `sqlite:${options.dataDir}`);
+  const storeUrl = options.store ?? `sqlite:${options.dataDir}`;
+  const opened = openStore(storeUrl);
   const store = options.wrapStore?.(opened) ?? opened;
+  const copyId = copyIdOfStore(storeUrl, platform);
   const anchor = opened.engine === "memory" ? undefined : new AnchorFile(options.dataDir, log);
   let replica: BankReplica | undefined;
   replica = await BankReplica.open({
@@ -95,7 +97,7 @@ export async function startBank(options: BankServerOptions): Promise<RunningBank
   try {
     await writeAnchor(anchor, replica);
     const lossCheck = new LossCheck({ replica, store, platform, log });
-    const serving = await listen({ replica, history, lossCheck, log }, options);
+    const serving = await listen({ replica, history, lossCheck, copyId, log }, options);
     return running(replica, serving, [history, replica, ...(anchor === undefined ? [] : [anchor])]);
   } catch (error) {
     await anchor?.close();
@@ -133,17 +135,18 @@ interface BankParts {
   readonly replica: BankReplica;
   readonly history: History;
   readonly lossCheck: LossCheck;
+  readonly copyId: Uint8Array;
   readonly log: Log;
 }
 
-function listen({ replica, history, lossCheck, log }: BankParts, options: BankServerOptions): Promise<Serving> {
+function listen({ replica, history, lossCheck, copyId, log }: BankParts, options: BankServerOptions): Promise<Serving> {
   let url = "";
   const starting = serve({
     host: options.host ?? "127.0.0.1",
     port: options.port ?? 0,
     routes: (router, ending) => {
       const teller = new BankTeller(replica, history, () => url);
-      const source = bankSource(replica, lossCheck);
+      const source = bankSource(replica, lossCheck, copyId);
       tellerServices(router, teller);
       router.service(
         JournalService,
@@ -161,10 +164,10 @@ function listen({ replica, history, lossCheck, log }: BankParts, options: BankSe
   });
 }
 
-function bankSource(replica: BankReplica, lossCheck: LossCheck): JournalSource {
+function bankSource(replica: BankReplica, lossCheck: LossCheck, copyId: Uint8Array): JournalSource {
   return {
     bankId: replica.bankId,
-    copyId: new Uint8Array(randomBytes(16)),
+    copyId,
     feed: replica.feed,
     get epochs() {
       return replica.ledger.epochs;

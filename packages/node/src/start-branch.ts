@@ -1,6 +1,5 @@
 import { mkdirSync } from "node:fs";
 import { rename } from "node:fs/promises";
-import { resolve } from "node:path";
 import type { BranchNumber } from "@bank/core";
 import type { History } from "@bank/history";
 import { JournalService } from "@bank/proto";
@@ -10,6 +9,7 @@ import { type JournalStore, openStore } from "@bank/store";
 import { RemoteJournal } from "./bank-link.ts";
 import { branchSource } from "./branch-source.ts";
 import { type Branch, type BranchHost, BranchTeller } from "./branch-teller.ts";
+import { copyIdOfStore, journalFolder } from "./copy-id.ts";
 import { newestAcceptance } from "./given-up.ts";
 import { branchHistory, type HistoryStart } from "./history-wiring.ts";
 import { textLog } from "./log.ts";
@@ -69,7 +69,7 @@ class BranchServer implements RunningBranches, BranchHost {
   private readonly log: Log;
   private readonly platform: Platform;
   private readonly link: RemoteJournal;
-  private readonly copyId: Uint8Array;
+  private copyId: Uint8Array = new Uint8Array(0);
   private readonly registration: Registration;
   private readonly serving: Serving[] = [];
   private current: Branch | undefined;
@@ -83,7 +83,6 @@ class BranchServer implements RunningBranches, BranchHost {
     this.hosted = new Set(options.branches.map(({ number }) => number));
     this.log = options.log ?? textLog;
     this.platform = options.platform ?? nodePlatform(this.log);
-    this.copyId = this.platform.randomBytes(16);
     this.link = new RemoteJournal(options.bankUrl, `branch ${[...this.hosted].join(", ")}`, () => this.acceptedLoss());
     this.registration = new Registration(this.link, this.platform);
   }
@@ -101,7 +100,8 @@ class BranchServer implements RunningBranches, BranchHost {
     this.registration.announce(
       this.options.branches.map(({ number, name }, i) => ({
         branch: number,
-        name: name ?? `branch ${number}`,
+        // Without one it keeps the name that the bank knows it by.
+        name: name ?? "",
         address: (this.serving[i] as Serving).url,
       })),
     );
@@ -141,6 +141,7 @@ class BranchServer implements RunningBranches, BranchHost {
   }
 
   private async openCopy(): Promise<void> {
+    this.copyId = copyIdOfStore(this.storeUrl(), this.platform);
     const replica = await this.openReplica();
     const { dataDir, history: start = "eager" } = this.options;
     const inMemory = /^memory:/i.test(this.storeUrl());
@@ -214,9 +215,8 @@ class BranchServer implements RunningBranches, BranchHost {
     const position = old.savedPosition;
     await this.history().close();
     await old.close();
-    const path = /^sqlite:(.+)$/i.exec(this.storeUrl())?.[1];
-    if (path !== undefined) {
-      const from = resolve(path);
+    const from = journalFolder(this.storeUrl());
+    if (from !== undefined) {
       const to = `${from}.aside-${position}-${this.platform.wallMs()}`;
       await rename(from, to);
       this.log.warn("the old journal was put aside; a new copy begins", { kept_in: to, position });

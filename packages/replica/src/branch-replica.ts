@@ -168,13 +168,20 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
    * same request may have reached it.
    */
   async submit(commands: readonly Command[], signal?: AbortSignal): Promise<readonly CommandResult[]> {
-    const late = () => new RefusalError("DEADLINE_EXCEEDED", { waiting_for: "the bank" }, "OUTCOME_UNKNOWN");
-    if (this.state !== "following") throw this.unreachable("OUTCOME_UNKNOWN");
-    if (signal?.aborted) throw late();
-    const results = await abortable(this.forward(commands), signal, late);
+    const results = await this.passOn(commands, signal);
     const position = results.reduce((highest, result) => Math.max(highest, result.position), 0);
     await this.showWrite(position, signal);
     return results;
+  }
+
+  /**
+   * Likewise, for a follower of this branch: it waits by itself until it shows what was done. Rejects as `submit`.
+   */
+  async passOn(commands: readonly Command[], signal?: AbortSignal): Promise<readonly CommandResult[]> {
+    const late = () => new RefusalError("DEADLINE_EXCEEDED", { waiting_for: "the bank" }, "OUTCOME_UNKNOWN");
+    if (this.state !== "following") throw this.unreachable("OUTCOME_UNKNOWN");
+    if (signal?.aborted) throw late();
+    return abortable(this.forward(commands), signal, late);
   }
 
   /** Reads at this branch. Rejects with `RefusalError`. */

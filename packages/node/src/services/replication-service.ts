@@ -24,7 +24,7 @@ export function replicationService(
       // The bank asks there at its next start: what is no address would be asked for ever.
       if (!isServerUrl(address)) throw new RefusalError("INVALID_REQUEST", { problem: `address ${address} is no URL` });
       const { value: known, position } = await bank.read({ mode: "local" }, (ledger) => ledger.branches.get(branch));
-      if (known?.name === name && known.address === address)
+      if (known !== undefined && (name === "" || known.name === name) && known.address === address)
         return create(RegisterBranchResponseSchema, { position: BigInt(position) });
       const request: Request = {
         principal: SYSTEM_PRINCIPAL,
