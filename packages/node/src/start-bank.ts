@@ -1,21 +1,24 @@
 import { mkdirSync } from "node:fs";
-import { toHex } from "@bank/core";
+import { type Ledger, toHex } from "@bank/core";
 import type { History } from "@bank/history";
 import { JournalService, ReplicationService } from "@bank/proto";
 import { BankReplica, errorText, type Log, type Platform, type Recovered } from "@bank/replica";
-import { type Serving, SUBMIT_BYTES_MAX, serve } from "@bank/rpc";
+import { epochInterceptor, type Serving, SUBMIT_BYTES_MAX, serve } from "@bank/rpc";
 import { type JournalStore, openStore } from "@bank/store";
 import { AnchorFile } from "./anchor-file.ts";
 import { askWitnesses } from "./ask-witnesses.ts";
 import { BankTeller } from "./bank-teller.ts";
 import { copyIdOfStore } from "./copy-id.ts";
+import { EpochGuard } from "./epoch-guard.ts";
 import { bankHistory, type HistoryStart } from "./history-wiring.ts";
 import { textLog } from "./log.ts";
 import { LossCheck } from "./loss-check.ts";
 import { nodePlatform } from "./platform.ts";
+import { bankStoreUrl, PromotionFile } from "./promotion-file.ts";
 import { type JournalSource, journalService } from "./services/journal-service.ts";
 import { replicationService } from "./services/replication-service.ts";
 import { tellerServices } from "./services/teller-services.ts";
+import { SupersededFile } from "./superseded-file.ts";
 
 /** Records between two snapshots, where nothing else is said. */
 export const SNAPSHOT_EVERY_RECORDS = 100_000;
@@ -59,14 +62,17 @@ export interface RunningBank {
 
 /**
  * Opens the journal, recovers, asks the witnesses, begins an epoch and listens.
- * Rejects with: `StoreLockedError`, `CorruptStoreError`, `LossDetectedError`, or the system's error for the address.
+ * Rejects with: `SupersededError`, `StoreLockedError`, `CorruptStoreError`, `LossDetectedError`, or the system's error for
+ * the address.
  */
 export async function startBank(options: BankServerOptions): Promise<RunningBank> {
   const log = options.log ?? textLog;
   const platform = options.platform ?? nodePlatform(log);
   mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
-  const storeUrl = options.store ?? `sqlite:${options.dataDir}`;
+  const storeUrl = bankStoreUrl(options.dataDir, options.store);
   const opened = openStore(storeUrl);
+  const superseded = opened.engine === "memory" ? undefined : new SupersededFile(options.dataDir);
+  superseded?.check();
   const store = options.wrapStore?.(opened) ?? opened;
   const copyId = copyIdOfStore(storeUrl, platform);
   const anchor = opened.engine === "memory" ? undefined : new AnchorFile(options.dataDir, log);
@@ -78,6 +84,7 @@ export async function startBank(options: BankServerOptions): Promise<RunningBank
     acceptLoss: false,
     raiseFormatLevel: options.raiseFormatLevel ?? false,
     askWitnesses: (ledger) => {
+      requireFinished(options.dataDir, ledger);
       const { witnessTimeoutMs: timeoutMs, requireWitnesses: required } = options;
       return askWitnesses(ledger, { store, anchor, timeoutMs, required, platform });
     },
@@ -97,7 +104,8 @@ export async function startBank(options: BankServerOptions): Promise<RunningBank
   try {
     await writeAnchor(anchor, replica);
     const lossCheck = new LossCheck({ replica, store, platform, log });
-    const serving = await listen({ replica, history, lossCheck, copyId, log }, options);
+    const guard = new EpochGuard({ replica, file: superseded, log });
+    const serving = await listen({ replica, history, lossCheck, guard, copyId, log }, options);
     return running(replica, serving, [history, replica, ...(anchor === undefined ? [] : [anchor])]);
   } catch (error) {
     await anchor?.close();
@@ -105,6 +113,13 @@ export async function startBank(options: BankServerOptions): Promise<RunningBank
     await replica.close();
     throw error;
   }
+}
+
+/** The records of a promotion that was cut short fence nobody: a bank that went on from there would be one of two. */
+function requireFinished(dataDir: string, ledger: Ledger): void {
+  const promotion = new PromotionFile(dataDir).read();
+  if (promotion !== undefined && (ledger.currentEpoch()?.number ?? 0) < promotion.epoch)
+    throw new Error("the promotion of this folder was cut short: run bank-server promote again");
 }
 
 /** @param parts closed in this order once nothing is served any more. */
@@ -135,11 +150,13 @@ interface BankParts {
   readonly replica: BankReplica;
   readonly history: History;
   readonly lossCheck: LossCheck;
+  readonly guard: EpochGuard;
   readonly copyId: Uint8Array;
   readonly log: Log;
 }
 
-function listen({ replica, history, lossCheck, copyId, log }: BankParts, options: BankServerOptions): Promise<Serving> {
+function listen(parts: BankParts, options: BankServerOptions): Promise<Serving> {
+  const { replica, history, lossCheck, guard, copyId, log } = parts;
   let url = "";
   const starting = serve({
     host: options.host ?? "127.0.0.1",
@@ -154,6 +171,7 @@ function listen({ replica, history, lossCheck, copyId, log }: BankParts, options
       );
       router.service(ReplicationService, replicationService(replica, teller), { readMaxBytes: SUBMIT_BYTES_MAX });
     },
+    interceptors: [epochInterceptor((epoch) => guard.hear(epoch))],
     reportIncident: ({ id, method, error }) =>
       log.error("request failed", { incident: id, method, problem: detail(error) }),
     reportUnsent: ({ method, error }) => log.info("answer could not be sent", { method, problem: errorText(error) }),

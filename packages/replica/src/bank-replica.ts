@@ -155,15 +155,23 @@ export class BankReplica {
     return this.sequencer.submit(requests, options.signal);
   }
 
-  /** Reads the newest durable state, which satisfies every consistency. Rejects with `RefusalError`. */
+  /**
+   * Reads the newest durable state, which satisfies every consistency.
+   * Rejects with `RefusalError`, also POSITION_IN_FUTURE.
+   */
   async read<T>(consistency: Consistency, query: (ledger: Ledger) => T, signal?: AbortSignal): Promise<ReadResult<T>> {
-    if (this.suspended !== undefined && consistency.mode !== "local") throw this.suspended;
-    if (consistency.mode === "session") this.checkSession(consistency.session);
+    if (consistency.mode !== "local") {
+      if (this.suspension !== undefined) throw this.suspension;
+      if (consistency.session !== undefined) this.checkSession(consistency.session);
+      if (consistency.mode === "position") this.requireCommitted(consistency.position);
+    }
     const { value, position } = await this.sequencer.read(query, signal);
-    // Before its epoch a bank does not know whether it is the newest, nor whether the end of its journal will last. One
-    // that was replaced knows that it is not.
-    if (this.suspended !== undefined) return { value, position, stalenessMs: undefined, session: undefined };
-    return { value, position, stalenessMs: 0, session: this.sessionAt(position) };
+    const { epochs } = this.replay.ledger;
+    const epoch = epochs.findLast(({ firstPosition }) => firstPosition <= position)?.number ?? 0;
+    // Before its epoch a bank does not know whether it is the newest, nor whether the end of its journal will last.
+    if (this.suspension !== undefined)
+      return { value, position, stalenessMs: undefined, session: undefined, connected: false, epoch };
+    return { value, position, stalenessMs: 0, session: this.sessionAt(position), connected: true, epoch };
   }
 
   /**
@@ -291,6 +299,10 @@ export class BankReplica {
     this.feed.end(this.replacement);
   }
 
+  get isSuperseded(): boolean {
+    return this.replacement !== undefined;
+  }
+
   /** Why only local reads are served; undefined when all is well. */
   get suspended(): RefusalError | undefined {
     return this.replacement ?? this.suspension;
@@ -349,6 +361,12 @@ export class BankReplica {
     // After a failure memory may be ahead of the journal, or wrong.
     await this.snapshotter.finish({ isDurable: this.sequencer.failed === undefined });
     await closeStore(this.options);
+  }
+
+  private requireCommitted(asked: Position): void {
+    const { committedPosition } = this;
+    if (asked > committedPosition)
+      throw new RefusalError("POSITION_IN_FUTURE", { asked: String(asked), position: String(committedPosition) });
   }
 
   /** Throws: `RefusalError` SESSION_LOST, SESSION_INVALID. */

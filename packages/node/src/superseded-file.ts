@@ -1,0 +1,57 @@
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { writeDurably } from "./durable-file.ts";
+import { readTextFields, WHOLE_NUMBER } from "./json-file.ts";
+
+/** Remembers, in a bank's data folder, that another bank has taken its place. */
+export class SupersededFile {
+  readonly path: string;
+
+  constructor(dataDir: string) {
+    this.path = join(dataDir, "superseded.json");
+  }
+
+  /** Throws: `SupersededError` where the bank of this folder was replaced. */
+  check(): void {
+    const superseded = this.read();
+    if (superseded !== undefined) throw new SupersededError(this.path, superseded);
+  }
+
+  /** Throws: an `Error` where it is damaged. */
+  read(): Superseded | undefined {
+    const fields = readTextFields(this.path, { epoch: WHOLE_NUMBER, newer: WHOLE_NUMBER }, MEANING);
+    return fields && { epoch: Number(fields.epoch), newer: Number(fields.newer) };
+  }
+
+  /** Durable when it returns. Throws the system's errors. */
+  write({ epoch, newer }: Superseded): void {
+    const fields = { epoch: String(epoch), newer: String(newer), at: new Date().toISOString() };
+    writeDurably(this.path, `${JSON.stringify(fields)}\n`);
+  }
+
+  remove(): void {
+    rmSync(this.path, { force: true });
+  }
+}
+
+/** That a bank has heard of a newer one. */
+export interface Superseded {
+  /** Number of the epoch that the bank itself had begun. */
+  readonly epoch: number;
+  /** Number of the epoch that it heard of. */
+  readonly newer: number;
+}
+
+const MEANING =
+  "It says that another bank has taken the place of this one. If you are sure that none has, move the file away and start again.";
+
+/** The bank of a data folder was replaced by another, and does not start any more. */
+export class SupersededError extends Error {
+  override readonly name = "SupersededError";
+
+  constructor(path: string, { epoch, newer }: Superseded) {
+    super(
+      `another bank has taken the place of this one: its epoch is ${epoch}, and epoch ${newer} has begun elsewhere (${path})`,
+    );
+  }
+}
