@@ -29,15 +29,18 @@ export interface HistoryAbout {
   readonly isComplete: boolean;
 }
 
-/** An account as it stood at the start. */
+/** An account as it stood at the start, without open holds. */
 export interface StartAccount {
   /** As the journal names it: a customer's number, or the name of one of the bank's own. */
   readonly account: string;
   readonly currency: string;
   readonly balance: bigint;
-  /** What its balance never goes below; undefined for no floor. */
-  readonly floor: bigint | undefined;
+  /** Default: 0. */
+  readonly floor?: Floor | undefined;
 }
+
+/** What a balance, less what holds keep back, never goes below. */
+export type Floor = bigint | "none";
 
 /** What a committed record did. `other` is what changes nothing that the checkers know of. */
 export type WitnessKind =
@@ -74,8 +77,8 @@ export interface WitnessRecord {
   readonly account?: string | undefined;
   /** Of `accountOpened`. */
   readonly currency?: string | undefined;
-  /** Of `accountOpened` and `accountUpdated`; undefined for no floor. */
-  readonly floor?: bigint | undefined;
+  /** Of `accountOpened` and `accountUpdated`. Default: 0. */
+  readonly floor?: Floor | undefined;
   /** Of `accountOpened` and `accountUpdated`; undefined for no ceiling. */
   readonly ceiling?: bigint | undefined;
   /** Of `accountState`. */

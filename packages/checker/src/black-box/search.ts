@@ -1,0 +1,232 @@
+import { type Box, type BoxOperation, perform, touched } from "./box-operation.ts";
+
+/** How many states may be looked at, over all searches of one check. */
+export interface Budget {
+  left: number;
+}
+
+/** What a search for an order found. */
+export type SearchResult =
+  | { readonly kind: "ok" }
+  /** The budget was used up. */
+  | { readonly kind: "undecided"; readonly atMs: number }
+  /** There is no order in which `failed` fits. */
+  | {
+      readonly kind: "violated";
+      readonly failed: BoxOperation;
+      /** The last moment at which only one state was possible, and that state. */
+      readonly knownMs: number;
+      readonly known: readonly bigint[];
+      /** What was under way at that moment and not done, and what was sent from then on up to the failure. */
+      readonly window: readonly BoxOperation[];
+    };
+
+/** A state that may be the bank's, and which of the operations under way it has done already. */
+interface Configuration {
+  readonly done: bigint;
+  readonly balances: readonly bigint[];
+}
+
+/** A state on the way to one in which the answered operation is done. */
+interface Continuation extends Configuration {
+  /** The operation that led here could as well be done right after the answered one. */
+  readonly isPostponable: boolean;
+}
+
+/** An operation under way. Its bit says in a configuration whether it is done. */
+interface Pending {
+  readonly operation: BoxOperation;
+  readonly bit: bigint;
+  readonly accounts: readonly number[];
+  /** Of two that may be done at any time and do the same, the earlier one is done first. Undefined for the first. */
+  readonly twin: Pending | undefined;
+}
+
+/**
+ * Looks for an order of all operations that explains every answer: each takes effect at one moment between its sending
+ * and its answer. The answers are gone through in the order of their times; at each, every state that may be the bank's is
+ * continued with operations under way, until the answered one has been done. States with the same operations done are the
+ * same, and looked at once.
+ *
+ * What is done before an answered operation could as well be done after it, unless one of the two would come out
+ * otherwise: such continuations are left to the next answer, so that operations whose outcome is unknown, which stay under
+ * way for ever, double nothing as long as nothing depends on them.
+ *
+ * Source: J. M. Wing and C. Gong, "Testing and verifying concurrent objects", 1993; G. Lowe, "Testing for
+ * linearizability", 2017, from which is the idea to go by the answers.
+ */
+export class Search {
+  private readonly box: Box;
+  private readonly budget: Budget;
+  private readonly pending = new Map<BoxOperation, Pending>();
+  private readonly freeBits: bigint[] = [];
+  private bits = 0n;
+  private configurations: readonly Configuration[];
+  private knownMs = Number.NEGATIVE_INFINITY;
+  private known: readonly bigint[];
+  private window: BoxOperation[] = [];
+  /** How many of those under way change nothing, and so can come out otherwise. */
+  private constraints = 0;
+  private readonly hasGroups: boolean;
+
+  constructor(box: Box, budget: Budget) {
+    this.box = box;
+    this.budget = budget;
+    this.known = box.start;
+    this.configurations = [{ done: 0n, balances: box.start }];
+    this.hasGroups = box.operations.some((operation) => operation.kind !== "read" && operation.steps.length > 1);
+  }
+
+  run(): SearchResult {
+    const { operations } = this.box;
+    const sent = [...operations].sort((a, b) => a.invokeMs - b.invokeMs);
+    const answered = operations
+      .filter(({ returnMs }) => returnMs !== Number.POSITIVE_INFINITY)
+      .sort((a, b) => a.returnMs - b.returnMs);
+    let next = 0;
+    for (const operation of answered) {
+      // What is sent in the very moment of an answer may have been before it.
+      for (; next < sent.length && (sent[next]?.invokeMs ?? 0) <= operation.returnMs; next++)
+        this.send(sent[next] as BoxOperation);
+      if (!this.answer(operation)) return { kind: "undecided", atMs: operation.returnMs };
+      if (this.configurations.length === 0) return this.violated(operation);
+    }
+    return { kind: "ok" };
+  }
+
+  private send(operation: BoxOperation): void {
+    const bit = this.freeBits.pop() ?? 1n << this.bits++;
+    const twin = operation.returnMs === Number.POSITIVE_INFINITY ? this.twinOf(operation) : undefined;
+    this.pending.set(operation, { operation, bit, accounts: touched(operation), twin });
+    this.window.push(operation);
+    if (operation.kind !== "move") this.constraints++;
+  }
+
+  /** The newest operation under way for ever that does the same. */
+  private twinOf(operation: BoxOperation): Pending | undefined {
+    if (operation.kind !== "move") return undefined;
+    const text = effectOf(operation);
+    let twin: Pending | undefined;
+    for (const each of this.pending.values())
+      if (each.operation.returnMs === Number.POSITIVE_INFINITY && effectOf(each.operation) === text) twin = each;
+    return twin;
+  }
+
+  /** False where the budget is used up. */
+  private answer(operation: BoxOperation): boolean {
+    const answered = this.pending.get(operation) as Pending;
+    const { bit } = answered;
+    const after = new Map<bigint, Configuration>();
+    const waiting: Configuration[] = [];
+    for (const configuration of this.configurations) {
+      if ((configuration.done & bit) === 0n) waiting.push(configuration);
+      else after.set(configuration.done ^ bit, { ...configuration, done: configuration.done ^ bit });
+    }
+    if (waiting.length > 0 && !this.continueUntil(answered, waiting, after)) return false;
+    this.pending.delete(operation);
+    this.freeBits.push(bit);
+    if (operation.kind !== "move") this.constraints--;
+    this.configurations = [...after.values()];
+    const [only] = this.configurations;
+    if (this.configurations.length === 1 && only !== undefined) {
+      this.known = only.balances;
+      this.knownMs = operation.returnMs;
+      this.window = [];
+      for (const each of this.pending.values()) if ((only.done & each.bit) === 0n) this.window.push(each.operation);
+    }
+    return true;
+  }
+
+  /** Continues each of the states until the answered operation is done in it; false where the budget is used up. */
+  private continueUntil(
+    answered: Pending,
+    waiting: readonly Configuration[],
+    after: Map<bigint, Configuration>,
+  ): boolean {
+    const { floors } = this.box;
+    const seen = new Set<bigint>();
+    const stack: Continuation[] = [];
+    let candidates: readonly Pending[] | undefined;
+    for (const configuration of waiting) stack.push({ ...configuration, isPostponable: false });
+    for (let from = stack.pop(); from !== undefined; from = stack.pop()) {
+      const { balances, done, isPostponable } = from;
+      if (this.budget.left-- <= 0) return false;
+      const finished = perform(answered.operation, balances, floors);
+      // The answered one is no longer under way, so that its bit is not set.
+      if (finished !== undefined && !isPostponable) after.set(done, { done, balances: finished });
+      if (finished !== undefined && this.isSurelyEnough(answered)) continue;
+      candidates ??= this.relevantTo(answered);
+      if (finished !== undefined && this.isEnough(answered, candidates, done)) continue;
+      this.budget.left -= candidates.length;
+      for (const { bit, operation, twin } of candidates) {
+        if ((done & bit) !== 0n || (twin !== undefined && (done & twin.bit) === 0n) || seen.has(done | bit)) continue;
+        const changed = perform(operation, balances, floors);
+        if (changed === undefined) continue;
+        seen.add(done | bit);
+        const isLater = finished !== undefined && perform(operation, finished, floors) !== undefined;
+        stack.push({ done: done | bit, balances: changed, isPostponable: isLater });
+      }
+    }
+    return true;
+  }
+
+  /** As `isEnough`, where that can be said without a look at what is under way. */
+  private isSurelyEnough({ operation }: Pending): boolean {
+    // What changes nothing comes out the same before and after whatever there is.
+    if (operation.kind !== "move") return true;
+    return this.box.names.length === 1 && !this.hasGroups && this.constraints === 0;
+  }
+
+  /**
+   * Whether it is enough to do the answered operation now, because whatever could be done before it can be done after it
+   * too, with the same result.
+   */
+  private isEnough({ accounts, operation }: Pending, candidates: readonly Pending[], done: bigint): boolean {
+    const left = candidates.filter(({ bit }) => (done & bit) === 0n);
+    const mayComeOutOtherwise = left.some(
+      (other) => other.operation.kind !== "move" && other.accounts.some((account) => accounts.includes(account)),
+    );
+    if (mayComeOutOtherwise) return false;
+    // With one account and single steps, what comes in can go first, and then what goes out is covered in any order.
+    if (this.box.names.length === 1 && !this.hasGroups) return true;
+    const payers = payersOf(operation);
+    return !left.some((other) => payersOf(other.operation).some((payer) => payers.includes(payer)));
+  }
+
+  /** Operations under way that share an account with the answered one, or with one that does. */
+  private relevantTo(answered: Pending): readonly Pending[] {
+    const relevant: Pending[] = [];
+    const accounts = new Set(answered.accounts);
+    let others = [...this.pending.values()].filter((other) => other !== answered);
+    for (let found = -1; found !== relevant.length; ) {
+      found = relevant.length;
+      const rest: Pending[] = [];
+      for (const other of others) {
+        if (!other.accounts.some((account) => accounts.has(account))) {
+          rest.push(other);
+          continue;
+        }
+        relevant.push(other);
+        for (const account of other.accounts) accounts.add(account);
+      }
+      others = rest;
+    }
+    return relevant;
+  }
+
+  private violated(failed: BoxOperation): SearchResult {
+    const { known, knownMs, window } = this;
+    return { kind: "violated", failed, knownMs, known, window };
+  }
+}
+
+/** Whether two operations do the same. */
+function effectOf(operation: BoxOperation): string {
+  return operation.kind === "read"
+    ? ""
+    : operation.steps.map(({ amount, from, to }) => `${from}>${to}:${amount}`).join();
+}
+
+function payersOf(operation: BoxOperation): readonly number[] {
+  return operation.kind === "read" ? [] : operation.steps.map(({ from }) => from).filter((account) => account !== -1);
+}

@@ -1,0 +1,36 @@
+import type { Report } from "./check-history.ts";
+import { describe } from "./describe.ts";
+import { GUARANTEES } from "./guarantees.ts";
+
+/** A report for people, in lines. */
+export function renderReport(report: Report): readonly string[] {
+  const { operations, reads, statistics, undecided, unknown, violations, writes } = report;
+  const { blackBox, violationsOf } = statistics;
+  const total = Object.values(violationsOf).reduce((sum, count) => sum + count, 0);
+  const lines = [
+    `operations: ${operations} (reads ${reads}, writes ${writes}, unknown ${unknown}), records: ${statistics.records}, ` +
+      `clients: ${statistics.clients}, sessions: ${statistics.sessions}, violations: ${total}`,
+    blackBox === undefined
+      ? "black box: not looked at"
+      : `black box: ${blackBox.accounts} accounts, ${blackBox.coupledSets} coupled sets, ` +
+        `${blackBox.statesExplored} states`,
+  ];
+  if (statistics.unjudgedRejections > 0)
+    lines.push(`rejections for reasons that no checker knows: ${statistics.unjudgedRejections}`);
+  for (const [n, { guarantee, message, operations: concerned }] of violations.entries()) {
+    if (violations[n - 1]?.guarantee !== guarantee)
+      lines.push(`VIOLATED ${guarantee} (${violationsOf[guarantee] ?? 0}): ${GUARANTEES[guarantee]}`);
+    lines.push(`  ${message}`, ...concerned.map((operation) => `    ${describe(operation)}`));
+  }
+  for (const { accounts, reason } of undecided)
+    lines.push(
+      `UNDECIDED for ${accounts.length === 1 ? `account ${accounts[0]}` : `${accounts.length} accounts`}: ${reason}`,
+    );
+  lines.push(report.verdict === "ok" ? "ok" : report.verdict.toUpperCase());
+  return lines;
+}
+
+/** A report for programs: JSON in one line, amounts as texts. */
+export function reportJson(report: Report): string {
+  return JSON.stringify(report, (_, value: unknown) => (typeof value === "bigint" ? String(value) : value));
+}
