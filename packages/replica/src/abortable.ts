@@ -1,11 +1,5 @@
-import type { RefusalError } from "@bank/core";
-
 /** The promise, or the error once the signal aborts. */
-export function abortable<T>(
-  promise: Promise<T>,
-  signal: AbortSignal | undefined,
-  error: () => RefusalError,
-): Promise<T> {
+export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined, error: () => unknown): Promise<T> {
   if (signal === undefined) return promise;
   return new Promise<T>((resolve, reject) => {
     const onAbort = () => reject(error());

@@ -18,7 +18,7 @@ import { Backoff } from "./backoff.ts";
 import { closeStore } from "./close-store.ts";
 import type { Consistency, ReadResult } from "./consistency.ts";
 import { type FollowerHead, JournalFeed } from "./journal-feed.ts";
-import { epochAt, type JournalHead } from "./journal-head.ts";
+import { epochAt, epochNumberAt, type JournalHead } from "./journal-head.ts";
 import { lostSession } from "./lost-session.ts";
 import type { MemberReport, Propagation, PropagationAsked } from "./member.ts";
 import { CONNECTED_MS, Members } from "./members.ts";
@@ -161,17 +161,12 @@ export class BankReplica {
    */
   async read<T>(consistency: Consistency, query: (ledger: Ledger) => T, signal?: AbortSignal): Promise<ReadResult<T>> {
     if (consistency.mode !== "local") {
-      if (this.suspension !== undefined) throw this.suspension;
+      if (this.suspended !== undefined) throw this.suspended;
       if (consistency.session !== undefined) this.checkSession(consistency.session);
       if (consistency.mode === "position") this.requireCommitted(consistency.position);
     }
     const { value, position } = await this.sequencer.read(query, signal);
-    const { epochs } = this.replay.ledger;
-    const epoch = epochs.findLast(({ firstPosition }) => firstPosition <= position)?.number ?? 0;
-    // Before its epoch a bank does not know whether it is the newest, nor whether the end of its journal will last.
-    if (this.suspension !== undefined)
-      return { value, position, stalenessMs: undefined, session: undefined, connected: false, epoch };
-    return { value, position, stalenessMs: 0, session: this.sessionAt(position), connected: true, epoch };
+    return { value, ...this.stateAt(position) };
   }
 
   /**
@@ -193,7 +188,7 @@ export class BankReplica {
     if (this.suspended !== undefined) throw this.suspended;
     if (this.sequencer.failed !== undefined) throw this.sequencer.failed;
     const { committedPosition: position, sequencer } = this;
-    const at = { position, stalenessMs: 0, session: this.sessionAt(position) };
+    const at = this.stateAt(position);
     if (sequencer.isInProgress(principal, id)) return { ...at, value: { kind: "inProgress" } };
     const entry = this.ledger.findRequest(principal, id);
     if (entry < 0) return { ...at, value: { kind: "notSeen" } };
@@ -361,6 +356,16 @@ export class BankReplica {
     // After a failure memory may be ahead of the journal, or wrong.
     await this.snapshotter.finish({ isDurable: this.sequencer.failed === undefined });
     await closeStore(this.options);
+  }
+
+  /** What is said of the newest state, which is of this position. */
+  private stateAt(position: Position): Omit<ReadResult<unknown>, "value"> {
+    const epoch = epochNumberAt(this.replay.ledger.epochs, position);
+    // Before its epoch a bank does not know whether it is the newest, nor whether the end of its journal will last. One
+    // that was replaced knows that it is not.
+    if (this.suspended !== undefined)
+      return { position, stalenessMs: undefined, session: undefined, connected: false, epoch };
+    return { position, stalenessMs: 0, session: this.sessionAt(position), connected: true, epoch };
   }
 
   private requireCommitted(asked: Position): void {

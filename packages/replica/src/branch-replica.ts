@@ -1,10 +1,6 @@
 import {
   assert,
-  bytesEqual,
-  COMMANDS_PER_CALL_MAX,
-  checkSession,
   FORMAT_LEVEL_MAX,
-  invalidSession,
   type Ledger,
   type Position,
   RefusalError,
@@ -15,18 +11,18 @@ import {
 import type { Replay } from "@bank/journal";
 import type { JournalStore } from "@bank/store";
 import { abortable } from "./abortable.ts";
+import { BankContact } from "./bank-contact.ts";
+import { BranchReads } from "./branch-reads.ts";
+import { BranchWrites, type CallLimit } from "./branch-writes.ts";
 import { closeStore } from "./close-store.ts";
-import { Coalescer } from "./coalescer.ts";
 import type { Consistency, ReadResult } from "./consistency.ts";
-import { Follower, type FollowerState, type OpenJournal } from "./follower.ts";
-import { elapsedMs, Freshness, momentOf } from "./freshness.ts";
+import { type FollowedBatch, Follower, type FollowerState, type OpenJournal } from "./follower.ts";
 import { JournalFeed } from "./journal-feed.ts";
 import { epochAt, type JournalHead } from "./journal-head.ts";
-import { lostSession } from "./lost-session.ts";
 import type { MemberReport, Propagation, PropagationAsked } from "./member.ts";
 import type { CommittedRecord, RequestStatus } from "./outcome.ts";
 import type { Platform } from "./platform.ts";
-import { ReadGate, type ReadIndex } from "./read-gate.ts";
+import type { ReadGate, ReadIndex } from "./read-gate.ts";
 import { type Recovered, recover } from "./recover.ts";
 import { Snapshotter } from "./snapshotter.ts";
 import { forReader, readRecordAt } from "./stored-records.ts";
@@ -35,14 +31,19 @@ import { forReader, readRecordAt } from "./stored-records.ts";
 export interface BankLink<Command, CommandResult extends { readonly position: Position }> {
   readonly openJournal: OpenJournal;
   readonly isDivergence: (error: unknown) => boolean;
-  /** The read index, and a sign of life: tells of this copy first, then of those that follow it. */
+  /**
+   * The read index, and a sign of life: tells of this copy first, then of those that follow it. Rejects with
+   * `RefusalError` only where somebody answered.
+   */
   probe(members: readonly MemberReport[], signal: AbortSignal): Promise<ReadIndex>;
   /** Waits until a committed position has spread so far, or the signal aborts: tells how far it has come. */
   awaitPropagation(position: Position, asked: PropagationAsked, signal: AbortSignal): Promise<Propagation>;
   /** One result for each command, in order. */
-  submit(commands: readonly Command[]): Promise<readonly CommandResult[]>;
+  submit(commands: readonly Command[], limit: CallLimit): Promise<readonly CommandResult[]>;
   /** A committed position whose journal time is later than this moment, Unix milliseconds. */
-  passTime(timeMs: number, signal: AbortSignal): Promise<Position>;
+  passTime(timeMs: number, limit: CallLimit): Promise<Position>;
+  /** Drops the connection, which may be half open: what comes next connects anew. */
+  reset(reason: Error): void;
 }
 
 export interface BranchOptions<Command, CommandResult extends { readonly position: Position }> {
@@ -62,22 +63,18 @@ export interface BranchOptions<Command, CommandResult extends { readonly positio
   readonly onFatal: (error: unknown) => void;
 }
 
-/** A question to the bank that takes longer than this has failed. */
-const READ_INDEX_TIMEOUT_MS = 1_000;
 /** Letting time pass takes a write. */
 const PASS_TIME_TIMEOUT_MS = 5_000;
-/** How long a committed write waits for this branch to show it, before it is answered anyway. */
-const SHOW_WRITE_TIMEOUT_MS = 5_000;
 
 /** A copy of the bank that serves reads by itself, passes writes on, and knows how current it is. */
 export class BranchReplica<Command, CommandResult extends { readonly position: Position }> {
   readonly feed: JournalFeed;
   readonly recovered: Recovered | undefined;
-  readonly gate: ReadGate;
   private readonly options: BranchOptions<Command, CommandResult>;
   private readonly follower: Follower;
-  private readonly forwarder: Coalescer<Command, CommandResult>;
-  private readonly freshness: Freshness;
+  private readonly contact: BankContact;
+  private readonly reads: BranchReads;
+  private readonly writes: BranchWrites<Command, CommandResult>;
   private snapshotter: Snapshotter | undefined;
 
   /** Opens the store and recovers. Rejects as `JournalStore.open` does, and with `CorruptStoreError`. */
@@ -103,7 +100,7 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
       store,
       platform,
       replay: recovered?.replay,
-      openJournal: link.openJournal,
+      openJournal: (from, signal) => this.openJournal(from, signal),
       isDivergence: link.isDivergence,
       onStateChange: options.onStateChange,
       onSaved: (batch) => {
@@ -113,25 +110,40 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
       onFatal: options.onFatal,
     });
     this.feed = new JournalFeed(store, this.follower.saved);
-    this.freshness = new Freshness(platform);
-    this.gate = new ReadGate(() =>
-      this.freshness.probe(() => link.probe([this.report()], options.platform.timeout(READ_INDEX_TIMEOUT_MS))),
-    );
-    this.forwarder = new Coalescer({
-      send: (commands) => link.submit(commands),
-      itemsPerCallMax: COMMANDS_PER_CALL_MAX,
-      callsInFlightMax: 4,
-      waitingItemsMax: 10 * COMMANDS_PER_CALL_MAX,
+    this.contact = new BankContact({
+      platform,
+      branch: options.branchNumbers.join(", "),
+      probe: (signal) => link.probe([this.report()], signal),
+      isFollowing: () => this.state === "following",
+      reset: (reason) => link.reset(reason),
+    });
+    this.reads = new BranchReads({ applied: this.follower.applied, ready: () => this.ready() }, this.contact);
+    this.writes = new BranchWrites({
+      platform,
+      contact: this.contact,
+      applied: this.follower.applied,
+      send: (commands, limit) => link.submit(commands, limit),
     });
   }
 
   /** Begins to follow the bank. */
   start(): void {
+    this.contact.watch.start();
     this.follower.start();
   }
 
   get state(): FollowerState {
     return this.follower.state;
+  }
+
+  /** Asks the bank how far it is, for many at once. Whoever waits for it should use `readIndex`. */
+  get gate(): ReadGate {
+    return this.contact.gate;
+  }
+
+  /** Whether the bank counts on this branch to show what it tells writers is shown everywhere. */
+  get connected(): boolean {
+    return this.contact.isConnected(this.appliedPosition);
   }
 
   get appliedPosition(): Position {
@@ -166,42 +178,48 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
    * shows them: one result for each, in order.
    * Rejects with `RefusalError`: always OUTCOME_UNKNOWN where the bank did not say otherwise, for an earlier try of the
    * same request may have reached it.
+   *
+   * @param timeoutMs how long the caller waits, where it said; passed on to the bank.
    */
-  async submit(commands: readonly Command[], signal?: AbortSignal): Promise<readonly CommandResult[]> {
-    const results = await this.passOn(commands, signal);
+  async submit(
+    commands: readonly Command[],
+    signal?: AbortSignal,
+    timeoutMs?: number,
+  ): Promise<readonly CommandResult[]> {
+    const results = await this.passOn(commands, signal, timeoutMs);
     const position = results.reduce((highest, result) => Math.max(highest, result.position), 0);
-    await this.showWrite(position, signal);
+    await this.writes.show(position, signal);
     return results;
   }
 
   /**
    * Likewise, for a follower of this branch: it waits by itself until it shows what was done. Rejects as `submit`.
    */
-  async passOn(commands: readonly Command[], signal?: AbortSignal): Promise<readonly CommandResult[]> {
-    const late = () => new RefusalError("DEADLINE_EXCEEDED", { waiting_for: "the bank" }, "OUTCOME_UNKNOWN");
-    if (this.state !== "following") throw this.unreachable("OUTCOME_UNKNOWN");
-    if (signal?.aborted) throw late();
-    return abortable(this.forward(commands), signal, late);
+  async passOn(
+    commands: readonly Command[],
+    signal?: AbortSignal,
+    timeoutMs?: number,
+  ): Promise<readonly CommandResult[]> {
+    return this.writes.passOn(commands, signal, timeoutMs);
   }
 
   /** Reads at this branch. Rejects with `RefusalError`. */
-  async read<T>(consistency: Consistency, query: (ledger: Ledger) => T, signal?: AbortSignal): Promise<ReadResult<T>> {
-    const { platform } = this.options;
-    const started = momentOf(platform);
-    const needed = await this.neededPosition(consistency, signal);
-    await this.waitFor(needed, signal);
-    const { ledger, bankId } = this.ready();
-    const value = query(ledger);
-    const { position } = ledger;
-    const freshMs = this.freshness.stalenessMs(position) ?? Number.POSITIVE_INFINITY;
-    const askedMs = consistency.mode === "linearizable" ? elapsedMs(started, momentOf(platform)) : undefined;
-    const stalenessMs = Math.min(askedMs ?? Number.POSITIVE_INFINITY, freshMs);
-    return {
-      value,
-      position,
-      stalenessMs: Number.isFinite(stalenessMs) ? Math.ceil(stalenessMs) : undefined,
-      session: sessionAt(bankId, ledger.epochs, position),
-    };
+  read<T>(consistency: Consistency, query: (ledger: Ledger) => T, signal?: AbortSignal): Promise<ReadResult<T>> {
+    return this.reads.read(consistency, query, signal);
+  }
+
+  /**
+   * The bank's committed position as it stood after this call: one question serves all who wait for it.
+   * Rejects with `RefusalError`: BANK_UNREACHABLE, at once where that is known, within a second in any case; and with
+   * what the bank refuses with.
+   */
+  readIndex(): Promise<ReadIndex> {
+    return this.contact.readIndex();
+  }
+
+  /** Tells the bank at once how far this copy and its followers are. */
+  reportNow(): void {
+    this.contact.watch.probeNow();
   }
 
   /**
@@ -244,13 +262,16 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
    * whatever else the bank refuses with.
    *
    * @param timeMs Unix milliseconds.
+   * @param timeoutMs how long the caller waits, where it said; passed on to the bank.
    */
-  async passTime(timeMs: number, signal?: AbortSignal): Promise<Position> {
+  async passTime(timeMs: number, signal?: AbortSignal, timeoutMs?: number): Promise<Position> {
     const { ledger } = this.ready();
     if (ledger.timeMs > timeMs) return ledger.position;
-    if (this.state !== "following") throw this.unreachable("NOT_APPLIED");
-    const position = await abortable(this.askToPassTime(timeMs), signal, () => deadlineExceeded("the bank's time"));
-    await this.waitFor(position, signal);
+    if (!this.contact.isReachable) throw this.contact.unreachable("NOT_APPLIED");
+    const position = await abortable(this.askToPassTime(timeMs, timeoutMs), signal, () =>
+      deadlineExceeded("the bank's time"),
+    );
+    await this.reads.whenShown(position, signal);
     return position;
   }
 
@@ -267,6 +288,7 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
 
   /** Stops following, saves what was received and closes the store. */
   async close(): Promise<void> {
+    this.contact.watch.close();
     await this.follower.close();
     // Memory may hold half a batch, or batches that could not be saved.
     const isDurable = this.follower.isTrusted && this.follower.replay?.ledger.position === this.savedPosition;
@@ -278,6 +300,7 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
   report(): MemberReport {
     const { copyId, branchNumbers, upstream } = this.options;
     const ledger = this.follower.replay?.ledger;
+    const stalenessMs = ledger === undefined ? undefined : this.contact.freshness.stalenessMs(ledger);
     const none = new Uint8Array(0);
     return {
       copyId,
@@ -292,74 +315,18 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
       followers: this.feed.followers,
       historyPosition: undefined,
       upstream,
-      stalenessMs: undefined,
+      stalenessMs: stalenessMs === undefined ? undefined : Math.ceil(stalenessMs),
     };
   }
 
-  private async neededPosition(consistency: Consistency, signal: AbortSignal | undefined): Promise<Position> {
-    switch (consistency.mode) {
-      case "local":
-        return 0;
-      case "linearizable":
-        return this.linearizablePosition(signal);
-      case "session":
-        return this.sessionPosition(consistency.session, signal);
-    }
-  }
-
-  private async linearizablePosition(signal: AbortSignal | undefined): Promise<Position> {
-    if (this.state !== "following") throw this.unreachable("NOT_APPLIED");
-    const index = await abortable(this.readIndex(), signal, () => deadlineExceeded("the bank's position"));
-    await this.waitFor(index.position, signal);
-    // An answer of an epoch that is not in the table at its own position came from another history.
-    if (!this.ready().ledger.epochs.some(({ id }) => bytesEqual(id, index.epochId)))
-      throw new RefusalError("NOT_READY", { problem: "the bank answered for an epoch that its journal does not have" });
-    return index.position;
-  }
-
-  private async waitFor(position: Position, signal: AbortSignal | undefined): Promise<void> {
-    try {
-      await this.whenApplied(position, signal);
-    } catch (cause) {
-      if (cause instanceof RefusalError) throw cause;
-      const waiting_for = `position ${position}; this branch shows ${this.appliedPosition}`;
-      throw new RefusalError("DEADLINE_EXCEEDED", { waiting_for }, "NOT_APPLIED", { cause });
-    }
-  }
-
-  private async sessionPosition(session: Session, signal: AbortSignal | undefined): Promise<Position> {
-    const known = this.checkSession(session);
-    if (known !== undefined && known <= this.appliedPosition) return known;
-    // Either this branch is behind, or the token names what does not exist: the bank knows.
-    const committed = await this.linearizablePosition(signal);
-    const needed = this.checkSession(session);
-    if (needed === undefined) throw lostSession(session, this.ready().ledger.epochs);
-    if (needed > committed) throw invalidSession(`it names position ${needed}, and the journal ends at ${committed}`);
-    return needed;
-  }
-
-  /** The position that the session needs; undefined when its epoch is not known here. Throws: `RefusalError`. */
-  private checkSession(session: Session): Position | undefined {
-    const { bankId, ledger } = this.ready();
-    const check = checkSession(session, bankId, ledger.epochs);
-    return check.kind === "needs" ? check.position : undefined;
-  }
-
-  private async readIndex(): Promise<ReadIndex> {
-    try {
-      return await this.gate.readIndex();
-    } catch (cause) {
-      throw this.unreachable("NOT_APPLIED", cause);
-    }
-  }
-
-  private async askToPassTime(timeMs: number): Promise<Position> {
+  private async askToPassTime(timeMs: number, timeoutMs: number | undefined): Promise<Position> {
     const { link, platform } = this.options;
     try {
-      return await link.passTime(timeMs, platform.timeout(PASS_TIME_TIMEOUT_MS));
+      const signal = AbortSignal.any([this.contact.watch.connection, platform.timeout(PASS_TIME_TIMEOUT_MS)]);
+      return await abortable(link.passTime(timeMs, { signal, timeoutMs }), signal, () => signal.reason);
     } catch (cause) {
       if (cause instanceof RefusalError) throw cause;
-      throw this.unreachable("NOT_APPLIED", cause);
+      throw this.contact.unreachable("NOT_APPLIED", cause);
     }
   }
 
@@ -372,39 +339,6 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
       throw error instanceof RefusalError ? error : late();
     }
     return abortable(forReader(readRecordAt(this.options.store, position)), signal, late);
-  }
-
-  private async forward(commands: readonly Command[]): Promise<readonly CommandResult[]> {
-    try {
-      return await this.forwarder.submit(commands);
-    } catch (cause) {
-      if (cause instanceof RefusalError) throw cause;
-      throw this.unreachable("OUTCOME_UNKNOWN", cause);
-    }
-  }
-
-  /** Waits until a committed write shows here. It is committed whatever happens now, so this never fails. */
-  private async showWrite(position: Position, signal: AbortSignal | undefined): Promise<void> {
-    if (position <= this.appliedPosition) return;
-    const { platform } = this.options;
-    // A timer that lives no longer than the write: thousands of writes a second would gather five seconds of them.
-    const shown = new AbortController();
-    const late = new AbortController();
-    const giveUp = () => late.abort();
-    platform.delay(SHOW_WRITE_TIMEOUT_MS, shown.signal).then(giveUp, () => {
-      // The write was shown before.
-    });
-    if (signal?.aborted) giveUp();
-    signal?.addEventListener("abort", giveUp, { once: true });
-    try {
-      await this.whenApplied(position, late.signal);
-    } catch {
-      // Whatever ended the wait: the write is committed, and that is the answer.
-      platform.log.warn("a committed write was answered before this branch shows it", { position });
-    } finally {
-      signal?.removeEventListener("abort", giveUp);
-      shown.abort();
-    }
   }
 
   private snapshotWhenSaved(position: Position): void {
@@ -427,9 +361,16 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
     return replay;
   }
 
-  private unreachable(outcome: "NOT_APPLIED" | "OUTCOME_UNKNOWN", cause?: unknown): RefusalError {
-    const branch = this.options.branchNumbers.join(", ");
-    return new RefusalError("BANK_UNREACHABLE", { branch }, outcome, cause === undefined ? undefined : { cause });
+  /** The journal of the bank that answers, until it does not any more. */
+  private async *openJournal(...[from, signal]: Parameters<OpenJournal>): AsyncGenerator<FollowedBatch> {
+    const { watch } = this.contact;
+    await watch.whenUp(signal);
+    try {
+      yield* this.options.link.openJournal(from, AbortSignal.any([signal, watch.connection]));
+    } finally {
+      // A stream that ended may be the first sign that the bank is gone.
+      if (watch.isUp) watch.probeNow();
+    }
   }
 }
 

@@ -2,13 +2,18 @@ import { RefusalError } from "@bank/core";
 
 interface Entry<Item, Result> {
   readonly items: readonly Item[];
+  readonly untilMs: number;
   readonly resolve: (results: Result[]) => void;
   readonly reject: (reason: unknown) => void;
 }
 
 export interface CoalescerOptions<Item, Result> {
-  /** Sends items, in order, and gives one result for each. */
-  readonly send: (items: readonly Item[]) => Promise<readonly Result[]>;
+  /**
+   * Sends items, in order, and gives one result for each.
+   *
+   * @param untilMs when the last of those who sent them stops waiting.
+   */
+  readonly send: (items: readonly Item[], untilMs: number) => Promise<readonly Result[]>;
   /** Items in one call at the most. */
   readonly itemsPerCallMax: number;
   /** Calls on their way at the same time. */
@@ -35,12 +40,14 @@ export class Coalescer<Item, Result> {
   /**
    * One result for each item, in order. At most `itemsPerCallMax` items. Rejects with what `send` rejects with, and
    * with `RefusalError` OVERLOADED.
+   *
+   * @param untilMs when the caller stops waiting, by any clock; it is left to `send` what that means.
    */
-  submit(items: readonly Item[]): Promise<Result[]> {
+  submit(items: readonly Item[], untilMs = Number.POSITIVE_INFINITY): Promise<Result[]> {
     if (this.waitingItems + items.length > this.options.waitingItemsMax)
       return Promise.reject(new RefusalError("OVERLOADED", { waiting: String(this.waitingItems) }));
     return new Promise<Result[]>((resolve, reject) => {
-      this.waiting.push({ items, resolve, reject });
+      this.waiting.push({ items, untilMs, resolve, reject });
       this.waitingItems += items.length;
       this.schedule();
     });
@@ -59,9 +66,10 @@ export class Coalescer<Item, Result> {
   private async sendNext(): Promise<void> {
     const entries = this.takeEntries();
     const items = entries.flatMap((entry) => entry.items);
+    const untilMs = entries.reduce((latest, entry) => Math.max(latest, entry.untilMs), Number.NEGATIVE_INFINITY);
     this.inFlight++;
     try {
-      const results = await this.options.send(items);
+      const results = await this.options.send(items, untilMs);
       if (results.length !== items.length)
         throw new Error(`${items.length} items were sent and ${results.length} results came back`);
       let at = 0;

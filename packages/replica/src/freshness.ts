@@ -1,9 +1,9 @@
-import type { Position } from "@bank/core";
+import { bytesEqual, type EpochEntry, type Position } from "@bank/core";
 import type { Platform } from "./platform.ts";
 import type { ReadIndex } from "./read-gate.ts";
 
-/** Probes whose position is not applied yet; older ones say less than newer ones, so a few are enough. */
-const PROBES_MAX = 16;
+/** Answers whose position is not applied yet that are remembered; of more, every other one is forgotten. */
+const ANSWERS_MAX = 16;
 /**
  * A machine that sleeps may stop its monotonic clock, and its wall clock then jumps. Clocks that moved apart by more
  * than this, one way or the other, tell nothing about the time between.
@@ -30,20 +30,32 @@ export function elapsedMs(from: Moment, to: Moment): number | undefined {
   return Math.abs(wallMs - monotonicMs) > CLOCK_DRIFT_MAX_MS ? undefined : Math.max(monotonicMs, wallMs);
 }
 
-interface Probe {
+interface Answer {
   readonly position: Position;
+  readonly epochId: Uint8Array;
   readonly sent: Moment;
 }
 
+/** The part of a ledger that says what it holds. */
+export interface ShownState {
+  readonly position: Position;
+  readonly epochs: readonly EpochEntry[];
+}
+
 /**
- * How old the shown state may be, measured on this replica's own clocks alone: from when it sent the probe whose answer
- * it has applied.
+ * How old the shown state may be, and whether the bank takes this replica for connected, measured on this replica's own
+ * clocks alone: from when it sent the probe whose answer it has applied.
  */
 export class Freshness {
   private readonly clocks: Clocks;
   /** When the newest probe was sent whose position is applied. */
   private freshAsOf: Moment | undefined;
-  private probes: Probe[] = [];
+  /** In the order in which they were sent. */
+  private answers: Answer[] = [];
+  /** The last probe that was answered. */
+  private contact: { readonly sent: Moment; readonly connectedMs: number } | undefined;
+  /** What must be applied before this replica may call itself connected again. */
+  private joinPosition: Position = 0;
 
   constructor(clocks: Clocks) {
     this.clocks = clocks;
@@ -53,20 +65,56 @@ export class Freshness {
   async probe(ask: () => Promise<ReadIndex>): Promise<ReadIndex> {
     const sent = momentOf(this.clocks);
     const index = await ask();
-    this.probes.push({ position: index.position, sent });
-    if (this.probes.length > PROBES_MAX) this.probes.shift();
+    const { position, epochId } = index;
+    // Of two with one position the later says more.
+    if (this.answers.at(-1)?.position === position) this.answers.pop();
+    this.answers.push({ position, epochId, sent });
+    // The first is applied first, and the last says most.
+    const last = this.answers.length - 1;
+    if (last >= ANSWERS_MAX) this.answers = this.answers.filter((_, i) => i % 2 === 0 || i === last);
+    this.meet(index, sent);
     return index;
   }
 
   /**
-   * Upper bound on the age of the state at the applied position. Undefined before the first answered probe, and from a
-   * suspected sleep of the machine until the next one.
+   * Upper bound on the age of a state. Undefined before the first answered probe, and from a suspected sleep of the
+   * machine until the next one.
+   *
+   * @param state the newest that is shown.
    */
-  stalenessMs(applied: Position): number | undefined {
-    for (const { position, sent } of this.probes)
-      if (position <= applied && sent.monotonicMs >= (this.freshAsOf?.monotonicMs ?? sent.monotonicMs))
-        this.freshAsOf = sent;
-    this.probes = this.probes.filter(({ position }) => position > applied);
+  stalenessMs(state: ShownState): number | undefined {
+    const isShown = ({ position }: Answer) => position <= state.position;
+    // What answered for an epoch that is not in the table spoke of another history.
+    const newest = this.answers.findLast((answer) => isShown(answer) && knows(state.epochs, answer.epochId));
+    if (newest !== undefined) {
+      if (newest.sent.monotonicMs >= (this.freshAsOf?.monotonicMs ?? newest.sent.monotonicMs))
+        this.freshAsOf = newest.sent;
+      this.answers = this.answers.filter((answer) => !isShown(answer));
+    }
     return this.freshAsOf === undefined ? undefined : elapsedMs(this.freshAsOf, momentOf(this.clocks));
   }
+
+  /**
+   * Whether the bank still waits for this replica before it tells a writer that every connected branch shows a write:
+   * then this state has every write of which that was told.
+   */
+  isConnected(applied: Position): boolean {
+    return applied >= this.joinPosition && this.isInContact();
+  }
+
+  /** The bank may have dropped this replica while it heard nothing of it: then it joins anew, with what it is told now. */
+  private meet({ position, connectedMs }: ReadIndex, sent: Moment): void {
+    if (!this.isInContact()) this.joinPosition = position;
+    this.contact = { sent, connectedMs };
+  }
+
+  private isInContact(): boolean {
+    if (this.contact === undefined) return false;
+    const { sent, connectedMs } = this.contact;
+    return (elapsedMs(sent, momentOf(this.clocks)) ?? connectedMs) < connectedMs;
+  }
+}
+
+function knows(epochs: readonly EpochEntry[], epochId: Uint8Array): boolean {
+  return epochs.some(({ id }) => bytesEqual(id, epochId));
 }

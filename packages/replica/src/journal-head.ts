@@ -14,3 +14,8 @@ export interface JournalHead {
 export function epochAt(epochs: readonly EpochEntry[], position: Position): Uint8Array | undefined {
   return epochs.findLast(({ firstPosition }) => firstPosition <= position)?.id;
 }
+
+/** The number of the epoch that a position belongs to; 0 before the first. */
+export function epochNumberAt(epochs: readonly EpochEntry[], position: Position): number {
+  return epochs.findLast(({ firstPosition }) => firstPosition <= position)?.number ?? 0;
+}

@@ -15,6 +15,8 @@ interface Question {
   readonly answer: Promise<ReadIndex>;
   readonly resolve: (index: ReadIndex) => void;
   readonly reject: (reason: unknown) => void;
+  /** When the first of its readers came. */
+  readonly sinceMs: number;
 }
 
 /**
@@ -23,43 +25,66 @@ interface Question {
  */
 export class ReadGate {
   private readonly ask: () => Promise<ReadIndex>;
+  private readonly nowMs: () => number;
   private waiting: Question | undefined;
-  private asking = false;
+  private asked: Question | undefined;
+  private isPumping = false;
   /** Questions sent so far. */
   questions = 0;
 
-  constructor(ask: () => Promise<ReadIndex>) {
+  /** @param nowMs any clock; the one by which `expire` is called. */
+  constructor(ask: () => Promise<ReadIndex>, nowMs: () => number = () => 0) {
     this.ask = ask;
+    this.nowMs = nowMs;
   }
 
-  /** The committed position as it stood at some moment after this call. Rejects as `ask` does. */
+  /** The committed position as it stood at some moment after this call. Rejects as `ask` does, and as `fail` says. */
   readIndex(): Promise<ReadIndex> {
-    this.waiting ??= newQuestion();
+    this.waiting ??= newQuestion(this.nowMs());
     const { answer } = this.waiting;
     void this.pump();
     return answer;
   }
 
+  /** Ends the wait of everybody who waits now. A question that is in flight stays so; nobody waits for it any more. */
+  fail(reason: unknown): void {
+    this.asked?.reject(reason);
+    this.waiting?.reject(reason);
+    this.waiting = undefined;
+  }
+
+  /** Likewise, where the first who waits for the same answer has waited since this moment or longer. */
+  expire(sinceMs: number, reason: () => unknown): void {
+    if (this.asked !== undefined && this.asked.sinceMs <= sinceMs) this.asked.reject(reason());
+    if (this.waiting === undefined || this.waiting.sinceMs > sinceMs) return;
+    this.waiting.reject(reason());
+    this.waiting = undefined;
+  }
+
   private async pump(): Promise<void> {
-    if (this.asking) return;
-    this.asking = true;
+    if (this.isPumping) return;
+    this.isPumping = true;
     while (this.waiting !== undefined) {
       // Those who call in this very turn still get in before the question is sent.
       await Promise.resolve();
       const question = this.waiting;
+      // They may all have been told not to wait.
+      if (question === undefined) break;
       this.waiting = undefined;
+      this.asked = question;
       this.questions++;
       try {
         question.resolve(await this.ask());
       } catch (error) {
         question.reject(error);
       }
+      this.asked = undefined;
     }
-    this.asking = false;
+    this.isPumping = false;
   }
 }
 
-function newQuestion(): Question {
+function newQuestion(sinceMs: number): Question {
   const { promise: answer, resolve, reject } = Promise.withResolvers<ReadIndex>();
-  return { answer, resolve, reject };
+  return { answer, resolve, reject, sinceMs };
 }

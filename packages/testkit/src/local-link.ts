@@ -3,6 +3,7 @@ import { decodeHeader } from "@bank/journal";
 import type {
   BankLink,
   BankReplica,
+  CallLimit,
   FollowedBatch,
   MemberReport,
   OpenJournal,
@@ -37,6 +38,10 @@ export class LocalLink implements BankLink<Request, LocalResult> {
   streams = 0;
   /** Batches and news that arrived so far. */
   messages = 0;
+  /** How long the callers of each call with commands still waited, where they said. */
+  readonly timeouts: (number | undefined)[] = [];
+  /** Times that the connection was dropped by the branch. */
+  resets = 0;
   /** Breaks the link in place of the message after so many; undefined for never. */
   breaksAfterMessages: number | undefined;
   /** Awaited before an answer leaves the bank. */
@@ -60,6 +65,13 @@ export class LocalLink implements BankLink<Request, LocalResult> {
     this.connection = new AbortController();
   }
 
+  /** Ends every stream and call on its way; the next ones find the same bank. */
+  reset(reason: Error): void {
+    this.resets++;
+    this.connection.abort(reason);
+    this.connection = new AbortController();
+  }
+
   join(bank: BankReplica): void {
     this.bank = bank;
   }
@@ -73,15 +85,16 @@ export class LocalLink implements BankLink<Request, LocalResult> {
     return this.call(signal, (bank) => bank.awaitPropagation(position, asked, signal));
   }
 
-  submit(requests: readonly Request[]): Promise<readonly LocalResult[]> {
+  submit(requests: readonly Request[], { signal, timeoutMs }: CallLimit): Promise<readonly LocalResult[]> {
     this.calls++;
-    return this.call(undefined, async (bank) => {
+    this.timeouts.push(timeoutMs);
+    return this.call(signal, async (bank) => {
       const outcomes = await bank.submit(requests);
       return outcomes.map((outcome) => ({ position: outcome.position, outcome }));
     });
   }
 
-  async passTime(timeMs: number, signal: AbortSignal): Promise<Position> {
+  async passTime(timeMs: number, { signal }: CallLimit): Promise<Position> {
     return this.call(signal, async (bank) => bank.passTime(timeMs));
   }
 

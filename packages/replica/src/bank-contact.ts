@@ -1,0 +1,78 @@
+import { RefusalError } from "@bank/core";
+import { Freshness } from "./freshness.ts";
+import { LinkWatch } from "./link-watch.ts";
+import type { Platform } from "./platform.ts";
+import { ReadGate, type ReadIndex } from "./read-gate.ts";
+
+/** A read waits no longer than this for the bank to say how far it is, also where the bank is only slow. */
+const INDEX_WAIT_MAX_MS = 900;
+
+export interface BankContactOptions {
+  readonly platform: Platform;
+  /** The branches that this replica serves, for people. */
+  readonly branch: string;
+  readonly probe: (signal: AbortSignal) => Promise<ReadIndex>;
+  /** Whether the journal's stream is open. */
+  readonly isFollowing: () => boolean;
+  /** Drops the connection, which may be half open. */
+  readonly reset: (reason: Error) => void;
+}
+
+/** What a branch knows of the bank, by its probes: how far it is, whether it is there, and how fresh its own state is. */
+export class BankContact {
+  readonly gate: ReadGate;
+  readonly watch: LinkWatch;
+  readonly freshness: Freshness;
+  /** The branches that this replica serves, for people. */
+  readonly branch: string;
+  private readonly isFollowing: () => boolean;
+
+  constructor(options: BankContactOptions) {
+    const { platform, probe } = options;
+    this.branch = options.branch;
+    this.isFollowing = options.isFollowing;
+    this.freshness = new Freshness(platform);
+    this.watch = new LinkWatch({
+      platform,
+      probe: () => this.gate.readIndex(),
+      onDown: (reason) => {
+        platform.log.warn("the bank does not answer", { problem: reason.message });
+        this.gate.fail(reason);
+      },
+      onDropped: options.reset,
+      onTick: (nowMs) => this.gate.expire(nowMs - INDEX_WAIT_MAX_MS, () => new Error("the bank is slow to answer")),
+    });
+    this.gate = new ReadGate(
+      () => this.watch.sends((signal) => this.freshness.probe(() => probe(signal))),
+      () => this.watch.nowMs,
+    );
+  }
+
+  /** Whether something that needs the bank can be begun. */
+  get isReachable(): boolean {
+    return this.watch.isUp && this.isFollowing();
+  }
+
+  /** See `Freshness.isConnected`. */
+  isConnected(applied: number): boolean {
+    return this.isReachable && this.freshness.isConnected(applied);
+  }
+
+  /**
+   * The bank's committed position as it stood after this call. Rejects with `RefusalError`: at once where the bank cannot
+   * be reached, and within a second where it does not answer.
+   */
+  async readIndex(): Promise<ReadIndex> {
+    if (!this.isReachable) throw this.unreachable("NOT_APPLIED");
+    try {
+      return await this.gate.readIndex();
+    } catch (cause) {
+      throw cause instanceof RefusalError ? cause : this.unreachable("NOT_APPLIED", cause);
+    }
+  }
+
+  unreachable(outcome: "NOT_APPLIED" | "OUTCOME_UNKNOWN", cause?: unknown): RefusalError {
+    const { branch } = this;
+    return new RefusalError("BANK_UNREACHABLE", { branch }, outcome, cause === undefined ? undefined : { cause });
+  }
+}

@@ -1,0 +1,107 @@
+import { COMMANDS_PER_CALL_MAX, type Position, RefusalError } from "@bank/core";
+import { abortable } from "./abortable.ts";
+import type { BankContact } from "./bank-contact.ts";
+import { Coalescer } from "./coalescer.ts";
+import type { Platform } from "./platform.ts";
+import type { PositionWatch } from "./position-watch.ts";
+
+/** How long a call to the bank may go on. */
+export interface CallLimit {
+  /** Aborts when the connection is dropped, or nobody waits any more. */
+  readonly signal: AbortSignal;
+  /** How long somebody still waits for it; undefined when nobody said. */
+  readonly timeoutMs: number | undefined;
+}
+
+/** How long a committed write waits for this branch to show it, before it is answered anyway. */
+const SHOW_WRITE_TIMEOUT_MS = 5_000;
+const CALLS_IN_FLIGHT_MAX = 4;
+
+export interface BranchWritesOptions<Command, CommandResult> {
+  readonly platform: Platform;
+  readonly contact: BankContact;
+  readonly applied: PositionWatch;
+  /** One result for each command, in order. */
+  readonly send: (commands: readonly Command[], limit: CallLimit) => Promise<readonly CommandResult[]>;
+}
+
+/** Passes commands on to the bank, together with what others ask at the same time. */
+export class BranchWrites<Command, CommandResult extends { readonly position: Position }> {
+  private readonly options: BranchWritesOptions<Command, CommandResult>;
+  private readonly forwarder: Coalescer<Command, CommandResult>;
+
+  constructor(options: BranchWritesOptions<Command, CommandResult>) {
+    this.options = options;
+    this.forwarder = new Coalescer({
+      send: (commands, untilMs) => this.send(commands, untilMs),
+      itemsPerCallMax: COMMANDS_PER_CALL_MAX,
+      callsInFlightMax: CALLS_IN_FLIGHT_MAX,
+      waitingItemsMax: 10 * COMMANDS_PER_CALL_MAX,
+    });
+  }
+
+  /**
+   * One result for each command, in order. Rejects with `RefusalError`: always OUTCOME_UNKNOWN where the bank did not say
+   * otherwise, for an earlier try of the same request may have reached it.
+   *
+   * @param timeoutMs how long the caller waits, where it said; passed on.
+   */
+  async passOn(
+    commands: readonly Command[],
+    signal: AbortSignal | undefined,
+    timeoutMs: number | undefined,
+  ): Promise<readonly CommandResult[]> {
+    const { contact, platform } = this.options;
+    const late = () => new RefusalError("DEADLINE_EXCEEDED", { waiting_for: "the bank" }, "OUTCOME_UNKNOWN");
+    if (!contact.isReachable) throw contact.unreachable("OUTCOME_UNKNOWN");
+    if (signal?.aborted) throw late();
+    const untilMs = timeoutMs === undefined ? Number.POSITIVE_INFINITY : platform.monotonicMs() + timeoutMs;
+    return abortable(this.forward(commands, untilMs), signal, late);
+  }
+
+  /** Waits until a committed write shows here. It is committed whatever happens now, so this never fails. */
+  async show(position: Position, signal: AbortSignal | undefined): Promise<void> {
+    const { applied, platform, contact } = this.options;
+    if (position <= applied.current) return;
+    // A timer that lives no longer than the write: thousands of writes a second would gather five seconds of them.
+    const shown = new AbortController();
+    const late = new AbortController();
+    const giveUp = () => late.abort();
+    platform.delay(SHOW_WRITE_TIMEOUT_MS, shown.signal).then(giveUp, () => {
+      // The write was shown before.
+    });
+    // While the bank cannot be reached nothing comes that could be shown.
+    const signals = [signal, contact.watch.down].filter((each) => each !== undefined);
+    for (const each of signals) {
+      if (each.aborted) giveUp();
+      each.addEventListener("abort", giveUp, { once: true });
+    }
+    try {
+      await applied.reached(position, late.signal);
+    } catch {
+      // Whatever ended the wait: the write is committed, and that is the answer.
+      platform.log.warn("a committed write was answered before this branch shows it", { position });
+    } finally {
+      for (const each of signals) each.removeEventListener("abort", giveUp);
+      shown.abort();
+    }
+  }
+
+  private async forward(commands: readonly Command[], untilMs: number): Promise<readonly CommandResult[]> {
+    try {
+      return await this.forwarder.submit(commands, untilMs);
+    } catch (cause) {
+      if (cause instanceof RefusalError) throw cause;
+      throw this.options.contact.unreachable("OUTCOME_UNKNOWN", cause);
+    }
+  }
+
+  /** Those that waited while the link was lost are not sent any more: their callers are told at once. */
+  private async send(commands: readonly Command[], untilMs: number): Promise<readonly CommandResult[]> {
+    const { contact, platform, send } = this.options;
+    if (!contact.isReachable) throw contact.unreachable("OUTCOME_UNKNOWN");
+    const signal = contact.watch.connection;
+    const timeoutMs = untilMs === Number.POSITIVE_INFINITY ? undefined : Math.max(1, untilMs - platform.monotonicMs());
+    return abortable(send(commands, { signal, timeoutMs }), signal, () => signal.reason);
+  }
+}
