@@ -1,6 +1,7 @@
 import type { LedgerRecord } from "@bank/core";
 import { EXPIRIES_PER_RECORD_MAX, RecordKind } from "@bank/core";
-import type { BatchPayload } from "@bank/proto";
+import { type BatchPayload, DurabilityMemberSchema } from "@bank/proto";
+import { create } from "@bufbuild/protobuf";
 import { describe, expect, test } from "vitest";
 import { JournalFormatError } from "./errors.ts";
 import { decodeFrame, encodeFrame } from "./frame.ts";
@@ -26,6 +27,18 @@ const INT64_OVER = 2n ** 63n;
 const overlong = Array.from({ length: EXPIRIES_PER_RECORD_MAX + 1 }, (_, i) => i + 1);
 const bytes31 = new Uint8Array(31);
 
+const BRANCH = "a branch has a number in range";
+const ENOUGH = "from 1 to all of the copies that count are enough";
+
+/** As it stands in a record, and as it stands in a column. */
+function copy(branch: number, length = 16) {
+  return create(DurabilityMemberSchema, { branch, copyId: new Uint8Array(length).fill(branch) });
+}
+
+function copies(count: number) {
+  return Array.from({ length: count }, (_, i) => copy(i + 1));
+}
+
 // The changes of the record, and those of its entry that mean the same.
 const CHANGES: readonly (readonly [message: string, name: Name, column: Column, record: object, entry?: object])[] = [
   ["a ceiling is at least 1 and has 64 bits", "accountOpened", "accountsOpened", { ceiling: INT64_OVER }],
@@ -39,7 +52,7 @@ const CHANGES: readonly (readonly [message: string, name: Name, column: Column, 
   ["a root has 32 bytes", "stateRoot", "stateRoots", { root: bytes31 }],
   ["a format level is raised to 2 at least", "formatLevelRaised", "formatLevelsRaised", { level: 0 }],
   ["a format level is raised to 2 at least", "formatLevelRaised", "formatLevelsRaised", { level: 1 }],
-  ["format level 3 is unknown: use a newer program", "formatLevelRaised", "formatLevelsRaised", { level: 3 }],
+  ["format level 4 is unknown: use a newer program", "formatLevelRaised", "formatLevelsRaised", { level: 4 }],
   ["account state 0 is unknown: use a newer program", "accountStateChanged", "accountStatesChanged", { state: 0 }],
   ["account state 4 is unknown: use a newer program", "accountStateChanged", "accountStatesChanged", { state: 4 }],
   ["positions begin at 1", "reversal", "reversals", { original: 0 }, { original: 0n }],
@@ -79,6 +92,23 @@ const CHANGES: readonly (readonly [message: string, name: Name, column: Column, 
     { holds: overlong.map(BigInt) },
   ],
   ["positions begin at 1", "holdsExpired", "holdsExpired", { holds: [5, 0] }, { holds: [5n, 0n] }],
+  ["a copy id has 16 bytes", "epochBegun", "epochsBegun", { promotedFrom: bytes31 }],
+  ["a copy id has 16 bytes", "epochBegun", "epochsBegun", { promotedFrom: bytes31.subarray(0, 1) }],
+  [BRANCH, "branchStateChanged", "branchStatesChanged", { target: 0 }, { branch: 0 }],
+  [BRANCH, "branchStateChanged", "branchStatesChanged", { target: 65_536 }, { branch: 65_536 }],
+  ["branch state 0 is unknown: use a newer program", "branchStateChanged", "branchStatesChanged", { state: 0 }],
+  ["branch state 4 is unknown: use a newer program", "branchStateChanged", "branchStatesChanged", { state: 4 }],
+  [ENOUGH, "durabilitySet", "durabilitiesSet", { copies: 3 }],
+  [ENOUGH, "durabilitySet", "durabilitiesSet", { copies: 0 }],
+  [ENOUGH, "durabilitySet", "durabilitiesSet", { members: [] }],
+  ["at most 16 copies count", "durabilitySet", "durabilitiesSet", { members: copies(17) }],
+  ["the branches that count ascend", "durabilitySet", "durabilitiesSet", { members: copies(3).reverse() }],
+  ["the branches that count ascend", "durabilitySet", "durabilitiesSet", { members: [copy(2), copy(2)] }],
+  [BRANCH, "durabilitySet", "durabilitiesSet", { members: [copy(0), copy(1)] }],
+  [BRANCH, "durabilitySet", "durabilitiesSet", { members: [copy(1), copy(65_536)] }],
+  ["a copy id has 16 bytes", "durabilitySet", "durabilitiesSet", { members: [copy(1), copy(2, 15)] }],
+  ["a copy id has 16 bytes", "durabilitySet", "durabilitiesSet", { members: [copy(1), copy(2, 0)] }],
+  ["a copy counts once", "durabilitySet", "durabilitiesSet", { members: [copy(1), { ...copy(1), branch: 2 }] }],
 ];
 const REFUSED = CHANGES.map(
   ([message, name, column, record, entry = record]) => [message, name, column, record, entry] as const,
@@ -126,6 +156,11 @@ describe("a record that contradicts itself", () => {
     ["a time that is no whole number", "holdPlaced", { expiresMs: 0.5 }],
     ["a position that is no whole number", "holdReleased", { hold: 1.5 }],
     ["a position beyond every real journal", "holdsExpired", { holds: [2 ** 53] }],
+    ["half a branch", "branchStateChanged", { target: 1.5 }],
+    ["half a state", "branchStateChanged", { state: 1.5 }],
+    ["half a copy", "durabilitySet", { copies: 1.5 }],
+    ["half a branch that counts", "durabilitySet", { members: [copy(1), copy(1.5)] }],
+    ["an empty copy id, which is read as none", "epochBegun", { promotedFrom: new Uint8Array(0) }],
     ["a level that is no whole number", "formatLevelRaised", { level: 2.5 }],
   ])("is not written with %s (%s)", (_, name, changes) => {
     expect(() => encodeFrame(HEADER, [sample(name, changes)])).toThrow(JournalFormatError);
@@ -156,6 +191,7 @@ describe("a record that contradicts itself", () => {
 
 describe("what is at its default", () => {
   test.each<[Name, Column, object, object]>([
+    ["epochBegun", "epochsBegun", { promotedFrom: new Uint8Array(0) }, { promotedFrom: undefined }],
     ["accountOpened", "accountsOpened", { ceiling: 0n }, { ceiling: undefined }],
     ["accountOpened", "accountsOpened", { alias: "" }, { alias: undefined }],
     ["accountOpened", "accountsOpened", { metadataKeys: [], metadataValues: [] }, { metadata: undefined }],
@@ -178,6 +214,7 @@ describe("what is at its default", () => {
       sample("interestApplied", { paidFrom: 0 }),
       sample("holdPlaced", { expiresMs: 0, account: 0 }),
       sample("holdCaptured", { credit: 0 }),
+      sample("durabilitySet", { copies: 0, members: [] }),
     ];
     expect(decodeFrame(encodeFrame(HEADER, records)).records).toEqual(records);
   });
@@ -205,6 +242,8 @@ describe("a group", () => {
     [carries, [SAMPLES.epochBegun, SAMPLES.transfer, groupCommitted(2)]],
     [carries, [SAMPLES.holdsExpired, SAMPLES.transfer, groupCommitted(2)]],
     [carries, [SAMPLES.timeTicked, groupCommitted(1)]],
+    [carries, [SAMPLES.branchStateChanged, groupCommitted(1)]],
+    [carries, [SAMPLES.durabilitySet, groupCommitted(1)]],
     [carries, [SAMPLES.rejected, groupCommitted(1)]],
     [carries, [SAMPLES.formatLevelRaised, groupCommitted(1)]],
     [carries, [SAMPLES.branchRegistered, groupCommitted(1)]],

@@ -6,8 +6,10 @@ import {
   AMOUNT_MAX,
   BATCH_BYTES_TARGET,
   BATCH_RECORDS_MAX,
+  BRANCH_NUMBER_MAX,
   COMMAND_BYTES_MAX,
   checkCommand,
+  DURABILITY_MEMBERS_MAX,
   EXPIRIES_PER_RECORD_MAX,
   METADATA_ENTRIES_MAX,
   METADATA_KEY_LENGTH_MAX,
@@ -66,6 +68,10 @@ describe("the estimate of one record", () => {
     const largest = 0xffff_ffff as AccountIndex;
     const hold = { ...most, hold: Number.MAX_SAFE_INTEGER, account: largest, held: AMOUNT_MAX, expiresMs: TIME_MS_MAX };
     const expiries = Array.from({ length: EXPIRIES_PER_RECORD_MAX }, (_, i) => Number.MAX_SAFE_INTEGER - i);
+    const members = Array.from({ length: DURABILITY_MEMBERS_MAX }, (_, i) => ({
+      branch: BRANCH_NUMBER_MAX - DURABILITY_MEMBERS_MAX + 1 + i,
+      copyId: new Uint8Array(16).fill(i),
+    }));
     const records: LedgerRecord[] = [
       transfer(most.request, most),
       { ...accountOpened, ...most, account: largest, name: "", owner: "", displayName: "", alias: "a" },
@@ -87,6 +93,10 @@ describe("the estimate of one record", () => {
       { ...SAMPLES.holdsExpired, ...most, holds: [Number.MAX_SAFE_INTEGER] },
       { ...SAMPLES.holdsExpired, ...most, holds: expiries },
       { ...SAMPLES.timeTicked, ...most },
+      { ...SAMPLES.branchStateChanged, ...most },
+      { ...SAMPLES.durabilitySet, ...most },
+      { ...SAMPLES.durabilitySet, ...most, copies: 0, members: [] },
+      { ...SAMPLES.durabilitySet, ...most, copies: DURABILITY_MEMBERS_MAX, members },
     ];
     // Two actors before it, so that each record has an index, and every column is there already.
     const before = [...records.map((record) => ({ ...record, principal: "a" })), ...group(1), transfer(undefined)];

@@ -50,8 +50,8 @@ class JournalingBank {
     this.bankId = epoch.bankId;
     this.chainHash = genesisHash(sha256, this.bankId);
     this.twins.own(epoch);
-    this.twins.own(formatLevelRaised(2));
-    this.twins.twin.level = 2;
+    this.twins.own(formatLevelRaised(3));
+    this.twins.twin.level = 3;
     this.commit();
   }
 
@@ -84,7 +84,8 @@ class JournalingBank {
   private beginEpoch(): void {
     // At the same time, so that nothing is due: an epoch begins with a batch.
     this.twins.passTime(this.twins.ledger.timeMs);
-    this.twins.own(epochBegun((this.twins.ledger.currentEpoch()?.number ?? 0) + 1, this.random.below(256)));
+    const epoch = epochBegun((this.twins.ledger.currentEpoch()?.number ?? 0) + 1, this.random.below(256));
+    this.twins.own(this.random.chance(50) ? { ...epoch, promotedFrom: this.random.requestId() } : epoch);
     this.commit();
   }
 

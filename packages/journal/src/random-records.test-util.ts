@@ -4,12 +4,16 @@ import {
   AccountType,
   AMOUNT_MAX,
   BALANCE_MIN,
+  BRANCH_NUMBER_MAX,
+  BranchState,
+  DURABILITY_MEMBERS_MAX,
   FORMAT_LEVEL_MAX,
   RATE_MAX,
   REJECTIONS,
   RecordKind,
   type RejectionReason,
   TIME_MS_MAX,
+  toHex,
 } from "@bank/core";
 import fc from "fast-check";
 import type { BatchHeader } from "./frame.ts";
@@ -115,6 +119,7 @@ const epochBegun = fc.record({
   id: bytes(16),
   bankId: bytes(16),
   lossAccepted: fc.boolean(),
+  promotedFrom: fc.option(bytes(16), { nil: undefined }),
 });
 
 const formatLevelRaised = fc.record({
@@ -195,6 +200,33 @@ const holdsExpired = fc.record({
   holds: fc.array(position, { minLength: 1, maxLength: 300 }),
 });
 
+const branchNumber = fc.oneof(fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: BRANCH_NUMBER_MAX }));
+
+const branchStateChanged = fc.record({
+  ...acted,
+  kind: fc.constant(RecordKind.BRANCH_STATE_CHANGED),
+  target: branchNumber,
+  state: fc.constantFrom(...Object.values(BranchState)),
+});
+
+const durabilitySet = fc
+  .record({
+    ...acted,
+    kind: fc.constant(RecordKind.DURABILITY_SET),
+    branches: fc.uniqueArray(branchNumber, { maxLength: DURABILITY_MEMBERS_MAX }),
+    copyIds: fc.uniqueArray(bytes(16), {
+      minLength: DURABILITY_MEMBERS_MAX,
+      maxLength: DURABILITY_MEMBERS_MAX,
+      selector: toHex,
+    }),
+    share: fc.nat(DURABILITY_MEMBERS_MAX - 1),
+  })
+  .map(({ branches, copyIds, share, ...record }) => ({
+    ...record,
+    copies: branches.length === 0 ? 0 : 1 + (share % branches.length),
+    members: branches.sort((a, b) => a - b).map((branch, i) => ({ branch, copyId: copyIds[i] as Uint8Array })),
+  }));
+
 const timeTicked = fc.record({ ...acted, kind: fc.constant(RecordKind.TIME_TICKED) });
 
 function min(a: bigint, b: bigint): bigint {
@@ -224,6 +256,8 @@ const other: fc.Arbitrary<LedgerRecord> = fc.oneof(
   formatLevelRaised,
   holdsExpired,
   timeTicked,
+  branchStateChanged,
+  durabilitySet,
 );
 
 /** Records that answer nobody by themselves, and the one that commits them. */

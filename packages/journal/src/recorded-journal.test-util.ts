@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
-import type { LedgerRecord } from "@bank/core";
-import { formatRequestId, toHex, totals } from "@bank/core";
+import type { BranchEntry, LedgerRecord } from "@bank/core";
+import { BRANCH_STATE_WORDS, formatRequestId, toHex, totals } from "@bank/core";
 import type { Batch } from "./frame.ts";
 import { decodeFrame } from "./frame.ts";
 import { concatenate } from "./raw-frame.test-util.ts";
@@ -10,6 +10,7 @@ import type { Snapshot } from "./snapshot.ts";
 /** Files of the recorded journals: what they hold says README.md beside them. */
 export const FIXTURE = new URL("../testdata/format-1/", import.meta.url);
 export const FIXTURE_LEVEL_2 = new URL("../testdata/format-1-level-2/", import.meta.url);
+export const FIXTURE_LEVEL_3 = new URL("../testdata/format-1-level-3/", import.meta.url);
 
 /** What the recorded journal has to lead to. Bytes are in hexadecimal. */
 export interface Expected {
@@ -33,6 +34,15 @@ export interface ExpectedLevel2 extends Expected {
   readonly reversals: number;
 }
 
+/** And at level 3. */
+export interface ExpectedLevel3 extends ExpectedLevel2 {
+  /** Number, name and state of each branch. */
+  readonly branches: readonly string[];
+  readonly durability: { readonly copies: number; readonly members: readonly string[]; readonly position: number };
+  /** Of each epoch, where a promotion came from; empty for none. */
+  readonly promotions: readonly string[];
+}
+
 /** What a replay has led to, in the words of `ExpectedLevel2`. */
 export function summaryOf({ ledger, chainHash }: Replay): Omit<ExpectedLevel2, "bankId" | "batches" | "snapshot"> {
   return {
@@ -50,12 +60,29 @@ export function summaryOf({ ledger, chainHash }: Replay): Omit<ExpectedLevel2, "
   };
 }
 
+/** What of it came with level 3. */
+export function summaryOfBranches({ ledger }: Replay): Pick<ExpectedLevel3, "branches" | "durability" | "promotions"> {
+  const { copies, members, position } = ledger.durability;
+  return {
+    branches: ledger.branchNumbers().map((number) => {
+      const { name, state } = ledger.branches.get(number) as BranchEntry;
+      return `${number} ${name}: ${BRANCH_STATE_WORDS[state]}`;
+    }),
+    durability: { copies, members: members.map(({ branch, copyId }) => `${branch} ${toHex(copyId)}`), position },
+    promotions: ledger.epochs.map(({ promotedFrom }) => (promotedFrom === undefined ? "" : toHex(promotedFrom))),
+  };
+}
+
 export function readExpected(): Expected {
   return readJson(FIXTURE) as Expected;
 }
 
 export function readExpectedLevel2(): ExpectedLevel2 {
   return readJson(FIXTURE_LEVEL_2) as ExpectedLevel2;
+}
+
+export function readExpectedLevel3(): ExpectedLevel3 {
+  return readJson(FIXTURE_LEVEL_3) as ExpectedLevel3;
 }
 
 function readJson(folder: URL): unknown {

@@ -1,5 +1,14 @@
 import type { AccountIndex, LedgerRecord } from "@bank/core";
-import { AccountState, AccountType, HoldState, InvariantError, REJECTIONS, RecordKind, totals } from "@bank/core";
+import {
+  AccountState,
+  AccountType,
+  BranchState,
+  HoldState,
+  InvariantError,
+  REJECTIONS,
+  RecordKind,
+  totals,
+} from "@bank/core";
 import { describe, expect, test } from "vitest";
 import { genesisHash, nextHash } from "./chain.ts";
 import { DigestMismatchError, JournalChainError, JournalFormatError } from "./errors.ts";
@@ -14,6 +23,7 @@ import { sha256 } from "./sha256.test-util.ts";
 import { takeSnapshot } from "./snapshot.ts";
 import { deposit, open, pay, tellStory } from "./story.test-util.ts";
 import { emptyReplay, TestBank } from "./test-bank.test-util.ts";
+import { tellWholeStory } from "./whole-story.test-util.ts";
 
 /** A bank with two accounts, and a replica that has all but its last batch. */
 function almostCaughtUp(): { bank: TestBank; replica: Replay; last: ReceivedFrame } {
@@ -47,6 +57,7 @@ describe("a replica", () => {
   test.each([
     ["of level 1", tellStory],
     ["of level 1 and then 2", tellFullStory],
+    ["of level 1, then 2, then 3", tellWholeStory],
   ])("comes to the state of the bank, batch by batch: a journal %s", (_, tell) => {
     const bank = new TestBank();
     tell(bank, { seed: 1, batches: 40 });
@@ -63,7 +74,7 @@ describe("a replica", () => {
 
   test("is shown in these tests everything that can stand in a journal", () => {
     const bank = new TestBank();
-    tellFullStory(bank, { seed: 1, batches: 40 });
+    tellWholeStory(bank, { seed: 1, batches: 40 });
     const { ledger } = bank.replay;
     const records = bank.frames.flatMap(({ frame }) => decodeFrame(frame).records);
     const rejections = records.flatMap((record) => (record.kind === RecordKind.REJECTED ? [record.rejection] : []));
@@ -76,11 +87,14 @@ describe("a replica", () => {
     expect(new Set(accounts.map(({ state }) => state))).toEqual(all(AccountState));
     expect(new Set(accounts.map(({ type }) => type))).toEqual(all(AccountType));
     expect(new Set(holds.map(({ state }) => state))).toEqual(all(HoldState));
+    expect(new Set([...ledger.branches.values()].map(({ state }) => state))).toEqual(all(BranchState));
+    expect(ledger.epochs.some(({ promotedFrom }) => promotedFrom !== undefined)).toBe(true);
+    expect(ledger.durability.position).toBeGreaterThan(0);
   });
 
   test("keeps no part of a frame: its memory may be used again", () => {
     const bank = new TestBank();
-    tellFullStory(bank, { seed: 2, batches: 5 });
+    tellWholeStory(bank, { seed: 2, batches: 5 });
     const replica = emptyReplay();
     for (const { frame, chainHash } of bank.frames) {
       const lent = { frame: new Uint8Array(frame), chainHash: new Uint8Array(chainHash) };

@@ -17,6 +17,7 @@ import {
   AccountType,
   AMOUNT_MAX,
   BALANCE_MIN,
+  BranchState,
   RecordKind,
   requestIdFromBytes,
   SYSTEM_PRINCIPAL,
@@ -60,6 +61,7 @@ export const epochBegun: EpochBegunRecord = {
   id: EPOCH_ID,
   bankId: BANK_ID,
   lossAccepted: true,
+  promotedFrom: countingBytes(0xa0, 16),
 };
 
 const held = { account: 7 as AccountIndex, held: 9_530n, captured: 30n, expiresMs: 1_790_000_000_124 };
@@ -176,6 +178,23 @@ export const SAMPLES = {
     kind: RecordKind.HOLDS_EXPIRED,
     request: undefined,
     holds: [998, 127, 9_007_199_254_740_991],
+  },
+  branchStateChanged: {
+    ...acted,
+    kind: RecordKind.BRANCH_STATE_CHANGED,
+    request: undefined,
+    target: 65_535,
+    state: BranchState.RETIRED,
+  },
+  durabilitySet: {
+    ...acted,
+    kind: RecordKind.DURABILITY_SET,
+    request: undefined,
+    copies: 1,
+    members: [
+      { branch: 7, copyId: countingBytes(0x10, 16) },
+      { branch: 65_535, copyId: countingBytes(0, 16) },
+    ],
   },
   timeTicked: { ...acted, kind: RecordKind.TIME_TICKED, request: undefined },
 } as const satisfies Record<string, LedgerRecord>;

@@ -295,7 +295,7 @@ describe("a page that contradicts itself", () => {
     ["an account number for which there is no memory", { nextAccountNumber: 116_000_002n }],
     ["no next account number", { nextAccountNumber: 0n }],
     ["a format level that is left out", { formatLevel: 1 }],
-    ["a format level that is unknown", { formatLevel: 3 }],
+    ["a format level that is unknown", { formatLevel: 4 }],
     ["a root beyond every journal", { rootPosition: 2n ** 53n }],
     ["an epoch number beyond every journal", { epochs: [{ ...tables.epochs[0]!, number: 2n ** 53n }] }],
     ["an epoch beyond every journal", { epochs: [{ ...tables.epochs[0]!, firstPosition: 2n ** 53n }] }],

@@ -1,10 +1,10 @@
-import { AccountType, InvariantError } from "@bank/core";
+import { AccountType, BranchState, InvariantError } from "@bank/core";
 import { SnapshotHeaderSchema, SnapshotPageSchema } from "@bank/proto";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { describe, expect, test } from "vitest";
 import { DigestMismatchError, JournalFormatError } from "./errors.ts";
-import { tellFullStory, workAtEverything } from "./full-story.test-util.ts";
+import { workAtEverything } from "./full-story.test-util.ts";
 import { concatenate, flipped } from "./raw-frame.test-util.ts";
 import type { Replay } from "./replay.ts";
 import { applyFrame } from "./replay.ts";
@@ -13,13 +13,14 @@ import { sha256 } from "./sha256.test-util.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { beginSnapshot, loadSnapshot, takeSnapshot } from "./snapshot.ts";
 import { emptyReplay, TestBank } from "./test-bank.test-util.ts";
+import { tellWholeStory } from "./whole-story.test-util.ts";
 
 const options = { bankId: BANK_ID, sha256, hashSeed: 7 };
 type Stored = Pick<Snapshot, "header" | "pages">;
 
 function storyteller(seed: number): TestBank {
   const bank = new TestBank();
-  tellFullStory(bank, { seed, batches: 40 });
+  tellWholeStory(bank, { seed, batches: 40 });
   return bank;
 }
 
@@ -51,6 +52,7 @@ function everythingIn({ ledger, bankId, chainHash }: Replay): unknown {
     requests: Array.from({ length: ledger.requests.count }, (_, i) => ledger.requests.entryAt(i)),
     currencies: ledger.currencies,
     branches: ledger.branchNumbers().map((branch) => [branch, ledger.branches.get(branch)]),
+    durability: ledger.durability,
     epochs: ledger.epochs,
     principals: ledger.principals,
     root: ledger.root,
@@ -77,8 +79,11 @@ describe("a snapshot", () => {
   test("holds everything that the state is", () => {
     const loaded = loadSnapshot(snapshot, options);
     expect(everythingIn(loaded)).toEqual(everythingIn(bank.replay));
-    expect(loaded.ledger.epochs.length).toBe(3);
-    expect(loaded.ledger.formatLevel).toBe(2);
+    expect(loaded.ledger.epochs.length).toBe(6);
+    expect(loaded.ledger.epochs[4]?.promotedFrom).toEqual(new Uint8Array(16).fill(1));
+    expect(loaded.ledger.durability.members.length).toBeGreaterThan(0);
+    expect(new Set([...loaded.ledger.branches.values()].map(({ state }) => state)).size).toBe(3);
+    expect(loaded.ledger.formatLevel).toBe(3);
     expect(loaded.ledger.holds.count).toBeGreaterThan(10);
     expect(loaded.ledger.reversals.size).toBeGreaterThan(3);
     expect(loaded.ledger.accounts.aliasCount).toBeGreaterThan(2);
@@ -99,7 +104,7 @@ describe("a snapshot", () => {
     expect(header).toMatchObject({
       format: 1,
       bankId: BANK_ID,
-      epochId: new Uint8Array(16).fill(3),
+      epochId: new Uint8Array(16).fill(6),
       position: BigInt(ledger.position),
       chainHash: bank.frames.at(-1)!.chainHash,
       digest: ledger.digestBytes(),
@@ -151,7 +156,8 @@ describe("a snapshot", () => {
       [3, 4, 5],
     ].map((order) => {
       const { ledger, ...rest } = emptyReplay();
-      for (const branch of order) ledger.setBranch(branch, { name: `b${branch}`, address: "" });
+      for (const branch of order)
+        ledger.setBranch(branch, { name: `b${branch}`, address: "", state: BranchState.ACTIVE });
       return takeSnapshot({ ledger, ...rest }, sha256).root;
     });
     expect(roots[0]).toEqual(roots[1]);
@@ -277,9 +283,9 @@ describe("a snapshot that was written wrong, with hashes that fit", () => {
     expect(() => loadSnapshot(stored, options)).toThrow("SnapshotHeader has field 9");
     const page = fromBinary(SnapshotPageSchema, snapshot.pages[0]!);
     if (page.content.case !== "tables") expect.unreachable();
-    page.content.value.epochs[1]!.$unknown = [{ no: 5, wireType: 0, data: Uint8Array.of(1) }];
+    page.content.value.epochs[1]!.$unknown = [{ no: 6, wireType: 0, data: Uint8Array.of(1) }];
     const pages = snapshot.pages.with(0, toBinary(SnapshotPageSchema, page));
-    expect(() => loadSnapshot(withPages(pages), options)).toThrow("EpochEntry has field 5");
+    expect(() => loadSnapshot(withPages(pages), options)).toThrow("EpochEntry has field 6");
   });
 
   test("is loaded when nothing is wrong: the helpers of these tests change only what they say", () => {

@@ -37,11 +37,13 @@ export class TestBank {
   }
 
   /** A new epoch, whose id is its number in every byte; in the same batch the format level is raised, if it is told. */
-  beginEpoch(lossAccepted = false, level?: number): ReceivedFrame {
+  beginEpoch(lossAccepted = false, level?: number, promotedFrom?: Uint8Array): ReceivedFrame {
     const number = (this.replay.ledger.currentEpoch()?.number ?? 0) + 1;
     const id = new Uint8Array(16).fill(number);
     const { bankId } = this.replay;
-    const epoch: LedgerRecord = { ...system, kind: RecordKind.EPOCH_BEGUN, number, id, bankId, lossAccepted };
+    const promotion = promotedFrom === undefined ? {} : { promotedFrom };
+    const begun = { ...system, kind: RecordKind.EPOCH_BEGUN, number, id, bankId, lossAccepted } as const;
+    const epoch: LedgerRecord = { ...begun, ...promotion };
     if (level === undefined) return this.append([epoch]);
     return this.append([epoch, { ...system, kind: RecordKind.FORMAT_LEVEL_RAISED, level }]);
   }

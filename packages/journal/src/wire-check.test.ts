@@ -88,7 +88,7 @@ describe("fields that this program does not know", () => {
     expect(problem(BatchHeaderSchema, 0x43, 0x44)).toBe(named("BatchHeader", 8));
     expect(problem(BatchHeaderSchema, 0x44)).toBe(named("BatchHeader", 8));
     expect(problem(SnapshotHeaderSchema, 0x48, 1)).toBe(named("SnapshotHeader", 9));
-    expect(problem(BatchPayloadSchema, 0xba, 1, 0)).toBe(named("BatchPayload", 23));
+    expect(problem(BatchPayloadSchema, 0xca, 1, 0)).toBe(named("BatchPayload", 25));
   });
 
   test("are refused inside a message, and inside one in there", () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { AccountType } from "../account.ts";
 import { InvariantError } from "../assert.ts";
+import { BranchState } from "../branch.ts";
 import type { AccountIndex, CurrencyIndex } from "../identifiers.ts";
 import { AMOUNT_MAX, BALANCE_MIN } from "../limits.ts";
 import type { AccountOpenedRecord, LedgerRecord, MovementRecord } from "../record.ts";
@@ -243,7 +244,11 @@ describe("apply", () => {
     execute(ledger, branch(1));
     execute(ledger, { kind: "registerBranch", branch: 2, name: "South", address: "http://127.0.0.1:1" });
     expect(ledger.branchNumbers()).toEqual([1, 2]);
-    expect(ledger.branches.get(2)).toEqual({ name: "South", address: "http://127.0.0.1:1" });
+    expect(ledger.branches.get(2)).toEqual({
+      name: "South",
+      address: "http://127.0.0.1:1",
+      state: BranchState.ACTIVE,
+    });
     checkSums(ledger);
   });
 
