@@ -73,6 +73,10 @@ export class FaultyConnection implements ServerConnection {
     return this.calls.map(({ method }) => method);
   }
 
+  reset(): void {
+    throw new Error("the SDK resets no connection");
+  }
+
   close(): void {
     this.closed++;
   }

@@ -61,4 +61,4 @@ export {
 export { decodeSession, encodeSession } from "./session-token.ts";
 export { submitCalls } from "./submit-calls.ts";
 export { timestampMessage, unixMs, unixMsDown, unixMsUp } from "./time.ts";
-export { connectToServer, type ServerConnection, serverUrl } from "./transport.ts";
+export { type ConnectOptions, connectToServer, type ServerConnection, serverUrl } from "./transport.ts";

@@ -6,6 +6,7 @@ import { type ConnectRouter, createConnectRouter, type Interceptor } from "@conn
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import { errorInterceptor, type ReportIncident, validationInterceptor } from "./interceptors.ts";
 import { type ReportUnsent, requestListener } from "./request-listener.ts";
+import { type WatchOptions, watchClient } from "./watch-client.ts";
 
 /** Requests larger than this are refused before they are decoded. */
 export const REQUEST_BYTES_MAX = 4 * 1024 * 1024;
@@ -28,6 +29,13 @@ assert(2 * FRAME_BYTES_MAX < REPLY_BYTES_MAX, "a frame is taken, with the little
 const TIMEOUT_MAX_MS = 5 * 60_000;
 /** A connection that has not said which protocol it speaks by then is closed. */
 const FIRST_BYTES_TIMEOUT_MS = 10_000;
+/**
+ * Clients close idle connections after 15 minutes by themselves; so does the server a little later, for those that do not.
+ * A client that has calls under way and is silent is pinged after 10 s, and given up 10 s later.
+ */
+const CLIENT_WATCH: WatchOptions = { pingIntervalMs: 10_000, pingTimeoutMs: 10_000, idleMaxMs: 20 * 60_000 };
+/** After so long without a byte the system itself asks whether the other end is there: over HTTP/1 nothing else can. */
+const TCP_KEEP_ALIVE_MS = 60_000;
 /** What every HTTP/2 connection begins with; HTTP/1 has no such method. Source: RFC 9113, section 3.4. */
 const HTTP2_PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
 /** No method of HTTP/1 begins with as many bytes of the preface. */
@@ -46,6 +54,8 @@ export interface ServeOptions {
   readonly reportUnsent: ReportUnsent;
   /** What else sees every call, before its message is looked at. It may throw `RefusalError`. */
   readonly interceptors?: readonly Interceptor[];
+  /** When a client counts as gone; for tests. */
+  readonly watch?: Partial<WatchOptions>;
 }
 
 /** A listening server. */
@@ -82,8 +92,16 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     // A connection that breaks tells its streams; nothing else is to be done about it here.
     session.on("error", () => session.destroy());
   });
+  const serveHttp2 = (socket: Socket) => {
+    const watch = (session: ServerHttp2Session) => watchClient(session, socket, { ...CLIENT_WATCH, ...options.watch });
+    // A session knows its socket only as something that it must not destroy. It is made while this is told.
+    http2.once("session", watch);
+    http2.emit("connection", socket);
+    http2.removeListener("session", watch);
+  };
+  const tcp = { keepAlive: true, keepAliveInitialDelay: TCP_KEEP_ALIVE_MS };
   // The HTTP/1 server owns the port: only while it listens does it enforce its time limits and know its idle connections.
-  const server = createHttp1Server((request, response) => {
+  const server = createHttp1Server(tcp, (request, response) => {
     response.once("close", () => {
       if (ending.signal.aborted) server.closeIdleConnections();
     });
@@ -103,7 +121,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     });
     whenProtocolIsKnown(socket, (isHttp2) => {
       silent.delete(socket);
-      if (isHttp2) http2.emit("connection", socket);
+      if (isHttp2) serveHttp2(socket);
       else for (const listener of serveHttp1) listener.call(server, socket);
     });
   });

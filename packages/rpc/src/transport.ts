@@ -1,54 +1,67 @@
-import type { Transport } from "@connectrpc/connect";
-import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { Code, ConnectError, type Transport } from "@connectrpc/connect";
+import { createTransport } from "@connectrpc/connect/protocol-grpc";
+import { createNodeHttpClient } from "@connectrpc/connect-node";
+import { ConnectionKeeper } from "./connection-keeper.ts";
+import { withLostAnswers } from "./lost-answers.ts";
 import { REPLY_BYTES_MAX } from "./serve.ts";
+import type { ConnectionLimits } from "./server-connection.ts";
 
-/** Between two pings on a connection with open calls. One that was idle for longer is pinged before its next call. */
-const PING_INTERVAL_MS = 10_000;
-/** A connection that does not answer a ping by then is dead. */
-const PING_TIMEOUT_MS = 5_000;
+/** Requests are longer only where a server refuses them. */
+const WRITE_BYTES_MAX = 0xffff_ffff;
+
+const DEFAULT_LIMITS: ConnectionLimits = { pingIntervalMs: 10_000, pingTimeoutMs: 5_000, connectTimeoutMs: 5_000 };
+
+/**
+ * Limits of the connections to a server, in milliseconds.
+ *
+ * - `pingIntervalMs`, 10 s: while it has calls, a connection is pinged when nothing came over it for so long; one that was
+ *   idle for longer is pinged before its next call.
+ * - `pingTimeoutMs`, 5 s: a connection over which nothing came for so long after a ping is dead. Its calls end with
+ *   `UNAVAILABLE`.
+ * - `connectTimeoutMs`, 5 s: within this the name is resolved, the connection is made and the server has said its first
+ *   word. Otherwise every call that waits for it ends with `UNAVAILABLE`; none of them has been sent.
+ */
+export type ConnectOptions = Partial<ConnectionLimits>;
 
 /** A connection to one server, and how to end it. */
 export interface ServerConnection {
   readonly transport: Transport;
-  /** Ends the connection and every call on it. */
+  /**
+   * Drops the connection and every call on it now, also calls that still wait for it: they end with `UNAVAILABLE`. The
+   * next call opens a new one. For a caller who knows by its own heartbeats that the way to the server is dead.
+   *
+   * @param reason for people; the message of the calls' errors.
+   */
+  reset(reason: string): void;
+  /** Ends the connection and every call on it: they end with `CANCELED`. */
   close(): void;
 }
 
-/** Speaks gRPC over HTTP/2 to `url`, such as `http://127.0.0.1:50051`. Connects with the first call, and anew when lost. */
-export function connectToServer(url: string): ServerConnection {
-  const sessionManager = new GuardedSessionManager(url, {
-    pingIntervalMs: PING_INTERVAL_MS,
-    pingTimeoutMs: PING_TIMEOUT_MS,
-    // Pings of idle connections go on after `close` if calls were under way, and then throw where nobody can catch it.
-    pingIdleConnection: false,
-  });
+/**
+ * Speaks gRPC over HTTP/2 to `url`, such as `http://127.0.0.1:50051`. Connects with the first call, and anew when lost.
+ *
+ * A call whose answer was lost ends with `UNAVAILABLE`, however the connection broke. If its error's cause has the
+ * `syscall` `connect` or `getaddrinfo`, it was never sent.
+ */
+export function connectToServer(url: string, options: ConnectOptions = {}): ServerConnection {
+  const keeper = new ConnectionKeeper(url, { ...DEFAULT_LIMITS, ...options });
+  const client = createNodeHttpClient({ httpVersion: "2", sessionProvider: () => keeper });
   return {
-    transport: createGrpcTransport({
+    transport: createTransport({
       baseUrl: url,
-      sessionManager,
-      readMaxBytes: REPLY_BYTES_MAX,
+      httpClient: withLostAnswers(client, (error) => keeper.isOwn(error)),
+      useBinaryFormat: true,
+      interceptors: [],
       acceptCompression: [],
+      sendCompression: null,
+      compressMinBytes: 0,
+      readMaxBytes: REPLY_BYTES_MAX,
+      writeMaxBytes: WRITE_BYTES_MAX,
     }),
-    close: () => sessionManager.abort(),
+    reset: (reason) => keeper.drop(new ConnectError(reason, Code.Unavailable)),
+    close: () => keeper.drop(new ConnectError("the connection was closed", Code.Canceled)),
   };
 }
-
-/**
- * Connect takes its listeners off a connection that is aborted, and a broken one may tell of its error only then; an
- * error that nobody listens to would end the process. Every error has been told to the calls by then.
- */
-class GuardedSessionManager extends Http2SessionManager {
-  override async request(
-    ...args: Parameters<Http2SessionManager["request"]>
-  ): ReturnType<Http2SessionManager["request"]> {
-    const stream = await super.request(...args);
-    const { session } = stream;
-    if (session !== undefined && session.listenerCount("error", ignore) === 0) session.on("error", ignore);
-    return stream;
-  }
-}
-
-const ignore = () => undefined;
 
 /** `HOST:PORT`, or a URL, as a URL. Throws: `TypeError` for anything else. */
 export function serverUrl(text: string): string {
