@@ -4,7 +4,8 @@ import { type RestartableProcess, startRestartable } from "./restartable-process
 export type BranchProcess = RestartableProcess;
 
 export interface BranchProcessOptions {
-  readonly number: number;
+  /** Which branches it hosts: one, or several as `1,2`. */
+  readonly number: number | string;
   /** Of the bank, or of a proxy before it. */
   readonly bankUrl: string;
   readonly dataDir: string;
