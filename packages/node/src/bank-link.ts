@@ -1,8 +1,9 @@
-import { type Position, RefusalError } from "@bank/core";
-import { decodeHeader } from "@bank/journal";
+import { FORMAT_LEVEL_MAX, type Position, REFUSALS, type Reason, RefusalError, type RefusalReason } from "@bank/core";
+import { decodeHeader, type ReceivedFrame } from "@bank/journal";
 import { type CommandOutcome, type ForwardedCommand, JournalService, ReplicationService } from "@bank/proto";
 import type {
   BankLink,
+  CallLimit,
   FollowedBatch,
   MemberReport,
   OpenJournal,
@@ -43,23 +44,38 @@ const SUBMIT_TIMEOUT_MS = 30_000;
 /** What a server asks of a follower's patience at a registration. */
 const REGISTER_TIMEOUT_MS = 5_000;
 
+/** What a follower says of itself. */
+export interface FollowerSelf {
+  /** The newest acceptance of a loss in its own journal, as `newestAcceptance` gives it. */
+  acceptedLoss(): Uint8Array | undefined;
+  /** 16 bytes: made once for each data folder. */
+  copyId(): Uint8Array;
+}
+
+/** A piece of a snapshot on its way. */
+export type SnapshotPart =
+  | { readonly kind: "header"; readonly header: Uint8Array }
+  | { readonly kind: "page"; readonly page: Uint8Array };
+
 /** The bank, or a branch, as those who follow it reach it. */
 export class RemoteJournal implements BankLink<ForwardedCommand, ForwardedOutcome> {
   readonly url: string;
   private readonly follower: string;
-  private readonly acceptedLoss: () => Uint8Array | undefined;
+  private readonly self: FollowerSelf | undefined;
   private readonly connection: ServerConnection;
   private readonly journal: Client<typeof JournalService>;
   private readonly replication: Client<typeof ReplicationService>;
+  /** The server is of the release before this one, which has no probes. */
+  private isOlder = false;
 
   /**
    * @param follower who asks, for people: "branch 2".
-   * @param acceptedLoss the newest acceptance of a loss in the follower's own journal, as `newestAcceptance` gives it.
+   * @param self undefined for one that keeps no copy.
    */
-  constructor(url: string, follower: string, acceptedLoss: () => Uint8Array | undefined = () => undefined) {
+  constructor(url: string, follower: string, self?: FollowerSelf) {
     this.url = url;
     this.follower = follower;
-    this.acceptedLoss = acceptedLoss;
+    this.self = self;
     this.connection = connectToServer(url);
     this.journal = createClient(JournalService, this.connection.transport);
     this.replication = createClient(ReplicationService, this.connection.transport);
@@ -67,18 +83,49 @@ export class RemoteJournal implements BankLink<ForwardedCommand, ForwardedOutcom
 
   readonly openJournal: OpenJournal = (from, signal) => this.follow(from, signal);
 
-  readonly isDivergence = (error: unknown): boolean =>
-    error instanceof ConnectError && failureFromConnectError(error)?.reason === "JOURNAL_DIVERGED";
+  readonly isDivergence = (error: unknown): boolean => reasonOf(error) === "JOURNAL_DIVERGED";
 
   /** Whether an operator has given up what this follower has and the bank lacks. */
   static isAcceptedLoss(error: unknown): boolean {
     return error instanceof ConnectError && error.metadata.get(LOSS_ACCEPTED_HEADER) === "true";
   }
 
+  /**
+   * A bank of the release before this one cannot be told anything: its position is the read index then, and it never hears
+   * that anybody is connected to it, so that nobody is.
+   */
   async probe(members: readonly MemberReport[], signal: AbortSignal): Promise<ReadIndex> {
-    const answer = await this.journal.probe({ members: members.map(reportMessage) }, { signal });
-    const { position, epochId, epoch, connectedMs } = answer;
-    return { position: Number(position), epochId, epoch: Number(epoch), connectedMs };
+    if (!this.isOlder) {
+      try {
+        const message = { members: members.map(reportMessage) };
+        const answer = await this.journal.probe(message, { signal });
+        const { position, epochId, epoch, connectedMs } = answer;
+        return { position: Number(position), epochId, epoch: Number(epoch), connectedMs };
+      } catch (error) {
+        if (!isUnimplemented(error)) throw refusalOfAnswer(error);
+        await this.requireBank(signal);
+        this.isOlder = true;
+      }
+    }
+    const { position, epochId } = await this.head(signal);
+    return { position, epochId, epoch: 0, connectedMs: 0 };
+  }
+
+  /** Forgets of which release the server is: it may have been replaced. */
+  meetAnew(): void {
+    this.isOlder = false;
+  }
+
+  /** A branch of an older release knows only how far its own copy goes, which is no read index. */
+  private async requireBank(signal: AbortSignal): Promise<void> {
+    try {
+      await this.replication.passTime({ timeMs: 0n }, { signal });
+    } catch (error) {
+      if (!isUnimplemented(error)) throw error;
+      throw new Error(`${this.url} is a branch of an older release, which cannot be followed: it passes nothing on`, {
+        cause: error,
+      });
+    }
   }
 
   async awaitPropagation(position: Position, asked: PropagationAsked, signal: AbortSignal): Promise<Propagation> {
@@ -104,11 +151,17 @@ export class RemoteJournal implements BankLink<ForwardedCommand, ForwardedOutcom
   }
 
   /** In as many calls as the bank takes at once, one after the other. */
-  async submit(commands: readonly ForwardedCommand[]): Promise<readonly ForwardedOutcome[]> {
+  async submit(
+    commands: readonly ForwardedCommand[],
+    { signal, timeoutMs = SUBMIT_TIMEOUT_MS }: CallLimit,
+  ): Promise<readonly ForwardedOutcome[]> {
     const all: ForwardedOutcome[] = [];
+    // Each call gets what those before it have left.
+    const untilMs = performance.now() + timeoutMs;
     for (const call of submitCalls(commands)) {
       try {
-        const { outcomes } = await this.replication.submit({ commands: call }, { timeoutMs: SUBMIT_TIMEOUT_MS });
+        const leftMs = Math.max(1, untilMs - performance.now());
+        const { outcomes } = await this.replication.submit({ commands: call }, { signal, timeoutMs: leftMs });
         for (const outcome of outcomes) all.push({ position: Number(outcome.position), outcome });
       } catch (error) {
         const refusal = refusalOfBank(error)?.refusal;
@@ -122,9 +175,10 @@ export class RemoteJournal implements BankLink<ForwardedCommand, ForwardedOutcom
   }
 
   /** Lets journal time pass the moment, Unix milliseconds. Rejects with `RefusalError` where the bank refuses. */
-  async passTime(timeMs: number, signal: AbortSignal): Promise<Position> {
+  async passTime(timeMs: number, { signal, timeoutMs }: CallLimit): Promise<Position> {
     try {
-      const { position } = await this.replication.passTime({ timeMs: BigInt(timeMs) }, { signal });
+      const limit = timeoutMs === undefined ? { signal } : { signal, timeoutMs };
+      const { position } = await this.replication.passTime({ timeMs: BigInt(timeMs) }, limit);
       return Number(position);
     } catch (error) {
       throw refusalOfBank(error) ?? error;
@@ -137,8 +191,48 @@ export class RemoteJournal implements BankLink<ForwardedCommand, ForwardedOutcom
     readonly name: string;
     readonly address: string;
   }): Promise<Position> {
-    const { position } = await this.replication.registerBranch(branch, { timeoutMs: REGISTER_TIMEOUT_MS });
+    // An older bank would take no name for the name.
+    const name = branch.name === "" && this.isOlder ? `branch ${branch.branch}` : branch.name;
+    const { position } = await this.replication.registerBranch({ ...branch, name }, { timeoutMs: REGISTER_TIMEOUT_MS });
     return Number(position);
+  }
+
+  /**
+   * A snapshot of a later position: its header, then its pages. Rejects where there is none: see `isWithoutSnapshot`.
+   *
+   * @param bankId 16 bytes; undefined for a follower that belongs to no bank yet.
+   */
+  async *fetchSnapshot(
+    bankId: Uint8Array | undefined,
+    after: Position,
+    signal: AbortSignal,
+  ): AsyncGenerator<SnapshotPart, void, undefined> {
+    const request = { bankId: bankId ?? new Uint8Array(0), afterPosition: BigInt(after) };
+    for await (const { part } of this.journal.fetchSnapshot(request, { signal })) {
+      if (part.case === "header") yield { kind: "header", header: part.value };
+      if (part.case === "page") yield { kind: "page", page: part.value };
+    }
+  }
+
+  /** Whether this error of `fetchSnapshot` says that there is none to begin from. */
+  static isWithoutSnapshot(error: unknown): boolean {
+    return reasonOf(error) === "SNAPSHOT_NOT_FOUND" || isUnimplemented(error);
+  }
+
+  /** Committed batches behind one position and up to another, both ends of batches. */
+  async *fetchBatches(
+    bankId: Uint8Array,
+    after: Position,
+    last: Position,
+    signal: AbortSignal,
+  ): AsyncGenerator<ReceivedFrame, void, undefined> {
+    const request = { bankId, afterPosition: BigInt(after), lastPosition: BigInt(last) };
+    for await (const { frame, chainHash } of this.journal.fetchBatches(request, { signal })) yield { frame, chainHash };
+  }
+
+  /** Drops the connection, which may be half open, and every call on it; the next call opens a new one. */
+  reset(reason: Error): void {
+    this.connection.reset(reason.message);
   }
 
   close(): void {
@@ -146,7 +240,7 @@ export class RemoteJournal implements BankLink<ForwardedCommand, ForwardedOutcom
   }
 
   private async *follow(...[from, signal]: Parameters<OpenJournal>): AsyncGenerator<FollowedBatch> {
-    const acceptedLoss = this.acceptedLoss();
+    const acceptedLoss = this.self?.acceptedLoss();
     const stream = this.journal.follow(
       {
         afterPosition: BigInt(from.position),
@@ -154,6 +248,8 @@ export class RemoteJournal implements BankLink<ForwardedCommand, ForwardedOutcom
         bankId: from.bankId ?? new Uint8Array(0),
         epochId: from.epochId ?? new Uint8Array(0),
         follower: this.follower,
+        formatLevel: FORMAT_LEVEL_MAX,
+        copyId: this.self?.copyId() ?? new Uint8Array(0),
         ...(acceptedLoss === undefined ? {} : { acceptedLoss }),
       },
       { signal },
@@ -173,6 +269,25 @@ export class RemoteJournal implements BankLink<ForwardedCommand, ForwardedOutcom
   }
 }
 
+/** The reason of a refusal that a server gave; undefined for any other error. */
+export function reasonOf(error: unknown): Reason | undefined {
+  if (error instanceof RefusalError) return error.refusal.reason;
+  return error instanceof ConnectError ? (failureFromConnectError(error)?.reason as Reason | undefined) : undefined;
+}
+
+function isUnimplemented(error: unknown): boolean {
+  return error instanceof ConnectError && error.code === Code.Unimplemented;
+}
+
+/** Whoever refuses a probe is there: it is told from a probe that nobody answered. */
+function refusalOfAnswer(error: unknown): unknown {
+  const failure = error instanceof ConnectError ? failureFromConnectError(error) : undefined;
+  if (failure === undefined) return error;
+  const { outcome: _, ...metadata } = failure.metadata;
+  const reason = Object.hasOwn(REFUSALS, failure.reason) ? (failure.reason as RefusalReason) : "INTERNAL";
+  return new RefusalError(reason, metadata, "NOT_APPLIED", { cause: error });
+}
+
 /** A refusal that the bank itself gave to a whole call. Its word on the outcome stands; anything else is unknown. */
 function refusalOfBank(error: unknown): RefusalError | undefined {
   if (!(error instanceof ConnectError)) return undefined;
@@ -186,6 +301,9 @@ function refusalOfBank(error: unknown): RefusalError | undefined {
     case "STORE_REFUSED":
     case "TIME_IN_FUTURE":
     case "FORMAT_LEVEL_TOO_LOW":
+    case "DEADLINE_EXCEEDED":
+    case "TOO_FEW_BRANCHES":
+    case "EPOCH_SUPERSEDED":
       return new RefusalError(failure.reason, metadata, outcome === "NOT_APPLIED" ? "NOT_APPLIED" : "OUTCOME_UNKNOWN", {
         cause: error,
       });

@@ -1,11 +1,16 @@
 import { type BranchNumber, RefusalError } from "@bank/core";
 import { Backoff, errorText, type Platform } from "@bank/replica";
-import type { RemoteJournal } from "./bank-link.ts";
 
 interface Announcement {
   readonly branch: BranchNumber;
+  /** Empty to keep the name that the bank knows it by. */
   readonly name: string;
   readonly address: string;
+}
+
+/** Whom branches are announced to: the bank, or a branch that passes it on. */
+export interface Registrar {
+  registerBranch(announcement: Announcement): Promise<unknown>;
 }
 
 /**
@@ -14,7 +19,7 @@ interface Announcement {
  * for ever.
  */
 export class Registration {
-  private readonly link: RemoteJournal;
+  private readonly link: Registrar;
   private readonly platform: Platform;
   private announcements: readonly Announcement[] = [];
   private attempt: AbortController | undefined;
@@ -22,7 +27,7 @@ export class Registration {
   private isDone = false;
   private closed = false;
 
-  constructor(link: RemoteJournal, platform: Platform) {
+  constructor(link: Registrar, platform: Platform) {
     this.link = link;
     this.platform = platform;
     this.done = newPromise();

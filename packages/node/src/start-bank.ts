@@ -19,6 +19,7 @@ import { type JournalSource, journalService } from "./services/journal-service.t
 import { replicationService } from "./services/replication-service.ts";
 import { tellerServices } from "./services/teller-services.ts";
 import { SupersededFile } from "./superseded-file.ts";
+import { TwinWatch } from "./twin-watch.ts";
 
 /** Records between two snapshots, where nothing else is said. */
 export const SNAPSHOT_EVERY_RECORDS = 100_000;
@@ -104,8 +105,9 @@ export async function startBank(options: BankServerOptions): Promise<RunningBank
   try {
     await writeAnchor(anchor, replica);
     const lossCheck = new LossCheck({ replica, store, platform, log });
+    const twins = new TwinWatch(platform, log);
     const guard = new EpochGuard({ replica, file: superseded, log });
-    const serving = await listen({ replica, history, lossCheck, guard, copyId, log }, options);
+    const serving = await listen({ replica, history, lossCheck, guard, copyId, twins, log }, options);
     return running(replica, serving, [history, replica, ...(anchor === undefined ? [] : [anchor])]);
   } catch (error) {
     await anchor?.close();
@@ -152,18 +154,19 @@ interface BankParts {
   readonly lossCheck: LossCheck;
   readonly guard: EpochGuard;
   readonly copyId: Uint8Array;
+  readonly twins: TwinWatch;
   readonly log: Log;
 }
 
 function listen(parts: BankParts, options: BankServerOptions): Promise<Serving> {
-  const { replica, history, lossCheck, guard, copyId, log } = parts;
+  const { replica, history, guard, log } = parts;
   let url = "";
   const starting = serve({
     host: options.host ?? "127.0.0.1",
     port: options.port ?? 0,
     routes: (router, ending) => {
       const teller = new BankTeller(replica, history, () => url);
-      const source = bankSource(replica, lossCheck, copyId);
+      const source = bankSource(parts);
       tellerServices(router, teller);
       router.service(
         JournalService,
@@ -182,11 +185,16 @@ function listen(parts: BankParts, options: BankServerOptions): Promise<Serving> 
   });
 }
 
-function bankSource(replica: BankReplica, lossCheck: LossCheck, copyId: Uint8Array): JournalSource {
+function bankSource({ replica, lossCheck, copyId, twins }: BankParts): JournalSource {
   return {
     bankId: replica.bankId,
     copyId,
+    hosted: "0",
+    isBank: true,
     feed: replica.feed,
+    get formatLevel() {
+      return replica.ledger.formatLevel;
+    },
     get epochs() {
       return replica.ledger.epochs;
     },
@@ -200,6 +208,7 @@ function bankSource(replica: BankReplica, lossCheck: LossCheck, copyId: Uint8Arr
     },
     probe: (members, signal) => replica.probe(members, signal),
     reportDivergence: (follower) => lossCheck.start(follower),
+    hear: (asker) => twins.hear(asker),
   };
 }
 

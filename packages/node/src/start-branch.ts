@@ -2,9 +2,9 @@ import { mkdirSync } from "node:fs";
 import { rename } from "node:fs/promises";
 import type { BranchNumber } from "@bank/core";
 import type { History } from "@bank/history";
-import { JournalService } from "@bank/proto";
+import { JournalService, ReplicationService } from "@bank/proto";
 import { BranchReplica, errorText, type Log, type Platform } from "@bank/replica";
-import { type Serving, serve } from "@bank/rpc";
+import { type Serving, SUBMIT_BYTES_MAX, serve } from "@bank/rpc";
 import { type JournalStore, openStore } from "@bank/store";
 import { RemoteJournal } from "./bank-link.ts";
 import { branchSource } from "./branch-source.ts";
@@ -16,16 +16,20 @@ import { textLog } from "./log.ts";
 import { nodePlatform } from "./platform.ts";
 import { Registration } from "./registration.ts";
 import { RequestsUnderWay } from "./requests-under-way.ts";
-import { journalService } from "./services/journal-service.ts";
+import { branchReplicationService } from "./services/branch-replication-service.ts";
+import { type JournalSource, journalService } from "./services/journal-service.ts";
 import { tellerServices } from "./services/teller-services.ts";
 import { SNAPSHOT_EVERY_RECORDS } from "./start-bank.ts";
+import { UpstreamLink } from "./upstream-link.ts";
 
 export interface BranchServerOptions {
   /** The branches that this process hosts: each listens on its own port, all share one copy of the journal. */
   readonly branches: readonly { readonly number: BranchNumber; readonly port: number; readonly name?: string }[];
   readonly host?: string;
-  /** Where the bank listens, as a URL. */
+  /** Where the bank listens, or a branch to follow in its place, as a URL. */
   readonly bankUrl: string;
+  /** Others to follow, in this order, when that one is lost. */
+  readonly otherUpstreams?: readonly string[];
   /** Where the copy lies. */
   readonly dataDir: string;
   /** A store URL; `sqlite:` in the data folder where it is not said. */
@@ -68,7 +72,8 @@ class BranchServer implements RunningBranches, BranchHost {
   private readonly options: BranchServerOptions;
   private readonly log: Log;
   private readonly platform: Platform;
-  private readonly link: RemoteJournal;
+  readonly link: UpstreamLink;
+  readonly hostedText: string;
   private copyId: Uint8Array = new Uint8Array(0);
   private readonly registration: Registration;
   private readonly serving: Serving[] = [];
@@ -83,7 +88,15 @@ class BranchServer implements RunningBranches, BranchHost {
     this.hosted = new Set(options.branches.map(({ number }) => number));
     this.log = options.log ?? textLog;
     this.platform = options.platform ?? nodePlatform(this.log);
-    this.link = new RemoteJournal(options.bankUrl, `branch ${[...this.hosted].join(", ")}`, () => this.acceptedLoss());
+    this.hostedText = [...this.hosted].join(", ");
+    const self = { acceptedLoss: () => this.acceptedLoss(), copyId: () => this.copyId };
+    const urls = [...new Set([options.bankUrl, ...(options.otherUpstreams ?? [])])];
+    this.link = new UpstreamLink({
+      upstreams: urls.map((url) => new RemoteJournal(url, `branch ${this.hostedText}`, self)),
+      platform: this.platform,
+      members: () => (this.current === undefined ? [] : [this.current.report()]),
+      epochs: () => (this.current?.bankId === undefined ? [] : this.current.ledger.epochs),
+    });
     this.registration = new Registration(this.link, this.platform);
   }
 
@@ -166,8 +179,9 @@ class BranchServer implements RunningBranches, BranchHost {
         probe: (members, signal) => link.probe(members, signal),
         awaitPropagation: (position, asked, signal) => link.awaitPropagation(position, asked, signal),
         // A caller may have left long before its commands come back.
-        submit: (commands) => this.underWay.during(commands, () => link.submit(commands)),
-        passTime: (timeMs, signal) => link.passTime(timeMs, signal),
+        submit: (commands, limit) => this.underWay.during(commands, () => link.submit(commands, limit)),
+        passTime: (timeMs, limit) => link.passTime(timeMs, limit),
+        reset: (reason) => link.reset(reason),
       },
       snapshotEveryRecords: options.snapshotEveryRecords ?? SNAPSHOT_EVERY_RECORDS,
       onStateChange: (state) => {
@@ -180,6 +194,10 @@ class BranchServer implements RunningBranches, BranchHost {
         options.onFatal?.(error);
       },
     });
+  }
+
+  private source(): JournalSource {
+    return branchSource({ replica: this.replica(), copyId: this.copyId, hosted: this.hostedText });
   }
 
   private openStore(): JournalStore {
@@ -234,8 +252,9 @@ class BranchServer implements RunningBranches, BranchHost {
         tellerServices(router, teller);
         router.service(
           JournalService,
-          journalService(() => branchSource(this.replica(), this.copyId), ending),
+          journalService(() => this.source(), ending),
         );
+        router.service(ReplicationService, branchReplicationService(this), { readMaxBytes: SUBMIT_BYTES_MAX });
       },
       reportIncident: ({ id, method, error }) =>
         this.log.error("request failed", { incident: id, method, problem: errorText(error) }),

@@ -5,21 +5,29 @@ import {
   FollowResponseSchema,
   GetPositionResponseSchema,
   type JournalService,
+  type MemberReport as MemberReportMessage,
   ProbeResponseSchema,
 } from "@bank/proto";
 import type { JournalFeed, JournalHead, MemberReport, ReadIndex } from "@bank/replica";
 import { connectErrorFromRefusal, LOSS_ACCEPTED_HEADER } from "@bank/rpc";
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
-import { lossWasGivenUp, newestAcceptance } from "../given-up.ts";
+import { reasonOf } from "../bank-link.ts";
+import { indexOfEpoch, lossWasGivenUp, newestAcceptance } from "../given-up.ts";
 import { reportFrom } from "../member-messages.ts";
 
 /** A journal that can be followed: the bank's, or a branch's own copy. */
 export interface JournalSource {
   /** Throws: `RefusalError` NOT_READY for a branch that has never reached its bank. */
   readonly bankId: Uint8Array;
-  /** 16 random bytes: the same for all that one server hosts. */
+  /** 16 bytes: the same for all that one server hosts. */
   readonly copyId: Uint8Array;
+  /** The branches that the server hosts, for people: "1, 2"; "0" for the bank. */
+  readonly hosted: string;
+  /** Whether nothing can be committed beyond this journal: a branch may simply be behind one that follows it. */
+  readonly isBank: boolean;
+  /** The level of the journal's format. */
+  readonly formatLevel: number;
   readonly epochs: readonly EpochEntry[];
   readonly feed: JournalFeed;
   /** What followers may show. */
@@ -29,7 +37,12 @@ export interface JournalSource {
   probe(members: readonly MemberReport[], signal: AbortSignal): Promise<ReadIndex>;
   /** A follower of this very bank has what this journal lacks. */
   reportDivergence(follower: string): void;
+  /** A follower speaks of itself. */
+  hear(asker: Pick<MemberReportMessage, "copyId" | "run" | "branches">): void;
 }
+
+/** What a follower understands that does not say so: the newest level of the last release that did not ask. */
+const UNSAID_FORMAT_LEVEL = 2;
 
 /**
  * Streams a journal, and tells how far it goes.
@@ -43,6 +56,8 @@ export function journalService(
   return {
     async *follow(request, context) {
       const journal = source();
+      checkPath(journal, [request]);
+      checkLevel(journal, request);
       await checkFollower(journal, request);
       yield create(FollowResponseSchema, {
         bankId: journal.bankId,
@@ -67,7 +82,12 @@ export function journalService(
 
     probe: async ({ members }, context) => {
       const journal = source();
-      const index = await journal.probe(members.map(reportFrom), context.signal);
+      checkPath(journal, members);
+      const [asker] = members;
+      if (asker !== undefined) journal.hear(asker);
+      const index = await journal.probe(members.map(reportFrom), context.signal).catch((error: unknown) => {
+        throw loopBehind(error) ?? error;
+      });
       const { position, epochId, epoch, connectedMs } = index;
       return create(ProbeResponseSchema, {
         bankId: journal.bankId,
@@ -90,6 +110,28 @@ async function* batches(journal: JournalSource, after: Position, signal: AbortSi
   }
 }
 
+/** Who finds itself among those that follow it would follow itself. */
+function checkPath({ copyId, hosted }: JournalSource, members: readonly { readonly copyId: Uint8Array }[]): void {
+  if (!members.some((member) => bytesEqual(member.copyId, copyId))) return;
+  const path = members.flatMap((member) => ("branches" in member ? [`branch ${member.branches}`] : []));
+  throw new RefusalError("FOLLOW_LOOP", { branch: hosted, path: path.length === 0 ? "nobody else" : path.join(", ") });
+}
+
+/** The loop that a server further up has found, as it told it. */
+function loopBehind(error: unknown): unknown {
+  for (let cause = error; cause instanceof Error; cause = cause.cause)
+    if (reasonOf(cause) === "FOLLOW_LOOP") return cause;
+  return undefined;
+}
+
+/** What it does not understand must not reach it: it would have to stop in the middle. */
+function checkLevel({ formatLevel: level }: JournalSource, request: FollowRequest): void {
+  const known = request.formatLevel === 0 ? UNSAID_FORMAT_LEVEL : request.formatLevel;
+  if (known >= level) return;
+  const follower = request.follower === "" ? "the follower" : request.follower;
+  throw new RefusalError("FORMAT_LEVEL_UNKNOWN", { follower, known: String(known), level: String(level) });
+}
+
 async function checkFollower(journal: JournalSource, request: FollowRequest): Promise<void> {
   const { bankId, chainHash, epochId, acceptedLoss, follower } = request;
   const position = Number(request.afterPosition);
@@ -101,14 +143,24 @@ async function checkFollower(journal: JournalSource, request: FollowRequest): Pr
     throw new RefusalError("JOURNAL_DIVERGED", {
       problem: `it is of bank ${toHex(bankId)}, and this is bank ${toHex(journal.bankId)}`,
     });
+  const isGivenUp = () => lossWasGivenUp(journal.epochs, { position, epochId, acceptedLoss });
+  if (!journal.isBank && position > journal.committedPosition && isAhead(journal, position, epochId) && !isGivenUp())
+    throw new RefusalError("NOT_READY", {
+      problem: `it is at position ${journal.committedPosition}, and ${follower || "the follower"} at ${position}: it must catch up first`,
+    });
   try {
     await journal.feed.checkPrefix({ position, chainHash });
   } catch (error) {
-    if (!(error instanceof RefusalError)) throw error;
+    if (!(error instanceof RefusalError) || error.refusal.reason !== "JOURNAL_DIVERGED") throw error;
     const refused = connectErrorFromRefusal(error);
-    if (lossWasGivenUp(journal.epochs, { position, epochId, acceptedLoss }))
-      refused.metadata.set(LOSS_ACCEPTED_HEADER, "true");
+    if (isGivenUp()) refused.metadata.set(LOSS_ACCEPTED_HEADER, "true");
     else journal.reportDivergence(follower === "" ? "a follower" : follower);
     throw refused;
   }
+}
+
+/** Whether a follower beyond the end may have more of the same journal: it is of the newest epoch here, or of a later one. */
+function isAhead({ epochs }: JournalSource, position: Position, epochId: Uint8Array): boolean {
+  const next = epochs[indexOfEpoch(epochs, epochId) + 1];
+  return indexOfEpoch(epochs, epochId) === -1 || next === undefined || position < next.firstPosition;
 }

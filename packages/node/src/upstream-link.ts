@@ -1,0 +1,265 @@
+import { bytesEqual, type EpochEntry, type Position } from "@bank/core";
+import type { ForwardedCommand } from "@bank/proto";
+import {
+  type BankLink,
+  type CallLimit,
+  errorText,
+  type FollowedBatch,
+  type MemberReport,
+  type OpenJournal,
+  type Platform,
+  type Propagation,
+  type PropagationAsked,
+  type ReadIndex,
+} from "@bank/replica";
+import { type ForwardedOutcome, type RemoteHead, type RemoteJournal, reasonOf } from "./bank-link.ts";
+
+/** A server that does not answer by then is passed over. */
+const INSPECTION_TIMEOUT_MS = 1_000;
+/** A stream that has not begun by then never will. */
+const STREAM_TIMEOUT_MS = 5_000;
+/** A server that has refused so many probes in a row is left for another. */
+const REFUSALS_MAX = 3;
+/** How often it is told that a branch follows itself. */
+const LOOP_TOLD_EVERY_MS = 60_000;
+
+export interface UpstreamOptions {
+  /** In the order in which they are preferred; at least one. */
+  readonly upstreams: readonly RemoteJournal[];
+  readonly platform: Platform;
+  /** What this copy says of itself and of those that follow it. */
+  readonly members: () => readonly MemberReport[];
+  /** The table of epochs of this copy; empty before the first contact. */
+  readonly epochs: () => readonly EpochEntry[];
+}
+
+/** What was found out about a server before it is followed. */
+interface Inspected {
+  readonly upstream: RemoteJournal;
+  readonly head: RemoteHead;
+  /** Whether it reached the bank when it was asked: a branch that is cut off itself leads nowhere. */
+  readonly answersProbes: boolean;
+}
+
+type From = Parameters<OpenJournal>[0];
+
+/**
+ * Whom a branch follows: the bank, or another branch, one of several. Each time a stream is opened all of them are asked at
+ * once, and the first in order that reaches the bank is followed; one that does not only where it has what this branch lacks.
+ */
+export class UpstreamLink implements BankLink<ForwardedCommand, ForwardedOutcome> {
+  private readonly options: UpstreamOptions;
+  private followed: RemoteJournal;
+  private isStreaming = false;
+  /** Probes in a row that the followed server refused. */
+  private refusals = 0;
+  /** Aborts when the server that is followed must be left. */
+  private leaving = new AbortController();
+  /** The highest number of an epoch that was heard of. */
+  private highestEpoch = 0;
+  private loopToldMs = Number.NEGATIVE_INFINITY;
+
+  constructor(options: UpstreamOptions) {
+    this.options = options;
+    this.followed = options.upstreams[0] as RemoteJournal;
+  }
+
+  /** Whom it follows, or would like to follow most. */
+  get current(): RemoteJournal {
+    return this.followed;
+  }
+
+  readonly openJournal: OpenJournal = (from, signal) => this.follow(from, signal);
+
+  readonly isDivergence = (error: unknown): boolean => reasonOf(error) === "JOURNAL_DIVERGED";
+
+  async probe(members: readonly MemberReport[], signal: AbortSignal): Promise<ReadIndex> {
+    const { followed } = this;
+    try {
+      const index = await followed.probe(members, signal);
+      this.hearOfEpoch(index, followed);
+      this.refusals = 0;
+      return index;
+    } catch (error) {
+      this.noticeLoop(error, followed);
+      if (followed === this.followed) this.missedAnswer(error);
+      throw error;
+    }
+  }
+
+  /**
+   * A probe that nobody answered is for its sender to deal with: it resets the link. A server that answers that it does not
+   * reach the bank itself is left where there are others.
+   */
+  private missedAnswer(error: unknown): void {
+    if (!this.isStreaming) {
+      this.followed = this.behind(this.followed);
+      return;
+    }
+    if (reasonOf(error) === undefined || this.options.upstreams.length === 1) return;
+    this.refusals++;
+    if (this.refusals < REFUSALS_MAX) return;
+    this.refusals = 0;
+    this.leaving.abort(new Error(`${this.followed.url} does not reach the bank`, { cause: error }));
+  }
+
+  awaitPropagation(position: Position, asked: PropagationAsked, signal: AbortSignal): Promise<Propagation> {
+    return this.followed.awaitPropagation(position, asked, signal);
+  }
+
+  submit(commands: readonly ForwardedCommand[], limit: CallLimit): Promise<readonly ForwardedOutcome[]> {
+    return this.followed.submit(commands, limit);
+  }
+
+  passTime(timeMs: number, limit: CallLimit): Promise<Position> {
+    return this.followed.passTime(timeMs, limit);
+  }
+
+  registerBranch(branch: Parameters<RemoteJournal["registerBranch"]>[0]): Promise<Position> {
+    return this.followed.registerBranch(branch);
+  }
+
+  /** Drops the connection, which may be half open: the stream ends, and the next one is opened to whoever answers then. */
+  reset(reason: Error): void {
+    this.leaving.abort(reason);
+    this.followed.reset(reason);
+  }
+
+  close(): void {
+    for (const upstream of this.options.upstreams) upstream.close();
+  }
+
+  private async *follow(from: From, signal: AbortSignal): AsyncGenerator<FollowedBatch> {
+    const { platform } = this.options;
+    const failures: unknown[] = [];
+    for await (const { upstream } of this.candidates(from, signal, failures)) {
+      const left = new AbortController();
+      const stream = upstream.openJournal(from, AbortSignal.any([signal, left.signal]))[Symbol.asyncIterator]();
+      let first: IteratorResult<FollowedBatch>;
+      try {
+        first = await begun(stream.next(), platform, left);
+      } catch (error) {
+        if (signal.aborted) throw error;
+        failures.push(error);
+        continue;
+      }
+      if (upstream !== this.followed)
+        platform.log.info("another server is followed", { url: upstream.url, before: this.followed.url });
+      this.followed = upstream;
+      this.leaving = left;
+      this.isStreaming = true;
+      try {
+        for (let next = first; next.done !== true; next = await stream.next()) yield next.value;
+        return;
+      } finally {
+        this.isStreaming = false;
+        left.abort(new Error("the stream is over"));
+      }
+    }
+    signal.throwIfAborted();
+    throw mostTelling(failures, this.isDivergence);
+  }
+
+  /** Those that may be followed, the best first; why the others may not goes to `failures`. */
+  private async *candidates(from: From, signal: AbortSignal, failures: unknown[]): AsyncGenerator<Inspected> {
+    const inspections = this.options.upstreams.map((upstream) => settled(this.inspect(upstream, from, signal)));
+    const lastResorts: Inspected[] = [];
+    for (const inspection of inspections) {
+      const { value, error } = await inspection;
+      if (value === undefined) failures.push(error);
+      else if (value.answersProbes) yield value;
+      else if (value.head.position > from.position) lastResorts.push(value);
+      else
+        failures.push(new Error(`${value.upstream.url} does not reach the bank, and has nothing that is missing here`));
+    }
+    yield* lastResorts;
+  }
+
+  private async inspect(upstream: RemoteJournal, from: From, signal: AbortSignal): Promise<Inspected> {
+    const { platform, members, epochs } = this.options;
+    const within = AbortSignal.any([signal, platform.timeout(INSPECTION_TIMEOUT_MS)]);
+    upstream.meetAnew();
+    const head = await upstream.head(within);
+    let index: ReadIndex | undefined;
+    try {
+      index = await upstream.probe(members(), within);
+    } catch (error) {
+      this.noticeLoop(error, upstream);
+      const reason = reasonOf(error);
+      if (signal.aborted || reason === "FOLLOW_LOOP" || reason === "EPOCH_SUPERSEDED") throw error;
+    }
+    const known = epochs();
+    const at = known.findIndex(({ id }) => bytesEqual(id, head.epochId));
+    if (at !== -1 && at < known.length - 1)
+      throw new Error(`${upstream.url} is of epoch ${known[at]?.number}, and epoch ${known.at(-1)?.number} has begun`);
+    if (index !== undefined) this.hearOfEpoch(index, upstream);
+    // One that has nothing more than this branch leads nowhere unless it reaches the bank.
+    if (from.position > head.position && index === undefined)
+      throw new Error(
+        `${upstream.url} is at position ${head.position}, behind this branch, and does not reach the bank`,
+      );
+    return { upstream, head, answersProbes: index !== undefined };
+  }
+
+  /** Throws where a server is of an older epoch than has been heard of: another bank has taken its place. */
+  private hearOfEpoch({ epoch }: ReadIndex, upstream: RemoteJournal): void {
+    // A bank of the release before this one does not say.
+    if (epoch === 0) return;
+    const highest = Math.max(this.highestEpoch, this.options.epochs().at(-1)?.number ?? 0);
+    if (epoch < highest) {
+      const error = new Error(`${upstream.url} is of epoch ${epoch}, and epoch ${highest} has begun`);
+      if (upstream === this.followed) this.leaving.abort(error);
+      throw error;
+    }
+    this.highestEpoch = epoch;
+  }
+
+  private behind(upstream: RemoteJournal): RemoteJournal {
+    const { upstreams } = this.options;
+    return upstreams[(upstreams.indexOf(upstream) + 1) % upstreams.length] as RemoteJournal;
+  }
+
+  private noticeLoop(error: unknown, upstream: RemoteJournal): void {
+    if (reasonOf(error) !== "FOLLOW_LOOP") return;
+    const { platform } = this.options;
+    const now = platform.monotonicMs();
+    if (now - this.loopToldMs >= LOOP_TOLD_EVERY_MS) {
+      this.loopToldMs = now;
+      platform.log.error("this branch would follow itself, and so follows nobody here: check who follows whom", {
+        url: upstream.url,
+        problem: errorText(error),
+      });
+    }
+    if (upstream === this.followed) this.leaving.abort(new Error("this branch would follow itself", { cause: error }));
+  }
+}
+
+/** The first message, or a rejection when it does not come in time. */
+async function begun<T>(next: Promise<T>, platform: Platform, left: AbortController): Promise<T> {
+  const over = new AbortController();
+  platform.delay(STREAM_TIMEOUT_MS, over.signal).then(
+    () => left.abort(new Error("the stream did not begin in time")),
+    () => {
+      // It has begun, or has failed by itself.
+    },
+  );
+  try {
+    return await next;
+  } finally {
+    over.abort(new Error("the stream has begun"));
+  }
+}
+
+/** Never rejects: nobody may be looking yet when it fails. */
+async function settled<T>(promise: Promise<T>): Promise<{ readonly value?: T; readonly error?: unknown }> {
+  try {
+    return { value: await promise };
+  } catch (error) {
+    return { error };
+  }
+}
+
+/** A journal that differs is more important than a server that is away; else the first, which is preferred. */
+function mostTelling(failures: readonly unknown[], isDivergence: (error: unknown) => boolean): unknown {
+  return failures.find(isDivergence) ?? failures[0] ?? new Error("there is nobody to follow");
+}
