@@ -17,7 +17,7 @@ export interface EpochPromise {
 /** The promises of one copy. Each is on disk before anybody learns of it, and none is ever taken back. */
 export class EpochPromises {
   private readonly path: string | undefined;
-  private given: EpochPromise | undefined;
+  private newest: EpochPromise | undefined;
 
   /**
    * Throws: an `Error` that says what to do where the file is damaged.
@@ -26,12 +26,17 @@ export class EpochPromises {
    */
   constructor(folder: string | undefined) {
     this.path = folder === undefined ? undefined : join(folder, PROMISE_FILE);
-    this.given = this.path === undefined ? undefined : read(this.path);
+    this.newest = this.path === undefined ? undefined : read(this.path);
+  }
+
+  /** The promise that stands; undefined for none. */
+  get given(): EpochPromise | undefined {
+    return this.newest;
   }
 
   /** The number of the highest epoch that was promised; 0 for none. */
   get epoch(): number {
-    return this.given?.epoch ?? 0;
+    return this.newest?.epoch ?? 0;
   }
 
   /**
@@ -48,7 +53,7 @@ export class EpochPromises {
       const fields = { epoch: String(asked.epoch), candidate: toHex(asked.candidate) };
       writeDurably(this.path, `${JSON.stringify(fields)}\n`);
     }
-    this.given = { epoch: asked.epoch, candidate: asked.candidate.slice() };
+    this.newest = { epoch: asked.epoch, candidate: asked.candidate.slice() };
     return true;
   }
 }

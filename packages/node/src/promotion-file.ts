@@ -46,7 +46,7 @@ export interface Promotion {
 }
 
 const MEANING =
-  "It says that the journal of this folder is the bank's since a promotion. Run bank-server promote again, which writes it anew.";
+  "It says that the journal of this folder is the bank's since a promotion. Move it away and run bank-server promote again.";
 
 /** Where a branch keeps its journal, where nothing else is said. */
 export function branchStoreUrl(dataDir: string): string {

@@ -100,7 +100,8 @@ export async function acceptLoss(options: LossOptions): Promise<AcceptedLoss> {
   return { position, exportedRecords: exported?.records ?? 0, exportFile: exported?.file };
 }
 
-async function copyTail(store: JournalStore, replay: Replay, url: string, platform: Platform): Promise<void> {
+/** Takes what a branch has behind the end of an open store, and checks that it continues the journal there. */
+export async function copyTail(store: JournalStore, replay: Replay, url: string, platform: Platform): Promise<void> {
   const journal = new RemoteJournal(url, "the bank, healing");
   const done = new AbortController();
   try {
