@@ -3,6 +3,7 @@ import type { Failure, GroupFailure } from "@bank/proto";
 import { connectErrorFromFailure, failureFromConnectError, groupFailureFromConnectError, outcomeOf } from "@bank/rpc";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { ErrorReason, FieldViolation, GroupItemFailure } from "./bank-error.ts";
+import type { ServerFailure } from "./server-pool.ts";
 import { type ErrorCode, errorCodeOf } from "./status.ts";
 
 /** Why one try failed. */
@@ -13,8 +14,10 @@ export interface AttemptFailure {
   readonly metadata: Readonly<Record<string, string>>;
   /** What is known about the effect of this one try. */
   readonly outcome: FailureOutcome;
-  /** Whether the next try may end differently. */
+  /** Whether the next try may end differently at the same server. */
   readonly retryable: boolean;
+  /** Undefined where no other server would say anything else. */
+  readonly elsewhere?: ServerFailure | undefined;
   /** Of a group: which item it is about, from 1. */
   readonly item?: number | undefined;
   readonly violations?: readonly FieldViolation[] | undefined;
@@ -41,10 +44,36 @@ export class FailedAttempt extends Error {
 /** What the bank itself says that may pass: it is down, full, or cut off for now. */
 const PASSING_CODES: readonly ErrorCode[] = ["UNAVAILABLE", "DEADLINE_EXCEEDED"];
 const PASSING_REASONS: readonly ErrorReason[] = ["OVERLOADED"];
+const LASTING_REASONS: readonly ErrorReason[] = ["DRAINING"];
 
 function mayPass({ code, reason }: { readonly code: ErrorCode; readonly reason: ErrorReason }): boolean {
+  if (LASTING_REASONS.includes(reason)) return false;
   return PASSING_CODES.includes(code) || PASSING_REASONS.includes(reason);
 }
+
+/** The server is down, hangs or is cut off from the bank for now. */
+const AWAY: ServerFailure = { rests: true, isLasting: false, isSilence: false };
+
+/**
+ * What a server says that is about itself, so that another may say something else. Not among them is what the bank says
+ * through every server alike (STORE_REFUSED, TOO_FEW_BRANCHES, LOSS_DETECTED, SESSION_LOST and all rejections), nor
+ * OVERLOADED: load that is sent on to the next server is how all of them go down.
+ */
+const ELSEWHERE: Readonly<Partial<Record<ErrorReason, ServerFailure>>> = {
+  NOT_READY: AWAY,
+  // Another branch may have a link, and the bank needs none.
+  BANK_UNREACHABLE: AWAY,
+  // Whoever lost its call to the bank; under the same request id another finds out.
+  OUTCOME_UNKNOWN: AWAY,
+  DEADLINE_EXCEEDED: { ...AWAY, isSilence: true },
+  // Wider bounds can still be met there.
+  STALENESS_BOUND_EXCEEDED: { ...AWAY, rests: false },
+  DRAINING: { ...AWAY, isLasting: true },
+  // A bank that was replaced. Its successor is another server.
+  EPOCH_SUPERSEDED: { ...AWAY, isLasting: true },
+  // A bank that was replaced, and has not heard of it, does not know the epochs that a token names either.
+  SESSION_INVALID: { rests: false, isLasting: true, isSilence: false },
+};
 
 /** Puts whatever a try ended with into words. `server` is the URL that was called. */
 export function attemptFailure(error: unknown, server: string): AttemptFailure {
@@ -63,6 +92,7 @@ export function attemptFailure(error: unknown, server: string): AttemptFailure {
     metadata,
     outcome: outcomeOf(connectError),
     retryable: mayPass({ code, reason }),
+    elsewhere: ELSEWHERE[reason],
     item: itemOf(said),
     violations: said.violations.map(({ field, description }) => ({ field, description })),
     failures: itemFailures(groupFailureFromConnectError(connectError)),
@@ -111,6 +141,7 @@ function unsaid(error: ConnectError, server: string): AttemptFailure {
         message: `${server} did not answer in time.`,
         outcome: "OUTCOME_UNKNOWN",
         retryable: false,
+        elsewhere: { ...AWAY, isSilence: true },
       };
     case Code.Unavailable:
       if (neverConnected(error))
@@ -121,6 +152,7 @@ function unsaid(error: ConnectError, server: string): AttemptFailure {
           message: `No connection to ${server}: ${error.rawMessage}.`,
           outcome: "NOT_APPLIED",
           retryable: true,
+          elsewhere: AWAY,
         };
       return lost(error, server);
     // A connection that breaks while a call is under way ends it with one of these, depending on how it broke.
@@ -147,6 +179,7 @@ function lost(error: ConnectError, server: string): AttemptFailure {
     metadata: { server },
     outcome: "OUTCOME_UNKNOWN",
     retryable: true,
+    elsewhere: AWAY,
     cause: error,
   };
 }
@@ -159,6 +192,7 @@ function unexpected(server: string, code: ErrorCode, problem: string, cause: unk
     metadata: { server },
     outcome: "OUTCOME_UNKNOWN",
     retryable: false,
+    elsewhere: { ...AWAY, isLasting: true },
     cause,
   };
 }

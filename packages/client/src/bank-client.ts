@@ -2,23 +2,29 @@ import type { Money } from "@bank/core";
 import type * as sdk from "./types/index.ts";
 
 /**
- * A customer's dealings with one server: the bank, or one of its branches.
+ * A customer's dealings with the bank or one of its branches, or with several of them that stand in for each other.
  *
  * Every call carries the client's session and adds to it what the answer has shown, so that each later call, at any
- * branch, sees at least that. Only a call that begins after another's answer comes after it: calls under way together
- * are concurrent, and see each other or not.
+ * server, sees at least that: reads that are `linearizable` (the default), `session` or `bounded` keep all four session
+ * guarantees (read your writes, monotonic reads, monotonic writes, writes follow reads), and so do writes; `local` reads and
+ * those of the past look at no session, and add to it all the same. Only a call that begins after another's answer comes
+ * after it: calls under way together are concurrent, and see each other or not.
  *
- * Every call tries again, with jittered backoff, while the server cannot be reached, is overloaded or cut off, until
- * its timeout; a mutation keeps its request id over all tries and is carried out once at the most. Everything rejects
- * with `BankError`.
+ * Every call tries again until its timeout: at once at the next server, where there is one and the failure is the
+ * server's own, and with jittered backoff while what was said may pass. Retries have a budget: no more than a fifth of all
+ * calls and a few, and one call at a time beyond that. A mutation keeps its request id over all tries and is carried
+ * out once at the most. A try takes half of the time that is left at the most while there is another server to ask, so that
+ * one that hangs cannot eat all of it. Everything rejects with `BankError`.
  *
  * Accounts are named by number, alias, or internal name (`fees/1/USD`); holds and transactions by their positions.
  * Which reasons a mutation can be rejected with, and in which order they are checked, `docs/reference/operations.md`
  * lists for each.
  */
 export interface BankClient {
-  /** URL of the server: `http://127.0.0.1:50051`. */
+  /** URL of the server that calls go to at present: `http://127.0.0.1:50051`. */
   readonly server: string;
+  /** URLs of all servers that calls may go to, in the order of preference. */
+  readonly servers: readonly string[];
   /**
    * What this client has seen, as an opaque token; undefined before the first answer. Another client that is given it
    * sees at least the same. When the bank answers SESSION_LOST, what the session saw is gone for good: it stays lost
@@ -47,10 +53,11 @@ export interface BankClient {
   /** One page of accounts; without a token, the first. Rejects with `BankError`: INVALID_PAGE_TOKEN. */
   listAccountsPage(options?: sdk.ListAccountsOptions & sdk.PageOptions): Promise<sdk.AccountPage>;
   /**
-   * The balance of an account, now or in the past. An account that was opened later than the moment asked for is
-   * READ_ACCOUNT_NOT_FOUND. Rejects with `BankError`: READ_ACCOUNT_NOT_FOUND, POSITION_IN_FUTURE, TIME_IN_FUTURE.
+   * The balance of an account, now or, with the consistency `position` or `time`, in the past. An account that was opened
+   * later than the moment asked for is READ_ACCOUNT_NOT_FOUND. Rejects with `BankError`: READ_ACCOUNT_NOT_FOUND,
+   * POSITION_IN_FUTURE, TIME_IN_FUTURE.
    */
-  balance(account: string, options?: sdk.BalanceOptions): Promise<sdk.BalanceReading>;
+  balance(account: string, options?: sdk.ReadOptions): Promise<sdk.BalanceReading>;
 
   /** Pays cash in at this branch. Idempotent by `requestId`. */
   deposit(account: string, amount: Money, options?: sdk.VersionedOptions): Promise<sdk.Booked>;
@@ -103,7 +110,7 @@ export interface BankClient {
    * itself, in the order given. Gives one result for each and rejects only with `RangeError` for too many. Idempotent
    * by the request id of each command and group.
    */
-  executeBatch(commands: readonly sdk.BatchCommand[], options?: sdk.CallOptions): Promise<readonly sdk.BatchResult[]>;
+  executeBatch(commands: readonly sdk.BatchCommand[], options?: sdk.WriteOptions): Promise<readonly sdk.BatchResult[]>;
 
   /** One transaction by its position. Rejects with `BankError`: READ_TRANSACTION_NOT_FOUND. */
   transaction(transaction: number, options?: sdk.ReadOptions): Promise<sdk.TransactionReading>;
@@ -133,18 +140,34 @@ export interface BankClient {
    */
   cancelRequest(requestId: string, options?: sdk.CallOptions): Promise<sdk.FinalOutcome>;
 
-  /** Every branch of the bank, the head office (0) first. */
+  /** Every branch of the bank, the head office (0) first, with what the server that answers knows of each. */
   branches(options?: sdk.ReadOptions): Promise<sdk.BranchList>;
   /** The branch that this server is, with its state. */
   thisBranch(options?: sdk.ReadOptions): Promise<sdk.BranchReading>;
+  /**
+   * Renames a branch, drains it (it takes no new calls of customers), brings it back to `active`, or retires it for
+   * good. Idempotent by `requestId`.
+   */
+  updateBranch(
+    number: number,
+    change: sdk.BranchChange,
+    options?: Omit<sdk.MutationOptions, "validateOnly">,
+  ): Promise<sdk.BranchUpdated>;
+  /**
+   * Says on how many branches' disks a write must be, besides the bank's, before it counts, and which branches count;
+   * they must be connected and lie in data folders of their own. Idempotent by `requestId`.
+   */
+  setDurability(
+    durability: Pick<sdk.Durability, "copies" | "branches">,
+    options?: Omit<sdk.MutationOptions, "validateOnly">,
+  ): Promise<sdk.DurabilitySet>;
 
   /**
-   * A client of branch `number`, found by its address in the bank, with this client's session, timeout and consistency.
-   * It ends with this client. Rejects with `BankError`: READ_BRANCH_NOT_FOUND, BRANCH_WITHOUT_ADDRESS.
+   * A client of branch `number` alone, found by its address in the bank, with this client's session and defaults. It ends with this client. Rejects with `BankError`: READ_BRANCH_NOT_FOUND, BRANCH_WITHOUT_ADDRESS.
    */
   branch(number: number, options?: sdk.ReadOptions): Promise<BankClient>;
   /**
-   * A client of the same server over the same connection, with a session of its own: that of the token, or a new one.
+   * A client of the same servers over the same connections, with a session of its own: that of the token, or a new one.
    * It ends with this client. Throws: `BankError` SESSION_INVALID.
    */
   withSession(token?: string): BankClient;

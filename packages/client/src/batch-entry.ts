@@ -6,7 +6,7 @@ import { type AttemptFailure, attemptFailure, resultFailure, UnexpectedReplyErro
 import { BankError } from "./bank-error.ts";
 import { checkRequestId } from "./caller.ts";
 import { commandMessage, resultOfCommand } from "./messages/index.ts";
-import type { BatchCommand, BatchResult } from "./types/index.ts";
+import type { BatchCommand, BatchResult, Propagation } from "./types/index.ts";
 
 /** One command on its way to its result. */
 export class BatchEntry {
@@ -16,7 +16,6 @@ export class BatchEntry {
   private readonly command: BatchCommand;
   private readonly requestId: string;
   private readonly preview: boolean;
-  private readonly server: string;
   private attempts = 0;
   /** Once a try may have had an effect, only an answer to the same id can say what became of it. */
   private unknown = false;
@@ -26,7 +25,6 @@ export class BatchEntry {
     this.command = command;
     this.requestId = command.requestId ?? randomUUID();
     this.preview = command.validateOnly ?? false;
-    this.server = server;
     this.item = create(BatchItemSchema);
     try {
       checkRequestId(this.requestId);
@@ -43,14 +41,18 @@ export class BatchEntry {
   }
 
   /** A result that no such command has says nothing: then it is not known what became of this one. */
-  answered({ result, replayed }: WireBatchResult): void {
-    const { command, requestId, preview, server } = this;
+  answered(
+    { result, replayed }: WireBatchResult,
+    { server, propagation }: { readonly server: string; readonly propagation: Propagation | undefined },
+  ): void {
+    const { command, requestId, preview } = this;
     if (result.case === "failure") {
       this.failed(resultFailure(result.value, server, command.kind === "group" ? command.items.length : 0));
       return;
     }
     try {
-      this.final = { ok: true, requestId, replayed, preview, ...resultOfCommand(command, result) };
+      const done = { requestId, replayed, preview, propagation };
+      this.final = { ok: true, ...done, ...resultOfCommand(command, result) };
     } catch (error) {
       if (!(error instanceof UnexpectedReplyError)) throw error;
       this.failed(attemptFailure(error, server));

@@ -1,12 +1,13 @@
 import { COMMANDS_PER_CALL_MAX } from "@bank/core";
 import type { ExecuteBatchResponse, BatchResult as WireBatchResult } from "@bank/proto";
-import { malformed } from "@bank/rpc";
+import { malformed, type WritePropagation } from "@bank/rpc";
 import { type AttemptFailure, attemptFailure, FailedAttempt, UnexpectedReplyError } from "./attempt-failure.ts";
 import { BankError, type FieldViolation } from "./bank-error.ts";
 import { BatchEntry } from "./batch-entry.ts";
 import type { Caller } from "./caller.ts";
+import { propagationOf } from "./messages/index.ts";
 import type { Attempt } from "./retry.ts";
-import type { BatchCommand, BatchResult, CallOptions } from "./types/index.ts";
+import type { BatchCommand, BatchResult, WriteOptions } from "./types/index.ts";
 
 /**
  * Sends many commands in one call, and again those that were not answered, each with its own request id.
@@ -15,7 +16,7 @@ import type { BatchCommand, BatchResult, CallOptions } from "./types/index.ts";
 export async function executeBatch(
   caller: Caller,
   commands: readonly BatchCommand[],
-  options: CallOptions,
+  options: WriteOptions,
 ): Promise<BatchResult[]> {
   const count = commands.reduce((sum, command) => sum + commandCount(command), 0);
   if (count > COMMANDS_PER_CALL_MAX)
@@ -23,11 +24,12 @@ export async function executeBatch(
       `a batch has at most ${COMMANDS_PER_CALL_MAX} commands, those in groups counted, not ${count}`,
     );
   const entries = commands.map((command) => new BatchEntry(command, caller.server.url));
+  const propagation = caller.propagationOf(options);
   const pending = () => entries.filter((entry) => !entry.settled);
   if (pending().length > 0) {
     try {
       await caller.retried({ ...options, mutates: true }, async (call) => {
-        await sendWellFormed(caller, pending, call);
+        await sendWellFormed(caller, pending, { ...call, propagation });
         const again = pending()[0]?.lastFailure;
         if (again !== undefined) throw new FailedAttempt(again);
       });
@@ -49,9 +51,9 @@ const REFUSED_CALLS_MAX = 20;
 async function sendWellFormed(
   caller: Caller,
   pending: () => readonly BatchEntry[],
-  { timeoutMs, signal }: Parameters<Attempt<void>>[0],
+  { server, timeoutMs, ...call }: Parameters<Attempt<void>>[0] & { readonly propagation: WritePropagation },
 ): Promise<void> {
-  const { url } = caller.server;
+  const { url } = server;
   const deadlineMs = performance.now() + timeoutMs;
   for (let refused = 0; ; refused++) {
     const sent = pending();
@@ -59,9 +61,9 @@ async function sendWellFormed(
     const leftMs = Math.max(1, Math.floor(deadlineMs - performance.now()));
     try {
       await caller.once(
-        { timeoutMs: leftMs, signal, isBeyondSession: hasNewRecord },
-        (sending) => caller.server.transactions.executeBatch({ items: sent.map(({ item }) => item) }, sending),
-        (reply) => settle(sent, reply),
+        { ...call, server, timeoutMs: leftMs, isBeyondSession: hasNewRecord },
+        (sending) => server.transactions.executeBatch({ items: sent.map(({ item }) => item) }, sending),
+        (reply) => settle(sent, reply, url),
       );
       return;
     } catch (error) {
@@ -107,10 +109,11 @@ function hasNewRecord({ results }: ExecuteBatchResponse): boolean {
   return results.some(({ result, replayed }) => result.case !== "failure" && !replayed);
 }
 
-function settle(entries: readonly BatchEntry[], { results }: ExecuteBatchResponse): void {
+function settle(entries: readonly BatchEntry[], { results, readInfo }: ExecuteBatchResponse, server: string): void {
   if (results.length !== entries.length)
     throw new UnexpectedReplyError(`it gave ${results.length} results for ${entries.length} commands`);
+  const propagation = propagationOf(readInfo);
   entries.forEach((entry, i) => {
-    entry.answered(results[i] as WireBatchResult);
+    entry.answered(results[i] as WireBatchResult, { server, propagation });
   });
 }

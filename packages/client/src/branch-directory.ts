@@ -6,8 +6,8 @@ import type { Branch, BranchList, BranchReading } from "./types/index.ts";
 export interface BranchQuestions {
   /** What it says, `learn` is told too. */
   readonly list: () => Promise<BranchList>;
-  /** The server itself. */
-  readonly self: () => Promise<BranchReading>;
+  /** The branch that a server is. */
+  readonly self: (server: string) => Promise<BranchReading>;
 }
 
 /** Knows where branches listen, from what the bank says. Shared by all clients that came from one `connectBank`. */
@@ -20,10 +20,10 @@ export class BranchDirectory {
   }
 
   /**
-   * The URL of a branch; `server` is the one that is asked.
+   * The URL of a branch; `servers` are those that are asked.
    * Rejects with `BankError`: READ_BRANCH_NOT_FOUND, BRANCH_WITHOUT_ADDRESS, and whatever the questions reject with.
    */
-  async urlOf(number: number, server: string, questions: BranchQuestions): Promise<string> {
+  async urlOf(number: number, servers: readonly string[], questions: BranchQuestions): Promise<string> {
     const known = this.urls.get(number);
     if (known !== undefined) return known;
     const { branches, position } = await questions.list();
@@ -32,12 +32,14 @@ export class BranchDirectory {
     const branch = branches.find((each) => each.number === number);
     if (branch === undefined) throw noSuchBranch(number, position);
     if (branch.address !== undefined)
-      throw withoutAddress(number, server, `its address is unusable: ${branch.address}`);
+      throw withoutAddress(number, servers, `its address is unusable: ${branch.address}`);
     // A bank need not know its own address; whoever reached it does.
-    const self = await questions.self();
-    if (self.branch.number !== number) throw withoutAddress(number, server, "not where it listens");
-    this.urls.set(number, server);
-    return server;
+    for (const server of servers) {
+      if ((await questions.self(server)).branch.number !== number) continue;
+      this.urls.set(number, server);
+      return server;
+    }
+    throw withoutAddress(number, servers, "not where it listens");
   }
 
   /** Takes note of the addresses in a list. */
@@ -70,7 +72,8 @@ function noSuchBranch(number: number, position: number): BankError {
   });
 }
 
-function withoutAddress(number: number, server: string, problem: string): BankError {
+function withoutAddress(number: number, servers: readonly string[], problem: string): BankError {
+  const server = servers.join(", ");
   return new BankError({
     code: "NOT_FOUND",
     reason: "BRANCH_WITHOUT_ADDRESS",

@@ -17,8 +17,8 @@ beforeEach(() => {
 describe("the branches of a bank", () => {
   it("are listed", async () => {
     expect((await clientOf({ bank, first }).branches()).branches).toEqual([
-      { number: 0, address: undefined, name: "branch 0", status: undefined },
-      { number: 1, address: "http://first:50061", name: "branch 1", status: undefined },
+      { number: 0, address: undefined, name: "branch 0", state: "active", status: undefined },
+      { number: 1, address: "http://first:50061", name: "branch 1", state: "active", status: undefined },
     ]);
   });
 
@@ -29,6 +29,14 @@ describe("the branches of a bank", () => {
       digest: "00ff",
       connected: true,
       historyPosition: 2,
+      lagPositions: 1,
+      stalenessMs: 12,
+      follows: 0,
+      followers: 2,
+      connectedSinceMs: 1_000,
+      formatLevel: 3,
+      copyId: "abcd",
+      upstream: "http://bank",
     });
   });
 

@@ -1,22 +1,35 @@
 import { randomUUID } from "node:crypto";
 import { parseRequestId, RefusalError } from "@bank/core";
 import type { ReadInfo as WireReadInfo } from "@bank/proto";
-import { CONSISTENCY_HEADER, type ConsistencyMode, SESSION_HEADER } from "@bank/rpc";
+import {
+  CONSISTENCY_HEADER,
+  EPOCH_HEADER,
+  formatConsistency,
+  formatPropagation,
+  PROPAGATION_HEADER,
+  type ReadConsistency,
+  SESSION_HEADER,
+  type WritePropagation,
+} from "@bank/rpc";
 import { ConnectError } from "@connectrpc/connect";
 import type { ClientSession } from "./client-session.ts";
 import type { Server } from "./connections.ts";
-import { type Head, readInfoOf } from "./messages/index.ts";
+import type { EpochMemory } from "./epoch-memory.ts";
+import { type Head, propagationOf, readConsistencyOf, readInfoOf, writePropagationOf } from "./messages/index.ts";
 import { type Attempt, type RetryPolicy, withRetries } from "./retry.ts";
-import type { CallOptions, Done, MutationOptions, ReadOptions } from "./types/index.ts";
+import type { ServerPool } from "./server-pool.ts";
+import type { CallOptions, Done, MutationOptions, ReadOptions, WriteOptions } from "./types/index.ts";
 
 /** The longest deadline that a server takes. */
 export const TIMEOUT_MAX_MS = 300_000;
 
 export interface CallerOptions {
-  readonly server: Server;
+  readonly pool: ServerPool;
   readonly session: ClientSession;
+  readonly epochs: EpochMemory;
   readonly timeoutMs: number;
-  readonly consistency: ConsistencyMode;
+  readonly consistency: ReadConsistency;
+  readonly propagation: WritePropagation;
   readonly retry: RetryPolicy;
   /** Ends every call. */
   readonly lifetime: AbortSignal;
@@ -37,7 +50,17 @@ interface MutationReply extends Reply {
   readonly replayed: boolean;
 }
 
-/** Calls one server: carries the session there and back, and tries again where that may help. */
+/** What one try is, and how it is sent. */
+type Try<R> = Parameters<Attempt<unknown>>[0] & {
+  /** Of a read. */
+  readonly consistency?: ReadConsistency;
+  /** Of a write. */
+  readonly propagation?: WritePropagation;
+  /** Whether the state that a reply names contains all that the carried session saw. */
+  readonly isBeyondSession: (reply: R) => boolean;
+};
+
+/** Calls servers: carries the session there and back, and tries again where that may help. */
 export class Caller {
   readonly options: CallerOptions;
 
@@ -46,48 +69,54 @@ export class Caller {
     this.options = options;
   }
 
+  /** The server that the next call goes to first. */
   get server(): Server {
-    return this.options.server;
+    return this.options.pool.first;
   }
 
-  /** Rejects with: `BankError`; `RangeError` for a timeout out of range. */
+  /** Rejects with: `BankError`; `TypeError` and `RangeError` for options that are none. */
   async read<R extends Reply, T>(
     options: ReadOptions,
-    send: (sending: Sending) => Promise<R>,
-    translate: (reply: R) => T,
+    send: (sending: Sending, server: Server) => Promise<R>,
+    translate: (reply: R, server: Server) => T,
   ): Promise<T> {
-    const asked = options.consistency ?? this.options.consistency;
-    return this.retried({ ...options, mutates: false }, (call) => {
-      // A session that has seen nothing yet is satisfied by any state.
-      const mode = asked === "session" && this.options.session.token === undefined ? "local" : asked;
-      // Whoever checks the carried session reads from a state that contains it; LOCAL looks at none.
-      return this.once({ ...call, mode, isBeyondSession: () => mode !== "local" }, send, translate);
-    });
+    const { consistency: asked } = options;
+    const consistency = asked === undefined ? this.options.consistency : readConsistencyOf(asked);
+    return this.retried({ ...options, mutates: false }, (call) =>
+      this.once({ ...call, ...this.consistencyNow(consistency) }, send, translate),
+    );
   }
 
   /**
    * Sends a mutation, or the preview of one. Gives what `translate` makes of the reply, and what every reply says.
-   * Rejects with: `BankError`; `RangeError` for a timeout out of range.
+   * Rejects with: `BankError`; `TypeError` and `RangeError` for options that are none.
    */
   async mutate<R extends MutationReply, T extends object>(
     options: MutationOptions,
-    send: (head: Head, sending: Sending) => Promise<R>,
+    send: (head: Head, sending: Sending, server: Server) => Promise<R>,
     translate: (reply: R) => T,
   ): Promise<T & Done> {
     const { requestId = randomUUID(), validateOnly: preview = false } = options;
     const head: Head = { requestId, validateOnly: preview };
+    const propagation = this.propagationOf(options);
     return this.retried({ ...options, mutates: !preview, requestId }, async (call) => {
       checkRequestId(requestId);
       return this.once(
         // What is done now comes after all that the session saw; a repeated answer may be older.
-        { ...call, isBeyondSession: ({ replayed }: R) => !replayed },
-        async (sending) => send(head, sending),
+        { ...call, propagation, isBeyondSession: ({ replayed }: R) => !replayed },
+        async (sending, server) => send(head, sending, server),
         (reply) => {
           const { replayed, readInfo } = reply;
-          return { ...translate(reply), requestId, replayed, preview, ...readInfoOf(readInfo) };
+          const done = { requestId, replayed, preview, ...readInfoOf(readInfo), propagation: propagationOf(readInfo) };
+          return { ...translate(reply), ...done };
         },
       );
     });
+  }
+
+  /** How far a write should spread. Throws: `TypeError`, `RangeError`. */
+  propagationOf({ propagation }: WriteOptions): WritePropagation {
+    return propagation === undefined ? this.options.propagation : writePropagationOf(propagation);
   }
 
   /** Tries `attempt` until it has an answer that counts. */
@@ -95,49 +124,63 @@ export class Caller {
     call: CallOptions & { readonly mutates: boolean; readonly requestId?: string | undefined },
     attempt: Attempt<T>,
   ): Promise<T> {
-    const { server, retry: policy, lifetime, timeoutMs: defaultMs } = this.options;
+    const { pool, retry: policy, lifetime, timeoutMs: defaultMs } = this.options;
     const { mutates, requestId, signal: own, timeoutMs = defaultMs } = call;
     checkTimeout(timeoutMs);
     const signal = own === undefined ? lifetime : AbortSignal.any([lifetime, own]);
-    return withRetries({ server: server.url, policy, timeoutMs, signal, mutates, requestId }, attempt);
+    return withRetries({ pool, policy, timeoutMs, signal, mutates, requestId }, attempt);
   }
 
   /** One try. */
   async once<R extends Reply, T>(
-    call: {
-      readonly timeoutMs: number;
-      readonly signal: AbortSignal;
-      /** Only of a read. */
-      readonly mode?: ConsistencyMode;
-      /** Whether the state that a reply names contains all that the carried session saw. */
-      readonly isBeyondSession: (reply: R) => boolean;
-    },
-    send: (sending: Sending) => Promise<R>,
-    translate: (reply: R) => T,
+    call: Try<R>,
+    send: (sending: Sending, server: Server) => Promise<R>,
+    translate: (reply: R, server: Server) => T,
   ): Promise<T> {
-    const { session } = this.options;
-    const { timeoutMs, signal, mode, isBeyondSession } = call;
-    const carried = session.token;
-    const headers: Record<string, string> = {};
-    if (carried !== undefined) headers[SESSION_HEADER] = carried;
-    if (mode !== undefined) headers[CONSISTENCY_HEADER] = mode;
+    const { server, timeoutMs, signal, isBeyondSession } = call;
+    const carried = call.consistency?.mode === "local" ? undefined : this.options.session.token;
     let reply: R;
     try {
-      reply = await send({ headers, timeoutMs, signal });
+      reply = await send({ headers: this.headers(call, carried), timeoutMs, signal }, server);
     } catch (error) {
       this.observeFailure(error);
       throw error;
     }
-    const value = translate(reply);
-    const seen = reply.readInfo?.session;
-    if (seen !== undefined && seen !== "") this.observe(seen, isBeyondSession(reply) ? carried : undefined);
+    const value = translate(reply, server);
+    if (reply.readInfo !== undefined)
+      this.observe(server, reply.readInfo, isBeyondSession(reply) ? carried : undefined);
     return value;
   }
 
+  private headers(call: Try<never>, carried: string | undefined): Record<string, string> {
+    const { server, consistency, propagation } = call;
+    const epoch = this.options.epochs.knownTo(server);
+    const headers: Record<string, string> = {};
+    if (carried !== undefined) headers[SESSION_HEADER] = carried;
+    if (consistency !== undefined) headers[CONSISTENCY_HEADER] = formatConsistency(consistency);
+    // A server of the release before need not know that there is anything to ask for.
+    if (propagation !== undefined && propagation.mode !== "bank")
+      headers[PROPAGATION_HEADER] = formatPropagation(propagation);
+    if (epoch !== undefined) headers[EPOCH_HEADER] = String(epoch);
+    return headers;
+  }
+
+  /** How a read is sent with the session as it is now. */
+  private consistencyNow(asked: ReadConsistency): Pick<Try<Reply>, "consistency" | "isBeyondSession"> {
+    // A session that has seen nothing yet is satisfied by any state.
+    const isNew = asked.mode === "session" && this.options.session.token === undefined;
+    const consistency: ReadConsistency = isNew ? { mode: "local" } : asked;
+    // These are read from a state that contains the carried session, which the server has checked; a state of the past
+    // contains less.
+    const checks = ["linearizable", "session", "bounded"].includes(consistency.mode);
+    return { consistency, isBeyondSession: () => checks };
+  }
+
   /** A reply with another bank's token is not the answer that was asked for, and whatever it did stands somewhere else. */
-  private observe(seen: string, covered: string | undefined): void {
+  private observe(server: Server, info: WireReadInfo, covered: string | undefined): void {
     try {
-      this.options.session.observe(seen, covered);
+      if (info.session !== "") this.options.session.observe(info.session, covered);
+      this.options.epochs.observe(server, info);
     } catch (cause) {
       if (!(cause instanceof RefusalError)) throw cause;
       const { reason, metadata } = cause.refusal;

@@ -3,7 +3,7 @@ import { connectErrorFromRefusal } from "@bank/rpc";
 import { afterEach, expect } from "vitest";
 import type { BankClient } from "./bank-client.ts";
 import { BankError } from "./bank-error.ts";
-import { type ConnectOptions, connectBank } from "./connect-bank.ts";
+import { type ClientOptions, connectBank } from "./connect-bank.ts";
 import type { FaultyConnection } from "./faulty-connection.test-util.ts";
 
 export const usd = (minor: bigint) => ({ currency: "USD", minor });
@@ -23,17 +23,30 @@ afterEach(() => {
   for (const client of open.splice(0)) client.close();
 });
 
-/** A client of servers in memory, each at `http://NAME`; the first is the one it connects to. Closed after the test. */
-export function clientOf(
-  servers: FaultyConnection | Readonly<Record<string, FaultyConnection>>,
-  options: Partial<ConnectOptions> = {},
+/** Servers in memory, each at `http://NAME`. */
+type Named = Readonly<Record<string, FaultyConnection>>;
+
+/** A client of the first of these servers; it finds the others as branches. Closed after the test. */
+export function clientOf(servers: FaultyConnection | Named, options: ClientOptions = {}): BankClient {
+  const byName: Named = "transport" in servers ? { bank: servers as FaultyConnection } : servers;
+  return connected(byName, { server: Object.keys(byName)[0] as string }, options);
+}
+
+/** A client of all of these servers, which prefers them in their order. Closed after the test. */
+export function clientOfAll(servers: Named, options: ClientOptions = {}): BankClient {
+  return connected(servers, { servers: Object.keys(servers) }, options);
+}
+
+function connected(
+  byName: Named,
+  where: { readonly server: string } | { readonly servers: readonly string[] },
+  options: ClientOptions,
 ): BankClient {
-  const byName = "transport" in servers ? { bank: servers as FaultyConnection } : servers;
   const client = connectBank({
-    server: Object.keys(byName)[0] as string,
     retryDelayMs: 1,
     connect: (url) => byName[new URL(url).hostname] ?? expect.fail(`nobody is at ${url}`),
     ...options,
+    ...where,
   });
   open.push(client);
   return client;

@@ -16,6 +16,7 @@ import {
   connectErrorFromRefusal,
   type failureFromRefusal,
   type ItemCase,
+  readConsistency,
   SESSION_HEADER,
 } from "@bank/rpc";
 import { create } from "@bufbuild/protobuf";
@@ -69,13 +70,14 @@ class FakeRoutes {
       unfreezeAccount: (value) => this.stateChanged({ case: "unfreezeAccount", value }),
       closeAccount: (value) => this.stateChanged({ case: "closeAccount", value }),
       getAccount: ({ account }) => ({ account: visible(() => ledger.account(account)), readInfo: this.readInfo() }),
-      getBalance: ({ account, asOf }) => {
+      getBalance: ({ account }, { requestHeader }) => {
+        const { consistency } = readConsistency(requestHeader);
         const { posted, held, available, version } = visible(() => ledger.account(account));
         const now = { posted, held, available, readInfo: this.readInfo() };
         const time = timestampFromMs(3_000);
         // The past is as the present, but for what says that it is the past.
-        if (asOf.case === "position") return { ...now, position: asOf.value, time };
-        if (asOf.case === "time") return { ...now, position: 1n, time: asOf.value };
+        if (consistency.mode === "position") return { ...now, position: BigInt(consistency.position), time };
+        if (consistency.mode === "time") return { ...now, position: 1n, time: timestampFromMs(consistency.timeMs) };
         return { ...now, version, position: BigInt(ledger.position), time };
       },
       listAccounts: ({ pageSize, pageToken }) => {
@@ -175,6 +177,14 @@ class FakeRoutes {
             digest: "00ff",
             connected: true,
             historyPosition: 2n,
+            lagPositions: 1n,
+            stalenessMs: 12n,
+            follows: 0,
+            followers: 2,
+            connectedSince: timestampFromMs(1_000),
+            formatLevel: 3,
+            copyId: "abcd",
+            upstream: "http://bank",
           },
         },
         readInfo: this.readInfo(),
@@ -188,7 +198,9 @@ class FakeRoutes {
 
   /** Tells no time. */
   private writeInfo(position: number) {
-    return { position: BigInt(position), stalenessMs: 0n, session: this.ledger.token(position) };
+    const { epoch } = this.ledger;
+    const session = this.ledger.token(position);
+    return { position: BigInt(position), stalenessMs: 0n, session, connected: true, epoch: BigInt(epoch) };
   }
 
   private booked(command: ItemCase) {

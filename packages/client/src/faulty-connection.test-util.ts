@@ -1,4 +1,4 @@
-import { CONSISTENCY_HEADER, SESSION_HEADER, type ServerConnection } from "@bank/rpc";
+import { CONSISTENCY_HEADER, EPOCH_HEADER, PROPAGATION_HEADER, SESSION_HEADER, type ServerConnection } from "@bank/rpc";
 import { create, type JsonValue, toJson } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Transport } from "@connectrpc/connect";
 
@@ -21,7 +21,10 @@ export interface SeenCall {
   readonly message: JsonValue;
   readonly requestId: string | undefined;
   readonly session: string | undefined;
+  /** What the headers say. */
   readonly mode: string | undefined;
+  readonly propagation: string | undefined;
+  readonly epoch: string | undefined;
   readonly timeoutMs: number | undefined;
 }
 
@@ -48,6 +51,8 @@ export class FaultyConnection implements ServerConnection {
           requestId: "requestId" in input ? String((input as { readonly requestId?: unknown }).requestId) : undefined,
           session: headers.get(SESSION_HEADER) ?? undefined,
           mode: headers.get(CONSISTENCY_HEADER) ?? undefined,
+          propagation: headers.get(PROPAGATION_HEADER) ?? undefined,
+          epoch: headers.get(EPOCH_HEADER) ?? undefined,
           timeoutMs,
         };
         this.calls.push(call);

@@ -3,7 +3,6 @@
  * files are internal.
  */
 export type { FailureOutcome, Money } from "@bank/core";
-export type { ConsistencyMode } from "@bank/rpc";
 export type { BankClient } from "./bank-client.ts";
 export {
   BankError,
@@ -13,7 +12,8 @@ export {
   type GroupItemFailure,
 } from "./bank-error.ts";
 export { TIMEOUT_MAX_MS } from "./caller.ts";
-export { type ConnectOptions, connectBank } from "./connect-bank.ts";
+export { type ClientOptions, type ConnectOptions, connectBank } from "./connect-bank.ts";
+export { joinSessions } from "./new-session.ts";
 export type { RetryNotice } from "./retry.ts";
 export type { ErrorCode } from "./status.ts";
 export type * from "./types/index.ts";

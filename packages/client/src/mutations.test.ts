@@ -10,7 +10,7 @@ import {
   storeRefused,
   usd,
 } from "./clients.test-util.ts";
-import type { ConnectOptions } from "./connect-bank.ts";
+import { type ClientOptions, connectBank } from "./connect-bank.ts";
 import { FakeServer } from "./fake-bank.test-util.ts";
 import type { Fault } from "./faulty-connection.test-util.ts";
 import type { RetryNotice } from "./retry.ts";
@@ -18,7 +18,7 @@ import type { RetryNotice } from "./retry.ts";
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
 let server: FakeServer;
-const client = (options: Partial<ConnectOptions> = {}) => clientOf(server, options);
+const client = (options: ClientOptions = {}) => clientOf(server, options);
 
 beforeEach(() => {
   server = new FakeServer();
@@ -35,6 +35,10 @@ describe("a mutation", () => {
       position: 2,
       timeMs: 2_000,
       stalenessMs: 0,
+      connected: true,
+      epoch: 1,
+      session: server.ledger.token(2),
+      propagation: undefined,
       transaction: {
         position: 2,
         kind: "deposit",
@@ -207,7 +211,9 @@ describe("arguments of a mutation", () => {
   });
 
   it("refuses a server that is no address, and an unknown consistency", () => {
-    expect(() => client({ server: "http://a/b" })).toThrow(TypeError);
+    expect(() => connectBank({ server: "http://a/b" })).toThrow(TypeError);
+    expect(() => connectBank({ servers: ["a:1", "http://a/b"] })).toThrow(TypeError);
+    expect(() => connectBank({ servers: [] })).toThrow(TypeError);
     expect(() => client({ consistency: "newest" as "local" })).toThrow(TypeError);
   });
 });

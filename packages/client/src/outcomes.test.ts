@@ -28,6 +28,9 @@ describe("the outcome of a request", () => {
       position: 3,
       timeMs: READ_TIME_MS,
       stalenessMs: 0,
+      connected: true,
+      epoch: 1,
+      session: expect.any(String),
     });
   });
 
@@ -72,6 +75,9 @@ describe("the outcome of a request", () => {
       position: 1,
       timeMs: READ_TIME_MS,
       stalenessMs: 0,
+      connected: true,
+      epoch: 1,
+      session: expect.any(String),
     });
   });
 
@@ -102,6 +108,9 @@ describe("cancelling a request", () => {
       position: 2,
       timeMs: undefined,
       stalenessMs: 0,
+      connected: true,
+      epoch: 1,
+      session: expect.any(String),
     });
     expect(await client.outcome(requestId)).toMatchObject({ state: "cancelled", answeredPosition: 2 });
     const late = await failure(client.deposit("1", usd(5n), { requestId }));

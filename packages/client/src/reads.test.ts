@@ -2,11 +2,22 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { beforeEach, describe, expect, it } from "vitest";
 import { clientOf, failure, said, usd } from "./clients.test-util.ts";
 import { FakeServer, READ_TIME_MS } from "./fake-bank.test-util.ts";
+import type { Consistency } from "./types/index.ts";
 
 let server: FakeServer;
 beforeEach(() => {
   server = new FakeServer();
   server.ledger.balances.set("1", 1000n);
+});
+
+/** What an answer says about the state at a position. */
+const stateAt = (position: number) => ({
+  position,
+  timeMs: READ_TIME_MS,
+  stalenessMs: 0,
+  connected: true,
+  epoch: 1,
+  session: server.ledger.token(position),
 });
 
 describe("a read", () => {
@@ -21,6 +32,9 @@ describe("a read", () => {
       timeMs: 3_000,
       readPosition: 1,
       stalenessMs: 0,
+      connected: true,
+      epoch: 1,
+      session: server.ledger.token(1),
     });
     expect(await clientOf(server).getAccount("1")).toMatchObject({
       account: { number: "1", type: "savings", openedAtMs: 1_000, openedPosition: 1 },
@@ -60,36 +74,57 @@ describe("a read", () => {
   });
 });
 
+describe("how current a read must be", () => {
+  it.each<[Consistency, string]>([
+    ["linearizable", "linearizable"],
+    [{ mode: "local" }, "local"],
+    [{ mode: "bounded", maxStalenessMs: 0 }, "bounded;max-staleness-ms=0"],
+    [{ mode: "bounded", maxStalenessMs: 1_500 }, "bounded;max-staleness-ms=1500"],
+    [{ mode: "position", position: 7 }, "position=7"],
+    [{ mode: "time", time: new Date(1_500) }, "time=1970-01-01T00:00:01.500Z"],
+    [{ mode: "time", time: "2026-01-05T10:00:00+01:00" }, "time=2026-01-05T09:00:00.000Z"],
+  ])("is said as %j, by a call and by a client", async (consistency, header) => {
+    await clientOf(server).balance("1", { consistency });
+    await clientOf(server, { consistency }).balance("1");
+    expect(server.calls.map(({ mode }) => mode)).toEqual([header, header]);
+  });
+
+  it.each<[Consistency, ErrorConstructor]>([
+    [{ mode: "bounded", maxStalenessMs: -1 }, RangeError],
+    [{ mode: "bounded", maxStalenessMs: 0.5 }, RangeError],
+    [{ mode: "position", position: 0 }, RangeError],
+    [{ mode: "position", position: Number.NaN }, RangeError],
+    [{ mode: "time", time: new Date(Number.NaN) }, RangeError],
+    [{ mode: "time", time: "yesterday" }, RangeError],
+    [{ mode: "time", time: "2026-02-30T00:00:00Z" }, RangeError],
+    ["newest" as "local", TypeError],
+    [{ mode: "newest" as "local" }, TypeError],
+  ])("is refused as %j before anything is sent", async (consistency, kind) => {
+    await expect(clientOf(server).balance("1", { consistency })).rejects.toThrow(kind);
+    expect(() => clientOf(server, { consistency })).toThrow(kind);
+    expect(server.calls).toEqual([]);
+  });
+});
+
 describe("a balance of the past", () => {
   it("is asked for by its position, and says so", async () => {
     server.ledger.position = 9;
-    expect(await clientOf(server).balance("1", { asOfPosition: 4 })).toMatchObject({
+    const past = { mode: "position", position: 4 } as const;
+    expect(await clientOf(server).balance("1", { consistency: past })).toMatchObject({
       position: 4,
       timeMs: 3_000,
       readPosition: 9,
-      version: undefined,
     });
-    expect(server.calls[0]?.message).toEqual({ account: "1", position: "4" });
   });
 
   it("is asked for by its time, and says of which position it is", async () => {
     server.ledger.position = 9;
-    expect(await clientOf(server).balance("1", { asOfTimeMs: 1_500 })).toMatchObject({
+    const past = { mode: "time", time: new Date(1_500) } as const;
+    expect(await clientOf(server).balance("1", { consistency: past })).toMatchObject({
       position: 1,
       timeMs: 1_500,
       readPosition: 9,
     });
-    expect(server.calls[0]?.message).toEqual({ account: "1", time: "1970-01-01T00:00:01.500Z" });
-  });
-
-  it.each([
-    ["two moments", { asOfPosition: 1, asOfTimeMs: 1 }, "as_of"],
-    ["position 0", { asOfPosition: 0 }, "position"],
-    ["half a millisecond", { asOfTimeMs: 0.5 }, "time"],
-  ])("is not asked for at %s", async (_, options, field) => {
-    const error = await failure(clientOf(server).balance("1", options));
-    expect(error).toMatchObject({ reason: "INVALID_REQUEST", outcome: "NOT_APPLIED", violations: [{ field }] });
-    expect(server.calls).toEqual([]);
   });
 });
 
@@ -98,7 +133,7 @@ describe("a transaction", () => {
     const client = clientOf(server);
     const { transaction } = await client.deposit("1", usd(5n));
     const read = await client.transaction(transaction.position);
-    const state = { position: 2, timeMs: READ_TIME_MS, stalenessMs: 0 };
+    const state = stateAt(2);
     expect(read).toEqual({ transaction: { ...transaction, reversedBy: 77 }, ...state });
   });
 
@@ -194,7 +229,7 @@ describe("holds", () => {
   it("are read one by one, open or ended", async () => {
     const client = clientOf(server);
     const { hold } = await client.placeHold("1", usd(5n));
-    const state = { position: 2, timeMs: READ_TIME_MS, stalenessMs: 0 };
+    const state = stateAt(2);
     expect(await client.getHold(hold.position)).toEqual({ hold, ...state });
     await client.releaseHold(hold.position);
     expect((await client.getHold(hold.position)).hold.state).toBe("released");

@@ -9,18 +9,18 @@ import type { CallOptions, FinalOutcome, ReadOptions, RequestOutcome } from "./t
 export function readOutcome(caller: Caller, requestId: string, options: ReadOptions): Promise<RequestOutcome> {
   return caller.read(
     options,
-    async (sending) => {
+    async (sending, server) => {
       checkRequestId(requestId);
-      return caller.server.requests.getOutcome({ requestId }, sending);
+      return server.requests.getOutcome({ requestId }, sending);
     },
-    (reply) => {
+    (reply, server) => {
       switch (reply.state) {
         case RequestState.IN_PROGRESS:
           return { requestId, state: "inProgress", ...readInfoOf(reply.readInfo) };
         case RequestState.NOT_SEEN:
           return { requestId, state: "notSeen", ...readInfoOf(reply.readInfo) };
         default:
-          return finalOutcome(reply, { requestId, server: caller.server.url });
+          return finalOutcome(reply, { requestId, server: server.url });
       }
     },
   );
@@ -33,8 +33,8 @@ export function cancelRequest(caller: Caller, requestId: string, options: CallOp
     return caller.once(
       // Nothing tells whether the answer is of now or of long ago.
       { ...call, isBeyondSession: () => false },
-      (sending) => caller.server.requests.cancelRequest({ requestId }, sending),
-      (reply) => finalOutcome(reply, { requestId, server: caller.server.url }),
+      (sending, server) => server.requests.cancelRequest({ requestId }, sending),
+      (reply, server) => finalOutcome(reply, { requestId, server: server.url }),
     );
   });
 }

@@ -3,12 +3,13 @@ import type { BankClient } from "./bank-client.ts";
 import { executeBatch } from "./batch.ts";
 import type { BranchDirectory } from "./branch-directory.ts";
 import { Caller, type CallerOptions } from "./caller.ts";
-import type { Connections, Server } from "./connections.ts";
+import type { Connections } from "./connections.ts";
 import * as wire from "./messages/index.ts";
 import { newSession } from "./new-session.ts";
 import { entriesOfPages } from "./pages.ts";
 import { cancelRequest, readOutcome } from "./request-outcome.ts";
 import { EndedCall } from "./retry.ts";
+import { ServerPool } from "./server-pool.ts";
 import type * as sdk from "./types/index.ts";
 
 /** What all clients of one `connectBank` share. */
@@ -17,7 +18,7 @@ export interface Family {
   readonly directory: BranchDirectory;
 }
 
-/** The clients of one server: they differ in their sessions. */
+/** A client of one server, or of several that stand in for each other. */
 export class ServerClient implements BankClient {
   private readonly caller: Caller;
   private readonly family: Family;
@@ -36,6 +37,10 @@ export class ServerClient implements BankClient {
     return this.caller.server.url;
   }
 
+  get servers(): readonly string[] {
+    return this.caller.options.pool.servers.map(({ url }) => url);
+  }
+
   get session(): string | undefined {
     return this.caller.options.session.token;
   }
@@ -43,7 +48,7 @@ export class ServerClient implements BankClient {
   openAccount(account: sdk.NewAccount, options: sdk.MutationOptions = {}): Promise<sdk.AccountOpened> {
     return this.caller.mutate(
       options,
-      (head, sending) => this.services.accounts.openAccount(wire.openAccountMessage(account, head), sending),
+      (head, sending, server) => server.accounts.openAccount(wire.openAccountMessage(account, head), sending),
       ({ account: opened }) => ({ account: wire.accountOf(opened) }),
     );
   }
@@ -56,7 +61,7 @@ export class ServerClient implements BankClient {
     const command = { ...changes, account, expectedVersion: options.expectedVersion };
     return this.caller.mutate(
       options,
-      (head, sending) => this.services.accounts.updateAccount(wire.updateAccountMessage(command, head), sending),
+      (head, sending, server) => server.accounts.updateAccount(wire.updateAccountMessage(command, head), sending),
       ({ update }) => ({ update: wire.accountUpdateOf(update) }),
     );
   }
@@ -65,7 +70,7 @@ export class ServerClient implements BankClient {
     const command = { account, expectedVersion: options.expectedVersion };
     return this.caller.mutate(
       options,
-      (head, sending) => this.services.accounts.freezeAccount(wire.accountFields(command, head), sending),
+      (head, sending, server) => server.accounts.freezeAccount(wire.accountFields(command, head), sending),
       ({ change }) => ({ change: wire.accountStateChangeOf(change) }),
     );
   }
@@ -74,7 +79,7 @@ export class ServerClient implements BankClient {
     const command = { account, expectedVersion: options.expectedVersion };
     return this.caller.mutate(
       options,
-      (head, sending) => this.services.accounts.unfreezeAccount(wire.accountFields(command, head), sending),
+      (head, sending, server) => server.accounts.unfreezeAccount(wire.accountFields(command, head), sending),
       ({ change }) => ({ change: wire.accountStateChangeOf(change) }),
     );
   }
@@ -83,7 +88,7 @@ export class ServerClient implements BankClient {
     const command = { account, expectedVersion: options.expectedVersion };
     return this.caller.mutate(
       options,
-      (head, sending) => this.services.accounts.closeAccount(wire.accountFields(command, head), sending),
+      (head, sending, server) => server.accounts.closeAccount(wire.accountFields(command, head), sending),
       ({ change }) => ({ change: wire.accountStateChangeOf(change) }),
     );
   }
@@ -91,7 +96,7 @@ export class ServerClient implements BankClient {
   getAccount(account: string, options: sdk.ReadOptions = {}): Promise<sdk.AccountReading> {
     return this.caller.read(
       options,
-      (sending) => this.services.accounts.getAccount({ account }, sending),
+      (sending, server) => server.accounts.getAccount({ account }, sending),
       (reply) => ({ account: wire.accountOf(reply.account), ...wire.readInfoOf(reply.readInfo) }),
     );
   }
@@ -107,18 +112,18 @@ export class ServerClient implements BankClient {
     const { pageSize = 0, pageToken = "", includeInternal = false } = options;
     return this.caller.read(
       options,
-      async (sending) => {
+      async (sending, server) => {
         const request = { pageSize: wire.pageSizeMessage(pageSize), pageToken, includeInternal };
-        return this.services.accounts.listAccounts(request, sending);
+        return server.accounts.listAccounts(request, sending);
       },
       (reply) => ({ accounts: reply.accounts.map(wire.accountOf), ...wire.pageOf(reply) }),
     );
   }
 
-  balance(account: string, options: sdk.BalanceOptions = {}): Promise<sdk.BalanceReading> {
+  balance(account: string, options: sdk.ReadOptions = {}): Promise<sdk.BalanceReading> {
     return this.caller.read(
       options,
-      async (sending) => this.services.accounts.getBalance(wire.balanceRequest(account, options), sending),
+      (sending, server) => server.accounts.getBalance({ account }, sending),
       (reply) => wire.balanceOf(account, reply),
     );
   }
@@ -127,7 +132,7 @@ export class ServerClient implements BankClient {
     const command = { account, amount, expectedVersion: options.expectedVersion };
     return this.caller.mutate(
       options,
-      (head, sending) => this.services.transactions.deposit(wire.cashFields(command, head), sending),
+      (head, sending, server) => server.transactions.deposit(wire.cashFields(command, head), sending),
       ({ transaction }) => ({ transaction: wire.transactionOf(transaction) }),
     );
   }
@@ -136,7 +141,7 @@ export class ServerClient implements BankClient {
     const command = { account, amount, expectedVersion: options.expectedVersion };
     return this.caller.mutate(
       options,
-      (head, sending) => this.services.transactions.withdraw(wire.cashFields(command, head), sending),
+      (head, sending, server) => server.transactions.withdraw(wire.cashFields(command, head), sending),
       ({ transaction }) => ({ transaction: wire.transactionOf(transaction) }),
     );
   }
@@ -145,7 +150,7 @@ export class ServerClient implements BankClient {
     const command = { from, to, amount, expectedVersion: options.expectedVersion };
     return this.caller.mutate(
       options,
-      (head, sending) => this.services.transactions.transfer(wire.transferMessage(command, head), sending),
+      (head, sending, server) => server.transactions.transfer(wire.transferMessage(command, head), sending),
       ({ transaction }) => ({ transaction: wire.transactionOf(transaction) }),
     );
   }
@@ -154,7 +159,7 @@ export class ServerClient implements BankClient {
     const command = { transaction, expectedVersion: options.expectedVersion };
     return this.caller.mutate(
       options,
-      (head, sending) => this.services.transactions.reverseTransaction(wire.reverseMessage(command, head), sending),
+      (head, sending, server) => server.transactions.reverseTransaction(wire.reverseMessage(command, head), sending),
       ({ transaction }) => ({ transaction: wire.transactionOf(transaction) }),
     );
   }
@@ -163,7 +168,7 @@ export class ServerClient implements BankClient {
     const command = { account, rate, expectedVersion: options.expectedVersion };
     return this.caller.mutate(
       options,
-      (head, sending) => this.services.transactions.applyInterest(wire.applyInterestMessage(command, head), sending),
+      (head, sending, server) => server.transactions.applyInterest(wire.applyInterestMessage(command, head), sending),
       ({ interest }) => ({ interest: wire.interestOf(interest) }),
     );
   }
@@ -173,7 +178,7 @@ export class ServerClient implements BankClient {
     const command = { account, amount, expiresAtMs, expectedVersion };
     return this.caller.mutate(
       options,
-      (head, sending) => this.services.holds.placeHold(wire.placeHoldMessage(command, head), sending),
+      (head, sending, server) => server.holds.placeHold(wire.placeHoldMessage(command, head), sending),
       ({ hold }) => ({ hold: wire.holdOf(hold) }),
     );
   }
@@ -183,7 +188,7 @@ export class ServerClient implements BankClient {
     const command = { hold, amount, to, expectedVersion };
     return this.caller.mutate(
       options,
-      (head, sending) => this.services.holds.captureHold(wire.captureHoldMessage(command, head), sending),
+      (head, sending, server) => server.holds.captureHold(wire.captureHoldMessage(command, head), sending),
       ({ capture }) => ({ capture: wire.captureOf(capture) }),
     );
   }
@@ -192,7 +197,7 @@ export class ServerClient implements BankClient {
     const command = { hold, expectedVersion: options.expectedVersion };
     return this.caller.mutate(
       options,
-      (head, sending) => this.services.holds.releaseHold(wire.releaseHoldMessage(command, head), sending),
+      (head, sending, server) => server.holds.releaseHold(wire.releaseHoldMessage(command, head), sending),
       ({ hold }) => ({ hold: wire.holdOf(hold) }),
     );
   }
@@ -201,7 +206,7 @@ export class ServerClient implements BankClient {
     const command = { hold, expiresAtMs, expectedVersion: options.expectedVersion };
     return this.caller.mutate(
       options,
-      (head, sending) => this.services.holds.extendHold(wire.extendHoldMessage(command, head), sending),
+      (head, sending, server) => server.holds.extendHold(wire.extendHoldMessage(command, head), sending),
       ({ hold }) => ({ hold: wire.holdOf(hold) }),
     );
   }
@@ -209,7 +214,7 @@ export class ServerClient implements BankClient {
   getHold(hold: number, options: sdk.ReadOptions = {}): Promise<sdk.HoldReading> {
     return this.caller.read(
       options,
-      async (sending) => this.services.holds.getHold({ hold: wire.ordinalMessage("hold", hold) }, sending),
+      async (sending, server) => server.holds.getHold({ hold: wire.ordinalMessage("hold", hold) }, sending),
       (reply) => ({ hold: wire.holdOf(reply.hold), ...wire.readInfoOf(reply.readInfo) }),
     );
   }
@@ -225,9 +230,9 @@ export class ServerClient implements BankClient {
     const { pageSize = 0, pageToken = "" } = options;
     return this.caller.read(
       options,
-      async (sending) => {
+      async (sending, server) => {
         const request = { account, pageSize: wire.pageSizeMessage(pageSize), pageToken };
-        return this.services.holds.listHolds(request, sending);
+        return server.holds.listHolds(request, sending);
       },
       (reply) => ({ holds: reply.holds.map(wire.holdOf), ...wire.pageOf(reply) }),
     );
@@ -236,14 +241,14 @@ export class ServerClient implements BankClient {
   executeGroup(commands: readonly sdk.GroupCommand[], options: sdk.MutationOptions = {}): Promise<sdk.GroupExecuted> {
     return this.caller.mutate(
       options,
-      (head, sending) => this.services.transactions.executeGroup(wire.groupMessage(commands, head), sending),
+      (head, sending, server) => server.transactions.executeGroup(wire.groupMessage(commands, head), sending),
       ({ group }) => ({ group: wire.resultOfGroup(commands, group) }),
     );
   }
 
   executeBatch(
     commands: readonly sdk.BatchCommand[],
-    options: sdk.CallOptions = {},
+    options: sdk.WriteOptions = {},
   ): Promise<readonly sdk.BatchResult[]> {
     return executeBatch(this.caller, commands, options);
   }
@@ -251,9 +256,9 @@ export class ServerClient implements BankClient {
   transaction(transaction: number, options: sdk.ReadOptions = {}): Promise<sdk.TransactionReading> {
     return this.caller.read(
       options,
-      async (sending) => {
+      async (sending, server) => {
         const request = { transaction: wire.ordinalMessage("transaction", transaction) };
-        return this.services.transactions.getTransaction(request, sending);
+        return server.transactions.getTransaction(request, sending);
       },
       (reply) => ({ transaction: wire.transactionOf(reply.transaction), ...wire.readInfoOf(reply.readInfo) }),
     );
@@ -273,10 +278,10 @@ export class ServerClient implements BankClient {
     const { pageSize = 0, pageToken = "", oldestFirst = false } = options;
     return this.caller.read(
       options,
-      async (sending) => {
+      async (sending, server) => {
         const filter = wire.transactionFilterMessage(options);
         const request = { account, pageSize: wire.pageSizeMessage(pageSize), pageToken, oldestFirst, filter };
-        return this.services.transactions.listTransactions(request, sending);
+        return server.transactions.listTransactions(request, sending);
       },
       (reply) => ({ transactions: reply.transactions.map(wire.accountTransactionOf), ...wire.pageOf(reply) }),
     );
@@ -293,8 +298,12 @@ export class ServerClient implements BankClient {
   async branches(options: sdk.ReadOptions = {}): Promise<sdk.BranchList> {
     const list = await this.caller.read(
       options,
-      (sending) => this.services.branches.listBranches({}, sending),
-      (reply) => ({ branches: reply.branches.map(wire.branchOf), ...wire.readInfoOf(reply.readInfo) }),
+      (sending, server) => server.branches.listBranches({}, sending),
+      (reply) => ({
+        branches: reply.branches.map(wire.branchOf),
+        durability: wire.durabilityOf(reply.durability),
+        ...wire.readInfoOf(reply.readInfo),
+      }),
     );
     this.family.directory.learn(list.branches);
     return list;
@@ -303,23 +312,48 @@ export class ServerClient implements BankClient {
   thisBranch(options: sdk.ReadOptions = {}): Promise<sdk.BranchReading> {
     return this.caller.read(
       options,
-      (sending) => this.services.branches.getBranch({}, sending),
+      (sending, server) => server.branches.getBranch({}, sending),
       (reply) => ({ branch: wire.branchOf(reply.branch), ...wire.readInfoOf(reply.readInfo) }),
+    );
+  }
+
+  updateBranch(
+    number: number,
+    change: sdk.BranchChange,
+    options: Omit<sdk.MutationOptions, "validateOnly"> = {},
+  ): Promise<sdk.BranchUpdated> {
+    return this.caller.mutate(
+      options,
+      async ({ requestId }, sending, server) =>
+        server.branches.updateBranch(wire.updateBranchMessage(number, change, requestId), sending),
+      ({ branch }) => ({ branch: wire.branchOf(branch) }),
+    );
+  }
+
+  setDurability(
+    durability: Pick<sdk.Durability, "copies" | "branches">,
+    options: Omit<sdk.MutationOptions, "validateOnly"> = {},
+  ): Promise<sdk.DurabilitySet> {
+    return this.caller.mutate(
+      options,
+      async ({ requestId }, sending, server) =>
+        server.branches.setDurability(wire.setDurabilityMessage(durability, requestId), sending),
+      (reply) => ({ durability: wire.durabilityOf(reply.durability) }),
     );
   }
 
   async branch(number: number, options: sdk.ReadOptions = {}): Promise<BankClient> {
     const { directory, connections } = this.family;
-    const url = await directory.urlOf(number, this.server, {
+    const url = await directory.urlOf(number, this.servers, {
       list: () => this.branches(options),
-      self: () => this.thisBranch(options),
+      self: (server) => this.at(server).thisBranch(options),
     });
     const { session, retry } = this.caller.options;
     const onRetry: typeof retry.onRetry = (notice) => {
       if (notice.reason === "CONNECTION_FAILED") directory.forget(url);
       retry.onRetry?.(notice);
     };
-    return this.derived({ server: connections.to(url), session, retry: { ...retry, onRetry } });
+    return this.derived({ pool: new ServerPool([connections.to(url)]), session, retry: { ...retry, onRetry } });
   }
 
   withSession(token?: string): BankClient {
@@ -331,8 +365,9 @@ export class ServerClient implements BankClient {
     if (this.parent === undefined) this.family.connections.close();
   }
 
-  private get services(): Server {
-    return this.caller.server;
+  /** The same client at one of its servers alone. */
+  private at(server: string): ServerClient {
+    return this.derived({ pool: new ServerPool([this.family.connections.to(server)]) });
   }
 
   private derived(changes: Partial<Omit<CallerOptions, "lifetime">>): ServerClient {

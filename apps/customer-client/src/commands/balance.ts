@@ -1,4 +1,4 @@
-import type { BalanceReading } from "@bank/client";
+import type { BalanceReading, Consistency } from "@bank/client";
 import { type Command, Option } from "commander";
 import type { CommandContext, Report } from "../command-context.ts";
 import { moneyDocument, readDocument } from "../documents.ts";
@@ -46,12 +46,16 @@ async function balance(
   [account = ""]: readonly string[],
   given: BalanceArguments,
 ): Promise<Report> {
-  const { atPosition, atTime } = given;
-  const asOfPosition = atPosition === undefined ? undefined : parsePosition(atPosition, "position");
-  const asOfTimeMs = atTime === undefined ? undefined : parseTime(atTime, "--at-time");
+  const past = pastOf(given);
   const { client, options } = await reader(context, given);
-  const reading = await client.balance(account, { ...options(), asOfPosition, asOfTimeMs });
+  const reading = await client.balance(account, { ...options(), ...(past === undefined ? {} : { consistency: past }) });
   return { document: balanceDocument(reading, client.session), text: balanceText(reading, given) };
+}
+
+function pastOf({ atPosition, atTime }: BalanceArguments): Consistency | undefined {
+  if (atPosition !== undefined) return { mode: "position", position: parsePosition(atPosition, "position") };
+  if (atTime !== undefined) return { mode: "time", time: new Date(parseTime(atTime, "--at-time")) };
+  return undefined;
 }
 
 function balanceDocument(reading: BalanceReading, session: string | undefined): Report["document"] {

@@ -13,6 +13,9 @@ function listOf(count: number, sizes: number[] = []) {
       position: 7,
       timeMs: 1_000,
       stalenessMs: 0,
+      connected: true,
+      epoch: 1,
+      session: undefined,
       nextPageToken: end < count ? String(end) : undefined,
     };
   };

@@ -1,5 +1,5 @@
-import type { BankClient, ConsistencyMode, ReadOptions } from "@bank/client";
-import { CONSISTENCY_MODES } from "@bank/rpc";
+import type { BankClient, ReadOptions } from "@bank/client";
+import { CONSISTENCY_MODES, type ConsistencyMode } from "@bank/rpc";
 import { type Command, Option } from "commander";
 import type { CommandContext } from "../command-context.ts";
 import { UsageError } from "../usage-error.ts";

@@ -1,26 +1,14 @@
 import * as wire from "@bank/proto";
-import type { MessageInitShape } from "@bufbuild/protobuf";
 import type {
   Account,
   AccountState,
   AccountStateChange,
   AccountType,
   AccountUpdate,
-  BalanceOptions,
   BalanceReading,
   Metadata,
 } from "../types/index.ts";
-import {
-  malformedField,
-  moneyOf,
-  ordinalMessage,
-  present,
-  readInfoOf,
-  safeNumber,
-  textOf,
-  timeMessage,
-  timeMsOf,
-} from "./fields.ts";
+import { moneyOf, present, readInfoOf, safeNumber, textOf, timeMsOf } from "./fields.ts";
 
 const ACCOUNT_TYPES: ReadonlyMap<wire.AccountType, AccountType> = new Map([
   [wire.AccountType.SAVINGS, "savings"],
@@ -59,22 +47,10 @@ export function accountOf(account: wire.Account | undefined): Account {
   };
 }
 
-/** Throws: `RefusalError` INVALID_REQUEST. */
-export function balanceRequest(
-  account: string,
-  { asOfPosition, asOfTimeMs }: BalanceOptions,
-): MessageInitShape<typeof wire.GetBalanceRequestSchema> {
-  if (asOfPosition !== undefined && asOfTimeMs !== undefined)
-    throw malformedField("as_of", "is a position or a time, not both");
-  if (asOfPosition !== undefined)
-    return { account, asOf: { case: "position", value: ordinalMessage("position", asOfPosition) } };
-  if (asOfTimeMs !== undefined) return { account, asOf: { case: "time", value: timeMessage("time", asOfTimeMs) } };
-  return { account };
-}
-
 export function balanceOf(account: string, reply: wire.GetBalanceResponse): BalanceReading {
-  const { position: readPosition, stalenessMs } = readInfoOf(reply.readInfo);
+  const { position: readPosition, ...state } = readInfoOf(reply.readInfo);
   return {
+    ...state,
     account,
     posted: moneyOf(reply.posted),
     held: moneyOf(reply.held),
@@ -83,7 +59,6 @@ export function balanceOf(account: string, reply: wire.GetBalanceResponse): Bala
     position: safeNumber(reply.position),
     timeMs: timeMsOf(reply.time),
     readPosition,
-    stalenessMs,
   };
 }
 

@@ -56,11 +56,14 @@ export function moneyOf(money: wire.Money | undefined): Money {
 }
 
 export function readInfoOf(info: wire.ReadInfo | undefined): ReadInfo {
-  const { position, time, stalenessMs } = present(info, "the state it was read from");
+  const { position, time, stalenessMs, connected, epoch, session } = present(info, "the state it was read from");
   return {
     position: safeNumber(position),
     timeMs: time === undefined ? undefined : timestampMs(time),
     stalenessMs: stalenessMs === undefined ? undefined : safeNumber(stalenessMs),
+    connected,
+    epoch: safeNumber(epoch),
+    session: textOf(session),
   };
 }
 

@@ -76,7 +76,14 @@ describe("a reply of a bank of another version", () => {
 
 describe("staleness", () => {
   it("is unknown where a branch cannot know it", () => {
-    const unknown = { position: 4, timeMs: undefined, stalenessMs: undefined };
+    const unknown = {
+      position: 4,
+      timeMs: undefined,
+      stalenessMs: undefined,
+      connected: false,
+      epoch: 0,
+      session: undefined,
+    };
     expect(readInfoOf(create(ReadInfoSchema, { position: 4n }))).toEqual(unknown);
     expect(readInfoOf(create(ReadInfoSchema, { stalenessMs: 7n })).stalenessMs).toBe(7);
   });

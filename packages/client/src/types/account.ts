@@ -1,5 +1,5 @@
 import type { Money } from "@bank/core";
-import type { Done, ListOptions, Page, ReadInfo, ReadOptions } from "./call.ts";
+import type { Done, ListOptions, Page, ReadInfo } from "./call.ts";
 
 /** What an account is for. Customers have `savings` and `checking`; the others are the bank's own. */
 export type AccountType = "savings" | "checking" | "cash" | "interest" | "fees";
@@ -118,16 +118,6 @@ export interface AccountStateChanged extends Done {
 
 export interface AccountReading extends ReadInfo {
   readonly account: Account;
-}
-
-export interface BalanceOptions extends ReadOptions {
-  /** The balance as it stood at this position, from 1. Not together with `asOfTimeMs`. Default: the present one. */
-  readonly asOfPosition?: number | undefined;
-  /**
-   * The balance as it stood at the end of this moment, Unix milliseconds. Not together with `asOfPosition`. Default:
-   * the present one.
-   */
-  readonly asOfTimeMs?: number | undefined;
 }
 
 /** A balance, and the moment that it holds for. */

@@ -1,4 +1,5 @@
-import type { ConsistencyMode } from "@bank/rpc";
+import type { Consistency } from "./consistency.ts";
+import type { AskedPropagation, Propagation } from "./propagation.ts";
 
 /** Options of every call. */
 export interface CallOptions {
@@ -11,7 +12,7 @@ export interface CallOptions {
 /** Options of every read. */
 export interface ReadOptions extends CallOptions {
   /** How current the answer must be. Default: the client's. */
-  readonly consistency?: ConsistencyMode | undefined;
+  readonly consistency?: Consistency | undefined;
 }
 
 /** Options of every list. */
@@ -26,8 +27,14 @@ export interface PageOptions {
   readonly pageToken?: string | undefined;
 }
 
+/** Options of every call that changes something. */
+export interface WriteOptions extends CallOptions {
+  /** How far it should have spread before it is answered. Default: the client's. */
+  readonly propagation?: AskedPropagation | undefined;
+}
+
 /** Options of every mutation. */
-export interface MutationOptions extends CallOptions {
+export interface MutationOptions extends WriteOptions {
   /**
    * A UUID that names this mutation for ever. Default: a new one for each call, kept over all its tries. Give the id of
    * an earlier call to find out what became of it: it is carried out once at the most.
@@ -60,8 +67,17 @@ export interface ReadInfo {
    * when it was done: undefined for changes of accounts and holds that move no money, and for previews.
    */
   readonly timeMs: number | undefined;
-  /** Upper bound on its age in milliseconds; undefined when the branch cannot know. */
+  /** Upper bound, in milliseconds, on how long ago that state was the newest; undefined when it cannot be known. */
   readonly stalenessMs: number | undefined;
+  /** Whether the server that answered had a live link to the bank, by its own clock. The bank itself always has. */
+  readonly connected: boolean;
+  /** Number of the epoch of that position, from 1: each start of the bank, and each take-over, begins one. */
+  readonly epoch: number;
+  /**
+   * What a reader of that state has seen, as an opaque token: `withSession` of another client goes on from it. The
+   * client's own session holds it already. Undefined where the server does not say it.
+   */
+  readonly session: string | undefined;
 }
 
 /** What every page of a list says. */
@@ -81,4 +97,6 @@ export interface Done extends ReadInfo {
    * from which it was told. Where `replayed` is true too, the request id was answered before, and this is that answer.
    */
   readonly preview: boolean;
+  /** How far it had spread when it was answered; undefined where no more was asked for than `bank`. */
+  readonly propagation: Propagation | undefined;
 }

@@ -81,5 +81,5 @@ export interface GroupExecuted extends Done {
 
 /** What became of one command of a batch. */
 export type BatchResult =
-  | ({ readonly ok: true } & Pick<Done, "requestId" | "replayed" | "preview"> & CommandResult)
+  | ({ readonly ok: true } & Pick<Done, "requestId" | "replayed" | "preview" | "propagation"> & CommandResult)
   | { readonly ok: false; readonly requestId: string; readonly error: BankError };

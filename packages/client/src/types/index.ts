@@ -3,6 +3,8 @@ export type * from "./account.ts";
 export type * from "./branch.ts";
 export type * from "./call.ts";
 export type * from "./command.ts";
+export type * from "./consistency.ts";
 export type * from "./hold.ts";
 export type * from "./outcome.ts";
+export type * from "./propagation.ts";
 export type * from "./transaction.ts";
