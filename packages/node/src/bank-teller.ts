@@ -1,5 +1,6 @@
 import {
   ANONYMOUS_PRINCIPAL,
+  BranchState,
   type Ledger,
   type Position,
   RefusalError,
@@ -9,7 +10,7 @@ import {
 } from "@bank/core";
 import type { History } from "@bank/history";
 import { type CommandOutcome, CommandOutcomeSchema, type ForwardedCommand } from "@bank/proto";
-import type { BankReplica, Consistency, Outcome, RequestStatus } from "@bank/replica";
+import type { BankReplica, CallLimit, Consistency, Outcome, RequestStatus } from "@bank/replica";
 import {
   type Asked,
   type CommandCase,
@@ -50,7 +51,7 @@ export class BankTeller implements Teller {
 
   execute(
     commands: readonly CommandCase[],
-    call: { readonly signal: AbortSignal; readonly session: string },
+    call: CallLimit & { readonly session: string },
   ): Promise<readonly CommandOutcome[]> {
     const forwarded = commands.map((command) => forwardedCommand(this.branch, command, call.session));
     return this.executeForwarded(forwarded, ANONYMOUS_PRINCIPAL, call.signal);
@@ -92,16 +93,20 @@ export class BankTeller implements Teller {
     return outcomes;
   }
 
-  async checkSession(session: Session): Promise<void> {
-    this.bank.checkSession(session);
-  }
-
   read<T>(consistency: Consistency, query: (ledger: Ledger) => T, signal: AbortSignal): Promise<TimedResult<T>> {
     return timedRead(this.bank, consistency, query, signal);
   }
 
   sessionAt(position: Position): Session | undefined {
     return this.bank.sessionAt(position);
+  }
+
+  async timeAt(position: Position, signal: AbortSignal): Promise<number | undefined> {
+    return (await this.bank.recordAt(position, signal))?.timeMs;
+  }
+
+  branchState(): BranchState {
+    return BranchState.ACTIVE;
   }
 
   historyOf(): History {
@@ -114,12 +119,12 @@ export class BankTeller implements Teller {
   }
 
   async outcomeOf(consistency: Consistency, id: RequestId, signal: AbortSignal): Promise<TimedResult<RequestStatus>> {
-    if (consistency.mode === "session") this.bank.checkSession(consistency.session);
+    if (consistency.mode !== "local" && consistency.session !== undefined) this.bank.checkSession(consistency.session);
     const found = await this.bank.outcomeOf(ANONYMOUS_PRINCIPAL, id, signal);
     return timedOutcome(this.bank, found, signal);
   }
 
-  passTime(timeMs: number, signal: AbortSignal): Promise<Position> {
+  passTime(timeMs: number, { signal }: CallLimit): Promise<Position> {
     return this.bank.passTime(timeMs, signal);
   }
 

@@ -1,6 +1,7 @@
 import {
   ANONYMOUS_PRINCIPAL,
   type BranchNumber,
+  type BranchState,
   type Ledger,
   type Position,
   RefusalError,
@@ -9,7 +10,7 @@ import {
 } from "@bank/core";
 import type { History } from "@bank/history";
 import type { CommandOutcome, ForwardedCommand } from "@bank/proto";
-import type { BranchReplica, Consistency, RequestStatus } from "@bank/replica";
+import type { BranchReplica, CallLimit, Consistency, RequestStatus } from "@bank/replica";
 import { type CommandCase, decodeSession, encodeSession, forwardedCommand } from "@bank/rpc";
 import type { ForwardedOutcome } from "./bank-link.ts";
 import type { RequestsUnderWay } from "./requests-under-way.ts";
@@ -59,19 +60,15 @@ export class BranchTeller implements Teller {
 
   async execute(
     commands: readonly CommandCase[],
-    call: { readonly signal: AbortSignal; readonly session: string },
+    call: CallLimit & { readonly session: string },
   ): Promise<readonly CommandOutcome[]> {
     const session = wellFormed(call.session);
     const forwarded = commands.map((command) => forwardedCommand(this.branch, command, session));
     return this.host.underWay.during(forwarded, async () => {
       await this.host.whenRegistered(call.signal);
-      const results = await this.host.replica().submit(forwarded, call.signal);
+      const results = await this.host.replica().submit(forwarded, call.signal, call.timeoutMs);
       return results.map(({ outcome }) => outcome);
     });
-  }
-
-  async checkSession(session: Session, signal: AbortSignal): Promise<void> {
-    await this.host.replica().read({ mode: "session", session }, () => undefined, signal);
   }
 
   read<T>(consistency: Consistency, query: (ledger: Ledger) => T, signal: AbortSignal): Promise<TimedResult<T>> {
@@ -89,8 +86,8 @@ export class BranchTeller implements Teller {
     return isUnderWay && found.value.kind === "notSeen" ? { ...found, value: { kind: "inProgress" } } : found;
   }
 
-  passTime(timeMs: number, signal: AbortSignal): Promise<Position> {
-    return this.host.replica().passTime(timeMs, signal);
+  passTime(timeMs: number, { signal, timeoutMs }: CallLimit): Promise<Position> {
+    return this.host.replica().passTime(timeMs, signal, timeoutMs);
   }
 
   get ledger(): Ledger {
@@ -104,6 +101,15 @@ export class BranchTeller implements Teller {
     return position > replica.appliedPosition ? undefined : replica.sessionAt(position);
   }
 
+  async timeAt(position: Position, signal: AbortSignal): Promise<number | undefined> {
+    return (await this.host.replica().recordAt(position, signal))?.timeMs;
+  }
+
+  branchState(): BranchState | undefined {
+    const replica = this.host.replica();
+    return replica.bankId === undefined ? undefined : replica.ledger.branches.get(this.branch)?.state;
+  }
+
   historyOf(ledger: Ledger): History {
     if (this.host.replica().ledger !== ledger)
       throw new RefusalError("NOT_READY", { problem: "its journal was put aside, and a new copy begins" });
@@ -114,7 +120,7 @@ export class BranchTeller implements Teller {
     const replica = this.host.replica();
     return {
       durablePosition: replica.savedPosition,
-      connected: replica.state === "following",
+      connected: replica.connected,
       historyPosition: this.host.history().projectedPosition,
     };
   }

@@ -1,7 +1,7 @@
-import type { BranchNumber, Ledger, Position, RequestId, Session } from "@bank/core";
+import type { BranchNumber, BranchState, Ledger, Position, RequestId, Session } from "@bank/core";
 import type { History } from "@bank/history";
 import type { CommandOutcome } from "@bank/proto";
-import type { Consistency, RequestStatus } from "@bank/replica";
+import type { CallLimit, Consistency, RequestStatus } from "@bank/replica";
 import type { CommandCase } from "@bank/rpc";
 import type { TimedResult } from "./timed-read.ts";
 
@@ -30,13 +30,8 @@ export interface Teller {
    */
   execute(
     commands: readonly CommandCase[],
-    call: { readonly signal: AbortSignal; readonly session: string },
+    call: CallLimit & { readonly session: string },
   ): Promise<readonly CommandOutcome[]>;
-  /**
-   * Resolves once this server shows what the session saw. Rejects with `RefusalError`: SESSION_LOST, SESSION_INVALID,
-   * or what kept it from knowing.
-   */
-  checkSession(session: Session, signal: AbortSignal): Promise<void>;
   /** Rejects with `RefusalError`. */
   read<T>(consistency: Consistency, query: (ledger: Ledger) => T, signal: AbortSignal): Promise<TimedResult<T>>;
   /**
@@ -51,7 +46,7 @@ export interface Teller {
    *
    * @param timeMs Unix milliseconds.
    */
-  passTime(timeMs: number, signal: AbortSignal): Promise<Position>;
+  passTime(timeMs: number, limit: CallLimit): Promise<Position>;
   /** The ledger for what never changes once it is there: names, currencies. Throws: `RefusalError` NOT_READY. */
   readonly ledger: Ledger;
   /**
@@ -59,6 +54,10 @@ export interface Teller {
    * Throws: `RefusalError` NOT_READY where that journal was put aside meanwhile.
    */
   historyOf(ledger: Ledger): History;
+  /** Journal time of a position that this server shows, Unix milliseconds; undefined before the first. */
+  timeAt(position: Position, signal: AbortSignal): Promise<number | undefined>;
+  /** Where this branch is in its life, as far as is known here; undefined before it is registered. */
+  branchState(): BranchState | undefined;
   /** What a reader of this position has seen. */
   sessionAt(position: Position): Session | undefined;
   /** Branches that this server hosts; for these it knows how current they are. */

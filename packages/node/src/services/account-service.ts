@@ -10,8 +10,9 @@ import type { AccountService, AccountStateChange, ListAccountsRequest } from "@b
 import { accountMessage, type CommandCase } from "@bank/rpc";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { Teller } from "../teller.ts";
-import { executeOne, readAt } from "./call.ts";
-import { getBalanceAsOf } from "./history-reads.ts";
+import { askedOfPast } from "./asked-read.ts";
+import { executeOne, readAt, readInfo } from "./call.ts";
+import { asOfField, getBalanceAsOf } from "./history-reads.ts";
 import { type PageToken, pageSizeOf, parsePageToken, requireList, writePageToken } from "./pages.ts";
 
 /** Accounts: their life, what can be changed of them, and looking at them. */
@@ -38,15 +39,18 @@ export function accountService(teller: Teller): ServiceImpl<typeof AccountServic
     closeAccount: (request, context) => changeState(context, { case: "closeAccount", value: request }),
 
     getAccount: async (request, context) => {
-      const { value, readInfo } = await readAt(teller, context, (ledger) => requireAccount(ledger, request.account));
-      return { account: accountMessage(value), readInfo };
+      const read = await readAt(teller, context, (ledger) => requireAccount(ledger, request.account));
+      return { account: accountMessage(read.value), readInfo: read.readInfo };
     },
 
     getBalance: async (request, context) => {
-      if (request.asOf.case !== undefined) return getBalanceAsOf(teller, context, request);
-      const { value, readInfo } = await readAt(teller, context, (ledger) => requireAccount(ledger, request.account));
-      const { posted, held, available, version } = accountMessage(value);
-      const { position, time } = readInfo;
+      const asked = await askedOfPast(teller, context, { field: asOfField(request) });
+      if (asked.asOf !== undefined) return getBalanceAsOf(teller, request.account, { ...asked, asOf: asked.asOf });
+      const { consistency, limit } = asked;
+      const read = await teller.read(consistency, (ledger) => requireAccount(ledger, request.account), limit.signal);
+      const { posted, held, available, version } = accountMessage(read.value);
+      const info = readInfo(read);
+      const { position, time } = info;
       return {
         ...(posted === undefined ? {} : { posted }),
         ...(held === undefined ? {} : { held }),
@@ -54,20 +58,20 @@ export function accountService(teller: Teller): ServiceImpl<typeof AccountServic
         version,
         position,
         ...(time === undefined ? {} : { time }),
-        readInfo,
+        readInfo: info,
       };
     },
 
     listAccounts: async (request, context) => {
       const page = parsePageToken(request.pageToken);
       requireList(page, ACCOUNTS);
-      const { value, readInfo } = await readAt(
+      const { value, ...state } = await readAt(
         teller,
         context,
         (ledger) => listAccounts(ledger, request, page, (position) => teller.sessionAt(position)),
         page?.session,
       );
-      return { accounts: value.views.map(accountMessage), nextPageToken: value.nextPageToken, readInfo };
+      return { accounts: value.views.map(accountMessage), nextPageToken: value.nextPageToken, ...state };
     },
   };
 }

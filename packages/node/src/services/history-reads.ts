@@ -8,23 +8,22 @@ import {
   toHex,
 } from "@bank/core";
 import type { History, ListFilter } from "@bank/history";
-import {
-  type GetBalanceRequest,
-  type GetBalanceResponseSchema,
-  type GetTransactionRequest,
-  type GetTransactionResponseSchema,
-  type ListTransactionsRequest,
-  type ListTransactionsResponseSchema,
-  type ReadInfo,
-  ReadInfoSchema,
+import type {
+  GetBalanceRequest,
+  GetBalanceResponseSchema,
+  GetTransactionRequest,
+  GetTransactionResponseSchema,
+  ListTransactionsRequest,
+  ListTransactionsResponseSchema,
 } from "@bank/proto";
-import { encodeSession, moneyMessage, timestampMessage, unixMsDown, unixMsUp } from "@bank/rpc";
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { moneyMessage, timestampMessage, unixMsDown, unixMsUp } from "@bank/rpc";
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
 import { sha256 } from "../platform.ts";
 import type { Teller } from "../teller.ts";
 import { requireAccount } from "./account-service.ts";
-import { askedConsistency, readInfo } from "./call.ts";
+import { type AskedOfPast, type AsOf, askedOfPast } from "./asked-read.ts";
+import { pastInfo, readInfo } from "./call.ts";
 import { accountTransactionMessage, recordKindsOf, transactionMessage } from "./history-messages.ts";
 import { type PageToken, pageSizeOf, parsePageToken, requireList, writePageToken } from "./pages.ts";
 
@@ -37,17 +36,22 @@ export async function getTransaction(
   context: HandlerContext,
   request: GetTransactionRequest,
 ): Promise<MessageInitShape<typeof GetTransactionResponseSchema>> {
-  const { consistency, signal } = await askedConsistency(teller, context);
-  const read = await teller.read(consistency, (ledger) => ({ ledger, history: teller.historyOf(ledger) }), signal);
+  const asked = await askedOfPast(teller, context);
+  const { signal } = asked.limit;
+  const query = (ledger: Ledger) => ({ ledger, history: teller.historyOf(ledger) });
+  const read = await teller.read(asked.consistency, query, signal);
   const { ledger, history } = read.value;
-  const upper = read.position;
+  const upper = await upperOf(asked, read.position, history);
   const position = Number(request.transaction);
   // What is behind the state is not there, and nothing to wait for.
-  const options = { needed: upper, signal };
-  const row = position > upper ? undefined : await history.ask("transaction", { position, upper }, options);
+  const row =
+    position > upper ? undefined : await history.ask("transaction", { position, upper }, { needed: upper, signal });
   if (row === undefined)
     throw new RefusalError("READ_TRANSACTION_NOT_FOUND", { position: String(upper), transaction: String(position) });
-  return { transaction: transactionMessage(ledger, row), readInfo: readInfo(read) };
+  const info = asked.isByHeader
+    ? pastInfo(teller, read, { position: upper, timeMs: await teller.timeAt(upper, signal) })
+    : readInfo(read);
+  return { transaction: transactionMessage(ledger, row), readInfo: info };
 }
 
 /** A page of the transactions of an account. All pages are of the state that the first one is of. */
@@ -58,10 +62,18 @@ export async function listTransactions(
 ): Promise<MessageInitShape<typeof ListTransactionsResponseSchema>> {
   const page = parsePageToken(request.pageToken);
   requireBank(page, teller.bankId);
-  const { consistency, signal } = await askedConsistency(teller, context, page?.session);
-  const read = await teller.read(consistency, (ledger) => listedAccount(teller, ledger, request, page), signal);
+  const asked = await askedOfPast(teller, context, { floor: page?.session });
+  const { signal } = asked.limit;
+  const query = (ledger: Ledger) => listedAccount(teller, ledger, request, page);
+  const read = await teller.read(asked.consistency, query, signal);
   const { ledger, history, view, list, filter } = read.value;
-  const upper = page?.position ?? read.position;
+  const upper = await upperOf(asked, page?.position ?? read.position, history);
+  if (page !== undefined && upper !== page.position)
+    throw new RefusalError("INVALID_REQUEST", {
+      problem: `the page is of the state at position ${page.position}, and the header asks for position ${upper}`,
+    });
+  requireOpened(view, request.account, upper);
+  const isNewest = page === undefined && upper === read.position;
   const { entries, next, timeMs } = await history.ask(
     "list",
     {
@@ -71,51 +83,70 @@ export async function listTransactions(
       cursor: page?.next,
       pageSize: pageSizeOf(request.pageSize),
       filter,
-      expected: page === undefined ? { posted: view.posted, held: view.held } : undefined,
+      expected: isNewest ? { posted: view.posted, held: view.held } : undefined,
     },
     { needed: upper, signal },
   );
+  const isPast = page !== undefined || asked.isByHeader;
   return {
     transactions: entries.map((entry) => accountTransactionMessage(ledger, view.index, entry)),
     nextPageToken: next === undefined ? "" : writePageToken({ session: sessionOf(teller, upper, page), list, next }),
-    readInfo: page === undefined ? readInfo(read) : infoOf(page, timeMs),
+    readInfo: isPast ? pastInfo(teller, read, { position: upper, timeMs }) : readInfo(read),
   };
+}
+
+/** The moment that the field of a request asks for. Throws: `RefusalError` INVALID_REQUEST. */
+export function asOfField({ asOf }: GetBalanceRequest): AsOf | undefined {
+  switch (asOf.case) {
+    case "position":
+      return { mode: "position", position: Number(asOf.value) };
+    case "time":
+      // Nothing is booked between two milliseconds: the one that the moment is in ends as the moment does.
+      return { mode: "time", timeMs: unixMsDown(asOf.value, "time") };
+    default:
+      return undefined;
+  }
 }
 
 /** The balance of an account as it stood at a position, or at the end of a moment, of the past. */
 export async function getBalanceAsOf(
   teller: Teller,
-  context: HandlerContext,
-  { account: reference, asOf }: GetBalanceRequest,
+  reference: string,
+  asked: AskedOfPast & { readonly asOf: AsOf },
 ): Promise<MessageInitShape<typeof GetBalanceResponseSchema>> {
-  // Nothing is booked between two milliseconds: the one that the moment is in ends as the moment does.
-  const timeMs = asOf.case === "time" ? unixMsDown(asOf.value, "time") : undefined;
-  const { consistency, signal } = await askedConsistency(teller, context);
-  // Nothing can be booked in that moment any more once journal time is behind it.
-  if (timeMs !== undefined) await teller.passTime(timeMs, signal);
+  const { signal } = asked.limit;
   const read = await teller.read(
-    consistency,
-    (ledger) => ({ ledger, history: teller.historyOf(ledger), view: requireAccount(ledger, reference) }),
+    asked.consistency,
+    (ledger) => ({ history: teller.historyOf(ledger), view: requireAccount(ledger, reference) }),
     signal,
   );
   const { history, view } = read.value;
-  const options = { needed: read.position, signal };
-  const position =
-    timeMs === undefined
-      ? notInFuture(Number(asOf.value ?? 0), read.position)
-      : await history.ask("positionAt", { timeMs }, options);
-  if (view.openedPosition > position)
-    throw new RefusalError("READ_ACCOUNT_NOT_FOUND", { account: reference, position: String(position) });
-  const balance = await history.ask("balance", { account: view.index, position }, { ...options, needed: position });
-  const { posted, held } = balance;
+  const position = await upperOf(asked, read.position, history);
+  requireOpened(view, reference, position);
+  const balance = await history.ask("balance", { account: view.index, position }, { needed: position, signal });
+  const { posted, held, timeMs } = balance;
   return {
     posted: moneyMessage(view.currency, posted),
     held: moneyMessage(view.currency, held),
     available: moneyMessage(view.currency, posted - held),
     position: BigInt(position),
-    time: timestampMessage(balance.timeMs),
-    readInfo: readInfo(read),
+    time: timestampMessage(timeMs),
+    readInfo: asked.isByHeader ? pastInfo(teller, read, { position, timeMs }) : readInfo(read),
   };
+}
+
+/** The position that the answer is of: the state's own, where none of the past is asked for. */
+async function upperOf({ asOf, limit: { signal } }: AskedOfPast, shown: Position, history: History): Promise<Position> {
+  if (asOf === undefined) return shown;
+  return asOf.mode === "position"
+    ? notInFuture(asOf.position, shown)
+    : history.ask("positionAt", { timeMs: asOf.timeMs }, { needed: shown, signal });
+}
+
+/** Throws: `RefusalError` READ_ACCOUNT_NOT_FOUND for an account that was opened later. */
+function requireOpened(view: AccountView, reference: string, position: Position): void {
+  if (view.openedPosition > position)
+    throw new RefusalError("READ_ACCOUNT_NOT_FOUND", { account: reference, position: String(position) });
 }
 
 interface ListedAccount {
@@ -175,10 +206,4 @@ function sessionOf(teller: Teller, upper: Position, page: PageToken | undefined)
   const session = page?.session ?? teller.sessionAt(upper);
   if (session === undefined) throw new RefusalError("NOT_READY", { problem: "the bank has no epoch yet" });
   return session;
-}
-
-/** The state of a later page is that of the first, which was the newest at a time that is not known any more. */
-function infoOf({ session, position }: PageToken, timeMs: number): ReadInfo {
-  const time = timestampMessage(timeMs);
-  return create(ReadInfoSchema, { position: BigInt(position), session: encodeSession(session), time });
 }

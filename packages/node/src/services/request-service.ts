@@ -3,14 +3,15 @@ import { type BatchResult, type RequestService, RequestState } from "@bank/proto
 import { connectErrorFromFailure, malformed, resultFromRecord } from "@bank/rpc";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { Teller } from "../teller.ts";
-import { askedConsistency, executeAny, readInfo } from "./call.ts";
+import { askedRead } from "./asked-read.ts";
+import { executeAny, readInfo } from "./call.ts";
 
 /** What became of requests. */
 export function requestService(teller: Teller): ServiceImpl<typeof RequestService> {
   return {
     getOutcome: async (request, context) => {
-      const { consistency, signal } = await askedConsistency(teller, context);
-      const found = await teller.outcomeOf(consistency, requestId(request.requestId), signal);
+      const { consistency, limit } = askedRead(teller, context);
+      const found = await teller.outcomeOf(consistency, requestId(request.requestId), limit.signal);
       const info = { readInfo: readInfo(found) };
       switch (found.value.kind) {
         case "inProgress":
