@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { RecordKind } from "@bank/core";
+import { FORMAT_LEVEL_MAX, RecordKind } from "@bank/core";
 import { decodeFrame, genesisHash } from "@bank/journal";
 import { openStore } from "@bank/store";
 import { Code } from "@connectrpc/connect";
@@ -70,7 +70,7 @@ describe("a journal of an older program", () => {
 
     const raised = await startTestBank({ dataDir, port: old.port, raiseFormatLevel: true });
     await branch.whenFollowing(AbortSignal.timeout(10_000));
-    expect(raised.replica.ledger.formatLevel).toBe(2);
+    expect(raised.replica.ledger.formatLevel).toBe(FORMAT_LEVEL_MAX);
     await atBranch.holds.placeHold(asked({ account, amount: usd(10) }));
     expect(await digestAt(atBranch)).toBe(await digestAt(atBank));
     await raised.close();
@@ -78,10 +78,10 @@ describe("a journal of an older program", () => {
     const later = await startTestBank({ dataDir, port: old.port });
     await branch.whenFollowing(AbortSignal.timeout(10_000));
     const { held } = await atBranch.accounts.getBalance({ account });
-    expect([later.replica.ledger.formatLevel, held?.amountMinor]).toEqual([2, 10n]);
+    expect([later.replica.ledger.formatLevel, held?.amountMinor]).toEqual([FORMAT_LEVEL_MAX, 10n]);
   });
 
   it("is at the newest level where it is new", async () => {
-    expect((await startTestBank()).replica.ledger.formatLevel).toBe(2);
+    expect((await startTestBank()).replica.ledger.formatLevel).toBe(FORMAT_LEVEL_MAX);
   });
 });
