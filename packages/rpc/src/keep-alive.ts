@@ -53,8 +53,9 @@ export class KeepAlive {
     this.timer ??= setTimeout(() => this.look(), this.options.pingIntervalMs / LOOKS_PER_INTERVAL).unref();
   }
 
-  /** Watches no more. */
+  /** Watches no more. What came before counts as of now. */
   stop(): void {
+    this.listen();
     clearTimeout(this.timer);
     this.timer = undefined;
   }

@@ -97,8 +97,8 @@ export interface RawBehaviour {
   readonly onConnect?: (connection: RawConnection) => void;
   /** A call is complete. */
   readonly onCall?: (connection: RawConnection, stream: number) => void;
-  /** Whether pings are answered; they are by default. */
-  readonly answersPings?: boolean;
+  /** Takes everything, and never says a word. */
+  readonly isMute?: boolean;
 }
 
 export interface RawServer {
@@ -106,14 +106,11 @@ export interface RawServer {
   readonly port: number;
   /** Those that were ever accepted. */
   readonly connections: readonly RawConnection[];
-  /** Pings that came, over all connections. */
-  readonly pings: () => number;
 }
 
 /** A server that speaks HTTP/2 by hand, so that it can say what no library would. */
 export async function startRawServer(behaviour: RawBehaviour): Promise<RawServer> {
   const connections: RawConnection[] = [];
-  let pings = 0;
   const server = createServer((socket) => {
     socket.setNoDelay(true);
     const connection: RawConnection = { socket, number: connections.length, calls: 0 };
@@ -121,19 +118,19 @@ export async function startRawServer(behaviour: RawBehaviour): Promise<RawServer
     socket.on("error", () => {
       // A client that resets its connection is as good as one that closes it.
     });
-    if (behaviour.onConnect === undefined) socket.write(settings());
-    else behaviour.onConnect(connection);
+    if (behaviour.onConnect !== undefined) behaviour.onConnect(connection);
+    else if (behaviour.isMute !== true) socket.write(settings());
     onFrames(socket, ({ type, flags, stream, payload }) => {
-      if (type === FRAME.settings && (flags & FLAG.ack) === 0) socket.write(frame(FRAME.settings, FLAG.ack, 0));
-      if (type === FRAME.ping && (flags & FLAG.ack) === 0) {
-        pings++;
-        if (behaviour.answersPings !== false) socket.write(frame(FRAME.ping, FLAG.ack, 0, payload));
-      }
+      const isAck = (flags & FLAG.ack) !== 0;
       if ((type === FRAME.data || type === FRAME.headers) && (flags & FLAG.end) !== 0) {
         connection.calls++;
+        if (behaviour.isMute === true) return;
         if (behaviour.onCall === undefined) socket.write(answer(stream));
         else behaviour.onCall(connection, stream);
       }
+      if (isAck || behaviour.isMute === true) return;
+      if (type === FRAME.settings) socket.write(frame(FRAME.settings, FLAG.ack, 0));
+      if (type === FRAME.ping) socket.write(frame(FRAME.ping, FLAG.ack, 0, payload));
     });
   });
   await new Promise<void>((resolve) => {
@@ -145,7 +142,7 @@ export async function startRawServer(behaviour: RawBehaviour): Promise<RawServer
   });
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("the server has no port");
-  return { url: `http://127.0.0.1:${address.port}`, port: address.port, connections, pings: () => pings };
+  return { url: `http://127.0.0.1:${address.port}`, port: address.port, connections };
 }
 
 function onFrames(socket: Socket, take: (frame: RawFrame) => void): void {

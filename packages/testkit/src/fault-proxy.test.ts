@@ -128,7 +128,7 @@ describe("without a fault", () => {
   it("reads no faster than the other end does", async () => {
     const { proxy, client, far } = await startPair();
     far.socket.pause();
-    const sent = 64_000_000;
+    const sent = 32_000_000;
     client.send(Buffer.alloc(sent));
     let before = -1;
     await vi.waitUntil(
@@ -141,7 +141,7 @@ describe("without a fault", () => {
       { interval: 50 },
     );
     // What the system takes on both sides is a few megabytes.
-    expect(proxy.counts.passed.toServer).toBeLessThan(sent / 2);
+    expect(proxy.counts.passed.toServer).toBeLessThan(0.75 * sent);
     far.socket.resume();
     await until(() => far.received.length === sent + 1);
   });
@@ -208,13 +208,26 @@ describe("a cut that holds", () => {
     await until(() => other.far.state === "rst");
   });
 
+  it("leaves no connection behind whose client went away meanwhile, with bytes on both ways", async () => {
+    const { proxy, client, far } = await startPair();
+    proxy.cut("both");
+    far.send(Buffer.alloc(2_000_000));
+    client.send("last");
+    client.socket.destroy();
+    await aWhile();
+    expect(proxy.counts.open).toBe(1);
+    proxy.heal();
+    await until(() => proxy.counts.open === 0);
+    expect(far.text).toBe("alast");
+  });
+
   it("holds what is sent at its sender", async () => {
     const { proxy, client, far } = await startPair();
     proxy.cut("both");
-    const sent = Buffer.alloc(64_000_000, "z");
+    const sent = Buffer.alloc(32_000_000, "z");
     client.send(sent);
     await aWhile();
-    expect(client.socket.writableLength).toBeGreaterThan(sent.length / 2);
+    expect(client.socket.writableLength).toBeGreaterThan(sent.length / 4);
     proxy.heal();
     await until(() => far.received.length === sent.length + 1);
   });
@@ -267,8 +280,8 @@ describe("a cut that loses", () => {
     const quiet = await connectTo(proxy);
     await until(() => server.ends.length === 2);
     proxy.cut("both", "lose");
-    client.send(Buffer.alloc(64_000_000));
-    await until(() => client.socket.writableLength === 0 && proxy.counts.lost.toServer === 64_000_000);
+    client.send(Buffer.alloc(32_000_000));
+    await until(() => client.socket.writableLength === 0 && proxy.counts.lost.toServer === 32_000_000);
     proxy.heal();
     await until(() => client.state === "rst" && far.state === "rst");
     quiet.send("as ever");

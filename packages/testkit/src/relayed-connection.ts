@@ -132,8 +132,7 @@ class Pipe {
       this.write(next.bytes);
     }
     if (this.waiting.length > 0 || this.end === undefined) return;
-    if (this.end === "fin") this.sink.end();
-    else this.sink.resetAndDestroy();
+    tell(this.sink, this.end);
   }
 
   private write(bytes: Buffer): void {
@@ -226,10 +225,15 @@ export class RelayedConnection {
     clearTimeout(this.idle);
     for (const pipe of this.pipes) pipe.drain();
     if (ending === "silent") return;
-    for (const socket of [this.client, this.server]) {
-      // With bytes unread in it, a socket that is destroyed would send a reset: so it is ended, and read until its end.
-      if (ending === "fin") socket.end();
-      else socket.resetAndDestroy();
-    }
+    for (const socket of [this.client, this.server]) tell(socket, ending);
   }
+}
+
+/** Ends a connection's one end. After `fin` it must be read until its own end. */
+function tell(socket: Socket, ending: Ending): void {
+  // With bytes unread in it, a socket that is destroyed would send a reset.
+  if (ending === "fin") socket.end();
+  // The system resets no connection whose end is just being told; what is unread, or comes, does it then.
+  else if (socket.writableEnded && !socket.writableFinished) socket.destroy();
+  else socket.resetAndDestroy();
 }
