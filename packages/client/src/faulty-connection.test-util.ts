@@ -79,7 +79,7 @@ export class FaultyConnection implements ServerConnection {
   }
 
   reset(): void {
-    throw new Error("the SDK resets no connection");
+    // Its calls break as its faults say.
   }
 
   close(): void {
