@@ -1,7 +1,7 @@
 import { requireBatches, requireEpoch } from "./arguments.ts";
 import { equalBytes, shortHex } from "./bytes.ts";
-import { JournalConflictError, PositionGapError, StaleEpochError, StoreError } from "./errors.ts";
-import type { StoredBatch, StoreHead } from "./port.ts";
+import { JournalConflictError, JournalGapError, PositionGapError, StaleEpochError, StoreError } from "./errors.ts";
+import type { StoredBatch, StoreGap, StoreHead } from "./port.ts";
 
 /** What a store knows when an append arrives. */
 export interface AppendContext {
@@ -11,6 +11,7 @@ export interface AppendContext {
   readonly head: StoreHead | undefined;
   /** The stored batch that begins at exactly this position. Asked only for positions up to the head's. */
   readonly storedAt: (firstPosition: number) => StoredBatch | undefined;
+  readonly gap: StoreGap | undefined;
 }
 
 /**
@@ -20,7 +21,7 @@ export interface AppendContext {
 export function checkAppend(
   batches: readonly StoredBatch[],
   epoch: number,
-  { bankId, fencedEpoch, head, storedAt }: AppendContext,
+  { bankId, fencedEpoch, head, storedAt, gap }: AppendContext,
 ): readonly StoredBatch[] {
   requireEpoch(epoch);
   requireBatches(batches);
@@ -36,6 +37,7 @@ export function checkAppend(
   let hashBefore = head?.chainHash;
   for (const batch of batches) {
     if (batch.firstPosition <= end) {
+      requireOutside(gap, batch.firstPosition);
       checkSame(batch, storedAt(batch.firstPosition));
       stored++;
       continue;
@@ -49,6 +51,53 @@ export function checkAppend(
     hashBefore = batch.chainHash;
   }
   return stored === 0 ? batches : batches.slice(stored);
+}
+
+/**
+ * The checks of `JournalStore.fill`. Gives those batches that are not stored yet: a tail of the array, perhaps empty.
+ *
+ * @param storedAt the stored batch that begins at exactly this position.
+ */
+export function checkFill(
+  batches: readonly StoredBatch[],
+  gap: StoreGap | undefined,
+  storedAt: (firstPosition: number) => StoredBatch | undefined,
+): readonly StoredBatch[] {
+  requireBatches(batches);
+  let end: StoreHead | undefined = gap?.filled;
+  let stored = 0;
+  for (const batch of batches) {
+    if (gap === undefined || batch.firstPosition <= (end?.position ?? gap.after)) {
+      checkSame(batch, storedAt(batch.firstPosition));
+      stored++;
+      continue;
+    }
+    const before = end?.position ?? gap.after;
+    if (batch.firstPosition !== before + 1)
+      throw new PositionGapError(
+        `what fills the gap ends at ${before}: a batch cannot begin at ${batch.firstPosition}`,
+      );
+    const continues = end === undefined || equalBytes(batch.previousHash, end.chainHash);
+    const meets =
+      batch.lastPosition < gap.upTo.position ||
+      (batch.lastPosition === gap.upTo.position && equalBytes(batch.chainHash, gap.upTo.chainHash));
+    if (!continues || !meets)
+      throw new JournalConflictError(
+        `the batch at ${batch.firstPosition} does not lead from what is before the gap to position ${gap.upTo.position} ` +
+          `with chain hash ${shortHex(gap.upTo.chainHash)}`,
+      );
+    end = { position: batch.lastPosition, chainHash: batch.chainHash };
+  }
+  return stored === 0 ? batches : batches.slice(stored);
+}
+
+/** Throws: `JournalGapError` where nothing of this position may be shown. */
+export function requireOutside(gap: StoreGap | undefined, position: number): void {
+  if (gap === undefined || position <= gap.after || position > gap.upTo.position) return;
+  const from = gap.filled?.position ?? gap.after;
+  throw new JournalGapError(
+    `position ${position} is not here yet: what lies before position ${gap.upTo.position + 1} has been fetched up to ${from}`,
+  );
 }
 
 function checkPositions(batches: readonly StoredBatch[], end: number): void {

@@ -1,4 +1,5 @@
-import type { ReadLimits, StoredBatch } from "./port.ts";
+import { PositionGapError, StoreError } from "./errors.ts";
+import type { ReadLimits, StoredBatch, StoreState } from "./port.ts";
 import { READ_LIMITS_DEFAULT } from "./port.ts";
 
 export const BANK_ID_BYTES = 16;
@@ -50,4 +51,18 @@ export function completeLimits(limits: ReadLimits | undefined): Required<ReadLim
   if (!(maxBytes >= 0)) throw new RangeError(`maxBytes must be at least 0, not ${maxBytes}`);
   if (!(maxBatches >= 1)) throw new RangeError(`maxBatches must be at least 1, not ${maxBatches}`);
   return { maxBytes, maxBatches };
+}
+
+/** The checks of `JournalStore.seed`. Throws: RangeError; what `seed` rejects with. */
+export function requireSeed(
+  position: number,
+  chainHash: Uint8Array,
+  { bankId, head, gap }: Pick<StoreState, "bankId" | "head" | "gap">,
+): void {
+  requirePosition(position);
+  if (chainHash.length !== HASH_BYTES) throw new RangeError(`a chain hash has ${HASH_BYTES} bytes`);
+  if (bankId === undefined) throw new StoreError("no bank lives in this store yet: initialize it first");
+  if (gap !== undefined) throw new StoreError(`the journal has a gap already, up to ${gap.upTo.position}`);
+  if (position <= (head?.position ?? 0))
+    throw new PositionGapError(`the journal goes to ${head?.position}: it cannot go on from a snapshot at ${position}`);
 }

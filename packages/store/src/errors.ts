@@ -38,6 +38,11 @@ export class JournalConflictError extends StoreError {
   override readonly name = "JournalConflictError";
 }
 
+/** What is asked for lies where this store has nothing yet: see `StoreGap`. */
+export class JournalGapError extends StoreError {
+  override readonly name = "JournalGapError";
+}
+
 /** Certainly nothing was stored. The caller may undo and go on. */
 export class AppendRefusedError extends StoreError {
   override readonly name = "AppendRefusedError";

@@ -23,6 +23,20 @@ export interface StoreHead {
   readonly chainHash: Uint8Array;
 }
 
+/**
+ * What a store lacks that began from a snapshot: everything behind `after`, up to the snapshot's position. It is filled from
+ * its beginning on, batch by batch, and closes when what fills it has led to the chain hash that the snapshot names; until
+ * then nothing of it is shown.
+ */
+export interface StoreGap {
+  /** The last position before it that the store has; 0 for none. */
+  readonly after: number;
+  /** How far it has been filled; undefined while nothing is there. */
+  readonly filled: StoreHead | undefined;
+  /** The last position that is missing, and the chain hash there: those of the snapshot. */
+  readonly upTo: StoreHead;
+}
+
 /** What an engine found when it opened. */
 export interface StoreState {
   /** 16 bytes; undefined for a store in which no bank lives yet. */
@@ -33,6 +47,8 @@ export interface StoreState {
   readonly epoch: number;
   /** False when the last user that wrote to this store did not close it. */
   readonly closedCleanly: boolean;
+  /** undefined for a store that has the whole journal. */
+  readonly gap: StoreGap | undefined;
 }
 
 /** A snapshot of the state at exactly one batch end. Header and pages are bytes of the snapshot codec. */
@@ -76,7 +92,7 @@ export const READ_LIMITS_DEFAULT = {
  * On a store that is not open every method but `open` and `close` rejects with `StoreClosedError`. Arguments that no
  * correct caller sends (a position that is no safe integer, a hash that is not 32 bytes) are a `RangeError`.
  * Where this says that a write rejects with `AppendRefusedError` or `AppendUnknownError`, that is so for `initialize`,
- * `fence` and `saveSnapshot` too: all share one file, so a doubt about one write stops the others until `recover`.
+ * `fence`, `saveSnapshot`, `seed` and `fill` too: all share one file, so a doubt about one write stops the others until `recover`.
  */
 export interface JournalStore {
   /** The engine's name, for messages: "sqlite", "memory". */
@@ -114,15 +130,18 @@ export interface JournalStore {
 
   /**
    * Batches whose last position is above `afterPosition` (0 for the beginning), in order; empty at the end of the
-   * journal. Rejects with: `CorruptStoreError` where what is stored has a gap or its hashes do not link.
+   * journal. In a journal with a gap, those before it end where it begins.
+   * Rejects with: `CorruptStoreError` where what is stored has a gap that it should not have, or its hashes do not link;
+   * `JournalGapError` where the next batch lies in the gap.
    */
   read(afterPosition: number, limits?: ReadLimits): Promise<readonly StoredBatch[]>;
 
-  /** The batch that contains `position`, or undefined. */
+  /** The batch that contains `position`, or undefined. Rejects with: `JournalGapError` where it lies in the gap. */
   batchAt(position: number): Promise<StoredBatch | undefined>;
 
   /**
-   * The chain hash after the batch that ends at `position`; undefined where no batch ends.
+   * The chain hash after the batch that ends at `position`; undefined where no batch ends. It is known of the position
+   * where a gap ends. Rejects with: `JournalGapError` for any other in the gap.
    */
   chainHashAt(position: number): Promise<Uint8Array | undefined>;
 
@@ -139,11 +158,32 @@ export interface JournalStore {
    */
   saveSnapshot(snapshot: SnapshotSource): Promise<void>;
 
+  /**
+   * Lets the journal go on from a snapshot of a position beyond its end: stores it as `saveSnapshot` does, and with the same
+   * last step there is a gap before it, and the journal ends at it. Whatever fails before that, nothing has changed.
+   * Rejects with: `PositionGapError` where the journal goes that far; `StoreError` while it has a gap already, or no bank.
+   *
+   * @param chainHash 32 bytes: at the snapshot's position.
+   */
+  seed(snapshot: SnapshotSource, chainHash: Uint8Array): Promise<void>;
+  /**
+   * Stores batches in the gap, all or none, behind those that fill it already; with the last of them the gap closes.
+   * Idempotent: batches that are already there are a success, also when the gap is closed.
+   * Rejects with: `PositionGapError` where they do not begin right behind; `JournalConflictError` where they do not
+   * continue the chain, are other than those that are there, or do not lead to the hash where the gap ends.
+   */
+  fill(batches: readonly StoredBatch[]): Promise<void>;
+  /** What is missing; undefined when the journal is whole. */
+  gap(): Promise<StoreGap | undefined>;
   /** Positions of the stored snapshots, newest first. */
   snapshotPositions(): Promise<readonly number[]>;
 
   /** The snapshot at exactly this position, or undefined. */
   loadSnapshot(position: number): Promise<StoredSnapshot | undefined>;
+  /** Its header alone. */
+  snapshotHeader(position: number): Promise<Uint8Array | undefined>;
+  /** One of its pages, the first being 0; undefined behind the last, and once it is forgotten. */
+  snapshotPage(position: number, pageNumber: number): Promise<Uint8Array | undefined>;
 
   /**
    * Drops every connection and opens anew without giving up the lock, so that what is there after an

@@ -1,4 +1,12 @@
-import type { JournalStore, ReadLimits, SnapshotSource, StoredBatch, StoredSnapshot, StoreState } from "@bank/store";
+import type {
+  JournalStore,
+  ReadLimits,
+  SnapshotSource,
+  StoredBatch,
+  StoredSnapshot,
+  StoreGap,
+  StoreState,
+} from "@bank/store";
 
 /** An append that waits for the test. */
 export interface HeldAppend {
@@ -105,6 +113,26 @@ export class HeldStore implements JournalStore {
 
   loadSnapshot(position: number): Promise<StoredSnapshot | undefined> {
     return this.inner.loadSnapshot(position);
+  }
+
+  async seed(snapshot: SnapshotSource, chainHash: Uint8Array): Promise<void> {
+    return this.inner.seed(snapshot, chainHash);
+  }
+
+  async fill(batches: readonly StoredBatch[]): Promise<void> {
+    return this.inner.fill(batches);
+  }
+
+  gap(): Promise<StoreGap | undefined> {
+    return this.inner.gap();
+  }
+
+  snapshotHeader(position: number): Promise<Uint8Array | undefined> {
+    return this.inner.snapshotHeader(position);
+  }
+
+  snapshotPage(position: number, pageNumber: number): Promise<Uint8Array | undefined> {
+    return this.inner.snapshotPage(position, pageNumber);
   }
 
   async recover(): Promise<StoreState> {

@@ -1,6 +1,7 @@
 import { describe } from "vitest";
 import { describeAppending } from "./appending.ts";
 import type { MakeFixture } from "./fixture.ts";
+import { describeGaps } from "./gaps.ts";
 import { describeOpening } from "./opening.ts";
 import { describeReading } from "./reading.ts";
 import { describeSavingSnapshots } from "./saving-snapshots.ts";
@@ -21,6 +22,7 @@ export function describeJournalStore(name: string, makeStore: MakeFixture): void
     describeReading(makeStore);
     describeSnapshots(makeStore);
     describeSavingSnapshots(makeStore);
+    describeGaps(makeStore);
     describeTwin(makeStore);
   });
 }

@@ -1,5 +1,5 @@
 import { copyBytes } from "../bytes.ts";
-import type { StoredBatch, StoredSnapshot, StoreHead, StoreState } from "../port.ts";
+import type { StoredBatch, StoredSnapshot, StoreGap, StoreHead, StoreState } from "../port.ts";
 import { SNAPSHOTS_KEPT } from "../port.ts";
 
 /** What outlives a memory store object. Internal to the engine and its tests. */
@@ -9,13 +9,25 @@ export class MemoryDisk {
   bankId: Uint8Array | undefined;
   epoch = 0;
   closedCleanly = true;
-  /** In order, without gaps, the first beginning at 1. */
+  /** In order, without gaps but for the one below, the first beginning at 1. */
   readonly batches: StoredBatch[] = [];
+  /** Where a gap is, however much of it is filled. */
+  gapBounds: Omit<StoreGap, "filled"> | undefined;
   /** Newest first. */
   snapshots: readonly StoredSnapshot[] = [];
 
+  gap(): StoreGap | undefined {
+    if (this.gapBounds === undefined) return undefined;
+    const { after, upTo } = this.gapBounds;
+    const last = this.batches[this.indexAfter(upTo.position) - 1];
+    if (last === undefined) return { after, filled: undefined, upTo: copyHead(upTo) };
+    return { after, filled: headOf(last), upTo: copyHead(upTo) };
+  }
+
   head(): StoreHead | undefined {
     const last = this.batches.at(-1);
+    const upTo = this.gapBounds?.upTo;
+    if (upTo !== undefined && (last === undefined || last.lastPosition <= upTo.position)) return upTo;
     return last && { position: last.lastPosition, chainHash: last.chainHash };
   }
 
@@ -26,6 +38,7 @@ export class MemoryDisk {
       head: head && { position: head.position, chainHash: copyBytes(head.chainHash) },
       epoch: this.epoch,
       closedCleanly: this.closedCleanly,
+      gap: this.gap(),
     };
   }
 
@@ -60,4 +73,12 @@ export class MemoryDisk {
     const others = this.snapshots.filter(({ position }) => position !== snapshot.position);
     this.snapshots = [...others, snapshot].sort((a, b) => b.position - a.position).slice(0, SNAPSHOTS_KEPT);
   }
+}
+
+function headOf({ lastPosition, chainHash }: StoredBatch): StoreHead {
+  return { position: lastPosition, chainHash: copyBytes(chainHash) };
+}
+
+function copyHead({ position, chainHash }: StoreHead): StoreHead {
+  return { position, chainHash: copyBytes(chainHash) };
 }

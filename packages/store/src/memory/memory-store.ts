@@ -1,5 +1,12 @@
-import { checkAppend } from "../append-check.ts";
-import { completeLimits, requireBankId, requireEpoch, requirePosition, requireSnapshotHeader } from "../arguments.ts";
+import { checkAppend, checkFill, requireOutside } from "../append-check.ts";
+import {
+  completeLimits,
+  requireBankId,
+  requireEpoch,
+  requirePosition,
+  requireSeed,
+  requireSnapshotHeader,
+} from "../arguments.ts";
 import { copyBytes, equalBytes } from "../bytes.ts";
 import {
   JournalConflictError,
@@ -9,7 +16,15 @@ import {
   StoreError,
   StoreLockedError,
 } from "../errors.ts";
-import type { JournalStore, ReadLimits, SnapshotSource, StoredBatch, StoredSnapshot, StoreState } from "../port.ts";
+import type {
+  JournalStore,
+  ReadLimits,
+  SnapshotSource,
+  StoredBatch,
+  StoredSnapshot,
+  StoreGap,
+  StoreState,
+} from "../port.ts";
 import { MemoryDisk } from "./memory-disk.ts";
 
 /**
@@ -67,6 +82,7 @@ export class MemoryJournalStore implements JournalStore {
       fencedEpoch: disk.epoch,
       head: disk.head(),
       storedAt: (firstPosition) => disk.batchBeginningAt(firstPosition),
+      gap: disk.gap(),
     });
     if (fresh.length > 0) disk.closedCleanly = false;
     for (const batch of fresh) disk.batches.push(copyBatch(batch));
@@ -76,11 +92,14 @@ export class MemoryJournalStore implements JournalStore {
     const disk = this.#held();
     requirePosition(afterPosition, 0);
     const { maxBytes, maxBatches } = completeLimits(limits);
+    const gap = disk.gap();
+    requireOutside(gap, afterPosition + 1);
+    const end = gap !== undefined && afterPosition < gap.after ? gap.after : Number.POSITIVE_INFINITY;
     const found: StoredBatch[] = [];
     let bytes = 0;
     for (let i = disk.indexAfter(afterPosition); found.length < maxBatches; i++) {
       const batch = disk.batches[i];
-      if (batch === undefined) break;
+      if (batch === undefined || batch.firstPosition > end) break;
       bytes += batch.frame.length;
       if (bytes > maxBytes && found.length > 0) break;
       found.push(copyBatch(batch));
@@ -91,6 +110,7 @@ export class MemoryJournalStore implements JournalStore {
   async batchAt(position: number): Promise<StoredBatch | undefined> {
     const disk = this.#held();
     requirePosition(position);
+    requireOutside(disk.gap(), position);
     const batch = disk.batches[disk.indexAfter(position - 1)];
     return batch && copyBatch(batch);
   }
@@ -98,35 +118,46 @@ export class MemoryJournalStore implements JournalStore {
   async chainHashAt(position: number): Promise<Uint8Array | undefined> {
     const disk = this.#held();
     requirePosition(position);
-    const hash = disk.chainHashAt(position);
+    const hash = chainHashAt(disk, position);
     return hash && copyBytes(hash);
   }
 
-  async saveSnapshot({ position, pages, header }: SnapshotSource): Promise<void> {
+  async saveSnapshot(snapshot: SnapshotSource): Promise<void> {
     const disk = this.#held();
+    const { position } = snapshot;
     requirePosition(position);
-    if (disk.chainHashAt(position) === undefined) {
+    if (chainHashAt(disk, position) === undefined) {
       throw new PositionGapError(`no batch ends at ${position}: a snapshot cannot be of that position`);
     }
-    if (this.#saving !== undefined) throw new StoreError(`the snapshot at ${this.#saving} is being saved`);
-    this.#saving = position;
-    try {
-      disk.closedCleanly = false;
-      disk.dropSnapshot(position);
-      const term = this.#term;
-      const written: Uint8Array[] = [];
-      for await (const page of pages) {
-        this.#requireTerm(term);
-        written.push(copyBytes(page));
-      }
-      this.#requireTerm(term);
-      const last = header();
-      requireSnapshotHeader(last, position);
-      disk.closedCleanly = false;
-      disk.keepSnapshot({ position, header: copyBytes(last), pages: written });
-    } finally {
-      this.#saving = undefined;
-    }
+    await this.#save(snapshot, () => undefined);
+  }
+
+  async seed(snapshot: SnapshotSource, chainHash: Uint8Array): Promise<void> {
+    const disk = this.#held();
+    const { position } = snapshot;
+    requireSeed(position, chainHash, disk.state());
+    const after = disk.head()?.position ?? 0;
+    await this.#save(snapshot, () => {
+      requireSeed(position, chainHash, { ...disk.state(), head: disk.head() });
+      if ((disk.head()?.position ?? 0) !== after)
+        throw new StoreError("the journal has grown while a snapshot was taken for it to go on from");
+      disk.gapBounds = { after, upTo: { position, chainHash: copyBytes(chainHash) } };
+    });
+  }
+
+  async fill(batches: readonly StoredBatch[]): Promise<void> {
+    const disk = this.#held();
+    const gap = disk.gap();
+    const fresh = checkFill(batches, gap, (firstPosition) => disk.batchBeginningAt(firstPosition));
+    const last = fresh.at(-1);
+    if (gap === undefined || last === undefined) return;
+    disk.closedCleanly = false;
+    disk.batches.splice(disk.indexAfter(gap.filled?.position ?? gap.after), 0, ...fresh.map(copyBatch));
+    if (last.lastPosition === gap.upTo.position) disk.gapBounds = undefined;
+  }
+
+  async gap(): Promise<StoreGap | undefined> {
+    return this.#held().gap();
   }
 
   async snapshotPositions(): Promise<readonly number[]> {
@@ -138,6 +169,14 @@ export class MemoryJournalStore implements JournalStore {
     requirePosition(position);
     const snapshot = disk.snapshots.find((candidate) => candidate.position === position);
     return snapshot && copySnapshot(snapshot);
+  }
+
+  async snapshotHeader(position: number): Promise<Uint8Array | undefined> {
+    return (await this.loadSnapshot(position))?.header;
+  }
+
+  async snapshotPage(position: number, pageNumber: number): Promise<Uint8Array | undefined> {
+    return (await this.loadSnapshot(position))?.pages[pageNumber];
   }
 
   async recover(): Promise<StoreState> {
@@ -152,6 +191,31 @@ export class MemoryJournalStore implements JournalStore {
     this.#disk.holder = undefined;
   }
 
+  /** @param complete with it the snapshot is there; it may still throw. */
+  async #save({ position, pages, header }: SnapshotSource, complete: () => void): Promise<void> {
+    const disk = this.#held();
+    if (this.#saving !== undefined) throw new StoreError(`the snapshot at ${this.#saving} is being saved`);
+    this.#saving = position;
+    try {
+      disk.closedCleanly = false;
+      disk.dropSnapshot(position);
+      const term = this.#term;
+      const written: Uint8Array[] = [];
+      for await (const page of pages) {
+        this.#requireTerm(term);
+        written.push(copyBytes(page));
+      }
+      this.#requireTerm(term);
+      const last = header();
+      requireSnapshotHeader(last, position);
+      complete();
+      disk.closedCleanly = false;
+      disk.keepSnapshot({ position, header: copyBytes(last), pages: written });
+    } finally {
+      this.#saving = undefined;
+    }
+  }
+
   #requireTerm(term: number): void {
     this.#held();
     if (term !== this.#term) throw new StoreError("this memory store was opened anew while a snapshot was saved");
@@ -161,6 +225,14 @@ export class MemoryJournalStore implements JournalStore {
     if (this.#disk.holder !== this) throw new StoreClosedError("this memory store is not open");
     return this.#disk;
   }
+}
+
+/** Throws: `JournalGapError`. */
+function chainHashAt(disk: MemoryDisk, position: number): Uint8Array | undefined {
+  const gap = disk.gap();
+  if (position === gap?.upTo.position) return gap.upTo.chainHash;
+  requireOutside(gap, position);
+  return disk.chainHashAt(position);
 }
 
 function copyBatch(batch: StoredBatch): StoredBatch {

@@ -1,11 +1,12 @@
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { AppendRefusedError, CorruptStoreError, StoreError } from "../errors.ts";
-import type { StoredBatch, StoreHead } from "../port.ts";
+import type { StoredBatch, StoreGap, StoreHead } from "../port.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import type { Connect } from "./connection.ts";
 import { disconnect, makeDurable, requireDurable } from "./connection.ts";
 import type { FolderLock } from "./folder-lock.ts";
+import { type GapBounds, GapTable } from "./gap-table.ts";
 import { JournalTable } from "./journal-table.ts";
 import { createLayout, readLayout } from "./layout.ts";
 import type { Meta } from "./meta-table.ts";
@@ -31,6 +32,8 @@ export class JournalFile {
   readonly #checkpointer: Checkpointer;
   /** Position of the snapshot that is being saved. */
   savingSnapshot: number | undefined;
+  readonly #gapTable: GapTable;
+  #gap: StoreGap | undefined;
   #meta: Meta;
   #head: StoreHead | undefined;
   /** Whether what an unclean end left in the log is written anew. Nothing may be written before it is. */
@@ -44,6 +47,7 @@ export class JournalFile {
     this.journal = new JournalTable(database);
     this.snapshots = new SnapshotTable(database);
     this.#metaTable = new MetaTable(database);
+    this.#gapTable = new GapTable(database);
     this.#transaction = new Transaction(database);
     this.#checkpointer = new Checkpointer(database);
     this.#meta = this.#metaTable.read();
@@ -88,6 +92,10 @@ export class JournalFile {
 
   get head(): StoreHead | undefined {
     return this.#head;
+  }
+
+  get gap(): StoreGap | undefined {
+    return this.#gap;
   }
 
   /** Stores batches that were checked to continue the journal. Throws: `AppendRefusedError`, `AppendUnknownError`. */
@@ -135,6 +143,40 @@ export class JournalFile {
     this.#checkpointer.wroteOfSnapshot(snapshot.header.length);
   }
 
+  /** The last step of seeding: the snapshot and the gap before it. Throws: `AppendRefusedError`, `AppendUnknownError`. */
+  completeSeed(snapshot: { position: number; header: Uint8Array; pageCount: number }, upTo: StoreHead): void {
+    this.#prepareToWrite();
+    const bounds: GapBounds = { after: this.#head?.position ?? 0, upTo };
+    this.#transaction.run(`begin from the snapshot at ${snapshot.position}`, () => {
+      this.snapshots.complete(snapshot);
+      this.#gapTable.create(bounds);
+      this.#metaTable.write({ ...this.#meta, hasGap: true });
+    });
+    this.#meta = { ...this.#meta, hasGap: true };
+    this.#gap = { ...bounds, filled: this.#filled(bounds) };
+    this.#head = upTo;
+    this.#checkpointer.wroteOfSnapshot(snapshot.header.length);
+  }
+
+  /** Stores batches that were checked to fill the gap. Throws: `AppendRefusedError`, `AppendUnknownError`. */
+  fill(batches: readonly StoredBatch[]): void {
+    const last = batches.at(-1);
+    const gap = this.#gap;
+    if (last === undefined || gap === undefined) return;
+    this.#prepareToWrite();
+    const closes = last.lastPosition === gap.upTo.position;
+    this.#transaction.run(`fill positions ${batches[0]?.firstPosition} to ${last.lastPosition}`, () => {
+      for (const batch of batches) this.journal.insert(batch);
+      if (!closes) return;
+      this.#gapTable.drop();
+      this.#metaTable.write({ ...this.#meta, hasGap: false });
+    });
+    if (closes) this.#meta = { ...this.#meta, hasGap: false };
+    const filled = { position: last.lastPosition, chainHash: new Uint8Array(last.chainHash) };
+    this.#gap = closes ? undefined : { ...gap, filled };
+    this.#checkpointer.wrote(batches.reduce((sum, { frame }) => sum + frame.length, 0));
+  }
+
   /**
    * Drops some of what is left of snapshots that are none, unless it finds nothing.
    * Throws: `AppendRefusedError`, `AppendUnknownError`.
@@ -179,7 +221,9 @@ export class JournalFile {
       // A full disk only delays this. Until it is done the store can be read, and `#prepareToWrite` refuses writes.
       if (!isFull(error)) throw error;
     }
-    this.#head = this.journal.head();
+    const bounds = this.#meta.hasGap ? this.#gapTable.read() : undefined;
+    this.#gap = bounds && { ...bounds, filled: this.#filled(bounds) };
+    this.#head = this.journal.head(bounds);
     const newest = this.snapshots.positions()[0];
     const end = this.#head?.position ?? 0;
     if (newest !== undefined && newest > end) {
@@ -187,6 +231,12 @@ export class JournalFile {
         `${this.#path} ends at position ${end}, but has a snapshot of position ${newest}: the journal lost its end`,
       );
     }
+  }
+
+  /** The last batch before the end of the gap: of what fills it, or of what was there before it. */
+  #filled({ upTo }: GapBounds): StoreHead | undefined {
+    const last = this.journal.batchAtOrBefore(upTo.position);
+    return last && { position: last.lastPosition, chainHash: last.chainHash };
   }
 
   #settle(): void {
@@ -217,6 +267,6 @@ export class JournalFile {
 function create(database: DatabaseSync): void {
   new Transaction(database).run("make a new journal", () => {
     createLayout(database);
-    new MetaTable(database).write({ bankId: undefined, epoch: 0, clean: true });
+    new MetaTable(database).write({ bankId: undefined, epoch: 0, clean: true, hasGap: false });
   });
 }

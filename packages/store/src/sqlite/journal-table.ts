@@ -4,6 +4,7 @@ import { equalBytes } from "../bytes.ts";
 import { CorruptStoreError } from "../errors.ts";
 import type { ReadLimits, StoredBatch, StoreHead } from "../port.ts";
 import { bytes, integer } from "./columns.ts";
+import type { GapBounds } from "./gap-table.ts";
 
 const BATCH = "first_position, last_position, previous_hash, chain_hash, frame";
 
@@ -19,6 +20,7 @@ export class JournalTable {
     this.#from = database.prepare(
       `SELECT ${BATCH} FROM journal
        WHERE first_position >= (SELECT max(first_position) FROM journal WHERE first_position <= ?)
+         AND first_position <= ?
        ORDER BY first_position`,
     );
     this.#atOrBefore = database.prepare(
@@ -37,24 +39,32 @@ export class JournalTable {
    * The end of the journal. Looks at the last two batches and the first: a table that lost rows somewhere else is found
    * by `read`, and a frame that changed by those who know what is in it.
    */
-  head(): StoreHead | undefined {
+  head(gap: GapBounds | undefined): StoreHead | undefined {
     const last = this.batchAtOrBefore(Number.MAX_SAFE_INTEGER);
+    if (gap !== undefined && (last === undefined || last.lastPosition <= gap.upTo.position)) return gap.upTo;
     if (last === undefined) return undefined;
+    if (last.firstPosition - 1 === gap?.upTo.position) {
+      requireContinues(gap.upTo, last);
+      return { position: last.lastPosition, chainHash: last.chainHash };
+    }
     const before = this.batchAtOrBefore(last.firstPosition - 1);
     requireLink(before, last);
-    if (before !== undefined && this.batchAtOrBefore(1) === undefined) {
+    if (gap === undefined && before !== undefined && this.batchAtOrBefore(1) === undefined) {
       throw new CorruptStoreError("the journal does not begin at position 1");
     }
     return { position: last.lastPosition, chainHash: last.chainHash };
   }
 
-  /** From the batch that contains position `from` to the one that ends at `end`, which is the head's position. */
+  /**
+   * From the batch that contains position `from` to the one that ends at `end`: the head's position, or that where a gap
+   * begins.
+   */
   read({ from, end, maxBytes, maxBatches }: Required<ReadLimits> & { from: number; end: number }): StoredBatch[] {
     const found: StoredBatch[] = [];
     let bytesFound = 0;
     let before: StoredBatch | undefined;
     // Leaving the loop ends the statement, and with it the read transaction that would hold up a checkpoint.
-    for (const row of this.#from.iterate(from)) {
+    for (const row of this.#from.iterate(from, end)) {
       const batch = toBatch(row);
       if (before === undefined) requireContains(batch, from);
       else requireLink(before, batch);
@@ -116,4 +126,9 @@ function requireLink(before: StoredBatch | undefined, batch: StoredBatch): void 
   if (before !== undefined && !equalBytes(before.chainHash, batch.previousHash)) {
     throw new CorruptStoreError(`the batch at ${batch.firstPosition} does not continue the hash of the one before it`);
   }
+}
+
+function requireContinues({ position, chainHash }: StoreHead, batch: StoredBatch): void {
+  if (batch.firstPosition === position + 1 && equalBytes(batch.previousHash, chainHash)) return;
+  throw new CorruptStoreError(`the batch at ${batch.firstPosition} does not continue the snapshot at ${position}`);
 }

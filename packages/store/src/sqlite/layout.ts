@@ -3,7 +3,11 @@ import { CorruptStoreError, StoreVersionError } from "../errors.ts";
 import { pragma } from "./connection.ts";
 
 /** Counts up with every change of the tables below that an older program could not handle. */
-export const LAYOUT_VERSION = 1;
+export const LAYOUT_VERSION = 2;
+/** Of a journal that is whole: programs that know nothing of gaps can use it. */
+export const WHOLE_LAYOUT = 1;
+/** Of a journal with a gap, whose bounds are in one more table. It is so until the gap closes. */
+export const GAP_LAYOUT = 2;
 
 /** "BANK", in the file's header: tells a journal from any other SQLite file. */
 const APPLICATION_ID = 0x42414e4b;
@@ -59,7 +63,8 @@ export function readLayout(database: DatabaseSync, path: string): "empty" | "jou
         "use the newer program",
     );
   }
-  if (version !== LAYOUT_VERSION) throw new CorruptStoreError(`${path} has the impossible layout ${version}`);
+  if (version !== WHOLE_LAYOUT && version !== GAP_LAYOUT)
+    throw new CorruptStoreError(`${path} has the impossible layout ${version}`);
   return "journal";
 }
 

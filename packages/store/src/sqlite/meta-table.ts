@@ -4,7 +4,7 @@ import { BANK_ID_BYTES } from "../arguments.ts";
 import { equalBytes } from "../bytes.ts";
 import { CorruptStoreError } from "../errors.ts";
 import { bytes, integer } from "./columns.ts";
-import { LAYOUT_VERSION } from "./layout.ts";
+import { GAP_LAYOUT, WHOLE_LAYOUT } from "./layout.ts";
 
 /** What a store is, apart from what is in it. */
 export interface Meta {
@@ -12,6 +12,8 @@ export interface Meta {
   readonly epoch: number;
   /** Whether nobody wrote since the last clean close. */
   readonly clean: boolean;
+  /** Whether the journal has a gap, whose bounds are in a table of their own. */
+  readonly hasGap: boolean;
 }
 
 /** The one row of `meta`. A checksum covers what no chain hash covers: with a flipped epoch a stale bank could append. */
@@ -36,11 +38,11 @@ export class MetaTable {
     if (!equalBytes(bytes(row["checksum"], "checksum of bank id and epoch"), checksum(bankId, epoch))) {
       throw new CorruptStoreError("the stored bank id or epoch was altered: their checksum does not agree");
     }
-    return { bankId, epoch, clean: row["clean"] === 1 };
+    return { bankId, epoch, clean: row["clean"] === 1, hasGap: row["layout_version"] === GAP_LAYOUT };
   }
 
-  write({ bankId, epoch, clean }: Meta): void {
-    this.#write.run(LAYOUT_VERSION, bankId ?? null, epoch, checksum(bankId, epoch), clean ? 1 : 0);
+  write({ bankId, epoch, clean, hasGap }: Meta): void {
+    this.#write.run(hasGap ? GAP_LAYOUT : WHOLE_LAYOUT, bankId ?? null, epoch, checksum(bankId, epoch), clean ? 1 : 0);
   }
 }
 

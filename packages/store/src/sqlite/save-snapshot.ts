@@ -1,17 +1,23 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { requireSnapshotHeader } from "../arguments.ts";
 import { StoreError } from "../errors.ts";
-import type { SnapshotSource } from "../port.ts";
+import type { SnapshotSource, StoreHead } from "../port.ts";
 import type { JournalFile } from "./journal-file.ts";
 
 /** Does one write to the file, unless the file is not the store's any more or takes no writes. */
 export type Step = <T>(write: () => T) => T;
 
 /**
- * Saves a snapshot in steps of a page, each a transaction of its own, so that nobody waits for more than one of them.
+ * Saves a snapshot in steps of a page, each a transaction of its own, so that nobody waits for more than one of them. With
+ * the last of them the journal goes on from it, where `seed` names its position and the chain hash there.
  * Rejects with: what a step throws; what the source throws.
  */
-export async function saveInSteps(file: JournalFile, { position, pages, header }: SnapshotSource, step: Step) {
+export async function saveInSteps(
+  file: JournalFile,
+  { position, pages, header }: SnapshotSource,
+  step: Step,
+  seed?: StoreHead,
+): Promise<void> {
   if (file.savingSnapshot !== undefined)
     throw new StoreError(`the snapshot at ${file.savingSnapshot} is being saved: save another one after it`);
   file.savingSnapshot = position;
@@ -27,7 +33,8 @@ export async function saveInSteps(file: JournalFile, { position, pages, header }
       }
       const last = header();
       requireSnapshotHeader(last, position);
-      step(() => file.completeSnapshot({ position, header: last, pageCount }));
+      const snapshot = { position, header: last, pageCount };
+      step(() => (seed === undefined ? file.completeSnapshot(snapshot) : file.completeSeed(snapshot, seed)));
     } catch (error) {
       await dropNowOrLater(file, step).catch(() => {
         // The first error says what there is to say.

@@ -21,6 +21,7 @@ export class SnapshotTable {
   readonly #positions: StatementSync;
   readonly #load: StatementSync;
   readonly #loadPages: StatementSync;
+  readonly #loadPage: StatementSync;
 
   constructor(database: DatabaseSync) {
     this.#insert = database.prepare("INSERT INTO snapshots (position, header, page_count) VALUES (?, ?, ?)");
@@ -40,6 +41,18 @@ export class SnapshotTable {
     this.#loadPages = database.prepare(
       "SELECT page_number, page FROM snapshot_pages WHERE position = ? ORDER BY page_number",
     );
+    this.#loadPage = database.prepare("SELECT page FROM snapshot_pages WHERE position = ? AND page_number = ?");
+  }
+
+  header(position: number): Uint8Array | undefined {
+    const row = this.#load.get(position);
+    return row && bytes(row["header"], "snapshot header");
+  }
+
+  page(position: number, pageNumber: number): Uint8Array | undefined {
+    if (this.#load.get(position) === undefined) return undefined;
+    const row = this.#loadPage.get(position, pageNumber);
+    return row && bytes(row["page"], "snapshot page");
   }
 
   /** From then on there is no snapshot at this position; its pages remain. */

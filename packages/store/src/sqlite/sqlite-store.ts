@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
-import { checkAppend } from "../append-check.ts";
-import { completeLimits, requireBankId, requireEpoch, requirePosition } from "../arguments.ts";
+import { checkAppend, checkFill, requireOutside } from "../append-check.ts";
+import { completeLimits, requireBankId, requireEpoch, requirePosition, requireSeed } from "../arguments.ts";
 import { copyBytes, equalBytes, shortHex } from "../bytes.ts";
 import {
   AppendUnknownError,
@@ -10,7 +10,16 @@ import {
   StoreClosedError,
   StoreError,
 } from "../errors.ts";
-import type { JournalStore, ReadLimits, SnapshotSource, StoredBatch, StoredSnapshot, StoreState } from "../port.ts";
+import type {
+  JournalStore,
+  ReadLimits,
+  SnapshotSource,
+  StoredBatch,
+  StoredSnapshot,
+  StoreGap,
+  StoreHead,
+  StoreState,
+} from "../port.ts";
 import type { Connect } from "./connection.ts";
 import { connect } from "./connection.ts";
 import { prepareDataFolder } from "./data-folder.ts";
@@ -88,6 +97,7 @@ export class SqliteJournalStore implements JournalStore {
       fencedEpoch: file.meta.epoch,
       head: file.head,
       storedAt: (firstPosition) => this.#lookUp("read", () => file.journal.batchAtOrBefore(firstPosition)),
+      gap: file.gap,
     });
     if (fresh.length > 0) this.#write(() => file.append(fresh));
   }
@@ -98,34 +108,60 @@ export class SqliteJournalStore implements JournalStore {
     const complete = completeLimits(limits);
     const end = file.head?.position ?? 0;
     if (afterPosition >= end) return [];
-    return this.#lookUp("read", () => file.journal.read({ from: afterPosition + 1, end, ...complete }));
+    requireOutside(file.gap, afterPosition + 1);
+    const until = file.gap !== undefined && afterPosition < file.gap.after ? file.gap.after : end;
+    return this.#lookUp("read", () => file.journal.read({ from: afterPosition + 1, end: until, ...complete }));
   }
 
   async batchAt(position: number): Promise<StoredBatch | undefined> {
     const file = this.#readable();
     requirePosition(position);
     if (position > (file.head?.position ?? 0)) return undefined;
+    requireOutside(file.gap, position);
     return this.#lookUp("read", () => file.journal.batchContaining(position));
   }
 
   async chainHashAt(position: number): Promise<Uint8Array | undefined> {
     const file = this.#readable();
     requirePosition(position);
-    return this.#lookUp("read", () => file.journal.chainHashAt(position));
+    return this.#chainHashAt(file, position);
   }
 
   async saveSnapshot(snapshot: SnapshotSource): Promise<void> {
     const file = this.#writable();
     const { position } = snapshot;
     requirePosition(position);
-    if (this.#lookUp("read", () => file.journal.chainHashAt(position)) === undefined) {
+    if (this.#chainHashAt(file, position) === undefined) {
       throw new PositionGapError(`no batch ends at ${position}: a snapshot cannot be of that position`);
     }
-    await saveInSteps(file, snapshot, (write) => {
-      if (this.#writable() !== file)
-        throw new StoreError(`the store in ${this.folder} was opened anew while a snapshot was saved`);
-      return this.#write(write);
-    });
+    await this.#save(file, snapshot);
+  }
+
+  async seed(snapshot: SnapshotSource, chainHash: Uint8Array): Promise<void> {
+    const file = this.#writable();
+    const { position } = snapshot;
+    const state = () => ({ bankId: file.meta.bankId, head: file.head, gap: file.gap });
+    requireSeed(position, chainHash, state());
+    const after = file.head?.position;
+    const header = () => {
+      requireSeed(position, chainHash, state());
+      if (file.head?.position !== after)
+        throw new StoreError("the journal has grown while a snapshot was taken for it to go on from");
+      return snapshot.header();
+    };
+    await this.#save(file, { ...snapshot, header }, { position, chainHash: copyBytes(chainHash) });
+  }
+
+  async fill(batches: readonly StoredBatch[]): Promise<void> {
+    const file = this.#writable();
+    const fresh = checkFill(batches, file.gap, (firstPosition) =>
+      this.#lookUp("read", () => file.journal.batchAtOrBefore(firstPosition)),
+    );
+    if (fresh.length > 0) this.#write(() => file.fill(fresh));
+  }
+
+  async gap(): Promise<StoreGap | undefined> {
+    return copyGap(this.#readable().gap);
   }
 
   async snapshotPositions(): Promise<readonly number[]> {
@@ -137,6 +173,19 @@ export class SqliteJournalStore implements JournalStore {
     const file = this.#readable();
     requirePosition(position);
     return this.#lookUp("load a snapshot", () => file.snapshots.load(position));
+  }
+
+  async snapshotHeader(position: number): Promise<Uint8Array | undefined> {
+    const file = this.#readable();
+    requirePosition(position);
+    return this.#lookUp("load a snapshot", () => file.snapshots.header(position));
+  }
+
+  async snapshotPage(position: number, pageNumber: number): Promise<Uint8Array | undefined> {
+    const file = this.#readable();
+    requirePosition(position);
+    requirePosition(pageNumber, 0);
+    return this.#lookUp("load a snapshot", () => file.snapshots.page(position, pageNumber));
   }
 
   async recover(): Promise<StoreState> {
@@ -170,7 +219,23 @@ export class SqliteJournalStore implements JournalStore {
       head: file.head && { position: file.head.position, chainHash: copyBytes(file.head.chainHash) },
       epoch,
       closedCleanly: clean,
+      gap: copyGap(file.gap),
     };
+  }
+
+  #chainHashAt(file: JournalFile, position: number): Uint8Array | undefined {
+    if (position === file.gap?.upTo.position) return copyBytes(file.gap.upTo.chainHash);
+    requireOutside(file.gap, position);
+    return this.#lookUp("read", () => file.journal.chainHashAt(position));
+  }
+
+  #save(file: JournalFile, snapshot: SnapshotSource, seed?: StoreHead): Promise<void> {
+    const step = <T>(write: () => T): T => {
+      if (this.#writable() !== file)
+        throw new StoreError(`the store in ${this.folder} was opened anew while a snapshot was saved`);
+      return this.#write(write);
+    };
+    return saveInSteps(file, snapshot, step, seed);
   }
 
   #readable(): JournalFile {
@@ -224,4 +289,13 @@ export class SqliteJournalStore implements JournalStore {
   #closed(): StoreClosedError {
     return new StoreClosedError(`the store in ${this.folder} is not open`);
   }
+}
+
+function copyGap(gap: StoreGap | undefined): StoreGap | undefined {
+  if (gap === undefined) return undefined;
+  return { after: gap.after, filled: gap.filled && copyHead(gap.filled), upTo: copyHead(gap.upTo) };
+}
+
+function copyHead({ position, chainHash }: StoreHead): StoreHead {
+  return { position, chainHash: copyBytes(chainHash) };
 }

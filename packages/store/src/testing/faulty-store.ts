@@ -1,5 +1,13 @@
 import { AppendRefusedError, AppendUnknownError } from "../errors.ts";
-import type { JournalStore, ReadLimits, SnapshotSource, StoredBatch, StoredSnapshot, StoreState } from "../port.ts";
+import type {
+  JournalStore,
+  ReadLimits,
+  SnapshotSource,
+  StoredBatch,
+  StoredSnapshot,
+  StoreGap,
+  StoreState,
+} from "../port.ts";
 
 /** How an ordered append fails. */
 export type AppendFault =
@@ -128,6 +136,28 @@ export class FaultyStore implements JournalStore {
 
   loadSnapshot(position: number): Promise<StoredSnapshot | undefined> {
     return this.#inner.loadSnapshot(position);
+  }
+
+  async seed(snapshot: SnapshotSource, chainHash: Uint8Array): Promise<void> {
+    this.#requireNoDoubt();
+    return this.#inner.seed(snapshot, chainHash);
+  }
+
+  async fill(batches: readonly StoredBatch[]): Promise<void> {
+    this.#requireNoDoubt();
+    return this.#inner.fill(batches);
+  }
+
+  gap(): Promise<StoreGap | undefined> {
+    return this.#inner.gap();
+  }
+
+  snapshotHeader(position: number): Promise<Uint8Array | undefined> {
+    return this.#inner.snapshotHeader(position);
+  }
+
+  snapshotPage(position: number, pageNumber: number): Promise<Uint8Array | undefined> {
+    return this.#inner.snapshotPage(position, pageNumber);
   }
 
   async close(): Promise<void> {
