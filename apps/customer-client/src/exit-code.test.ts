@@ -43,6 +43,10 @@ describe("the exit code", () => {
         "FLOOR_ABOVE_BALANCE",
         "CEILING_BELOW_BALANCE",
         "REQUEST_CANCELLED",
+        "BRANCH_RETIRED",
+        "BRANCH_IS_HEAD_OFFICE",
+        "BRANCH_STATE_UNCHANGED",
+        "BRANCH_COUNTED",
       ],
       2: ["SAME_ACCOUNT"],
     });
