@@ -13,6 +13,8 @@ import type {
 } from "@bank/replica";
 import {
   connectToServer,
+  type EpochTold,
+  epochTeller,
   failureFromConnectError,
   LOSS_ACCEPTED_HEADER,
   type ServerConnection,
@@ -50,6 +52,8 @@ export interface FollowerSelf {
   acceptedLoss(): Uint8Array | undefined;
   /** 16 bytes: made once for each data folder. */
   copyId(): Uint8Array;
+  /** The highest epoch that it knows, told with every call; undefined for none. */
+  epoch(): EpochTold | undefined;
 }
 
 /** A piece of a snapshot on its way. */
@@ -76,7 +80,7 @@ export class RemoteJournal implements BankLink<ForwardedCommand, ForwardedOutcom
     this.url = url;
     this.follower = follower;
     this.self = self;
-    this.connection = connectToServer(url);
+    this.connection = connectToServer(url, { interceptors: [epochTeller(() => self?.epoch())] });
     this.journal = createClient(JournalService, this.connection.transport);
     this.replication = createClient(ReplicationService, this.connection.transport);
   }

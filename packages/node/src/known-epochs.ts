@@ -1,17 +1,10 @@
 import { isPlausibleEpoch, RefusalError } from "@bank/core";
 
-/** Which epochs a follower knows of. */
-export interface EpochsKnown {
-  /** The highest number that it has heard of from anybody: what it passes on. 0 for none. */
-  readonly highest: number;
-  /** Whoever is of an older one is refused. 0 for none. */
-  readonly required: number;
-}
-
-/** The epochs that a branch knows of: of its journal, by what it has promised, and from what it is told. */
-export class KnownEpochs implements EpochsKnown {
+/** The epochs that a branch knows of: of its journal, by what it has promised, of whom it follows, and from its callers. */
+export class KnownEpochs {
   private readonly journal: () => number;
   private readonly promised: () => number;
+  private met = 0;
   private heard = 0;
 
   /**
@@ -23,12 +16,30 @@ export class KnownEpochs implements EpochsKnown {
     this.promised = promised;
   }
 
+  /** The highest number that it has heard of from anybody: what it passes on. 0 for none. */
   get highest(): number {
     return Math.max(this.required, this.heard);
   }
 
+  /** Whoever is of an older one is not followed. 0 for none. */
   get required(): number {
-    return Math.max(this.journal(), this.promised());
+    return Math.max(this.journal(), this.promised(), this.met);
+  }
+
+  /** Whether it waits for a bank that has begun what it promised to wait for. */
+  get isPromised(): boolean {
+    return this.promised() > this.journal();
+  }
+
+  /**
+   * Whoever could be followed is of this epoch: from then on nobody older is.
+   * Throws: `RefusalError` EPOCH_SUPERSEDED where it is older than one that is known.
+   */
+  meet(epoch: number): void {
+    const { required } = this;
+    if (epoch < required)
+      throw new RefusalError("EPOCH_SUPERSEDED", { epoch: String(epoch), newer: String(required) }, "OUTCOME_UNKNOWN");
+    this.met = epoch;
   }
 
   /**
@@ -43,10 +54,4 @@ export class KnownEpochs implements EpochsKnown {
       });
     this.heard = epoch;
   }
-}
-
-/** Throws: `RefusalError` EPOCH_SUPERSEDED where whoever is of this epoch is older than must be. */
-export function refuseOlderEpoch(epoch: number, { required }: EpochsKnown): void {
-  if (epoch < required)
-    throw new RefusalError("EPOCH_SUPERSEDED", { epoch: String(epoch), newer: String(required) }, "OUTCOME_UNKNOWN");
 }

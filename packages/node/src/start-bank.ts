@@ -73,7 +73,6 @@ export async function startBank(options: BankServerOptions): Promise<RunningBank
   const storeUrl = bankStoreUrl(options.dataDir, options.store);
   const opened = openStore(storeUrl);
   const superseded = opened.engine === "memory" ? undefined : new SupersededFile(options.dataDir);
-  superseded?.check();
   const store = options.wrapStore?.(opened) ?? opened;
   const copyId = copyIdOfStore(storeUrl, platform);
   const anchor = opened.engine === "memory" ? undefined : new AnchorFile(options.dataDir, log);
@@ -85,6 +84,7 @@ export async function startBank(options: BankServerOptions): Promise<RunningBank
     acceptLoss: false,
     raiseFormatLevel: options.raiseFormatLevel ?? false,
     askWitnesses: (ledger) => {
+      superseded?.check(ledger.currentEpoch()?.number ?? 0);
       requireFinished(options.dataDir, ledger);
       const { witnessTimeoutMs: timeoutMs, requireWitnesses: required } = options;
       return askWitnesses(ledger, { store, anchor, timeoutMs, required, platform });
@@ -174,7 +174,12 @@ function listen(parts: BankParts, options: BankServerOptions): Promise<Serving> 
       );
       router.service(ReplicationService, replicationService(replica, teller), { readMaxBytes: SUBMIT_BYTES_MAX });
     },
-    interceptors: [epochInterceptor((epoch) => guard.hear(epoch))],
+    interceptors: [
+      epochInterceptor(
+        () => replica.bankId,
+        (epoch) => guard.hear(epoch),
+      ),
+    ],
     reportIncident: ({ id, method, error }) =>
       log.error("request failed", { incident: id, method, problem: detail(error) }),
     reportUnsent: ({ method, error }) => log.info("answer could not be sent", { method, problem: errorText(error) }),

@@ -4,20 +4,24 @@ import type { BranchNumber } from "@bank/core";
 import type { History } from "@bank/history";
 import { JournalService, ReplicationService } from "@bank/proto";
 import { BranchReplica, errorText, type Log, type Platform } from "@bank/replica";
-import { type Serving, SUBMIT_BYTES_MAX, serve } from "@bank/rpc";
+import { type EpochTold, epochInterceptor, type Serving, SUBMIT_BYTES_MAX, serve } from "@bank/rpc";
 import { type JournalStore, openStore } from "@bank/store";
 import { RemoteJournal } from "./bank-link.ts";
 import { branchSource } from "./branch-source.ts";
 import { type Branch, type BranchHost, BranchTeller } from "./branch-teller.ts";
 import { copyIdOfStore, journalFolder } from "./copy-id.ts";
+import { EpochPromises } from "./epoch-promise.ts";
 import { newestAcceptance } from "./given-up.ts";
 import { branchHistory, type HistoryStart } from "./history-wiring.ts";
+import { KnownEpochs } from "./known-epochs.ts";
 import { textLog } from "./log.ts";
 import { nodePlatform } from "./platform.ts";
+import { PromotionFile } from "./promotion-file.ts";
 import { Registration } from "./registration.ts";
 import { RequestsUnderWay } from "./requests-under-way.ts";
 import { branchReplicationService } from "./services/branch-replication-service.ts";
 import { type JournalSource, journalService } from "./services/journal-service.ts";
+import { type PromisingCopy, promiseService } from "./services/promise-service.ts";
 import { tellerServices } from "./services/teller-services.ts";
 import { SNAPSHOT_EVERY_RECORDS } from "./start-bank.ts";
 import { UpstreamLink } from "./upstream-link.ts";
@@ -75,6 +79,11 @@ class BranchServer implements RunningBranches, BranchHost {
   readonly link: UpstreamLink;
   readonly hostedText: string;
   private copyId: Uint8Array = new Uint8Array(0);
+  private promises = new EpochPromises(undefined);
+  private readonly known = new KnownEpochs(
+    () => this.epoch,
+    () => this.promises.epoch,
+  );
   private readonly registration: Registration;
   private readonly serving: Serving[] = [];
   private current: Branch | undefined;
@@ -89,19 +98,21 @@ class BranchServer implements RunningBranches, BranchHost {
     this.log = options.log ?? textLog;
     this.platform = options.platform ?? nodePlatform(this.log);
     this.hostedText = [...this.hosted].join(", ");
-    const self = { acceptedLoss: () => this.acceptedLoss(), copyId: () => this.copyId };
+    const self = { acceptedLoss: () => this.acceptedLoss(), copyId: () => this.copyId, epoch: () => this.epochTold() };
     const urls = [...new Set([options.bankUrl, ...(options.otherUpstreams ?? [])])];
     this.link = new UpstreamLink({
       upstreams: urls.map((url) => new RemoteJournal(url, `branch ${this.hostedText}`, self)),
       platform: this.platform,
       members: () => (this.current === undefined ? [] : [this.current.report()]),
       epochs: () => (this.current?.bankId === undefined ? [] : this.current.ledger.epochs),
+      known: this.known,
     });
     this.registration = new Registration(this.link, this.platform);
   }
 
   async start(): Promise<void> {
     mkdirSync(this.options.dataDir, { recursive: true, mode: 0o700 });
+    new PromotionFile(this.options.dataDir).refuseBranch();
     await this.openCopy();
     try {
       for (const branch of this.options.branches) this.serving.push(await this.listen(branch.number, branch.port));
@@ -155,6 +166,7 @@ class BranchServer implements RunningBranches, BranchHost {
 
   private async openCopy(): Promise<void> {
     this.copyId = copyIdOfStore(this.storeUrl(), this.platform);
+    this.promises = new EpochPromises(journalFolder(this.storeUrl()));
     const replica = await this.openReplica();
     const { dataDir, history: start = "eager" } = this.options;
     const inMemory = /^memory:/i.test(this.storeUrl());
@@ -200,12 +212,37 @@ class BranchServer implements RunningBranches, BranchHost {
     return branchSource({ replica: this.replica(), copyId: this.copyId, hosted: this.hostedText });
   }
 
+  private promisingCopy(): PromisingCopy {
+    const { copyId, hosted: branches, promises, epoch } = this;
+    return {
+      bankId: this.source().bankId,
+      copyId,
+      branches,
+      promises,
+      epoch,
+      lastSaved: () => this.replica().lastSaved(),
+      // Whom it follows is of an older epoch, or will be found again at once.
+      onPromised: () => this.link.reset(new Error("this copy has promised to wait for a newer epoch")),
+    };
+  }
+
   private openStore(): JournalStore {
     return openStore(this.storeUrl());
   }
 
   private storeUrl(): string {
     return this.options.store ?? `sqlite:${this.options.dataDir}/journal`;
+  }
+
+  /** Number of the newest epoch that is shown here. */
+  private get epoch(): number {
+    const { current } = this;
+    return current?.bankId === undefined ? 0 : (current.ledger.currentEpoch()?.number ?? 0);
+  }
+
+  private epochTold(): EpochTold | undefined {
+    const { highest: epoch } = this.known;
+    return epoch === 0 ? undefined : { epoch, bankId: this.current?.bankId };
   }
 
   private acceptedLoss(): Uint8Array | undefined {
@@ -250,12 +287,18 @@ class BranchServer implements RunningBranches, BranchHost {
       port,
       routes: (router, ending) => {
         tellerServices(router, teller);
-        router.service(
-          JournalService,
-          journalService(() => this.source(), ending),
-        );
+        router.service(JournalService, {
+          ...journalService(() => this.source(), ending),
+          ...promiseService(() => this.promisingCopy()),
+        });
         router.service(ReplicationService, branchReplicationService(this), { readMaxBytes: SUBMIT_BYTES_MAX });
       },
+      interceptors: [
+        epochInterceptor(
+          () => this.current?.bankId,
+          (epoch) => this.known.hear(epoch),
+        ),
+      ],
       reportIncident: ({ id, method, error }) =>
         this.log.error("request failed", { incident: id, method, problem: errorText(error) }),
       reportUnsent: ({ method, error }) =>

@@ -1,5 +1,6 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { nextLine } from "@bank/core";
 import { writeDurably } from "./durable-file.ts";
 import { readTextFields, WHOLE_NUMBER } from "./json-file.ts";
 
@@ -11,10 +12,18 @@ export class SupersededFile {
     this.path = join(dataDir, "superseded.json");
   }
 
-  /** Throws: `SupersededError` where the bank of this folder was replaced. */
-  check(): void {
+  /**
+   * Throws: `SupersededError` where the bank of this folder was replaced. A bank whose disk went back hears of its own later
+   * starts as if they were another's: it was not replaced once its journal has them again.
+   *
+   * @param epoch the number of the newest epoch in the journal.
+   */
+  check(epoch: number): void {
     const superseded = this.read();
-    if (superseded !== undefined) throw new SupersededError(this.path, superseded);
+    if (superseded === undefined) return;
+    const { newer } = superseded;
+    if (newer > epoch || newer >= nextLine(superseded.epoch)) throw new SupersededError(this.path, superseded);
+    this.remove();
   }
 
   /** Throws: an `Error` where it is damaged. */

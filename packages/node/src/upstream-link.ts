@@ -13,6 +13,7 @@ import {
   type ReadIndex,
 } from "@bank/replica";
 import { type ForwardedOutcome, type RemoteHead, type RemoteJournal, reasonOf } from "./bank-link.ts";
+import type { KnownEpochs } from "./known-epochs.ts";
 
 /** A server that does not answer by then is passed over. */
 const INSPECTION_TIMEOUT_MS = 1_000;
@@ -31,6 +32,7 @@ export interface UpstreamOptions {
   readonly members: () => readonly MemberReport[];
   /** The table of epochs of this copy; empty before the first contact. */
   readonly epochs: () => readonly EpochEntry[];
+  readonly known: KnownEpochs;
 }
 
 /** What was found out about a server before it is followed. */
@@ -55,8 +57,6 @@ export class UpstreamLink implements BankLink<ForwardedCommand, ForwardedOutcome
   private refusals = 0;
   /** Aborts when the server that is followed must be left. */
   private leaving = new AbortController();
-  /** The highest number of an epoch that was heard of. */
-  private highestEpoch = 0;
   private loopToldMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: UpstreamOptions) {
@@ -130,15 +130,19 @@ export class UpstreamLink implements BankLink<ForwardedCommand, ForwardedOutcome
   }
 
   private async *follow(from: From, signal: AbortSignal): AsyncGenerator<FollowedBatch> {
-    const { platform } = this.options;
+    const { platform, known } = this.options;
     const failures: unknown[] = [];
     for await (const { upstream } of this.candidates(from, signal, failures)) {
+      const { required } = known;
       const left = new AbortController();
       const stream = upstream.openJournal(from, AbortSignal.any([signal, left.signal]))[Symbol.asyncIterator]();
       let first: IteratorResult<FollowedBatch>;
       try {
         first = await begun(stream.next(), platform, left);
+        // A promise that was given meanwhile: this may be the very bank that it leaves.
+        if (known.required > required) throw new Error("a newer epoch was heard of while the stream began");
       } catch (error) {
+        left.abort(error);
         if (signal.aborted) throw error;
         failures.push(error);
         continue;
@@ -176,7 +180,7 @@ export class UpstreamLink implements BankLink<ForwardedCommand, ForwardedOutcome
   }
 
   private async inspect(upstream: RemoteJournal, from: From, signal: AbortSignal): Promise<Inspected> {
-    const { platform, members, epochs } = this.options;
+    const { platform, members, epochs, known: promised } = this.options;
     const within = AbortSignal.any([signal, platform.timeout(INSPECTION_TIMEOUT_MS)]);
     upstream.meetAnew();
     const head = await upstream.head(within);
@@ -193,6 +197,9 @@ export class UpstreamLink implements BankLink<ForwardedCommand, ForwardedOutcome
     if (at !== -1 && at < known.length - 1)
       throw new Error(`${upstream.url} is of epoch ${known[at]?.number}, and epoch ${known.at(-1)?.number} has begun`);
     if (index !== undefined) this.hearOfEpoch(index, upstream);
+    // Only by an answer of the bank is it known that this is no older one than was promised to be followed.
+    else if (promised.isPromised)
+      throw new Error(`${upstream.url} does not reach the bank that this copy has promised to follow`);
     // One that has nothing more than this branch leads nowhere unless it reaches the bank.
     if (from.position > head.position && index === undefined)
       throw new Error(
@@ -205,13 +212,12 @@ export class UpstreamLink implements BankLink<ForwardedCommand, ForwardedOutcome
   private hearOfEpoch({ epoch }: ReadIndex, upstream: RemoteJournal): void {
     // A bank of the release before this one does not say.
     if (epoch === 0) return;
-    const highest = Math.max(this.highestEpoch, this.options.epochs().at(-1)?.number ?? 0);
-    if (epoch < highest) {
-      const error = new Error(`${upstream.url} is of epoch ${epoch}, and epoch ${highest} has begun`);
+    try {
+      this.options.known.meet(epoch);
+    } catch (error) {
       if (upstream === this.followed) this.leaving.abort(error);
       throw error;
     }
-    this.highestEpoch = epoch;
   }
 
   private behind(upstream: RemoteJournal): RemoteJournal {

@@ -1,5 +1,6 @@
 import {
-  assert,
+  BranchState,
+  bytesEqual,
   FORMAT_LEVEL_MAX,
   type Ledger,
   type Position,
@@ -16,14 +17,18 @@ import { BranchReads } from "./branch-reads.ts";
 import { BranchWrites, type CallLimit } from "./branch-writes.ts";
 import { closeStore } from "./close-store.ts";
 import type { Consistency, ReadResult } from "./consistency.ts";
+import { CopyTable, type Member } from "./copy-table.ts";
+import { isCounted } from "./counted-commit.ts";
 import { type FollowedBatch, Follower, type FollowerState, type OpenJournal } from "./follower.ts";
 import { JournalFeed } from "./journal-feed.ts";
 import { epochAt, type JournalHead } from "./journal-head.ts";
 import type { MemberReport, Propagation, PropagationAsked } from "./member.ts";
 import type { CommittedRecord, RequestStatus } from "./outcome.ts";
-import type { Platform } from "./platform.ts";
+import { errorText, type Platform } from "./platform.ts";
 import type { ReadGate, ReadIndex } from "./read-gate.ts";
 import { type Recovered, recover } from "./recover.ts";
+import { type CopyProgress, Reporter } from "./reporter.ts";
+import { type SavedEnd, savedEnd } from "./saved-end.ts";
 import { Snapshotter } from "./snapshotter.ts";
 import { forReader, readRecordAt } from "./stored-records.ts";
 
@@ -36,8 +41,10 @@ export interface BankLink<Command, CommandResult extends { readonly position: Po
    * `RefusalError` only where somebody answered.
    */
   probe(members: readonly MemberReport[], signal: AbortSignal): Promise<ReadIndex>;
-  /** Waits until a committed position has spread so far, or the signal aborts: tells how far it has come. */
-  awaitPropagation(position: Position, asked: PropagationAsked, signal: AbortSignal): Promise<Propagation>;
+  /** Tells of this copy first, then of those that follow it, and asks nothing. */
+  report(members: readonly MemberReport[], signal: AbortSignal): Promise<void>;
+  /** Waits until a committed position has spread so far, or the time is nearly over: tells how far it has come. */
+  awaitPropagation(position: Position, asked: PropagationAsked, limit: CallLimit): Promise<Propagation>;
   /** One result for each command, in order. */
   submit(commands: readonly Command[], limit: CallLimit): Promise<readonly CommandResult[]>;
   /** A committed position whose journal time is later than this moment, Unix milliseconds. */
@@ -59,10 +66,16 @@ export interface BranchOptions<Command, CommandResult extends { readonly positio
   readonly link: BankLink<Command, CommandResult>;
   readonly snapshotEveryRecords: number;
   readonly onStateChange: (state: FollowerState) => void;
+  /** Called once when the copy is no use any more, though it is no evidence of loss: see `FollowerOptions.onContradicted`. */
+  readonly onContradicted: () => void;
   /** Called once if the replica cannot go on; the process should stop and start again. */
   readonly onFatal: (error: unknown) => void;
 }
 
+/** What is told at once has arrived by then, or the next heartbeat tells it. */
+const REPORT_TIMEOUT_MS = 1_000;
+/** Copies that may follow this one, directly or through others: as many as one probe can tell of, besides this one. */
+export const SUBTREE_MAX = 999;
 /** Letting time pass takes a write. */
 const PASS_TIME_TIMEOUT_MS = 5_000;
 
@@ -75,6 +88,10 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
   private readonly contact: BankContact;
   private readonly reads: BranchReads;
   private readonly writes: BranchWrites<Command, CommandResult>;
+  private readonly subtree: CopyTable;
+  private readonly reporter: Reporter;
+  private readonly run: number;
+  private reportCount = 0;
   private snapshotter: Snapshotter | undefined;
 
   /** Opens the store and recovers. Rejects as `JournalStore.open` does, and with `CorruptStoreError`. */
@@ -84,7 +101,7 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
     const { store, platform } = options;
     const { bankId } = await store.open();
     try {
-      const recovered = bankId === undefined ? undefined : await recover(store, bankId, platform);
+      const recovered = bankId === undefined ? undefined : await recover(store, bankId, platform, "committed");
       return new BranchReplica(options, recovered);
     } catch (error) {
       await closeStore(options);
@@ -100,20 +117,47 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
       store,
       platform,
       replay: recovered?.replay,
+      tail: recovered?.tail ?? [],
       openJournal: (from, signal) => this.openJournal(from, signal),
       isDivergence: link.isDivergence,
       onStateChange: options.onStateChange,
       onSaved: (batch) => {
         this.feed.push(batch);
-        this.snapshotWhenSaved(batch.lastPosition);
+        this.snapshotWhenSaved();
+        this.reporter.look();
       },
-      onFatal: options.onFatal,
+      onApplied: (position) => {
+        // What this stream has brought and the bank has committed: only then may followers of this branch show it.
+        this.feed.commit(position);
+        this.snapshotWhenSaved();
+        this.reporter.look();
+      },
+      onNews: (news) => {
+        const { reportPosition, echo } = news;
+        this.feed.ask({ reportPosition, echo });
+        this.reporter.hear(news);
+      },
+      onContradicted: options.onContradicted,
+      onFatal: (error) => {
+        this.feed.end(new RefusalError("NOT_READY", { problem: "it failed and must start again" }));
+        options.onFatal(error);
+      },
     });
-    this.feed = new JournalFeed(store, this.follower.saved);
+    this.feed = new JournalFeed({
+      store,
+      appendedPosition: this.follower.saved.current,
+      committedPosition: this.follower.applied.current,
+    });
+    this.subtree = new CopyTable({ platform, copiesMax: SUBTREE_MAX, branch: options.branchNumbers[0] ?? 0 });
+    this.reporter = new Reporter(this.progress(), () =>
+      link.report(this.reports(), AbortSignal.any([this.contact.watch.connection, platform.timeout(REPORT_TIMEOUT_MS)])),
+    );
+    const [high = 0, low = 0] = new Uint32Array(platform.randomBytes(8).slice().buffer);
+    this.run = (high % 2 ** 20) * 2 ** 32 + low;
     this.contact = new BankContact({
       platform,
       branch: options.branchNumbers.join(", "),
-      probe: (signal) => link.probe([this.report()], signal),
+      probe: (signal) => link.probe(this.reports(), signal),
       isFollowing: () => this.state === "following",
       reset: (reason) => link.reset(reason),
     });
@@ -168,6 +212,11 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
     return { position, chainHash, epochId: epochAt(epochs, asked) };
   }
 
+  /** The end of what is on this replica's own disk. */
+  lastSaved(): Promise<SavedEnd> {
+    return savedEnd(this.options.store, this.savedPosition, this.follower.replay?.ledger.epochs ?? []);
+  }
+
   /** Resolves once the position is applied here. */
   whenApplied(position: Position, signal?: AbortSignal): Promise<void> {
     return this.follower.applied.reached(position, signal);
@@ -217,9 +266,54 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
     return this.contact.readIndex();
   }
 
-  /** Tells the bank at once how far this copy and its followers are. */
-  reportNow(): void {
-    this.contact.watch.probeNow();
+  /**
+   * Answers a probe of a follower: what it says of itself and of its own followers goes along with a question that is sent
+   * after this one came in, and the answer to that is the answer. Rejects as `readIndex`, and with FOLLOW_LOOP.
+   *
+   * @param reports the asker's first.
+   */
+  async probe(reports: readonly MemberReport[]): Promise<ReadIndex> {
+    this.hearOf(reports);
+    const index = await this.readIndex();
+    const [asker] = reports;
+    const joined = asker !== undefined && this.subtree.get(asker.copyId)?.report.joined === true;
+    return joined ? index : { ...index, connectedMs: 0 };
+  }
+
+  /** Takes what followers report, and passes it on at once. Throws: `RefusalError` FOLLOW_LOOP, NOT_READY. */
+  hear(reports: readonly MemberReport[]): void {
+    if (this.hearOf(reports)) this.reporter.report();
+  }
+
+  /** The copies that follow this one, directly or through others, as they report. */
+  get followers(): readonly Member[] {
+    return this.subtree.present();
+  }
+
+  /** What this copy says of itself, and behind it what those say that follow it. */
+  reports(): readonly MemberReport[] {
+    return [this.report(), ...this.subtree.present().map(({ report }) => report)];
+  }
+
+  /**
+   * How far a committed position has spread, once it is as far as asked, or the signal aborts: then nothing is known of
+   * others than this branch. Never rejects.
+   *
+   * @param limit its time is passed on, and ends a little earlier at each server on the way.
+   */
+  async awaitPropagation(position: Position, asked: PropagationAsked, limit: CallLimit): Promise<Propagation> {
+    const signal = AbortSignal.any([limit.signal, this.contact.watch.down]);
+    try {
+      signal.throwIfAborted();
+      const told = this.options.link.awaitPropagation(position, asked, { ...limit, signal });
+      return await abortable(told, signal, () => signal.reason);
+    } catch (error) {
+      this.options.platform.log.warn("not known how far a committed write has spread", {
+        position,
+        problem: errorText(error),
+      });
+      return this.spreadHere(position, asked);
+    }
   }
 
   /**
@@ -290,9 +384,8 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
   async close(): Promise<void> {
     this.contact.watch.close();
     await this.follower.close();
-    // Memory may hold half a batch, or batches that could not be saved.
-    const isDurable = this.follower.isTrusted && this.follower.replay?.ledger.position === this.savedPosition;
-    await this.snapshotter?.finish({ isDurable });
+    this.feed.end(new RefusalError("NOT_READY", { problem: "it is shutting down" }));
+    await this.snapshotter?.finish({ isDurable: this.isOnDisk() });
     await closeStore(this.options);
   }
 
@@ -310,8 +403,11 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
       durablePosition: this.savedPosition,
       digest: ledger?.digestBytes() ?? none,
       formatLevel: FORMAT_LEVEL_MAX,
-      echo: 0,
-      epochId: ledger?.currentEpoch()?.id ?? none,
+      echo: this.follower.echo,
+      epochId: this.follower.epochId ?? none,
+      run: this.run,
+      sequence: ++this.reportCount,
+      joined: false,
       followers: this.feed.followers,
       historyPosition: undefined,
       upstream,
@@ -341,16 +437,65 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
     return abortable(forReader(readRecordAt(this.options.store, position)), signal, late);
   }
 
-  private snapshotWhenSaved(position: Position): void {
+  private snapshotWhenSaved(): void {
     const { replay } = this.follower;
-    assert(replay !== undefined, "what was saved belongs to a bank");
+    // A snapshot is of what is on disk: not while memory is ahead.
+    if (replay === undefined || !this.isOnDisk()) return;
     const { store, platform, snapshotEveryRecords: everyRecords } = this.options;
     this.snapshotter ??= new Snapshotter(
       { replay, store, platform, everyRecords, onSaved: () => undefined },
       this.recovered?.snapshotPosition ?? 0,
     );
-    // A snapshot is of what is on disk: not while memory is ahead.
-    if (this.follower.isTrusted && replay.ledger.position === position) this.snapshotter.afterBatch();
+    this.snapshotter.afterBatch();
+  }
+
+  /** Whether everything that memory holds is on the disk: not half a batch, and none that could not be saved. */
+  private isOnDisk(): boolean {
+    const { isTrusted, replay } = this.follower;
+    return isTrusted && replay !== undefined && replay.ledger.position <= this.feed.appendedPosition;
+  }
+
+  /** Whether anything was new. Throws: `RefusalError` FOLLOW_LOOP, NOT_READY. */
+  private hearOf(reports: readonly MemberReport[]): boolean {
+    const { copyId, branchNumbers } = this.options;
+    if (reports.some((report) => bytesEqual(report.copyId, copyId))) {
+      const path = reports.map(({ branches }) => `branch ${branches.join(", ")}`).join(" → ");
+      throw new RefusalError("FOLLOW_LOOP", { branch: branchNumbers.join(", "), path });
+    }
+    return this.subtree.hear(reports, this.appliedPosition);
+  }
+
+  private progress(): CopyProgress {
+    const { follower, feed, options } = this;
+    return {
+      get durable() {
+        return feed.appendedPosition;
+      },
+      get applied() {
+        return follower.applied.current;
+      },
+      isCounted: () => {
+        const durability = follower.replay?.ledger.durability;
+        return durability !== undefined && isCounted(durability, options.copyId);
+      },
+    };
+  }
+
+  /** What is known without the bank. */
+  private spreadHere(position: Position, asked: PropagationAsked): Propagation {
+    const here = new Set(
+      position <= Math.min(this.appliedPosition, this.savedPosition) ? this.options.branchNumbers : [],
+    );
+    const { branches } = this.ready().ledger;
+    const others = [...branches].filter(([number, { state }]) => !here.has(number) && state !== BranchState.RETIRED);
+    return {
+      asked,
+      satisfied: false,
+      copiesReached: here.size > 0 ? 1 : 0,
+      reached: [...here].sort((a, b) => a - b),
+      missing: others.map(([number]) => number).sort((a, b) => a - b),
+      disconnected: [],
+    };
   }
 
   private ready(): Replay {

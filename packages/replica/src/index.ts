@@ -31,4 +31,5 @@ export { PositionWatch } from "./position-watch.ts";
 export type { RenderPreview } from "./preview.ts";
 export type { ReadIndex } from "./read-gate.ts";
 export { type Recovered, recover } from "./recover.ts";
+export type { SavedEnd } from "./saved-end.ts";
 export { findLosses, type Loss, LossDetectedError, type Witness } from "./witness.ts";

@@ -11,7 +11,7 @@ export {
   type ItemCase,
   requestFromForwarded,
 } from "./command-codec.ts";
-export { epochInterceptor, readEpoch } from "./epoch-header.ts";
+export { type EpochTold, epochInterceptor, epochTeller, formatEpoch, readEpoch } from "./epoch-header.ts";
 export {
   connectErrorFromFailure,
   connectErrorFromRefusal,

@@ -1,4 +1,4 @@
-import { Code, ConnectError, type Transport } from "@connectrpc/connect";
+import { Code, ConnectError, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createTransport } from "@connectrpc/connect/protocol-grpc";
 import { createNodeHttpClient } from "@connectrpc/connect-node";
 import { ConnectionKeeper } from "./connection-keeper.ts";
@@ -21,7 +21,10 @@ const DEFAULT_LIMITS: ConnectionLimits = { pingIntervalMs: 10_000, pingTimeoutMs
  * - `connectTimeoutMs`, 5 s: within this the name is resolved, the connection is made and the server has said its first
  *   word. Otherwise every call that waits for it ends with `UNAVAILABLE`; none of them has been sent.
  */
-export type ConnectOptions = Partial<ConnectionLimits>;
+export interface ConnectOptions extends Partial<ConnectionLimits> {
+  /** See every call before it is sent. */
+  readonly interceptors?: readonly Interceptor[];
+}
 
 /** A connection to one server, and how to end it. */
 export interface ServerConnection {
@@ -44,14 +47,15 @@ export interface ServerConnection {
  * `syscall` `connect` or `getaddrinfo`, it was never sent.
  */
 export function connectToServer(url: string, options: ConnectOptions = {}): ServerConnection {
-  const keeper = new ConnectionKeeper(url, { ...DEFAULT_LIMITS, ...options });
+  const { interceptors = [], ...limits } = options;
+  const keeper = new ConnectionKeeper(url, { ...DEFAULT_LIMITS, ...limits });
   const client = createNodeHttpClient({ httpVersion: "2", sessionProvider: () => keeper });
   return {
     transport: createTransport({
       baseUrl: url,
       httpClient: withLostAnswers(client, (error) => keeper.isOwn(error)),
       useBinaryFormat: true,
-      interceptors: [],
+      interceptors: [...interceptors],
       acceptCompression: [],
       sendCompression: null,
       compressMinBytes: 0,

@@ -1,5 +1,6 @@
-import { bytesEqual, isPlausibleEpoch, type Position, RefusalError, toHex } from "@bank/core";
+import { bytesEqual, isPlausibleEpoch, RefusalError, toHex } from "@bank/core";
 import { type JournalService, PromiseEpochResponseSchema } from "@bank/proto";
+import type { SavedEnd } from "@bank/replica";
 import { create } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { EpochPromises } from "../epoch-promise.ts";
@@ -18,15 +19,6 @@ export interface PromisingCopy {
   lastSaved(): Promise<SavedEnd>;
   /** A promise was given: whatever comes from a bank of an older epoch ends. */
   onPromised(): void;
-}
-
-/** The end of a journal on disk. */
-export interface SavedEnd {
-  /** Number of the epoch of the last record; 0 for none. */
-  readonly epoch: number;
-  readonly position: Position;
-  /** 32 bytes; undefined at position 0. */
-  readonly chainHash: Uint8Array | undefined;
 }
 
 /** Answers who wants to begin an epoch. */
