@@ -2,6 +2,8 @@ import type { Report } from "./check-history.ts";
 import { describe } from "./describe.ts";
 import { GUARANTEES } from "./guarantees.ts";
 
+const UNDECIDED_SHOWN = 10;
+
 /** A report for people, in lines. */
 export function renderReport(report: Report): readonly string[] {
   const { operations, reads, statistics, undecided, unknown, violations, writes } = report;
@@ -12,8 +14,8 @@ export function renderReport(report: Report): readonly string[] {
       `clients: ${statistics.clients}, sessions: ${statistics.sessions}, violations: ${total}`,
     blackBox === undefined
       ? "black box: not looked at"
-      : `black box: ${blackBox.accounts} accounts, ${blackBox.coupledSets} coupled sets, ` +
-        `${blackBox.statesExplored} states`,
+      : `black box: ${blackBox.sets} sets of accounts, ${blackBox.provedByOrder} proved by the journal's order, ` +
+        `${blackBox.statesExplored} states looked at for the others`,
   ];
   if (statistics.unjudgedRejections > 0)
     lines.push(`rejections for reasons that no checker knows: ${statistics.unjudgedRejections}`);
@@ -22,10 +24,11 @@ export function renderReport(report: Report): readonly string[] {
       lines.push(`VIOLATED ${guarantee} (${violationsOf[guarantee] ?? 0}): ${GUARANTEES[guarantee]}`);
     lines.push(`  ${message}`, ...concerned.map((operation) => `    ${describe(operation)}`));
   }
-  for (const { accounts, reason } of undecided)
+  for (const { accounts, reason } of undecided.slice(0, UNDECIDED_SHOWN))
     lines.push(
       `UNDECIDED for ${accounts.length === 1 ? `account ${accounts[0]}` : `${accounts.length} accounts`}: ${reason}`,
     );
+  if (undecided.length > UNDECIDED_SHOWN) lines.push(`UNDECIDED in ${undecided.length - UNDECIDED_SHOWN} more cases`);
   lines.push(report.verdict === "ok" ? "ok" : report.verdict.toUpperCase());
   return lines;
 }

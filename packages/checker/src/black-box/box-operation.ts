@@ -19,6 +19,8 @@ export type BoxOperation = {
   readonly invokeMs: number;
   /** Infinite where nobody knows what became of it: it may be done at any time, or never. */
   readonly returnMs: number;
+  /** Where it may stand in the order; undefined where nothing is known of that. It is tried, and not trusted. */
+  readonly hint: number | undefined;
 } & (
   | { readonly kind: "move" | "refuse"; readonly steps: readonly Step[] }
   | { readonly kind: "read"; readonly accounts: readonly number[]; readonly balances: readonly bigint[] }
@@ -40,34 +42,47 @@ export function perform(
   balances: readonly bigint[],
   floors: Box["floors"],
 ): readonly bigint[] | undefined {
+  if (operation.kind !== "move") return performHere(operation, [...balances], floors) ? balances : undefined;
+  const after = [...balances];
+  return performHere(operation, after, floors) ? after : undefined;
+}
+
+/** Does an operation to the balances; false, and nothing is done, where they do not allow it. */
+export function performHere(operation: BoxOperation, balances: bigint[], floors: Box["floors"]): boolean {
   switch (operation.kind) {
     case "read":
-      return operation.accounts.every((account, n) => balances[account] === operation.balances[n])
-        ? balances
-        : undefined;
+      return operation.accounts.every((account, n) => balances[account] === operation.balances[n]);
     case "move":
       return move(operation.steps, balances, floors);
     case "refuse":
-      return move(operation.steps, balances, floors) === undefined ? balances : undefined;
+      if (!move(operation.steps, balances, floors)) return true;
+      back(operation.steps, operation.steps.length, balances);
+      return false;
   }
 }
 
-function move(
-  steps: readonly Step[],
-  balances: readonly bigint[],
-  floors: Box["floors"],
-): readonly bigint[] | undefined {
-  const after = [...balances];
-  for (const { amount, from, to } of steps) {
+function move(steps: readonly Step[], balances: bigint[], floors: Box["floors"]): boolean {
+  for (const [n, { amount, from, to }] of steps.entries()) {
     if (from !== -1) {
-      const left = (after[from] ?? 0n) - amount;
+      const left = (balances[from] ?? 0n) - amount;
       const floor = floors[from];
-      if (floor !== undefined && left < floor) return undefined;
-      after[from] = left;
+      if (floor !== undefined && left < floor) {
+        back(steps, n, balances);
+        return false;
+      }
+      balances[from] = left;
     }
-    if (to !== -1) after[to] = (after[to] ?? 0n) + amount;
+    if (to !== -1) balances[to] = (balances[to] ?? 0n) + amount;
   }
-  return after;
+  return true;
+}
+
+/** Takes the first so many steps back. */
+function back(steps: readonly Step[], count: number, balances: bigint[]): void {
+  for (const { amount, from, to } of steps.slice(0, count)) {
+    if (from !== -1) balances[from] = (balances[from] ?? 0n) + amount;
+    if (to !== -1) balances[to] = (balances[to] ?? 0n) - amount;
+  }
 }
 
 /** The accounts that an operation reads or changes. */

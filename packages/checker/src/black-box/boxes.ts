@@ -7,17 +7,16 @@ import {
   sidesOf,
   type WriteOperation,
 } from "../history.ts";
-import { isAnswered, type Requested, type Requests } from "../requests.ts";
+import { isAnswered, positionOf, type Requested, type Requests } from "../requests.ts";
 import type { Box, BoxOperation, Step } from "./box-operation.ts";
 
-/** What the black-box checker can look at, and what it cannot. */
-export interface Boxes {
-  /** Each account by itself: the part of every operation that concerns it. */
-  readonly single: readonly Box[];
-  /** Accounts that some operation couples, together. */
-  readonly coupled: readonly Box[];
-  /** Accounts that were changed by what it does not know, each with those that are coupled to it. */
-  readonly unknown: readonly (readonly string[])[];
+/** Accounts that operations couple, or one that nothing couples to others. */
+export interface AccountSet {
+  readonly accounts: readonly string[];
+  /** All of their operations; undefined where some of the accounts were changed by what the checker does not know. */
+  readonly whole: (() => Box) | undefined;
+  /** Of several accounts: each by itself, with the part of every operation that concerns it. */
+  readonly parts: () => readonly Box[];
 }
 
 /** An operation with accounts by their names. */
@@ -25,6 +24,7 @@ type NamedOperation = {
   readonly source: Operation;
   readonly invokeMs: number;
   readonly returnMs: number;
+  readonly hint: number | undefined;
 } & (
   | { readonly kind: "move" | "refuse"; readonly steps: readonly NamedStep[] }
   | { readonly kind: "read"; readonly accounts: readonly string[]; readonly balances: readonly bigint[] }
@@ -41,33 +41,42 @@ interface AccountTerms {
   readonly floor: bigint | undefined;
 }
 
-export function gatherBoxes(history: History, requests: Requests): Boxes {
+/** All accounts with operations, in sets that have nothing to do with each other. */
+export function gatherAccountSets(history: History, requests: Requests): readonly AccountSet[] {
   const terms = gatherTerms(history);
   const unknown = gatherUnknown(history);
   const operations = gatherOperations(history, requests);
   const groups = new Groups();
   for (const operation of operations) groups.join(namesOf(operation));
-  const isKnown = (names: readonly string[]) => names.every((name) => !unknown.has(name));
-  const byAccount = new Map<string, NamedOperation[]>();
-  const byGroup = new Map<string, NamedOperation[]>();
-  for (const operation of operations) {
-    const names = namesOf(operation);
-    for (const name of names) {
-      const part = names.length === 1 ? operation : partOf(operation, name);
-      if (part !== undefined) push(byAccount, name, part);
-    }
-    const [first] = names;
-    if (first !== undefined) push(byGroup, groups.rootOf(first), operation);
-  }
-  const single = [...byAccount].filter(([name]) => isKnown([name]));
   for (const name of unknown) groups.join([name]);
-  const sets = [...groups.members()];
-  const coupled = sets.filter(([, names]) => names.length > 1 && isKnown(names));
-  return {
-    single: single.map(([name, own]) => boxOf([name], own, terms)),
-    coupled: coupled.map(([root, names]) => boxOf(names, byGroup.get(root) ?? [], terms)),
-    unknown: sets.map(([, names]) => names).filter((names) => !isKnown(names)),
-  };
+  const own = new Map<string, NamedOperation[]>();
+  for (const operation of operations) {
+    const [first] = namesOf(operation);
+    if (first !== undefined) push(own, groups.rootOf(first), operation);
+  }
+  return [...groups.members()].map(([root, accounts]) => {
+    const all = own.get(root) ?? [];
+    const known = accounts.filter((account) => !unknown.has(account));
+    return {
+      accounts,
+      whole: known.length === accounts.length ? () => boxOf(accounts, all, terms) : undefined,
+      parts: () => (accounts.length === 1 ? [] : partsOf(known, all, terms)),
+    };
+  });
+}
+
+function partsOf(
+  accounts: readonly string[],
+  operations: readonly NamedOperation[],
+  terms: ReadonlyMap<string, AccountTerms>,
+): readonly Box[] {
+  const own = new Map<string, NamedOperation[]>(accounts.map((account) => [account, []]));
+  for (const operation of operations)
+    for (const name of namesOf(operation)) {
+      const part = partOf(operation, name);
+      if (part !== undefined) own.get(name)?.push(part);
+    }
+  return [...own].map(([account, parts]) => boxOf([account], parts, terms));
 }
 
 function gatherTerms({ accounts, operations }: History): ReadonlyMap<string, AccountTerms> {
@@ -104,19 +113,24 @@ function gatherOperations(history: History, requests: Requests): readonly NamedO
       source: operation,
       invokeMs,
       returnMs,
+      // Behind the write at that position.
+      hint: outcome.position + 0.5,
       accounts,
       balances: outcome.balances,
     });
   }
   for (const requested of requests.values()) {
-    const operation = requestOperation(requested);
+    const operation = requestOperation(requested, history.records);
     if (operation !== undefined) operations.push(operation);
   }
   return operations;
 }
 
 /** All attempts of a request are one operation, from the first sending to the first answer. */
-function requestOperation({ attempts, firstInvokeMs }: Requested): NamedOperation | undefined {
+function requestOperation(
+  { attempts, firstInvokeMs, recordIndex }: Requested,
+  records: History["records"],
+): NamedOperation | undefined {
   let answered: WriteOperation | undefined;
   for (const attempt of attempts)
     if (isAnswered(attempt) && returnOf(attempt) < (answered === undefined ? Infinity : returnOf(answered)))
@@ -133,6 +147,7 @@ function requestOperation({ attempts, firstInvokeMs }: Requested): NamedOperatio
     source,
     invokeMs: firstInvokeMs,
     returnMs: answered === undefined ? Number.POSITIVE_INFINITY : returnOf(answered),
+    hint: positionOf(source, recordIndex === undefined ? undefined : records[recordIndex]),
     steps: steps.map(({ amount, from, to }) => ({ amount, from, to })),
   };
 }
@@ -181,15 +196,15 @@ function boxOf(
     start: names.map((name) => terms.get(name)?.start ?? 0n),
     floors: names.map((name) => (terms.has(name) ? terms.get(name)?.floor : 0n)),
     operations: operations.map((operation): BoxOperation => {
-      const { invokeMs, kind, returnMs, source } = operation;
+      const { hint, invokeMs, kind, returnMs, source } = operation;
       if (kind === "read") {
         const { accounts, balances } = operation;
-        return { kind, source, invokeMs, returnMs, accounts: accounts.map(indexOf), balances };
+        return { kind, source, invokeMs, returnMs, hint, accounts: accounts.map(indexOf), balances };
       }
       const steps = operation.steps.map(
         ({ amount, from, to }): Step => ({ amount, from: indexOf(from), to: indexOf(to) }),
       );
-      return { kind, source, invokeMs, returnMs, steps };
+      return { kind, source, invokeMs, returnMs, hint, steps };
     }),
   };
 }

@@ -3,63 +3,75 @@ import type { Findings } from "../findings.ts";
 import type { History } from "../history.ts";
 import type { Requests } from "../requests.ts";
 import type { Box } from "./box-operation.ts";
-import { gatherBoxes } from "./boxes.ts";
+import { type AccountSet, gatherAccountSets } from "./boxes.ts";
 import { explain } from "./explain.ts";
-import { type Budget, Search } from "./search.ts";
+import { Search, type SearchResult } from "./search.ts";
+import { tryHints } from "./try-hints.ts";
 
-/** Something of which the checker cannot say whether it is right. */
+/** Accounts of which the checker cannot say whether their answers are right. */
 export interface Undecided {
   readonly accounts: readonly string[];
   readonly reason: string;
 }
 
+/** How the black-box checker works. */
+export interface BlackBoxOptions {
+  /** How many states may be looked at, all in all. */
+  readonly statesMax: number;
+  /** Whether the order that the positions tell is tried before others. */
+  readonly useHints: boolean;
+}
+
 /** What the black-box checker looked at. */
 export interface BlackBoxFigures {
-  /** Accounts that were looked at by themselves. */
-  readonly accounts: number;
-  /** Sets of accounts that were looked at together, because operations couple them. */
-  readonly coupledSets: number;
+  /** Sets of accounts that are coupled by operations. */
+  readonly sets: number;
+  /** Sets for which the order that the positions tell was proved right, so that none had to be looked for. */
+  readonly provedByOrder: number;
   readonly statesExplored: number;
+  readonly undecided: readonly Undecided[];
 }
 
 /**
- * Looks for one order of all operations that explains every answer, without a look at positions and the journal: first
- * for each account by itself, then for accounts that are coupled.
- *
- * @param statesMax how many states may be looked at, all in all.
+ * Looks for one order of all operations that explains every answer, and trusts neither positions nor the journal: they
+ * only tell which order to try first. Where that one fails, each account is looked at by itself, and then all that are
+ * coupled together.
  */
 export function checkLinearizable(
   history: History,
   requests: Requests,
   findings: Findings,
-  statesMax: number,
-): BlackBoxFigures & { readonly undecided: readonly Undecided[] } {
-  const boxes = gatherBoxes(history, requests);
+  { statesMax, useHints }: BlackBoxOptions,
+): BlackBoxFigures {
+  const sets = gatherAccountSets(history, requests);
   const undecided: Undecided[] = [];
-  const budget: Budget = { left: statesMax };
-  const violated = new Set<string>();
-  const check = (box: Box) => {
-    // Half of what is left, so that one box cannot keep all others from being looked at.
-    const share = Math.ceil(budget.left / 2);
-    const own = { left: share };
-    const result = new Search(box, own).run();
-    budget.left -= share - Math.max(0, own.left);
+  const rest: AccountSet[] = [];
+  for (const set of sets) {
+    if (set.whole === undefined)
+      undecided.push({ accounts: set.accounts, reason: "operations that the black-box checker does not know" });
+    if (set.whole === undefined || !useHints || !tryHints(set.whole())) rest.push(set);
+  }
+  let left = statesMax;
+  const search = (box: Box, shares: number): SearchResult["kind"] => {
+    // What a search does not need is there for those that follow.
+    const share = Math.ceil(left / shares);
+    const budget = { left: share };
+    const result = new Search(box, budget).run();
+    left -= share - Math.max(0, budget.left);
     if (result.kind === "undecided")
       undecided.push({ accounts: box.names, reason: `more than ${share} states, at ${timeOf(result.atMs)} ms` });
-    if (result.kind !== "violated") return;
-    for (const name of box.names) violated.add(name);
-    const { message, operations } = explain(box, result);
-    findings.add("linearizable", () => message, operations);
+    else if (result.kind === "violated") {
+      const { message, operations } = explain(box, result);
+      findings.add("linearizable", () => message, operations);
+    }
+    return result.kind;
   };
-  for (const box of boxes.single) check(box);
-  // Where an account alone is wrong, all is said.
-  for (const box of boxes.coupled) if (!box.names.some((name) => violated.has(name))) check(box);
-  for (const accounts of boxes.unknown)
-    undecided.push({ accounts, reason: "operations that the black-box checker does not know" });
-  return {
-    accounts: boxes.single.length,
-    coupledSets: boxes.coupled.length,
-    statesExplored: statesMax - budget.left,
-    undecided,
-  };
+  for (const [n, { parts, whole }] of rest.entries()) {
+    const boxes = [...parts()].sort((a, b) => a.operations.length - b.operations.length);
+    const shares = rest.length - n;
+    // Where an account alone is wrong, all is said.
+    const found = boxes.map((box, m) => search(box, shares * (boxes.length - m + 1)));
+    if (whole !== undefined && !found.includes("violated")) search(whole(), shares);
+  }
+  return { sets: sets.length, provedByOrder: sets.length - rest.length, statesExplored: statesMax - left, undecided };
 }

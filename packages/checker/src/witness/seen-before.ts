@@ -9,6 +9,7 @@ export interface Seen {
 
 /** Answers "what was the highest position that anybody had been told before that moment?", each in log n. */
 export class SeenBefore {
+  /** In the order in which they came. */
   private readonly entries: readonly Seen[];
   /** When the answers came, ascending. */
   private readonly times: Float64Array;
@@ -17,17 +18,16 @@ export class SeenBefore {
 
   /** @param entries answers; those without a time of return are left out. */
   constructor(entries: readonly Seen[]) {
-    this.entries = entries.filter(({ operation }) => operation.returnMs !== undefined);
-    const order = Uint32Array.from(this.entries.keys());
-    const returnOf = (index: number) => this.entries[index]?.operation.returnMs ?? 0;
-    order.sort((a, b) => returnOf(a) - returnOf(b));
-    this.times = Float64Array.from(order, returnOf);
-    this.best = new Uint32Array(order.length);
+    this.entries = inOrder(entries.filter(({ operation }) => operation.returnMs !== undefined));
+    this.times = Float64Array.from(this.entries, returnOf);
+    this.best = new Uint32Array(this.entries.length);
     let best = 0;
     let highest = -1;
-    for (const [at, index] of order.entries()) {
-      const position = this.entries[index]?.position ?? 0;
-      if (position > highest) [best, highest] = [index, position];
+    for (const [at, { position }] of this.entries.entries()) {
+      if (position > highest) {
+        best = at;
+        highest = position;
+      }
       this.best[at] = best;
     }
   }
@@ -44,6 +44,21 @@ export class SeenBefore {
     }
     return low === 0 ? undefined : this.entries[this.best[low - 1] ?? 0];
   }
+}
+
+function returnOf({ operation }: Seen): number {
+  return operation.returnMs ?? 0;
+}
+
+/** By their times; a recorder mostly writes them so. */
+function inOrder(entries: Seen[]): readonly Seen[] {
+  let last = Number.NEGATIVE_INFINITY;
+  for (const entry of entries) {
+    const time = returnOf(entry);
+    if (time < last) return entries.sort((a, b) => returnOf(a) - returnOf(b));
+    last = time;
+  }
+  return entries;
 }
 
 /** The higher of two. */
