@@ -9,4 +9,11 @@ export { type Batch, type BatchHeader, decodeFrame, decodeHeader, encodeFrame } 
 export { FrameReader } from "./frame-reader.ts";
 export { applyBatch, applyFrame, type ReceivedFrame, type Replay } from "./replay.ts";
 export type { Sha256 } from "./sha256.ts";
-export { type BegunSnapshot, beginSnapshot, loadSnapshot, type Snapshot, takeSnapshot } from "./snapshot.ts";
+export {
+  type BegunSnapshot,
+  beginSnapshot,
+  loadSnapshot,
+  type Snapshot,
+  SnapshotLoader,
+  takeSnapshot,
+} from "./snapshot.ts";

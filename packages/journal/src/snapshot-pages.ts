@@ -57,46 +57,66 @@ function* runs(count: number, perPage: number): Generator<readonly [from: number
   for (let from = 0; from < count; from += perPage) yield [from, Math.min(from + perPage, count)];
 }
 
+/** Fills an empty ledger from the pages, all of them in their order. Throws: as `PageLoader`. */
+export function loadPages(ledger: Ledger, pages: readonly Uint8Array[]): void {
+  const loader = new PageLoader(ledger);
+  for (const page of pages) loader.add(page);
+  loader.finish();
+}
+
 /**
- * Fills an empty ledger from the pages, all of them in their order. Equal states have equal pages: any other split or
- * order of the same contents is refused, and so are contents that contradict each other.
+ * Fills an empty ledger with one page after the other. Equal states have equal pages: any other split or order of the same
+ * contents is refused, and so are contents that contradict each other.
  * Throws: `JournalFormatError`; `InvariantError` for two accounts of one name.
  */
-export function loadPages(ledger: Ledger, pages: readonly Uint8Array[]): void {
-  let before: PageCase;
-  let full = false;
-  let lastReversed = 0;
-  for (const bytes of pages) {
+export class PageLoader {
+  private readonly ledger: Ledger;
+  private before: PageCase;
+  private full = false;
+  private lastReversed = 0;
+
+  constructor(ledger: Ledger) {
+    this.ledger = ledger;
+  }
+
+  add(bytes: Uint8Array): void {
+    const { ledger } = this;
     const { content } = decodeStrictly(SnapshotPageSchema, bytes);
-    if (!follows(before, full, content.case)) throw new JournalFormatError("a page of the snapshot is out of place");
+    if (!follows(this.before, this.full, content.case))
+      throw new JournalFormatError("a page of the snapshot is out of place");
     switch (content.case) {
       case "tables":
         loadTables(ledger, content.value);
         break;
       case "accounts":
-        full = loadAccounts(ledger, content.value) === ACCOUNTS_PER_PAGE;
+        this.full = loadAccounts(ledger, content.value) === ACCOUNTS_PER_PAGE;
         break;
       case "requests":
-        full = loadRequests(ledger, content.value) === REQUESTS_PER_PAGE;
+        this.full = loadRequests(ledger, content.value) === REQUESTS_PER_PAGE;
         break;
       case "holds":
         checkHasLevel2(ledger);
-        full = loadHolds(ledger, content.value) === HOLDS_PER_PAGE;
+        this.full = loadHolds(ledger, content.value) === HOLDS_PER_PAGE;
         break;
       case "reversals": {
         checkHasLevel2(ledger);
-        const { count, last } = loadReversals(ledger, content.value, lastReversed);
-        full = count === REVERSALS_PER_PAGE;
-        lastReversed = last;
+        const { count, last } = loadReversals(ledger, content.value, this.lastReversed);
+        this.full = count === REVERSALS_PER_PAGE;
+        this.lastReversed = last;
         break;
       }
     }
-    before = content.case;
+    this.before = content.case;
   }
-  if (before === undefined) throw new JournalFormatError("the snapshot has no pages");
-  if (ledger.accounts.findByAlias(String(ledger.nextAccountNumber)) !== undefined)
-    throw new JournalFormatError("the next account's number is the alias of another");
-  checkHeld(ledger);
+
+  /** To be called behind the last page. */
+  finish(): void {
+    const { ledger } = this;
+    if (this.before === undefined) throw new JournalFormatError("the snapshot has no pages");
+    if (ledger.accounts.findByAlias(String(ledger.nextAccountNumber)) !== undefined)
+      throw new JournalFormatError("the next account's number is the alias of another");
+    checkHeld(ledger);
+  }
 }
 
 type PageCase = SnapshotPage["content"]["case"];

@@ -1,13 +1,13 @@
 import type { Position } from "@bank/core";
 import { assert, bytesEqual, Ledger } from "@bank/core";
-import { SnapshotHeaderSchema } from "@bank/proto";
+import { type SnapshotHeader, SnapshotHeaderSchema } from "@bank/proto";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { JOURNAL_FORMAT } from "./chain.ts";
 import { copyBytes, decodeStrictly, safeInteger } from "./decode.ts";
 import { DigestMismatchError, JournalFormatError } from "./errors.ts";
 import type { Replay } from "./replay.ts";
 import type { Sha256 } from "./sha256.ts";
-import { freezePages, loadPages } from "./snapshot-pages.ts";
+import { freezePages, loadPages, PageLoader } from "./snapshot-pages.ts";
 
 /** A snapshot as bytes. */
 export interface Snapshot {
@@ -85,24 +85,88 @@ export function loadSnapshot(
   snapshot: Pick<Snapshot, "header" | "pages">,
   options: { readonly bankId: Uint8Array; readonly sha256: Sha256; readonly hashSeed: number },
 ): Replay {
-  const header = decodeStrictly(SnapshotHeaderSchema, unseal(snapshot.header, options.sha256));
+  const header = readHeader(snapshot.header, options);
+  if (header.pageCount !== snapshot.pages.length)
+    throw new JournalFormatError(`the snapshot has ${snapshot.pages.length} of ${header.pageCount} pages`);
+  if (!bytesEqual(rootOf(snapshot.pages, options.sha256), header.root)) throw rootMismatch();
+  const ledger = new Ledger({ hashSeed: options.hashSeed });
+  loadPages(ledger, snapshot.pages);
+  return complete(ledger, header, options.bankId);
+}
+
+/** A snapshot that comes a page at a time, from elsewhere: it is checked and loaded as it comes, and no page is kept. */
+export class SnapshotLoader {
+  readonly position: Position;
+  readonly pageCount: number;
+  /** 32 bytes: at `position`. */
+  readonly chainHash: Uint8Array;
+  /** 32 bytes: what the journal must say of the state at `position`. */
+  readonly root: Uint8Array;
+  private readonly header: SnapshotHeader;
+  private readonly bankId: Uint8Array;
+  private readonly sha256: Sha256;
+  private readonly ledger: Ledger;
+  private readonly pages: PageLoader;
+  private readonly hashes: Uint8Array[] = [];
+
+  /** Throws: `JournalFormatError`, `DigestMismatchError`. */
+  constructor(
+    header: Uint8Array,
+    options: { readonly bankId: Uint8Array; readonly sha256: Sha256; readonly hashSeed: number },
+  ) {
+    this.header = readHeader(header, options);
+    this.bankId = options.bankId;
+    this.sha256 = options.sha256;
+    this.position = safeInteger(this.header.position, "snapshot position");
+    this.pageCount = this.header.pageCount;
+    this.chainHash = copyBytes(this.header.chainHash);
+    this.root = copyBytes(this.header.root);
+    this.ledger = new Ledger({ hashSeed: options.hashSeed });
+    this.pages = new PageLoader(this.ledger);
+  }
+
+  /** Throws: `JournalFormatError`, `InvariantError`. */
+  add(page: Uint8Array): void {
+    if (this.hashes.length === this.pageCount) throw new JournalFormatError("the snapshot has too many pages");
+    this.hashes.push(this.sha256(page));
+    this.pages.add(page);
+  }
+
+  /** The state, behind the last page. Throws: `JournalFormatError`, `DigestMismatchError`, `InvariantError`. */
+  finish(): Replay {
+    if (this.hashes.length !== this.pageCount)
+      throw new JournalFormatError(`the snapshot has ${this.hashes.length} of ${this.pageCount} pages`);
+    if (!bytesEqual(this.sha256(...this.hashes), this.root)) throw rootMismatch();
+    this.pages.finish();
+    return complete(this.ledger, this.header, this.bankId);
+  }
+}
+
+function readHeader(
+  sealed: Uint8Array,
+  options: { readonly bankId: Uint8Array; readonly sha256: Sha256 },
+): SnapshotHeader {
+  const header = decodeStrictly(SnapshotHeaderSchema, unseal(sealed, options.sha256));
   if (header.format !== JOURNAL_FORMAT)
     throw new JournalFormatError(`the snapshot has format ${header.format}, and this program reads ${JOURNAL_FORMAT}`);
   if (!bytesEqual(header.bankId, options.bankId)) throw new JournalFormatError("the snapshot is of another bank");
   if (header.chainHash.length !== HASH_BYTES) throw new JournalFormatError("a chain hash has 32 bytes");
-  if (header.pageCount !== snapshot.pages.length)
-    throw new JournalFormatError(`the snapshot has ${snapshot.pages.length} of ${header.pageCount} pages`);
-  if (!bytesEqual(rootOf(snapshot.pages, options.sha256), header.root))
-    throw new DigestMismatchError("the pages of the snapshot do not have the root that its header names");
-  const ledger = new Ledger({ hashSeed: options.hashSeed });
-  loadPages(ledger, snapshot.pages);
+  return header;
+}
+
+/** What only the whole contents show. */
+function complete(ledger: Ledger, header: SnapshotHeader, bankId: Uint8Array): Replay {
   ledger.position = safeInteger(header.position, "snapshot position");
   if (!bytesEqual(ledger.digestBytes(), header.digest))
     throw new DigestMismatchError("the contents of the snapshot do not have the digest that its header names");
   if (!bytesEqual(ledger.currentEpoch()?.id ?? NO_EPOCH, header.epochId))
     throw new DigestMismatchError("the newest epoch in the snapshot is not the one that its header names");
   ledger.forgetUndo(ledger.position);
-  return { ledger, bankId: options.bankId, chainHash: copyBytes(header.chainHash) };
+  return { ledger, bankId, chainHash: copyBytes(header.chainHash) };
+}
+
+function rootMismatch(): DigestMismatchError {
+  return new DigestMismatchError("the pages of the snapshot do not have the root that its header names");
 }
 
 function rootOf(pages: readonly Uint8Array[], sha256: Sha256): Uint8Array {
