@@ -164,7 +164,7 @@ export class RemoteJournal implements BankLink<ForwardedCommand, ForwardedOutcom
     const untilMs = performance.now() + timeoutMs;
     for (const call of submitCalls(commands)) {
       try {
-        const leftMs = Math.max(1, untilMs - performance.now());
+        const leftMs = Math.max(1, Math.floor(untilMs - performance.now()));
         const { outcomes } = await this.replication.submit({ commands: call }, { signal, timeoutMs: leftMs });
         for (const outcome of outcomes) all.push({ position: Number(outcome.position), outcome });
       } catch (error) {

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { BranchNumber } from "@bank/core";
-import type { Platform } from "@bank/replica";
+import { LINK_TICK_MS, type Platform } from "@bank/replica";
 import { RecordingLog, rest, ServerClient, ServerProcess, type ServerProcessOptions } from "@bank/testkit";
 import { onTestFinished, vi } from "vitest";
 import { nodePlatform } from "./platform.ts";
@@ -72,10 +72,11 @@ export async function startTestBranches(
 
 /** Waits a hundredth of the time between two tries, so that a test waits little more than for what it waits for. */
 function hurried(platform: Platform): Platform {
-  return { ...platform, delay: (ms, signal) => platform.delay(ms > RETRY_WAIT_MAX_MS ? ms : ms / 100, signal) };
+  const isBackoff = (ms: number) => ms <= RETRY_WAIT_MAX_MS && ms !== LINK_TICK_MS;
+  return { ...platform, delay: (ms, signal) => platform.delay(isBackoff(ms) ? ms / 100 : ms, signal) };
 }
 
-/** No backoff waits longer; what waits longer is no backoff. */
+/** No backoff waits longer; what waits longer, or exactly as long as the watch of a link, is no backoff. */
 const RETRY_WAIT_MAX_MS = 2_000;
 
 /** Likewise, and waits until the bank knows them. */

@@ -9,7 +9,7 @@ import type { PositionWatch } from "./position-watch.ts";
 export interface CallLimit {
   /** Aborts when the connection is dropped, or nobody waits any more. */
   readonly signal: AbortSignal;
-  /** How long somebody still waits for it; undefined when nobody said. */
+  /** How long somebody still waits for it, in whole milliseconds; undefined when nobody said. */
   readonly timeoutMs: number | undefined;
 }
 
@@ -101,7 +101,8 @@ export class BranchWrites<Command, CommandResult extends { readonly position: Po
     const { contact, platform, send } = this.options;
     if (!contact.isReachable) throw contact.unreachable("OUTCOME_UNKNOWN");
     const signal = contact.watch.connection;
-    const timeoutMs = untilMs === Number.POSITIVE_INFINITY ? undefined : Math.max(1, untilMs - platform.monotonicMs());
+    const timeoutMs =
+      untilMs === Number.POSITIVE_INFINITY ? undefined : Math.max(1, Math.floor(untilMs - platform.monotonicMs()));
     return abortable(send(commands, { signal, timeoutMs }), signal, () => signal.reason);
   }
 }
