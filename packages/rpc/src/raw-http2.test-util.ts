@@ -89,6 +89,8 @@ export interface RawConnection {
   readonly number: number;
   /** How many calls have come over it, this one included. */
   calls: number;
+  /** When pings came, by `performance.now`. */
+  readonly pingsMs: number[];
 }
 
 /** What a raw server does. Without a function it does what the protocol asks for, and answers every call. */
@@ -113,7 +115,7 @@ export async function startRawServer(behaviour: RawBehaviour): Promise<RawServer
   const connections: RawConnection[] = [];
   const server = createServer((socket) => {
     socket.setNoDelay(true);
-    const connection: RawConnection = { socket, number: connections.length, calls: 0 };
+    const connection: RawConnection = { socket, number: connections.length, calls: 0, pingsMs: [] };
     connections.push(connection);
     socket.on("error", () => {
       // A client that resets its connection is as good as one that closes it.
@@ -128,6 +130,7 @@ export async function startRawServer(behaviour: RawBehaviour): Promise<RawServer
         if (behaviour.onCall === undefined) socket.write(answer(stream));
         else behaviour.onCall(connection, stream);
       }
+      if (type === FRAME.ping && !isAck) connection.pingsMs.push(performance.now());
       if (isAck || behaviour.isMute === true) return;
       if (type === FRAME.settings) socket.write(frame(FRAME.settings, FLAG.ack, 0));
       if (type === FRAME.ping) socket.write(frame(FRAME.ping, FLAG.ack, 0, payload));

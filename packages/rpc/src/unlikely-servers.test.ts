@@ -157,6 +157,22 @@ describe("GOAWAY", () => {
     expect(errors).toEqual([]);
   });
 
+  it("because of too many pings makes them rarer", async () => {
+    const server = await startRawServer({
+      onCall: ({ socket, number }) => {
+        if (number === 0) socket.write(goaway(1, H2.calm, "too_many_pings"));
+      },
+    });
+    const { transport, close } = connectToServer(server.url, { pingIntervalMs: 80, pingTimeoutMs: 5_000 });
+    onTestFinished(() => close());
+    const client = createClient(BranchService, transport);
+    expect((await failureOf(client.listBranches({}))).code).toBe(Code.Unavailable);
+    const beganMs = performance.now();
+    client.listBranches({}).catch(() => undefined);
+    await vi.waitUntil(() => server.connections[1]?.pingsMs.length === 1, { interval: 5, timeout: 5_000 });
+    expect((server.connections[1]?.pingsMs[0] ?? 0) - beganMs).toBeGreaterThanOrEqual(160);
+  });
+
   describe("at the moment of the next call", () => {
     type Manager = Pick<ConnectionKeeper, "request">;
 
