@@ -23,6 +23,7 @@ import {
   resultFromPreview,
 } from "@bank/rpc";
 import { create } from "@bufbuild/protobuf";
+import { anyCopies, connectedCopies } from "./counted-copies.ts";
 import type { Currency, Teller } from "./teller.ts";
 import { type TimedResult, timedOutcome, timedRead } from "./timed-read.ts";
 
@@ -136,7 +137,11 @@ export class BankTeller implements Teller {
   private check(command: ForwardedCommand, principal: string): Asked | RefusalError {
     let asked: Asked | undefined;
     try {
-      asked = requestFromForwarded(command, principal);
+      asked = requestFromForwarded(command, principal, (branches, id) =>
+        this.bank.ledger.findRequest(principal, id) >= 0
+          ? anyCopies(branches)
+          : connectedCopies(branches, this.bank.members.connected()),
+      );
       if (command.session !== "") this.bank.checkSession(decodeSession(command.session));
       return asked;
     } catch (error) {

@@ -28,7 +28,8 @@ export class RequestsUnderWay {
 
 /** In the form that `formatRequestId` gives. None of a preview, which is never carried out. */
 function idOf({ command }: ForwardedCommand): string | [] {
-  if (command.case === "cancelRequest") return command.value.requestId.toLowerCase();
-  const item = command.value?.command;
-  return item?.case === undefined || item.value.validateOnly ? [] : item.value.requestId.toLowerCase();
+  if (command.case === undefined) return [];
+  if (command.case !== "item") return command.value.requestId.toLowerCase();
+  const item = command.value.command;
+  return item.case === undefined || item.value.validateOnly ? [] : item.value.requestId.toLowerCase();
 }

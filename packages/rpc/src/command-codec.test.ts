@@ -4,12 +4,16 @@ import {
   BatchItemSchema,
   type ForwardedCommand,
   ForwardedCommandSchema,
+  SetDurabilityRequestSchema,
+  type UpdateBranchRequest,
+  UpdateBranchRequestSchema,
   AccountType as WireType,
 } from "@bank/proto";
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
+  type CopiesOf,
   commandCount,
   commandOfBatchItem,
   forwardedCommand,
@@ -89,6 +93,46 @@ describe("a command", () => {
     expect(
       refusalOfForwarded(forwardedCommand(0, { case: "cancelRequest", value: { ...cancel, requestId: "" } }, "")),
     ).toMatchObject({ reason: "INVALID_REQUEST", fields: ["request_id"] });
+  });
+
+  it("about a branch reaches it as it was given; the copies of branches are looked up where it arrives", () => {
+    const update = (change: UpdateBranchRequest["change"]) => {
+      const value = create(UpdateBranchRequestSchema, { requestId: ID, number: 4, change });
+      return sent(forwardedCommand(3, { case: "updateBranch", value }, "s"));
+    };
+    const asked = requestFromForwarded(update({ case: "name", value: "north" }), "p");
+    expect(asked).toMatchObject({ request: { principal: "p", branch: 3 }, validateOnly: false });
+    expect(asked.request.command).toEqual({ kind: "renameBranch", target: 4, name: "north" });
+    for (const state of [1, 2, 3])
+      expect(requestFromForwarded(update({ case: "state", value: state }), "p").request.command).toEqual({
+        kind: "setBranchState",
+        target: 4,
+        state,
+      });
+    expect(refusalOfForwarded(update({ case: "state", value: 4 }))).toMatchObject({
+      reason: "INVALID_REQUEST",
+      fields: ["state"],
+    });
+    expect(refusalOfForwarded(update({ case: undefined }))).toMatchObject({
+      reason: "INVALID_REQUEST",
+      fields: ["change"],
+    });
+
+    const value = create(SetDurabilityRequestSchema, { requestId: ID, copies: 1, branches: [2, 5] });
+    const arrived = sent(forwardedCommand(3, { case: "setDurability", value }, ""));
+    const copiesOf: CopiesOf = (branches, id) => {
+      expect(formatRequestId(id)).toBe(ID);
+      return branches.map((branch) => ({ branch, copyId: new Uint8Array(16).fill(branch) }));
+    };
+    expect(requestFromForwarded(arrived, "p", copiesOf).request.command).toEqual({
+      kind: "setDurability",
+      copies: 1,
+      members: [
+        { branch: 2, copyId: new Uint8Array(16).fill(2) },
+        { branch: 5, copyId: new Uint8Array(16).fill(5) },
+      ],
+    });
+    expect(refusalOfForwarded(arrived)).toMatchObject({ reason: "INVALID_REQUEST", fields: ["branches[0]"] });
   });
 
   it("opens a savings account where no type is said", () => {

@@ -1,10 +1,13 @@
 import {
+  type BranchNumber,
   type Command,
   AccountType as CoreAccountType,
   type Money as CoreMoney,
   checkCommand,
+  type DurabilityMember,
   type GroupItem,
   isAccountType,
+  isBranchState,
   isCustomerType,
   type Position,
   parseRate,
@@ -12,6 +15,7 @@ import {
   type Refusal,
   RefusalError,
   type Request,
+  type RequestId,
 } from "@bank/core";
 import {
   type BatchItem,
@@ -21,7 +25,9 @@ import {
   ForwardedCommandSchema,
   type Money,
   type OpenAccountRequest,
+  type SetDurabilityRequest,
   type UpdateAccountRequest,
+  type UpdateBranchRequest,
 } from "@bank/proto";
 import { create } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
@@ -31,18 +37,38 @@ import { unixMs } from "./time.ts";
 /** The commands of a batch, with the names that they have inside `BatchItem`. */
 export type ItemCase = Exclude<BatchItem["command"], { case: undefined }>;
 
+/** The commands that no group may hold, with the names that they have inside `ForwardedCommand`. */
+export type LoneCase =
+  | { readonly case: "cancelRequest"; readonly value: CancelRequestRequest }
+  | { readonly case: "updateBranch"; readonly value: UpdateBranchRequest }
+  | { readonly case: "setDurability"; readonly value: SetDurabilityRequest };
+
 /** Every command of the API. */
-export type CommandCase = ItemCase | { readonly case: "cancelRequest"; readonly value: CancelRequestRequest };
+export type CommandCase = ItemCase | LoneCase;
+
+export function isLone(command: CommandCase): command is LoneCase {
+  return LONE_CASES.has(command.case);
+}
+
+const LONE_CASES: ReadonlySet<string> = new Set<LoneCase["case"]>(["cancelRequest", "updateBranch", "setDurability"]);
+
+/**
+ * The copies of branches, to count towards durability: for the request with this id, which may have been answered before.
+ * Throws: `RefusalError` INVALID_REQUEST for a branch that is not connected, or two that share a copy.
+ */
+export type CopiesOf = (branches: readonly BranchNumber[], id: RequestId) => readonly DurabilityMember[];
+
+function noneConnected(branches: readonly BranchNumber[]): readonly DurabilityMember[] {
+  if (branches.length === 0) return [];
+  throw malformed([{ field: "branches[0]", description: `branch ${branches[0]} is not connected` }]);
+}
 
 /** A command as a branch passes it on. */
 export function forwardedCommand(branch: number, command: CommandCase, session: string): ForwardedCommand {
   return create(ForwardedCommandSchema, {
     branch,
     session,
-    command:
-      command.case === "cancelRequest"
-        ? { case: "cancelRequest", value: command.value }
-        : { case: "item", value: create(BatchItemSchema, { command }) },
+    command: isLone(command) ? command : { case: "item", value: create(BatchItemSchema, { command }) },
   });
 }
 
@@ -66,28 +92,54 @@ export interface Asked {
 
 /**
  * A forwarded command as the ledger takes it.
- * Throws: `RefusalError` for what is wrong with it whatever the state is, with the fields that are wrong.
+ * Throws: `RefusalError` for what is wrong with it whatever the state is, with the fields that are wrong; and as `copiesOf`.
  */
-export function requestFromForwarded({ branch, command }: ForwardedCommand, principal: string): Asked {
+export function requestFromForwarded(
+  { branch, command }: ForwardedCommand,
+  principal: string,
+  copiesOf: CopiesOf = noneConnected,
+): Asked {
   if (command.case === undefined) throw malformed([{ field: "command", description: "value is required" }]);
   const asked = command.case === "item" ? commandOfBatchItem(command.value) : command;
   const id = parseRequestId(asked.value.requestId);
   if (id === undefined) throw malformed([{ field: "request_id", description: "value must be a valid UUID" }]);
-  const coded = coreCommand(asked);
+  const coded = coreCommand(asked, (branches) => copiesOf(branches, id));
   const refusal = checkCommand(coded);
   if (refusal !== undefined) throw located(refusal, asked);
-  const validateOnly = asked.case !== "cancelRequest" && asked.value.validateOnly;
+  const validateOnly = !isLone(asked) && asked.value.validateOnly;
   return { request: { principal, branch, id, command: coded }, validateOnly };
 }
 
-function coreCommand(command: CommandCase): Command {
+function coreCommand(
+  command: CommandCase,
+  copiesOf: (branches: readonly BranchNumber[]) => readonly DurabilityMember[],
+): Command {
   switch (command.case) {
     case "cancelRequest":
       return { kind: "cancelRequest" };
+    case "updateBranch":
+      return branchUpdate(command.value);
+    case "setDurability": {
+      const { copies, branches } = command.value;
+      return { kind: "setDurability", copies, members: copiesOf(branches) };
+    }
     case "group":
       return { kind: "group", items: command.value.items.map((item, i) => groupItem(item, i + 1)) };
     default:
       return new ItemDecoder("", undefined).decode(command);
+  }
+}
+
+function branchUpdate({ number: target, change }: UpdateBranchRequest): Command {
+  switch (change.case) {
+    case "name":
+      return { kind: "renameBranch", target, name: change.value };
+    case "state":
+      if (!isBranchState(change.value))
+        throw malformed([{ field: "state", description: "must be active, draining or retired" }]);
+      return { kind: "setBranchState", target, state: change.value };
+    case undefined:
+      throw malformed([{ field: "change", description: "exactly one field is required in oneof" }]);
   }
 }
 

@@ -5,10 +5,12 @@
 export {
   type Asked,
   type CommandCase,
+  type CopiesOf,
   commandCount,
   commandOfBatchItem,
   forwardedCommand,
   type ItemCase,
+  isLone,
   requestFromForwarded,
 } from "./command-codec.ts";
 export { type EpochTold, epochInterceptor, epochTeller, formatEpoch, readEpoch } from "./epoch-header.ts";
@@ -42,7 +44,7 @@ export {
 export type { ReportIncident } from "./interceptors.ts";
 export { type ItemOptions, itemFromCommand } from "./item-messages.ts";
 export { malformed } from "./malformed.ts";
-export { accountMessage, holdMessage, moneyMessage } from "./messages.ts";
+export { accountMessage, durabilityMessage, holdMessage, moneyMessage } from "./messages.ts";
 export {
   type AnsweringRecord,
   outcomeFromFailure,

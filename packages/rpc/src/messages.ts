@@ -2,12 +2,22 @@ import {
   type AccountIndex,
   type AccountView,
   assert,
+  type DurabilityEntry,
   type HoldView,
   type Ledger,
   type Metadata,
   remainingOf,
 } from "@bank/core";
-import { type Account, AccountSchema, type Hold, HoldSchema, type Money, MoneySchema } from "@bank/proto";
+import {
+  type Account,
+  AccountSchema,
+  type Durability,
+  DurabilitySchema,
+  type Hold,
+  HoldSchema,
+  type Money,
+  MoneySchema,
+} from "@bank/proto";
 import { create } from "@bufbuild/protobuf";
 import { timestampMessage } from "./time.ts";
 
@@ -67,4 +77,10 @@ export function currencyCode(ledger: Ledger, index: number): string {
 
 export function moneyMessage(currency: string, minor: bigint): Money {
   return create(MoneySchema, { currencyCode: currency, amountMinor: minor });
+}
+
+/** What a write must reach before it counts as committed. */
+export function durabilityMessage({ copies, members, position }: DurabilityEntry): Durability {
+  const branches = members.map(({ branch }) => branch);
+  return create(DurabilitySchema, { copies, branches, position: BigInt(position) });
 }

@@ -21,6 +21,7 @@ import {
   AccountUpdateSchema,
   type BatchResult,
   BatchResultSchema,
+  BranchChangeSchema,
   type CommandOutcome,
   CommandOutcomeSchema,
   type Failure,
@@ -33,7 +34,7 @@ import {
 } from "@bank/proto";
 import { create } from "@bufbuild/protobuf";
 import { failureFromPreview, failureFromRejection } from "./failure.ts";
-import { currencyCode, currencyOf, holdMessage, metadataMessage, moneyMessage } from "./messages.ts";
+import { currencyCode, currencyOf, durabilityMessage, holdMessage, metadataMessage, moneyMessage } from "./messages.ts";
 import { timestampMessage } from "./time.ts";
 
 /** A record that answers a request, with where and when it stands in the journal. */
@@ -187,6 +188,16 @@ class ResultWriter {
         const hold = this.hold(record, state);
         return { case: "capture", value: { $typeName: "bank.v1.Capture", transaction, hold } };
       }
+      case RecordKind.BRANCH_REGISTERED: {
+        const { number, name } = record;
+        return { case: "branchChange", value: create(BranchChangeSchema, { number, name }) };
+      }
+      case RecordKind.BRANCH_STATE_CHANGED: {
+        const { target: number, state } = record;
+        return { case: "branchChange", value: create(BranchChangeSchema, { number, state }) };
+      }
+      case RecordKind.DURABILITY_SET:
+        return { case: "durability", value: durabilityMessage({ ...record, position }) };
       case RecordKind.REJECTED: {
         const { rejection } = record;
         const failure = this.isPreview ? failureFromPreview(rejection) : failureFromRejection(rejection, position);

@@ -6,6 +6,8 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { SetDurabilityRequest, UpdateBranchRequest } from "../../v1/branch_service_pb.ts";
+import { file_bank_v1_branch_service } from "../../v1/branch_service_pb.ts";
 import type { Propagation, PropagationMode } from "../../v1/propagation_pb.ts";
 import { file_bank_v1_propagation } from "../../v1/propagation_pb.ts";
 import type { CancelRequestRequest } from "../../v1/request_service_pb.ts";
@@ -19,7 +21,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file bank/journal/v1/replication_service.proto.
  */
 export const file_bank_journal_v1_replication_service: GenFile = /*@__PURE__*/
-  fileDesc("CiliYW5rL2pvdXJuYWwvdjEvcmVwbGljYXRpb25fc2VydmljZS5wcm90bxIPYmFuay5qb3VybmFsLnYxIm0KF0F3YWl0UHJvcGFnYXRpb25SZXF1ZXN0EhAKCHBvc2l0aW9uGAEgASgEEiYKBG1vZGUYAiABKA4yGC5iYW5rLnYxLlByb3BhZ2F0aW9uTW9kZRIYCgZjb3BpZXMYAyABKA1CCLpIBSoDGOgHIkUKGEF3YWl0UHJvcGFnYXRpb25SZXNwb25zZRIpCgtwcm9wYWdhdGlvbhgBIAEoCzIULmJhbmsudjEuUHJvcGFnYXRpb24iZwoVUmVnaXN0ZXJCcmFuY2hSZXF1ZXN0EhsKBmJyYW5jaBgBIAEoDUILukgIKgYY//8DKAESFgoEbmFtZRgCIAEoCUIIukgFcgMogAESGQoHYWRkcmVzcxgDIAEoCUIIukgFcgMogAIiKgoWUmVnaXN0ZXJCcmFuY2hSZXNwb25zZRIQCghwb3NpdGlvbhgBIAEoBCJRCg1TdWJtaXRSZXF1ZXN0EkAKCGNvbW1hbmRzGAEgAygLMiEuYmFuay5qb3VybmFsLnYxLkZvcndhcmRlZENvbW1hbmRCC7pICJIBBQgBEJBOIrMBChBGb3J3YXJkZWRDb21tYW5kEhkKBmJyYW5jaBgBIAEoDUIJukgGKgQY//8DEg8KB3Nlc3Npb24YBiABKAkSIgoEaXRlbRgHIAEoCzISLmJhbmsudjEuQmF0Y2hJdGVtSAASNwoOY2FuY2VsX3JlcXVlc3QYCCABKAsyHS5iYW5rLnYxLkNhbmNlbFJlcXVlc3RSZXF1ZXN0SABCEAoHY29tbWFuZBIFukgCCAFKBAgCEAYiQwoOU3VibWl0UmVzcG9uc2USMQoIb3V0Y29tZXMYASADKAsyHy5iYW5rLmpvdXJuYWwudjEuQ29tbWFuZE91dGNvbWUiVAoOQ29tbWFuZE91dGNvbWUSJAoGcmVzdWx0GAYgASgLMhQuYmFuay52MS5CYXRjaFJlc3VsdBIQCghwb3NpdGlvbhgEIAEoBEoECAEQBEoECAUQBiIxCg9QYXNzVGltZVJlcXVlc3QSHgoHdGltZV9tcxgBIAEoBEINukgKMggY/7f/kP3OOSIkChBQYXNzVGltZVJlc3BvbnNlEhAKCHBvc2l0aW9uGAEgASgEMvwCChJSZXBsaWNhdGlvblNlcnZpY2USYQoOUmVnaXN0ZXJCcmFuY2gSJi5iYW5rLmpvdXJuYWwudjEuUmVnaXN0ZXJCcmFuY2hSZXF1ZXN0GicuYmFuay5qb3VybmFsLnYxLlJlZ2lzdGVyQnJhbmNoUmVzcG9uc2USSQoGU3VibWl0Eh4uYmFuay5qb3VybmFsLnYxLlN1Ym1pdFJlcXVlc3QaHy5iYW5rLmpvdXJuYWwudjEuU3VibWl0UmVzcG9uc2USTwoIUGFzc1RpbWUSIC5iYW5rLmpvdXJuYWwudjEuUGFzc1RpbWVSZXF1ZXN0GiEuYmFuay5qb3VybmFsLnYxLlBhc3NUaW1lUmVzcG9uc2USZwoQQXdhaXRQcm9wYWdhdGlvbhIoLmJhbmsuam91cm5hbC52MS5Bd2FpdFByb3BhZ2F0aW9uUmVxdWVzdBopLmJhbmsuam91cm5hbC52MS5Bd2FpdFByb3BhZ2F0aW9uUmVzcG9uc2ViBnByb3RvMw", [file_bank_v1_propagation, file_bank_v1_request_service, file_bank_v1_transaction_service, file_buf_validate_validate]);
+  fileDesc("CiliYW5rL2pvdXJuYWwvdjEvcmVwbGljYXRpb25fc2VydmljZS5wcm90bxIPYmFuay5qb3VybmFsLnYxIm0KF0F3YWl0UHJvcGFnYXRpb25SZXF1ZXN0EhAKCHBvc2l0aW9uGAEgASgEEiYKBG1vZGUYAiABKA4yGC5iYW5rLnYxLlByb3BhZ2F0aW9uTW9kZRIYCgZjb3BpZXMYAyABKA1CCLpIBSoDGOgHIkUKGEF3YWl0UHJvcGFnYXRpb25SZXNwb25zZRIpCgtwcm9wYWdhdGlvbhgBIAEoCzIULmJhbmsudjEuUHJvcGFnYXRpb24iZwoVUmVnaXN0ZXJCcmFuY2hSZXF1ZXN0EhsKBmJyYW5jaBgBIAEoDUILukgIKgYY//8DKAESFgoEbmFtZRgCIAEoCUIIukgFcgMogAESGQoHYWRkcmVzcxgDIAEoCUIIukgFcgMogAIiKgoWUmVnaXN0ZXJCcmFuY2hSZXNwb25zZRIQCghwb3NpdGlvbhgBIAEoBCJRCg1TdWJtaXRSZXF1ZXN0EkAKCGNvbW1hbmRzGAEgAygLMiEuYmFuay5qb3VybmFsLnYxLkZvcndhcmRlZENvbW1hbmRCC7pICJIBBQgBEJBOIqMCChBGb3J3YXJkZWRDb21tYW5kEhkKBmJyYW5jaBgBIAEoDUIJukgGKgQY//8DEg8KB3Nlc3Npb24YBiABKAkSIgoEaXRlbRgHIAEoCzISLmJhbmsudjEuQmF0Y2hJdGVtSAASNwoOY2FuY2VsX3JlcXVlc3QYCCABKAsyHS5iYW5rLnYxLkNhbmNlbFJlcXVlc3RSZXF1ZXN0SAASNQoNdXBkYXRlX2JyYW5jaBgJIAEoCzIcLmJhbmsudjEuVXBkYXRlQnJhbmNoUmVxdWVzdEgAEjcKDnNldF9kdXJhYmlsaXR5GAogASgLMh0uYmFuay52MS5TZXREdXJhYmlsaXR5UmVxdWVzdEgAQhAKB2NvbW1hbmQSBbpIAggBSgQIAhAGIkMKDlN1Ym1pdFJlc3BvbnNlEjEKCG91dGNvbWVzGAEgAygLMh8uYmFuay5qb3VybmFsLnYxLkNvbW1hbmRPdXRjb21lIlQKDkNvbW1hbmRPdXRjb21lEiQKBnJlc3VsdBgGIAEoCzIULmJhbmsudjEuQmF0Y2hSZXN1bHQSEAoIcG9zaXRpb24YBCABKARKBAgBEARKBAgFEAYiMQoPUGFzc1RpbWVSZXF1ZXN0Eh4KB3RpbWVfbXMYASABKARCDbpICjIIGP+3/5D9zjkiJAoQUGFzc1RpbWVSZXNwb25zZRIQCghwb3NpdGlvbhgBIAEoBDL8AgoSUmVwbGljYXRpb25TZXJ2aWNlEmEKDlJlZ2lzdGVyQnJhbmNoEiYuYmFuay5qb3VybmFsLnYxLlJlZ2lzdGVyQnJhbmNoUmVxdWVzdBonLmJhbmsuam91cm5hbC52MS5SZWdpc3RlckJyYW5jaFJlc3BvbnNlEkkKBlN1Ym1pdBIeLmJhbmsuam91cm5hbC52MS5TdWJtaXRSZXF1ZXN0Gh8uYmFuay5qb3VybmFsLnYxLlN1Ym1pdFJlc3BvbnNlEk8KCFBhc3NUaW1lEiAuYmFuay5qb3VybmFsLnYxLlBhc3NUaW1lUmVxdWVzdBohLmJhbmsuam91cm5hbC52MS5QYXNzVGltZVJlc3BvbnNlEmcKEEF3YWl0UHJvcGFnYXRpb24SKC5iYW5rLmpvdXJuYWwudjEuQXdhaXRQcm9wYWdhdGlvblJlcXVlc3QaKS5iYW5rLmpvdXJuYWwudjEuQXdhaXRQcm9wYWdhdGlvblJlc3BvbnNlYgZwcm90bzM", [file_bank_v1_branch_service, file_bank_v1_propagation, file_bank_v1_request_service, file_bank_v1_transaction_service, file_buf_validate_validate]);
 
 /**
  * Names a committed position, and how far it should spread.
@@ -195,6 +197,22 @@ export type ForwardedCommand = Message<"bank.journal.v1.ForwardedCommand"> & {
      */
     value: CancelRequestRequest;
     case: "cancelRequest";
+  } | {
+    /**
+     * Change a branch.
+     *
+     * @generated from field: bank.v1.UpdateBranchRequest update_branch = 9;
+     */
+    value: UpdateBranchRequest;
+    case: "updateBranch";
+  } | {
+    /**
+     * Set what a write must reach.
+     *
+     * @generated from field: bank.v1.SetDurabilityRequest set_durability = 10;
+     */
+    value: SetDurabilityRequest;
+    case: "setDurability";
   } | { case: undefined; value?: undefined };
 };
 
