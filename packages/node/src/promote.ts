@@ -1,6 +1,6 @@
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { type DurabilityMember, nextLine, type Position, RecordKind, toHex } from "@bank/core";
+import { type DurabilityMember, type LedgerRecord, nextLine, type Position, RecordKind, toHex } from "@bank/core";
 import type { Replay } from "@bank/journal";
 import { type Log, recover } from "@bank/replica";
 import { openStore } from "@bank/store";
@@ -101,8 +101,7 @@ async function begin(candidate: OpenCandidate, options: PromoteOptions): Promise
   // Copies that gave no promise may never be there again, and no write would count without them.
   const remaining = quorum === undefined ? withoutCopies(replay) : withoutPromoted(replay, copyId);
   new PromotionFile(options.dataDir).write({ epoch, from: copyId, store: storeUrl });
-  const records = remaining === undefined ? [] : [{ ...SYSTEM_ACTED, kind: RecordKind.DURABILITY_SET, ...remaining }];
-  await writeEpoch(store, replay, platform, { number: epoch, promotedFrom: copyId }, records);
+  await writeEpoch(store, replay, platform, { number: epoch, promotedFrom: copyId }, countedAnew(remaining));
   forgetCopyId(candidate.folder);
   await writeAnchor(replay, options);
   const { copies, members } = ledger.durability;
@@ -116,6 +115,18 @@ async function begin(candidate: OpenCandidate, options: PromoteOptions): Promise
     others,
     store: storeUrl,
   };
+}
+
+/**
+ * The records by which other copies count, and one more, which says that these are committed. They need not be acknowledged
+ * by those that counted before: of these, as many as a later promotion needs are among those that are left.
+ */
+function countedAnew(counted: Counted | undefined): readonly LedgerRecord[] {
+  if (counted === undefined) return [];
+  return [
+    { ...SYSTEM_ACTED, kind: RecordKind.DURABILITY_SET, ...counted },
+    { ...SYSTEM_ACTED, kind: RecordKind.TIME_TICKED },
+  ];
 }
 
 interface Counted {

@@ -1,10 +1,10 @@
 import { type EpochBegunRecord, type LedgerRecord, RecordKind, SYSTEM_PRINCIPAL } from "@bank/core";
 import { applyBatch, encodeFrame, nextHash, type Replay } from "@bank/journal";
 import type { Platform } from "@bank/replica";
-import type { JournalStore } from "@bank/store";
+import type { JournalStore, StoredBatch } from "@bank/store";
 
-/** Format level of records that say where a promotion came from, and which copies count. */
-export const PROMOTION_LEVEL = 3;
+/** Format level of the record that says where a promotion came from. */
+const ORIGIN_LEVEL = 3;
 
 /** How an operator begins an epoch. */
 export interface EpochBegun {
@@ -18,8 +18,8 @@ export const SYSTEM_ACTED = { principal: SYSTEM_PRINCIPAL, branch: 0, request: u
 
 /**
  * Begins an epoch in a store that no server uses, which leaves behind whatever others hold behind the end of this journal:
- * its record and `behind` it further ones, as one batch, durable when this resolves. No copy is asked for its word: that is
- * for the next start.
+ * its record and `behind` it further ones, each as a batch of its own, all durable when this resolves. Every batch says that
+ * what comes before it is committed, by the operator's word: no copy is asked to acknowledge it. The next start asks.
  * Rejects as `JournalStore.append`.
  */
 export async function writeEpoch(
@@ -30,31 +30,31 @@ export async function writeEpoch(
   behind: readonly LedgerRecord[] = [],
 ): Promise<void> {
   const { ledger, bankId } = replay;
-  const id = platform.randomBytes(16);
-  const tellsOrigin = promotedFrom !== undefined && ledger.formatLevel >= PROMOTION_LEVEL;
+  const epochId = platform.randomBytes(16);
+  const tellsOrigin = promotedFrom !== undefined && ledger.formatLevel >= ORIGIN_LEVEL;
   const epoch: EpochBegunRecord = {
     ...SYSTEM_ACTED,
     kind: RecordKind.EPOCH_BEGUN,
     number,
-    id,
+    id: epochId,
     bankId,
     lossAccepted: true,
     ...(tellsOrigin ? { promotedFrom } : {}),
   };
-  const records = [epoch, ...behind];
+  const batches: StoredBatch[] = [];
+  for (const record of [epoch, ...behind]) {
+    const committedPosition = ledger.position;
+    const firstPosition = committedPosition + 1;
+    // No time passes: what is due by now ends with the first batch of the server.
+    const { timeMs } = ledger;
+    applyBatch(ledger, timeMs, [record]);
+    ledger.forgetUndo(ledger.position);
+    const header = { epochId, firstPosition, timeMs, digestAfter: ledger.digestBytes(), committedPosition };
+    const frame = encodeFrame(header, [record]);
+    const previousHash = replay.chainHash;
+    replay.chainHash = nextHash(platform.sha256, previousHash, frame);
+    batches.push({ firstPosition, lastPosition: firstPosition, frame, previousHash, chainHash: replay.chainHash });
+  }
   await store.fence(number);
-  const committedPosition = ledger.position;
-  const firstPosition = committedPosition + 1;
-  // No time passes: what is due by now ends with the first batch of the server.
-  const { timeMs } = ledger;
-  applyBatch(ledger, timeMs, records);
-  ledger.forgetUndo(ledger.position);
-  const header = { epochId: id, firstPosition, timeMs, digestAfter: ledger.digestBytes(), committedPosition };
-  const frame = encodeFrame(header, records);
-  const previousHash = replay.chainHash;
-  const chainHash = nextHash(platform.sha256, previousHash, frame);
-  await store.append([{ firstPosition, lastPosition: ledger.position, frame, previousHash, chainHash }], {
-    epoch: number,
-  });
-  replay.chainHash = chainHash;
+  await store.append(batches, { epoch: number });
 }
