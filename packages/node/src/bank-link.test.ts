@@ -28,6 +28,9 @@ async function refusalOf(promise: Promise<unknown>): Promise<RefusalError["refus
   throw new Error("it was expected to be refused");
 }
 
+/** As long as nothing goes wrong here. */
+const LIMIT = () => ({ signal: AbortSignal.timeout(10_000), timeoutMs: undefined });
+
 describe("the commands of a branch", () => {
   it("come back in their order, in however many calls they went", async () => {
     const bank = await startTestBank();
@@ -35,7 +38,7 @@ describe("the commands of a branch", () => {
     const account = await accountWith(clientOf(bank.url), 0);
     submit.mockClear();
     const commands = Array.from({ length: 250 }, (_, i) => deposits(account, i % 2 === 0 ? GROUP_ITEMS_MAX : 1));
-    const outcomes = await linkTo(bank.url).submit(commands);
+    const outcomes = await linkTo(bank.url).submit(commands, LIMIT());
     expect(submit.mock.calls.length).toBe(2);
     expect(
       outcomes.map(({ outcome }) => {
@@ -58,9 +61,15 @@ describe("the commands of a branch", () => {
     });
     const commands = Array.from({ length: 101 }, () => deposits(account, GROUP_ITEMS_MAX));
     const link = linkTo(bank.url);
-    expect(await refusalOf(link.submit(commands))).toMatchObject({ reason: "OVERLOADED", outcome: "OUTCOME_UNKNOWN" });
+    expect(await refusalOf(link.submit(commands, LIMIT()))).toMatchObject({
+      reason: "OVERLOADED",
+      outcome: "OUTCOME_UNKNOWN",
+    });
     calls = 1;
-    expect(await refusalOf(link.submit(commands))).toMatchObject({ reason: "OVERLOADED", outcome: "NOT_APPLIED" });
+    expect(await refusalOf(link.submit(commands, LIMIT()))).toMatchObject({
+      reason: "OVERLOADED",
+      outcome: "NOT_APPLIED",
+    });
     expect(await clientOf(bank.url).balance(account)).toBe(10_000n);
   });
 });
@@ -71,21 +80,22 @@ describe("journal time", () => {
     const branch = await startFollowing(bank.url, [1]);
     const [link, replica] = [linkTo(bank.url), branch.replica()];
     const now = Date.now();
-    const signal = AbortSignal.timeout(10_000);
-    const position = await link.passTime(now, signal);
+    const limit = LIMIT();
+    const { signal } = limit;
+    const position = await link.passTime(now, limit);
     expect(position).toBeLessThanOrEqual(bank.replica.committedPosition);
     expect(bank.replica.ledger.timeMs).toBeGreaterThan(now);
     // Once it is past, nothing has to be written for it.
     const end = bank.replica.committedPosition;
-    await link.passTime(now, signal);
-    await link.passTime(0, signal);
+    await link.passTime(now, limit);
+    await link.passTime(0, limit);
     expect(bank.replica.committedPosition).toBe(end);
     const moment = Date.now();
     expect(await replica.passTime(moment, signal)).toBeLessThanOrEqual(replica.appliedPosition);
     expect(replica.ledger.timeMs).toBeGreaterThan(moment);
     const future = Date.now() + 3_600_000;
     const refused = { reason: "TIME_IN_FUTURE", outcome: "NOT_APPLIED" };
-    expect(await refusalOf(link.passTime(future, signal))).toMatchObject(refused);
+    expect(await refusalOf(link.passTime(future, limit))).toMatchObject(refused);
     expect(await refusalOf(replica.passTime(future, signal))).toMatchObject(refused);
     const { replication } = clientOf(bank.url);
     expect(await reasonOf(replication.passTime({ timeMs: 2n ** 60n }))).toBe("INVALID_REQUEST");

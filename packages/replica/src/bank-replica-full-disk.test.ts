@@ -28,7 +28,14 @@ describe("a bank that starts on a full disk", () => {
   it("serves local reads, says why it serves nothing else, and resumes by itself once there is room", async () => {
     const { bank, platform, faulty, committedPosition, fatal } = await openOnFullDisk();
     const local = await bank.read({ mode: "local" }, balance);
-    expect(local).toEqual({ value: 500n, position: committedPosition, stalenessMs: undefined, session: undefined });
+    expect(local).toEqual({
+      value: 500n,
+      position: committedPosition,
+      stalenessMs: undefined,
+      session: undefined,
+      connected: false,
+      epoch: 1,
+    });
     const reason = { refusal: { reason: "NOT_READY", outcome: "NOT_APPLIED" } };
     await expect(bank.read({ mode: "linearizable" }, balance)).rejects.toMatchObject(reason);
     await expect(bank.submit([request(3, deposit("1", 1n))])).rejects.toMatchObject(reason);

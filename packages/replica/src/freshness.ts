@@ -2,7 +2,7 @@ import { bytesEqual, type EpochEntry, type Position } from "@bank/core";
 import type { Platform } from "./platform.ts";
 import type { ReadIndex } from "./read-gate.ts";
 
-/** Answers whose position is not applied yet that are remembered; of more, every other one is forgotten. */
+/** Answers whose position is not applied yet that are remembered; of more, the least telling are forgotten. */
 const ANSWERS_MAX = 16;
 /**
  * A machine that sleeps may stop its monotonic clock, and its wall clock then jumps. Clocks that moved apart by more
@@ -69,9 +69,7 @@ export class Freshness {
     // Of two with one position the later says more.
     if (this.answers.at(-1)?.position === position) this.answers.pop();
     this.answers.push({ position, epochId, sent });
-    // The first is applied first, and the last says most.
-    const last = this.answers.length - 1;
-    if (last >= ANSWERS_MAX) this.answers = this.answers.filter((_, i) => i % 2 === 0 || i === last);
+    if (this.answers.length > ANSWERS_MAX) this.answers.splice(leastTelling(this.answers), 1);
     this.meet(index, sent);
     return index;
   }
@@ -113,6 +111,17 @@ export class Freshness {
     const { sent, connectedMs } = this.contact;
     return (elapsedMs(sent, momentOf(this.clocks)) ?? connectedMs) < connectedMs;
   }
+}
+
+/**
+ * The answer that can be missed most easily: the one between two that were asked for shortly after one another. The first,
+ * which is applied first, and the last, which says most, stay.
+ */
+function leastTelling(answers: readonly Answer[]): number {
+  const gapMs = (i: number) => (answers[i + 1]?.sent.monotonicMs ?? 0) - (answers[i - 1]?.sent.monotonicMs ?? 0);
+  let least = 1;
+  for (let i = 2; i < answers.length - 1; i++) if (gapMs(i) < gapMs(least)) least = i;
+  return least;
 }
 
 function knows(epochs: readonly EpochEntry[], epochId: Uint8Array): boolean {

@@ -126,3 +126,51 @@ describe("a question that fails", () => {
     expect((await gate.readIndex()).position).toBe(1);
   });
 });
+
+describe("those who wait", () => {
+  it("can be told that nobody answers, also those whose question was not sent yet; later ones ask anew", async () => {
+    const bank = new SlowBank();
+    const gate = new ReadGate(bank.ask);
+    const asked = watch(gate.readIndex());
+    await until(() => bank.questions.length === 1);
+    const waiting = watch(gate.readIndex());
+    gate.fail(new Error("the link is lost"));
+    await until(() => asked.state === "rejected" && waiting.state === "rejected");
+    expect([asked.reason, waiting.reason]).toEqual(Array(2).fill(new Error("the link is lost")));
+    const later = watch(gate.readIndex());
+    bank.position = 7;
+    bank.questions[0]!.fail(new Error("too late"));
+    await until(() => bank.questions.length === 2);
+    bank.questions[1]!.answer();
+    await until(() => later.state === "fulfilled");
+    expect(position(later)).toBe(7);
+    expect(gate.questions).toBe(2);
+  });
+
+  it("expire by when the first of them came, whether their question was sent or not", async () => {
+    const bank = new SlowBank();
+    let nowMs = 0;
+    const gate = new ReadGate(bank.ask, () => nowMs);
+    const reason = () => new Error("slow");
+    const first = watch(gate.readIndex());
+    await until(() => bank.questions.length === 1);
+    nowMs = 100;
+    const second = watch(gate.readIndex());
+    gate.expire(-1, reason);
+    await rest();
+    expect([first.state, second.state]).toEqual(["pending", "pending"]);
+    gate.expire(99, reason);
+    await until(() => first.state === "rejected");
+    expect(second.state).toBe("pending");
+    gate.expire(100, reason);
+    await until(() => second.state === "rejected");
+    // The question under way still ends by itself, and nobody is left for another.
+    bank.questions[0]!.answer();
+    await rest();
+    expect(gate.questions).toBe(1);
+    const third = watch(gate.readIndex());
+    await until(() => bank.questions.length === 2);
+    bank.questions[1]!.answer();
+    await until(() => third.state === "fulfilled");
+  });
+});
