@@ -2,6 +2,8 @@ import {
   acceptLoss,
   describeRecovery,
   healFrom,
+  promote,
+  resume,
   SNAPSHOT_EVERY_RECORDS,
   startBank,
   textLog,
@@ -20,6 +22,7 @@ import {
   wholeNumber,
 } from "@bank/node/app";
 import { type Command, Option } from "commander";
+import { describePromotion } from "./describe-promotion.ts";
 
 interface BankFlags {
   readonly listen: string;
@@ -78,7 +81,38 @@ export function program(): Command {
     .command("accept-loss")
     .description("give lost records up for ever: export what branches still hold, and begin a new epoch")
     .action(() => giveUp(command.opts<BankFlags>()));
+  command
+    .command("promote")
+    .description("make the journal of a stopped branch the bank's: --data is the branch's data folder")
+    .option("--old-bank-is-stopped", "your word that the old bank runs nowhere and never will")
+    .option("--accept-loss", "give up what only the old bank has, or copies that do not answer")
+    .option("--even-though-behind", "go on although another branch holds more")
+    .addOption(
+      new Option(
+        "--member <url>",
+        "where a copy that counts can be reached, besides its address in the journal; repeatable",
+      )
+        .argParser(serverUrls)
+        .default([]),
+    )
+    .action((flags: PromoteFlags) => promoteBranch(command, flags));
+  command
+    .command("resume")
+    .description("let a bank start again that was stopped by word of a newer one, where there is none")
+    .requiredOption("--there-is-no-newer-bank", "your word that no other bank has taken its place")
+    .action(() => resumeBank(command.opts<BankFlags>()));
   return command;
+}
+
+interface PromoteFlags {
+  readonly oldBankIsStopped?: true;
+  readonly acceptLoss?: true;
+  readonly evenThoughBehind?: true;
+  readonly member: readonly string[];
+}
+
+function serverUrls(text: string, before: readonly string[]): readonly string[] {
+  return [...before, serverUrlFlag(text)];
 }
 
 async function serveBank(command: Command): Promise<void> {
@@ -134,6 +168,32 @@ async function giveUp(flags: BankFlags): Promise<void> {
   });
 }
 
+async function promoteBranch(command: Command, flags: PromoteFlags): Promise<void> {
+  // The folder that would be meant is the bank's own.
+  if (command.getOptionValueSource("data") === "default")
+    return command.error("error: say with --data which branch's data folder", { exitCode: EXIT_WRONG_FLAGS });
+  const { data: dataDir } = command.opts<BankFlags>();
+  await operate(async () => {
+    const promoted = await promote({
+      dataDir,
+      ...storeOf(command.opts<BankFlags>()),
+      memberUrls: flags.member,
+      oldBankIsStopped: flags.oldBankIsStopped === true,
+      acceptLoss: flags.acceptLoss === true,
+      evenThoughBehind: flags.evenThoughBehind === true,
+      log: textLog,
+    });
+    return describePromotion(promoted, dataDir);
+  });
+}
+
+async function resumeBank(flags: BankFlags): Promise<void> {
+  await operate(async () => {
+    const { position, epoch } = await resume({ dataDir: flags.data, ...storeOf(flags), log: textLog });
+    return `Epoch ${epoch} begins behind position ${position}. Start the bank as usual.`;
+  });
+}
+
 async function operate(action: () => Promise<string>): Promise<void> {
   try {
     process.stdout.write(`${await action()}\n`);
@@ -143,6 +203,6 @@ async function operate(action: () => Promise<string>): Promise<void> {
   }
 }
 
-function storeOf({ store }: BankFlags): { store?: string } {
+function storeOf({ store }: Pick<BankFlags, "store">): { store?: string } {
   return store === undefined ? {} : { store };
 }

@@ -7,7 +7,10 @@ export { WITNESS_TIMEOUT_MS } from "./ask-witnesses.ts";
 export type { HistoryStart } from "./history-wiring.ts";
 export { silentLog, textLog } from "./log.ts";
 export { nodePlatform, sha256 } from "./platform.ts";
+export { type Promoted, type PromoteOptions, promote } from "./promote.ts";
+export { describeOther, PromotionRefusedError } from "./promotion-refused-error.ts";
 export { type AcceptedLoss, acceptLoss, type Healed, healFrom, type LossOptions } from "./recover-loss.ts";
+export { type Resumed, resume } from "./resume.ts";
 export {
   type BankServerOptions,
   describeRecovery,
@@ -17,3 +20,4 @@ export {
 } from "./start-bank.ts";
 export { type BranchServerOptions, type RunningBranches, startBranch } from "./start-branch.ts";
 export { type ClusterOptions, type RunningCluster, startCluster } from "./start-cluster.ts";
+export { SupersededError } from "./superseded-file.ts";

@@ -101,7 +101,8 @@ async function begin(candidate: OpenCandidate, options: PromoteOptions): Promise
   // Copies that gave no promise may never be there again, and no write would count without them.
   const remaining = quorum === undefined ? withoutCopies(replay) : withoutPromoted(replay, copyId);
   new PromotionFile(options.dataDir).write({ epoch, from: copyId, store: storeUrl });
-  await writeEpoch(store, replay, platform, { number: epoch, promotedFrom: copyId }, countedAnew(remaining));
+  const begun = { number: epoch, lossAccepted: true, promotedFrom: copyId };
+  await writeEpoch(store, replay, platform, begun, countedAnew(remaining));
   forgetCopyId(candidate.folder);
   await writeAnchor(replay, options);
   const { copies, members } = ledger.durability;

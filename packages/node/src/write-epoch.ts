@@ -9,6 +9,8 @@ const ORIGIN_LEVEL = 3;
 /** How an operator begins an epoch. */
 export interface EpochBegun {
   readonly number: number;
+  /** Whatever others hold behind the end of this journal is given up. */
+  readonly lossAccepted: boolean;
   /** 16 bytes: copy id of the branch whose journal becomes the bank's; undefined for none. */
   readonly promotedFrom?: Uint8Array | undefined;
 }
@@ -17,16 +19,16 @@ export interface EpochBegun {
 export const SYSTEM_ACTED = { principal: SYSTEM_PRINCIPAL, branch: 0, request: undefined } as const;
 
 /**
- * Begins an epoch in a store that no server uses, which leaves behind whatever others hold behind the end of this journal:
- * its record and `behind` it further ones, each as a batch of its own, all durable when this resolves. Every batch says that
- * what comes before it is committed, by the operator's word: no copy is asked to acknowledge it. The next start asks.
+ * Begins an epoch in a store that no server uses: its record and `behind` it further ones, each as a batch of its own, all
+ * durable when this resolves. Every batch says that what comes before it is committed, by the operator's word: no copy is
+ * asked to acknowledge it. The next start asks.
  * Rejects as `JournalStore.append`.
  */
 export async function writeEpoch(
   store: JournalStore,
   replay: Replay,
   platform: Platform,
-  { number, promotedFrom }: EpochBegun,
+  { number, lossAccepted, promotedFrom }: EpochBegun,
   behind: readonly LedgerRecord[] = [],
 ): Promise<void> {
   const { ledger, bankId } = replay;
@@ -38,7 +40,7 @@ export async function writeEpoch(
     number,
     id: epochId,
     bankId,
-    lossAccepted: true,
+    lossAccepted,
     ...(tellsOrigin ? { promotedFrom } : {}),
   };
   const batches: StoredBatch[] = [];

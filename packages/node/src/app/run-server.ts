@@ -1,6 +1,7 @@
 import { errorText, LossDetectedError } from "@bank/replica";
 import { StoreLockedError } from "@bank/store";
 import { urlOf } from "../ask-branches.ts";
+import { SupersededError } from "../superseded-file.ts";
 
 /** Something that was started and can be stopped. */
 export interface Stoppable {
@@ -9,11 +10,13 @@ export interface Stoppable {
 
 /** The bank's journal contradicts a witness. */
 export const EXIT_LOSS_DETECTED = 4;
+/** Another bank has taken the place of this one. */
+export const EXIT_SUPERSEDED = 5;
 
 /**
  * Runs a server until it is told to stop: by SIGINT or SIGTERM, or by the end of the parent that started it with an IPC
  * channel. A second signal stops it at once. Exits with 0 after a clean stop, with 1 if it failed, with
- * `EXIT_LOSS_DETECTED` when records are missing.
+ * `EXIT_LOSS_DETECTED` when records are missing, with `EXIT_SUPERSEDED` when the bank was replaced.
  *
  * @param start is given a function to call when the server cannot go on.
  */
@@ -30,7 +33,7 @@ export async function runServer(start: (onFatal: (error: unknown) => void) => Pr
   process.once("disconnect", () => stop(0));
   const starting = start(() => stop(1)).catch((error: unknown) => {
     process.stderr.write(`${startFailure(error)}\n`);
-    process.exit(error instanceof LossDetectedError ? EXIT_LOSS_DETECTED : 1);
+    process.exit(exitCodeOf(error));
   });
   const server = await Promise.race([starting, stopped]);
   // A start can take for ever, waiting for witnesses. Nothing was answered yet: it may end as by a crash.
@@ -40,15 +43,33 @@ export async function runServer(start: (onFatal: (error: unknown) => void) => Pr
   process.exit(code);
 }
 
+function exitCodeOf(error: unknown): number {
+  if (error instanceof LossDetectedError) return EXIT_LOSS_DETECTED;
+  return error instanceof SupersededError ? EXIT_SUPERSEDED : 1;
+}
+
 /** What the operator is told about a start that failed. */
 export function startFailure(error: unknown): string {
   if (error instanceof LossDetectedError) return lossMessage(error);
+  if (error instanceof SupersededError) return supersededMessage(error);
   if (error instanceof StoreLockedError) return error.message;
   const { code, address, port } = error as NodeJS.ErrnoException & { address?: string; port?: number };
   if (code === "EADDRINUSE")
     return `${address}:${port} is taken: another server listens there. Stop it, or use --listen with another port.`;
   if (code === "EACCES" && port !== undefined) return `${address}:${port} may not be used by this user.`;
   return `cannot start: ${errorText(error)}`;
+}
+
+function supersededMessage(error: SupersededError): string {
+  return [
+    "The bank does not start: it was replaced.",
+    error.message,
+    "Ways on:",
+    "  branch-replica                 start a branch in its place, with a new data folder, that follows the new bank",
+    "  bank-server heal --from URL    if it was not replaced, but its own disk went back: takes its records from a branch",
+    "  bank-server resume             if it was not replaced at all, and whoever said so was wrong",
+    "Nothing was changed.",
+  ].join("\n");
 }
 
 function lossMessage(error: LossDetectedError): string {
