@@ -10,6 +10,7 @@ import type {
   Propagation,
   PropagationAsked,
   ReadIndex,
+  SnapshotPart,
 } from "@bank/replica";
 import {
   connectToServer,
@@ -55,11 +56,6 @@ export interface FollowerSelf {
   /** The highest epoch that it knows, told with every call; undefined for none. */
   epoch(): EpochTold | undefined;
 }
-
-/** A piece of a snapshot on its way. */
-export type SnapshotPart =
-  | { readonly kind: "header"; readonly header: Uint8Array }
-  | { readonly kind: "page"; readonly page: Uint8Array };
 
 /** The bank, or a branch, as those who follow it reach it. */
 export class RemoteJournal implements BankLink<ForwardedCommand, ForwardedOutcome> {
@@ -132,10 +128,19 @@ export class RemoteJournal implements BankLink<ForwardedCommand, ForwardedOutcom
     }
   }
 
-  async awaitPropagation(position: Position, asked: PropagationAsked, signal: AbortSignal): Promise<Propagation> {
+  /** Tells of the members, and asks nothing. Rejects where the server is of the release before this one. */
+  async report(members: readonly MemberReport[], signal: AbortSignal): Promise<void> {
+    await this.journal.probe({ members: members.map(reportMessage), reportsOnly: true }, { signal });
+  }
+
+  async awaitPropagation(
+    position: Position,
+    asked: PropagationAsked,
+    { signal, timeoutMs }: CallLimit,
+  ): Promise<Propagation> {
     const { propagation } = await this.replication.awaitPropagation(
       { position: BigInt(position), mode: propagationMode(asked), copies: asked.mode === "quorum" ? asked.copies : 0 },
-      { signal },
+      { signal, ...(timeoutMs === undefined ? {} : { timeoutMs }) },
     );
     if (propagation === undefined) throw new ConnectError("the bank did not say how far it has spread", Code.Internal);
     return propagationFrom(propagation);
@@ -259,13 +264,15 @@ export class RemoteJournal implements BankLink<ForwardedCommand, ForwardedOutcom
       { signal },
     );
     let bankId: Uint8Array | undefined;
-    for await (const { frame, chainHash, committedPosition, bankId: told } of stream) {
+    for await (const { frame, chainHash, committedPosition, reportPosition, echo, bankId: told } of stream) {
       bankId ??= told;
       if (bankId.length !== 16) throw new ConnectError("the journal's stream does not say whose it is", Code.Internal);
       const header = frame.length === 0 ? undefined : decodeHeader(frame);
       yield {
         bankId,
         committedPosition: Number(committedPosition),
+        reportPosition: Number(reportPosition),
+        echo: Number(echo),
         received: header === undefined ? undefined : { frame, chainHash },
         lastPosition: header === undefined ? 0 : header.firstPosition + header.count - 1,
       };

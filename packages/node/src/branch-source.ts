@@ -1,5 +1,7 @@
-import { RefusalError } from "@bank/core";
+import { type Position, RefusalError } from "@bank/core";
+import type { SnapshotPart } from "@bank/replica";
 import type { Branch } from "./branch-teller.ts";
+import type { ServedStore } from "./services/journal-parts.ts";
 import type { JournalSource } from "./services/journal-service.ts";
 
 export interface BranchSourceOptions {
@@ -8,10 +10,13 @@ export interface BranchSourceOptions {
   readonly copyId: Uint8Array;
   /** The branches that the server hosts, for people. */
   readonly hosted: string;
+  readonly store: ServedStore;
+  /** A snapshot of whom this branch follows. */
+  readonly passOnSnapshot: (after: Position, signal: AbortSignal) => AsyncIterable<SnapshotPart>;
 }
 
 /** A branch's own copy as a journal. It shows what is on its disk. Throws: `RefusalError` NOT_READY. */
-export function branchSource({ replica, copyId, hosted }: BranchSourceOptions): JournalSource {
+export function branchSource({ replica, copyId, hosted, store, passOnSnapshot }: BranchSourceOptions): JournalSource {
   const { bankId } = replica;
   if (bankId === undefined) throw new RefusalError("NOT_READY", { problem: "this branch has never reached its bank" });
   return {
@@ -20,14 +25,15 @@ export function branchSource({ replica, copyId, hosted }: BranchSourceOptions): 
     hosted,
     isBank: false,
     feed: replica.feed,
+    store,
+    rootPosition: replica.ledger.root?.position,
+    passOnSnapshot,
     epochs: replica.ledger.epochs,
     formatLevel: replica.ledger.formatLevel,
-    get committedPosition() {
-      return replica.savedPosition;
-    },
     head: async (at) =>
       replica.savedPosition === 0 ? { position: 0, chainHash: undefined, epochId: undefined } : replica.head(at),
-    probe: () => replica.readIndex(),
+    probe: (members) => replica.probe(members),
+    report: (members) => replica.hear(members),
     reportDivergence: () => {
       // A branch decides nothing: the follower is told, and the bank will see for itself.
     },

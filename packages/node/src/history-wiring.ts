@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { History, type HistoryJournal } from "@bank/history";
-import type { BankReplica, Platform } from "@bank/replica";
+import type { BackFill, BankReplica, Platform } from "@bank/replica";
 import type { Branch } from "./branch-teller.ts";
 
 /** When a server's history begins to be kept: from its start on, or once somebody asks for it. */
@@ -25,16 +25,29 @@ export function bankHistory(replica: BankReplica, place: HistoryPlace): History 
   });
 }
 
-/** The history of a branch's own copy: of what is on its disk. */
-export function branchHistory(replica: Branch, place: HistoryPlace): History {
+/**
+ * The history of a branch's own copy: of what is on its disk, and committed. It begins with the first record of the journal.
+ *
+ * @param backFill fetches what is missing; undefined where the journal is whole.
+ */
+export function branchHistory(replica: Branch, backFill: BackFill | undefined, place: HistoryPlace): History {
   return openHistory(place, {
     get position() {
-      return replica.savedPosition;
+      return backFill?.gap === undefined ? replica.feed.committedPosition : 0;
     },
-    follow: (after, signal) => replica.feed.follow(after, signal),
-    head: (at) => replica.head(at),
+    async *follow(after, signal) {
+      await backFill?.whenWhole(signal);
+      yield* replica.feed.follow(after, signal);
+    },
+    head: async (at) => {
+      await backFill?.whenWhole(NEVER);
+      return replica.head(at);
+    },
   });
 }
+
+/** It is closed before the history is, and then nobody waits for it. */
+const NEVER = new AbortController().signal;
 
 function openHistory({ dataDir, inMemory, start, platform }: HistoryPlace, journal: HistoryJournal): History {
   return new History({ journal, file: inMemory ? undefined : join(dataDir, "history.db"), start, platform });

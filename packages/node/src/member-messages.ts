@@ -11,6 +11,8 @@ export function reportMessage(report: MemberReport): ReportMessage {
     appliedPosition: BigInt(report.appliedPosition),
     durablePosition: BigInt(report.durablePosition),
     echo: BigInt(report.echo),
+    run: BigInt(report.run),
+    sequence: BigInt(report.sequence),
     ...(historyPosition === undefined ? {} : { historyPosition: BigInt(historyPosition) }),
     ...(stalenessMs === undefined ? {} : { stalenessMs: BigInt(Math.ceil(stalenessMs)) }),
   });
@@ -18,7 +20,7 @@ export function reportMessage(report: MemberReport): ReportMessage {
 
 /** A report as it came over the wire. */
 export function reportFrom(message: ReportMessage): MemberReport {
-  const { copyId, branches, follows, digest, formatLevel, epochId, followers, upstream } = message;
+  const { copyId, branches, follows, digest, formatLevel, epochId, followers, upstream, joined } = message;
   return {
     copyId,
     branches,
@@ -33,5 +35,8 @@ export function reportFrom(message: ReportMessage): MemberReport {
     historyPosition: message.historyPosition === undefined ? undefined : Number(message.historyPosition),
     upstream,
     stalenessMs: message.stalenessMs === undefined ? undefined : Number(message.stalenessMs),
+    run: Number(message.run),
+    sequence: Number(message.sequence),
+    joined,
   };
 }

@@ -270,12 +270,12 @@ describe("a branch that is asked what became of a request", () => {
   it("answers from a state that is as new as it is asked for, and says of which position", async () => {
     const bank = await startTestBank();
     const { feed } = bank.replica;
-    const follow = feed.follow.bind(feed);
+    const messages = feed.messages.bind(feed);
     let passed = Promise.resolve();
-    vi.spyOn(feed, "follow").mockImplementation(async function* (after, signal) {
-      for await (const batch of follow(after, signal)) {
+    vi.spyOn(feed, "messages").mockImplementation(async function* (after, signal) {
+      for await (const message of messages(after, signal)) {
         await passed;
-        yield batch;
+        yield message;
       }
     });
     const branch = await startFollowing(bank.url, [1]);

@@ -98,11 +98,11 @@ export function clientOf(url: string): ServerClient {
  * @param turns of the event loop that the next batch of a stream waits.
  */
 export function slowStreams({ replica: { feed } }: RunningBank, turns: () => number): void {
-  const follow = feed.follow.bind(feed);
-  vi.spyOn(feed, "follow").mockImplementation(async function* (after, signal) {
-    for await (const batch of follow(after, signal)) {
+  const messages = feed.messages.bind(feed);
+  vi.spyOn(feed, "messages").mockImplementation(async function* (after, signal) {
+    for await (const message of messages(after, signal)) {
       await rest(turns());
-      yield batch;
+      yield message;
     }
   });
 }

@@ -107,7 +107,7 @@ export async function startBank(options: BankServerOptions): Promise<RunningBank
     const lossCheck = new LossCheck({ replica, store, platform, log });
     const twins = new TwinWatch(platform, log);
     const guard = new EpochGuard({ replica, file: superseded, log });
-    const serving = await listen({ replica, history, lossCheck, guard, copyId, twins, log }, options);
+    const serving = await listen({ replica, history, store, lossCheck, guard, copyId, twins, log }, options);
     return running(replica, serving, [history, replica, ...(anchor === undefined ? [] : [anchor])]);
   } catch (error) {
     await anchor?.close();
@@ -151,6 +151,7 @@ function running(
 interface BankParts {
   readonly replica: BankReplica;
   readonly history: History;
+  readonly store: JournalStore;
   readonly lossCheck: LossCheck;
   readonly guard: EpochGuard;
   readonly copyId: Uint8Array;
@@ -190,28 +191,32 @@ function listen(parts: BankParts, options: BankServerOptions): Promise<Serving> 
   });
 }
 
-function bankSource({ replica, lossCheck, copyId, twins }: BankParts): JournalSource {
+function bankSource({ replica, store, lossCheck, copyId, twins }: BankParts): JournalSource {
   return {
     bankId: replica.bankId,
     copyId,
     hosted: "0",
     isBank: true,
     feed: replica.feed,
+    store,
+    get rootPosition() {
+      return replica.ledger.root?.position;
+    },
+    passOnSnapshot: undefined,
     get formatLevel() {
       return replica.ledger.formatLevel;
     },
     get epochs() {
       return replica.ledger.epochs;
     },
-    get committedPosition() {
-      return replica.committedPosition;
-    },
     head: async (at) => {
-      // Whoever asks relies on it that nothing newer is committed: a bank that failed cannot know that.
-      replica.readIndex();
+      // Whoever asks relies on it that nothing newer is committed: a bank that failed cannot know that. One that waits for
+      // copies to have the record of its epoch can only be followed, and must be.
+      if (!replica.isAwaitingCopies) replica.readIndex();
       return replica.head(at);
     },
     probe: (members, signal) => replica.probe(members, signal),
+    report: (members) => replica.hear(members),
     reportDivergence: (follower) => lossCheck.start(follower),
     hear: (asker) => twins.hear(asker),
   };

@@ -1,12 +1,25 @@
 import { mkdirSync } from "node:fs";
-import { rename } from "node:fs/promises";
-import type { BranchNumber } from "@bank/core";
+import { readdir, rename } from "node:fs/promises";
+import { basename, dirname } from "node:path";
+import { type BranchNumber, bytesEqual, InvariantError, type Position } from "@bank/core";
 import type { History } from "@bank/history";
+import { DigestMismatchError } from "@bank/journal";
 import { JournalService, ReplicationService } from "@bank/proto";
-import { BranchReplica, errorText, type Log, type Platform } from "@bank/replica";
+import {
+  BackFill,
+  BranchReplica,
+  errorText,
+  FalseSnapshotError,
+  type Log,
+  type OpenJournal,
+  type Platform,
+  SEED_COSTS,
+  type SeedCosts,
+  seed,
+} from "@bank/replica";
 import { type EpochTold, epochInterceptor, type Serving, SUBMIT_BYTES_MAX, serve } from "@bank/rpc";
-import { type JournalStore, openStore } from "@bank/store";
-import { RemoteJournal } from "./bank-link.ts";
+import { CorruptStoreError, type JournalStore, openStore, type StoreGap } from "@bank/store";
+import { type RemoteHead, RemoteJournal } from "./bank-link.ts";
 import { branchSource } from "./branch-source.ts";
 import { type Branch, type BranchHost, BranchTeller } from "./branch-teller.ts";
 import { copyIdOfStore, journalFolder } from "./copy-id.ts";
@@ -26,6 +39,14 @@ import { tellerServices } from "./services/teller-services.ts";
 import { SNAPSHOT_EVERY_RECORDS } from "./start-bank.ts";
 import { UpstreamLink } from "./upstream-link.ts";
 
+/** So many failures to begin from a snapshot, and the journal is replayed instead. */
+const FAILED_SEEDS_MAX = 3;
+const NO_HASH = new Uint8Array(0);
+/** A copy that is damaged again within this time is not begun anew. */
+const DAMAGED_AGAIN_MS = 60 * 60_000;
+/** Name of a damaged copy's folder, behind that of the journal; then the time, Unix milliseconds. */
+const DAMAGED = "damaged-";
+
 export interface BranchServerOptions {
   /** The branches that this process hosts: each listens on its own port, all share one copy of the journal. */
   readonly branches: readonly { readonly number: BranchNumber; readonly port: number; readonly name?: string }[];
@@ -39,6 +60,8 @@ export interface BranchServerOptions {
   /** A store URL; `sqlite:` in the data folder where it is not said. */
   readonly store?: string;
   readonly snapshotEveryRecords?: number;
+  /** When a copy begins from a snapshot; as measured where it is not said. */
+  readonly seedCosts?: SeedCosts;
   /** When the accounts' history begins to be kept; "eager" where it is not said. */
   readonly history?: HistoryStart;
   readonly log?: Log;
@@ -88,7 +111,11 @@ class BranchServer implements RunningBranches, BranchHost {
   private readonly serving: Serving[] = [];
   private current: Branch | undefined;
   private currentHistory: History | undefined;
-  private reseeding: Promise<void> | undefined;
+  private replacing: Promise<void> | undefined;
+  private store: JournalStore;
+  private backFill: BackFill | undefined;
+  private failedSeeds = 0;
+  private damagedMs: number[] = [];
   private closing: Promise<void> | undefined;
 
   constructor(options: BranchServerOptions) {
@@ -103,17 +130,25 @@ class BranchServer implements RunningBranches, BranchHost {
     this.link = new UpstreamLink({
       upstreams: urls.map((url) => new RemoteJournal(url, `branch ${this.hostedText}`, self)),
       platform: this.platform,
-      members: () => (this.current === undefined ? [] : [this.current.report()]),
+      members: () => (this.current === undefined ? [] : this.current.reports()),
       epochs: () => (this.current?.bankId === undefined ? [] : this.current.ledger.epochs),
       known: this.known,
+      beforeFollowing: (upstream, from, target, signal) => this.beginFromSnapshot(upstream, from, target, signal),
     });
+    this.store = openStore(this.storeUrl());
     this.registration = new Registration(this.link, this.platform);
   }
 
   async start(): Promise<void> {
     mkdirSync(this.options.dataDir, { recursive: true, mode: 0o700 });
     new PromotionFile(this.options.dataDir).refuseBranch();
-    await this.openCopy();
+    try {
+      await this.openCopy();
+    } catch (error) {
+      if (!(error instanceof CorruptStoreError)) throw error;
+      await this.putAsideDamaged(error);
+      await this.openCopy();
+    }
     try {
       for (const branch of this.options.branches) this.serving.push(await this.listen(branch.number, branch.port));
     } catch (error) {
@@ -158,9 +193,8 @@ class BranchServer implements RunningBranches, BranchHost {
   private async closeAll(): Promise<void> {
     this.registration.close();
     await Promise.all(this.serving.map((serving) => serving.close()));
-    await this.reseeding;
-    await this.currentHistory?.close();
-    await this.current?.close();
+    await this.replacing;
+    await this.closeCopy();
     this.link.close();
   }
 
@@ -170,8 +204,80 @@ class BranchServer implements RunningBranches, BranchHost {
     const replica = await this.openReplica();
     const { dataDir, history: start = "eager" } = this.options;
     const inMemory = /^memory:/i.test(this.storeUrl());
-    this.currentHistory = branchHistory(replica, { dataDir, inMemory, start, platform: this.platform });
+    this.backFill = await this.newBackFill(replica);
+    this.currentHistory = branchHistory(replica, this.backFill, { dataDir, inMemory, start, platform: this.platform });
     this.current = replica;
+    this.backFill?.start();
+  }
+
+  private async closeCopy(): Promise<void> {
+    // First: the history may wait for what it fetches.
+    await this.backFill?.close();
+    await this.currentHistory?.close();
+    await this.current?.close();
+  }
+
+  /** What fetches the past of a copy that began from a snapshot; undefined where the journal is whole. */
+  private async newBackFill({ bankId }: Branch): Promise<BackFill | undefined> {
+    const { store, platform } = this;
+    const gap = await store.gap();
+    if (gap === undefined || bankId === undefined) return undefined;
+    return new BackFill(
+      {
+        store,
+        bankId,
+        platform,
+        fetch: (after, last, signal) => this.link.current.fetchBatches(bankId, after, last, signal),
+        onFalse: (error) => {
+          const problem = errorText(error);
+          this.log.error("the journal before the snapshot does not lead to it: one of the two is false", { problem });
+          this.options.onFatal?.(error);
+        },
+      },
+      gap,
+    );
+  }
+
+  get gap(): StoreGap | undefined {
+    return this.backFill?.gap;
+  }
+
+  /**
+   * Lets a copy that lacks much go on from a snapshot: then it is opened anew. Rejects once it has done so, and where it is
+   * to be tried again.
+   */
+  private async beginFromSnapshot(
+    upstream: RemoteJournal,
+    from: Parameters<OpenJournal>[0],
+    { bankId, position: target }: RemoteHead,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { store, platform, log } = this;
+    const costs = this.options.seedCosts ?? SEED_COSTS;
+    const { position } = from;
+    if (target - position < costs.recordsMin || this.replica().savedPosition !== position) return;
+    // One whose journal differs must be told so, and not get another.
+    if (from.bankId !== undefined && !bytesEqual(from.bankId, bankId)) return;
+    try {
+      if ((await store.gap()) !== undefined) return;
+      if (position > 0 && !bytesEqual((await upstream.chainHashAt(position, signal)) ?? NO_HASH, from.chainHash))
+        return;
+      const seeded = await seed(store, upstream, { bankId, position, target }, { platform, costs, signal });
+      if (seeded === undefined) return;
+      const { elapsedMs, pages } = seeded;
+      log.info("goes on from a snapshot", { position: seeded.position, pages, ms: Math.round(elapsedMs) });
+    } catch (error) {
+      if (signal.aborted) throw error;
+      if (RemoteJournal.isWithoutSnapshot(error)) return;
+      this.failedSeeds++;
+      const isFalse = error instanceof FalseSnapshotError;
+      log[isFalse ? "error" : "warn"]("cannot begin from a snapshot", { url: upstream.url, problem: errorText(error) });
+      if (!isFalse && this.failedSeeds % FAILED_SEEDS_MAX === 0) return;
+      throw error;
+    }
+    this.failedSeeds = 0;
+    this.replaceCopy(async () => undefined);
+    throw new Error("it goes on from a snapshot: the copy is opened anew");
   }
 
   private openReplica(): Promise<Branch> {
@@ -180,7 +286,7 @@ class BranchServer implements RunningBranches, BranchHost {
       branchNumbers: [...this.hosted],
       copyId: this.copyId,
       upstream: this.bankUrl,
-      store: this.openStore(),
+      store: this.store,
       platform,
       link: {
         openJournal: link.openJournal,
@@ -189,7 +295,8 @@ class BranchServer implements RunningBranches, BranchHost {
           return link.isDivergence(error);
         },
         probe: (members, signal) => link.probe(members, signal),
-        awaitPropagation: (position, asked, signal) => link.awaitPropagation(position, asked, signal),
+        report: (members, signal) => link.report(members, signal),
+        awaitPropagation: (position, asked, limit) => link.awaitPropagation(position, asked, limit),
         // A caller may have left long before its commands come back.
         submit: (commands, limit) => this.underWay.during(commands, () => link.submit(commands, limit)),
         passTime: (timeMs, limit) => link.passTime(timeMs, limit),
@@ -201,7 +308,13 @@ class BranchServer implements RunningBranches, BranchHost {
         if (state === "following") this.registration.start();
         else this.registration.lost();
       },
+      // What it has beyond the last committed position never was: the same way as what an operator has given up.
+      onContradicted: () => this.reseed(),
       onFatal: (error) => {
+        if (isDamage(error)) {
+          this.replaceCopy(() => this.putAsideDamaged(error));
+          return;
+        }
         this.log.error("the branch cannot go on", { problem: errorText(error) });
         options.onFatal?.(error);
       },
@@ -209,7 +322,11 @@ class BranchServer implements RunningBranches, BranchHost {
   }
 
   private source(): JournalSource {
-    return branchSource({ replica: this.replica(), copyId: this.copyId, hosted: this.hostedText });
+    const replica = this.replica();
+    const { store, copyId, hostedText: hosted, link } = this;
+    const passOnSnapshot = (after: Position, signal: AbortSignal) =>
+      link.current.fetchSnapshot(replica.bankId, after, signal);
+    return branchSource({ replica, copyId, hosted, store, passOnSnapshot });
   }
 
   private promisingCopy(): PromisingCopy {
@@ -224,10 +341,6 @@ class BranchServer implements RunningBranches, BranchHost {
       // Whom it follows is of an older epoch, or will be found again at once.
       onPromised: () => this.link.reset(new Error("this copy has promised to wait for a newer epoch")),
     };
-  }
-
-  private openStore(): JournalStore {
-    return openStore(this.storeUrl());
   }
 
   private storeUrl(): string {
@@ -251,33 +364,63 @@ class BranchServer implements RunningBranches, BranchHost {
   }
 
   /**
-   * An operator has given up what this copy has and the bank lacks. The copy is put aside, never deleted, and a new one
-   * begins.
+   * An operator has given up what this copy has and the bank lacks, or what it has more was never committed. The copy is put
+   * aside, never deleted, and a new one begins.
    */
   private reseed(): void {
-    this.reseeding ??= this.putAside()
+    const position = this.replica().savedPosition;
+    this.replaceCopy(async () => {
+      const kept = await this.putAside(`aside-${position}-${this.platform.wallMs()}`);
+      if (kept !== undefined)
+        this.log.warn("the old journal was put aside; a new copy begins", { kept_in: kept, position });
+    });
+  }
+
+  /** Closes the copy of the moment, does what is to be done with its files, and opens what is there then. */
+  private replaceCopy(change: () => Promise<void>): void {
+    const replace = async () => {
+      await this.closeCopy();
+      await change();
+      await this.openCopy();
+      if (this.closing === undefined) this.replica().start();
+    };
+    this.replacing ??= replace()
       .catch((error: unknown) => {
-        this.log.error("the old journal could not be put aside", { problem: errorText(error) });
+        this.log.error("the copy of the journal could not be replaced", { problem: errorText(error) });
         this.options.onFatal?.(error);
       })
       .finally(() => {
-        this.reseeding = undefined;
+        this.replacing = undefined;
       });
   }
 
-  private async putAside(): Promise<void> {
-    const old = this.replica();
-    const position = old.savedPosition;
-    await this.history().close();
-    await old.close();
+  /**
+   * What is on this copy's disk, or came of it, is not what the bank's journal says. It is kept for whoever wants to know
+   * why. Rejects where that has happened a short while ago: then it would only happen again.
+   */
+  private async putAsideDamaged(error: unknown): Promise<void> {
+    const problem = errorText(error);
+    const now = this.platform.wallMs();
+    this.damagedMs = this.damagedMs.filter((ms) => now - ms < DAMAGED_AGAIN_MS);
+    const folder = journalFolder(this.storeUrl());
+    const earlier = folder === undefined ? this.damagedMs : await damagesOf(folder);
+    if (earlier.some((ms) => now - ms < DAMAGED_AGAIN_MS))
+      throw new Error(`the copy is damaged for the second time within an hour, so it is not begun anew: ${problem}`, {
+        cause: error,
+      });
+    this.damagedMs.push(now);
+    const kept = await this.putAside(`${DAMAGED}${now}`);
+    this.log.error("the copy is damaged; it was put aside, and a new one begins", { kept_in: kept ?? "-", problem });
+  }
+
+  /** Gives where it is kept; undefined for one in memory, which is gone. */
+  private async putAside(suffix: string): Promise<string | undefined> {
     const from = journalFolder(this.storeUrl());
-    if (from !== undefined) {
-      const to = `${from}.aside-${position}-${this.platform.wallMs()}`;
-      await rename(from, to);
-      this.log.warn("the old journal was put aside; a new copy begins", { kept_in: to, position });
-    }
-    await this.openCopy();
-    if (this.closing === undefined) this.replica().start();
+    this.store = openStore(this.storeUrl());
+    if (from === undefined) return undefined;
+    const to = `${from}.${suffix}`;
+    await rename(from, to);
+    return to;
   }
 
   private listen(number: BranchNumber, port: number): Promise<Serving> {
@@ -305,4 +448,19 @@ class BranchServer implements RunningBranches, BranchHost {
         this.log.info("answer could not be sent", { method, problem: errorText(error) }),
     });
   }
+}
+
+/** A state that is not what the bank says at an equal chain: rot, or a bug, in this copy's memory or on its disk. */
+function isDamage(error: unknown): boolean {
+  if (error instanceof CorruptStoreError) return true;
+  return (
+    error instanceof Error && (error.cause instanceof DigestMismatchError || error.cause instanceof InvariantError)
+  );
+}
+
+/** When copies in this folder were found damaged, Unix milliseconds. */
+async function damagesOf(folder: string): Promise<number[]> {
+  const prefix = `${basename(folder)}.${DAMAGED}`;
+  const names = await readdir(dirname(folder));
+  return names.filter((name) => name.startsWith(prefix)).map((name) => Number(name.slice(prefix.length)));
 }

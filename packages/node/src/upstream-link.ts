@@ -33,6 +33,13 @@ export interface UpstreamOptions {
   /** The table of epochs of this copy; empty before the first contact. */
   readonly epochs: () => readonly EpochEntry[];
   readonly known: KnownEpochs;
+  /** Called before a server is followed. It may throw: then it is not followed now, and nobody else is tried. */
+  readonly beforeFollowing: (
+    upstream: RemoteJournal,
+    from: Parameters<OpenJournal>[0],
+    head: RemoteHead,
+    signal: AbortSignal,
+  ) => Promise<void>;
 }
 
 /** What was found out about a server before it is followed. */
@@ -103,8 +110,12 @@ export class UpstreamLink implements BankLink<ForwardedCommand, ForwardedOutcome
     this.leaving.abort(new Error(`${this.followed.url} does not reach the bank`, { cause: error }));
   }
 
-  awaitPropagation(position: Position, asked: PropagationAsked, signal: AbortSignal): Promise<Propagation> {
-    return this.followed.awaitPropagation(position, asked, signal);
+  report(members: readonly MemberReport[], signal: AbortSignal): Promise<void> {
+    return this.followed.report(members, signal);
+  }
+
+  awaitPropagation(position: Position, asked: PropagationAsked, limit: CallLimit): Promise<Propagation> {
+    return this.followed.awaitPropagation(position, asked, limit);
   }
 
   submit(commands: readonly ForwardedCommand[], limit: CallLimit): Promise<readonly ForwardedOutcome[]> {
@@ -132,7 +143,8 @@ export class UpstreamLink implements BankLink<ForwardedCommand, ForwardedOutcome
   private async *follow(from: From, signal: AbortSignal): AsyncGenerator<FollowedBatch> {
     const { platform, known } = this.options;
     const failures: unknown[] = [];
-    for await (const { upstream } of this.candidates(from, signal, failures)) {
+    for await (const { upstream, head } of this.candidates(from, signal, failures)) {
+      await this.options.beforeFollowing(upstream, from, head, signal);
       const { required } = known;
       const left = new AbortController();
       const stream = upstream.openJournal(from, AbortSignal.any([signal, left.signal]))[Symbol.asyncIterator]();

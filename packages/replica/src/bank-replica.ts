@@ -19,12 +19,13 @@ import { closeStore } from "./close-store.ts";
 import type { Consistency, ReadResult } from "./consistency.ts";
 import { type FollowerHead, JournalFeed } from "./journal-feed.ts";
 import { epochAt, epochNumberAt, type JournalHead } from "./journal-head.ts";
+import { Leadership } from "./leadership.ts";
+import { LostCopies } from "./lost-copies.ts";
 import { lostSession } from "./lost-session.ts";
 import type { MemberReport, Propagation, PropagationAsked } from "./member.ts";
 import { CONNECTED_MS, Members } from "./members.ts";
 import type { CommittedRecord, Outcome, Preview, RequestStatus } from "./outcome.ts";
 import { errorText, type Platform } from "./platform.ts";
-import { PositionWatch } from "./position-watch.ts";
 import { Previewer, type RenderPreview } from "./preview.ts";
 import type { ReadIndex } from "./read-gate.ts";
 import { type Recovered, recover } from "./recover.ts";
@@ -67,9 +68,14 @@ export class BankReplica {
   private readonly sequencer: Sequencer;
   private readonly previewer: Previewer;
   private readonly snapshotter: Snapshotter;
-  private readonly shown: PositionWatch;
+  private readonly leadership: Leadership;
+  private readonly lostCopies: LostCopies;
   private readonly closing = new AbortController();
   private suspension: RefusalError | undefined;
+  /** The record of the epoch is on disk, and waits for the copies that count. */
+  private isAwaited = false;
+  /** Called when a batch is on disk; undefined once the epoch has begun. */
+  private begun: (() => void) | undefined;
   private replacement: RefusalError | undefined;
 
   /**
@@ -101,21 +107,50 @@ export class BankReplica {
     const { replay } = recovered;
     this.options = options;
     this.recovered = recovered;
-    this.shown = new PositionWatch(replay.ledger.position);
-    this.members = new Members({ platform, ledger: replay.ledger });
-    this.feed = new JournalFeed(store, this.shown, () => this.suspended);
+    this.members = new Members({
+      platform,
+      ledger: replay.ledger,
+      committedPosition: () => this.committedPosition,
+      hadPredecessor: replay.ledger.position > 0,
+      onWanted: (reportPosition) => this.feed.ask({ reportPosition }),
+      onEcho: (echo) => this.feed.ask({ echo }),
+    });
+    this.feed = new JournalFeed({
+      store,
+      appendedPosition: replay.ledger.position,
+      committedPosition: recovered.committedPosition,
+      // Once the record of its epoch is on disk, followers may have it: they must, where they have to acknowledge it.
+      whyClosed: () => this.replacement ?? this.suspension,
+    });
     this.sequencer = new Sequencer({
       replay,
+      settled: recovered,
+      copies: this.members,
       store,
       platform,
-      onCommitted: (batch) => {
+      onAppended: (batch) => {
         this.feed.push(batch);
-        this.shown.advance(batch.lastPosition);
+        this.begun?.();
+      },
+      onCommitted: (batch) => {
+        this.feed.commit(batch.lastPosition);
         // After a failure memory may be wrong, while an append that was on its way is still told of.
         if (this.sequencer.failed === undefined) this.snapshotter.afterBatch();
         options.onCommitted({ position: batch.lastPosition, chainHash: batch.chainHash });
       },
       onFatal: options.onFatal,
+    });
+    this.leadership = new Leadership({
+      platform,
+      members: this.members,
+      setting: () => this.sequencer.durability,
+      readIndex: () => this.readIndex(),
+    });
+    this.lostCopies = new LostCopies({
+      platform,
+      members: this.members,
+      setting: () => this.sequencer.durability,
+      submit: (request) => this.submit([request]),
     });
     this.previewer = new Previewer({ sequencer: this.sequencer, store, platform });
     this.snapshotter = new Snapshotter(
@@ -150,7 +185,8 @@ export class BankReplica {
     requests: readonly Request[],
     options: { readonly signal?: AbortSignal | undefined; readonly session?: Session | undefined } = {},
   ): Promise<Outcome[]> {
-    if (this.suspension !== undefined) throw this.suspension;
+    const refusal = this.suspension ?? this.awaited;
+    if (refusal !== undefined) throw refusal;
     if (options.session !== undefined) this.checkSession(options.session);
     return this.sequencer.submit(requests, options.signal);
   }
@@ -160,10 +196,13 @@ export class BankReplica {
    * Rejects with `RefusalError`, also POSITION_IN_FUTURE.
    */
   async read<T>(consistency: Consistency, query: (ledger: Ledger) => T, signal?: AbortSignal): Promise<ReadResult<T>> {
+    // What it has in memory may never have been committed.
+    if (this.awaited !== undefined) throw this.awaited;
     if (consistency.mode !== "local") {
       if (this.suspended !== undefined) throw this.suspended;
       if (consistency.session !== undefined) this.checkSession(consistency.session);
       if (consistency.mode === "position") this.requireCommitted(consistency.position);
+      if (consistency.mode === "linearizable") await this.confirmed(signal);
     }
     const { value, position } = await this.sequencer.read(query, signal);
     return { value, ...this.stateAt(position) };
@@ -186,6 +225,7 @@ export class BankReplica {
    */
   async outcomeOf(principal: string, id: RequestId, signal?: AbortSignal): Promise<ReadResult<RequestStatus>> {
     if (this.suspended !== undefined) throw this.suspended;
+    await this.confirmed(signal);
     if (this.sequencer.failed !== undefined) throw this.sequencer.failed;
     const { committedPosition: position, sequencer } = this;
     const at = this.stateAt(position);
@@ -231,11 +271,23 @@ export class BankReplica {
     return { position: this.committedPosition, epochId: epoch.id, epoch: epoch.number, connectedMs: CONNECTED_MS };
   }
 
-  /** Answers a probe: what `members` say of themselves is remembered, then the read index is told. Throws as it. */
+  /**
+   * Answers a probe: what followers say of themselves is remembered, then the read index is told, which copies that count
+   * have to confirm. Rejects as `readIndex` throws; with NOT_READY where they do not.
+   *
+   * @param members the asker's first: without it nobody may call itself connected.
+   */
   async probe(members: readonly MemberReport[], signal?: AbortSignal): Promise<ReadIndex> {
     signal?.throwIfAborted();
+    this.hear(members);
+    const index = await this.leadership.readIndex();
+    return { ...index, connectedMs: this.members.connectedMs(members[0]) };
+  }
+
+  /** Takes what followers report, also while nobody is answered. Throws: `RefusalError` NOT_READY when there are too many. */
+  hear(members: readonly MemberReport[]): void {
     this.members.hear(members);
-    return this.readIndex();
+    if (this.suspended === undefined) this.lostCopies.look();
   }
 
   /** How far a committed position has spread, once it is as far as asked, or the signal aborts. Never rejects. */
@@ -260,11 +312,14 @@ export class BankReplica {
    */
   async head(at: Position): Promise<JournalHead> {
     const { epochs } = this.replay.ledger;
-    const position = this.committedPosition;
-    if (at === 0 || at === position)
+    // Before its epoch counts, followers look here for the record that they are to acknowledge.
+    const position = this.isAwaited ? this.feed.appendedPosition : this.committedPosition;
+    const asked = at === 0 ? position : at;
+    // The newest is at hand, and asked for often.
+    if (asked === this.committedPosition && !this.isAwaited)
       return { position, chainHash: this.replay.chainHash, epochId: epochAt(epochs, position) };
-    const chainHash = at > position ? undefined : await this.options.store.chainHashAt(at);
-    return { position, chainHash, epochId: epochAt(epochs, at) };
+    const chainHash = asked > position ? undefined : await this.options.store.chainHashAt(asked);
+    return { position, chainHash, epochId: epochAt(epochs, asked) };
   }
 
   /** A follower has records that this bank lacks: nothing is written any more until an operator decides. */
@@ -300,7 +355,37 @@ export class BankReplica {
 
   /** Why only local reads are served; undefined when all is well. */
   get suspended(): RefusalError | undefined {
-    return this.replacement ?? this.suspension;
+    return this.replacement ?? this.suspension ?? this.awaited;
+  }
+
+  /** Whether the record of the epoch is on disk, and nobody is answered until the copies that count have it too. */
+  get isAwaitingCopies(): boolean {
+    return this.isAwaited;
+  }
+
+  private get awaited(): RefusalError | undefined {
+    if (!this.isAwaited) return undefined;
+    const { members } = this;
+    const position = this.feed.appendedPosition;
+    const waits = this.settings().map((setting) => {
+      const branches = setting.members.map(({ branch }) => branch).join(", ");
+      const have = members.countedWith(setting, position);
+      return `${setting.copies} of the branches ${branches} to have it, and ${have} do`;
+    });
+    const problem = `it begins its epoch at position ${position}, and waits for ${waits.join("; for ")}`;
+    return new RefusalError("NOT_READY", { problem });
+  }
+
+  /** What counts while the epoch begins: by what was committed before it, and by what the journal says beyond that. */
+  private settings(): readonly Ledger["durability"][] {
+    const { durability } = this.replay.ledger;
+    const { durability: before } = this.recovered;
+    return (durability === before ? [durability] : [before, durability]).filter(({ copies }) => copies > 0);
+  }
+
+  /** Resolves once it is sure that this was still the bank after this call. */
+  private async confirmed(signal: AbortSignal | undefined): Promise<void> {
+    if (this.sequencer.durability.copies > 0) await abortable(this.leadership.readIndex(), signal, deadlineExceeded);
   }
 
   /**
@@ -308,13 +393,33 @@ export class BankReplica {
    * local reads alone, and tries again until there is room.
    */
   private async begin(options: BeginOptions): Promise<void> {
+    const isCounted = this.settings().length > 0;
+    const isOnDisk = new Promise<void>((resolve) => {
+      this.begun = () => {
+        this.begun = undefined;
+        this.isAwaited = isCounted;
+        // From here on followers may have it.
+        if (isCounted) this.suspension = undefined;
+        resolve();
+      };
+    });
+    const committed = this.sequencer.beginEpoch(options).then(() => {
+      this.isAwaited = false;
+    });
     try {
-      await this.sequencer.beginEpoch(options);
+      await (isCounted ? Promise.race([committed, isOnDisk]) : committed);
     } catch (error) {
       if (!wasRefused(error) || this.replay.ledger.currentEpoch() === undefined || options.lossAccepted) throw error;
       this.suspend(error);
       void this.beginLater(options);
+      return;
     }
+    if (this.isAwaited)
+      this.options.platform.log.warn("the bank waits for the branches that count", {
+        problem: String(this.awaited?.message),
+      });
+    // Told to stop before: the next start begins another.
+    committed.catch(() => undefined);
   }
 
   private readRecord(position: Position, signal: AbortSignal | undefined): Promise<CommittedRecord> {
@@ -338,6 +443,7 @@ export class BankReplica {
         await backoff.wait(signal);
         await this.sequencer.beginEpoch(options);
         this.suspension = undefined;
+        this.isAwaited = false;
         platform.log.info("the journal can be written again; the bank serves everything");
         return;
       } catch (error) {
@@ -352,6 +458,7 @@ export class BankReplica {
   /** Answers what waits, takes a snapshot and closes the store. Idempotent. */
   async close(): Promise<void> {
     this.closing.abort();
+    this.members.close();
     await this.sequencer.drain();
     // After a failure memory may be ahead of the journal, or wrong.
     await this.snapshotter.finish({ isDurable: this.sequencer.failed === undefined });

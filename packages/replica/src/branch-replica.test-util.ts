@@ -24,6 +24,17 @@ export interface OpenedBranch {
   readonly platform: ManualPlatform;
   readonly states: FollowerState[];
   readonly fatal: unknown[];
+  /** As often as its journal turned out to go on in another way than the bank's. */
+  readonly contradicted: true[];
+}
+
+let copies = 0;
+
+/** 16 bytes that no other copy of this test has. */
+export function newCopyId(): Uint8Array {
+  const id = new Uint8Array(16);
+  new DataView(id.buffer).setUint32(0, ++copies);
+  return id;
 }
 
 /** Opens a branch on a disk, and starts it; whoever had the disk before is taken to have crashed. */
@@ -33,6 +44,10 @@ export async function openBranch(options: {
   readonly platform?: ManualPlatform;
   readonly snapshotEveryRecords?: number;
   readonly starts?: boolean;
+  /** 1 where it is not said. */
+  readonly number?: number;
+  /** One of its own where it is not said. */
+  readonly copyId?: Uint8Array;
 }): Promise<OpenedBranch> {
   const { link, disk = new MemoryDisk(), platform = new ManualPlatform({ seed: 77 }) } = options;
   disk.holder = undefined;
@@ -40,19 +55,21 @@ export async function openBranch(options: {
   const store = new HeldStore(faulty);
   const states: FollowerState[] = [];
   const fatal: unknown[] = [];
+  const contradicted: true[] = [];
   const branch = await BranchReplica.open<Request, LocalResult>({
-    branchNumbers: [1],
-    copyId: platform.randomBytes(16),
+    branchNumbers: [options.number ?? 1],
+    copyId: options.copyId ?? newCopyId(),
     upstream: "the bank of this test",
     store,
     platform,
     link,
     snapshotEveryRecords: options.snapshotEveryRecords ?? 1_000_000,
     onStateChange: (state) => states.push(state),
+    onContradicted: () => contradicted.push(true),
     onFatal: (error) => fatal.push(error),
   });
   if (options.starts ?? true) branch.start();
-  return { branch, disk, faulty, store, platform, states, fatal };
+  return { branch, disk, faulty, store, platform, states, fatal, contradicted };
 }
 
 /** A branch and its bank. */

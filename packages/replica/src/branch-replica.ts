@@ -1,6 +1,4 @@
 import {
-  BranchState,
-  bytesEqual,
   FORMAT_LEVEL_MAX,
   type Ledger,
   type Position,
@@ -17,7 +15,7 @@ import { BranchReads } from "./branch-reads.ts";
 import { BranchWrites, type CallLimit } from "./branch-writes.ts";
 import { closeStore } from "./close-store.ts";
 import type { Consistency, ReadResult } from "./consistency.ts";
-import { CopyTable, type Member } from "./copy-table.ts";
+import type { Member } from "./copy-table.ts";
 import { isCounted } from "./counted-commit.ts";
 import { type FollowedBatch, Follower, type FollowerState, type OpenJournal } from "./follower.ts";
 import { JournalFeed } from "./journal-feed.ts";
@@ -31,6 +29,7 @@ import { type CopyProgress, Reporter } from "./reporter.ts";
 import { type SavedEnd, savedEnd } from "./saved-end.ts";
 import { Snapshotter } from "./snapshotter.ts";
 import { forReader, readRecordAt } from "./stored-records.ts";
+import { Subtree } from "./subtree.ts";
 
 /** How a branch reaches its bank. Every call rejects when the bank cannot be reached. */
 export interface BankLink<Command, CommandResult extends { readonly position: Position }> {
@@ -74,8 +73,6 @@ export interface BranchOptions<Command, CommandResult extends { readonly positio
 
 /** What is told at once has arrived by then, or the next heartbeat tells it. */
 const REPORT_TIMEOUT_MS = 1_000;
-/** Copies that may follow this one, directly or through others: as many as one probe can tell of, besides this one. */
-export const SUBTREE_MAX = 999;
 /** Letting time pass takes a write. */
 const PASS_TIME_TIMEOUT_MS = 5_000;
 
@@ -88,7 +85,7 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
   private readonly contact: BankContact;
   private readonly reads: BranchReads;
   private readonly writes: BranchWrites<Command, CommandResult>;
-  private readonly subtree: CopyTable;
+  private readonly subtree: Subtree;
   private readonly reporter: Reporter;
   private readonly run: number;
   private reportCount = 0;
@@ -148,9 +145,12 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
       appendedPosition: this.follower.saved.current,
       committedPosition: this.follower.applied.current,
     });
-    this.subtree = new CopyTable({ platform, copiesMax: SUBTREE_MAX, branch: options.branchNumbers[0] ?? 0 });
+    this.subtree = new Subtree(options);
     this.reporter = new Reporter(this.progress(), () =>
-      link.report(this.reports(), AbortSignal.any([this.contact.watch.connection, platform.timeout(REPORT_TIMEOUT_MS)])),
+      link.report(
+        this.reports(),
+        AbortSignal.any([this.contact.watch.connection, platform.timeout(REPORT_TIMEOUT_MS)]),
+      ),
     );
     const [high = 0, low = 0] = new Uint32Array(platform.randomBytes(8).slice().buffer);
     this.run = (high % 2 ** 20) * 2 ** 32 + low;
@@ -273,26 +273,24 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
    * @param reports the asker's first.
    */
   async probe(reports: readonly MemberReport[]): Promise<ReadIndex> {
-    this.hearOf(reports);
+    this.subtree.hear(reports, this.appliedPosition);
     const index = await this.readIndex();
-    const [asker] = reports;
-    const joined = asker !== undefined && this.subtree.get(asker.copyId)?.report.joined === true;
-    return joined ? index : { ...index, connectedMs: 0 };
+    return this.subtree.hasJoined(reports[0]) ? index : { ...index, connectedMs: 0 };
   }
 
   /** Takes what followers report, and passes it on at once. Throws: `RefusalError` FOLLOW_LOOP, NOT_READY. */
   hear(reports: readonly MemberReport[]): void {
-    if (this.hearOf(reports)) this.reporter.report();
+    if (this.subtree.hear(reports, this.appliedPosition)) this.reporter.report();
   }
 
   /** The copies that follow this one, directly or through others, as they report. */
   get followers(): readonly Member[] {
-    return this.subtree.present();
+    return this.subtree.members;
   }
 
   /** What this copy says of itself, and behind it what those say that follow it. */
   reports(): readonly MemberReport[] {
-    return [this.report(), ...this.subtree.present().map(({ report }) => report)];
+    return [this.report(), ...this.subtree.reports];
   }
 
   /**
@@ -312,7 +310,8 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
         position,
         problem: errorText(error),
       });
-      return this.spreadHere(position, asked);
+      const isHere = position <= Math.min(this.appliedPosition, this.savedPosition);
+      return this.subtree.spread(asked, this.ledger, isHere);
     }
   }
 
@@ -455,16 +454,6 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
     return isTrusted && replay !== undefined && replay.ledger.position <= this.feed.appendedPosition;
   }
 
-  /** Whether anything was new. Throws: `RefusalError` FOLLOW_LOOP, NOT_READY. */
-  private hearOf(reports: readonly MemberReport[]): boolean {
-    const { copyId, branchNumbers } = this.options;
-    if (reports.some((report) => bytesEqual(report.copyId, copyId))) {
-      const path = reports.map(({ branches }) => `branch ${branches.join(", ")}`).join(" → ");
-      throw new RefusalError("FOLLOW_LOOP", { branch: branchNumbers.join(", "), path });
-    }
-    return this.subtree.hear(reports, this.appliedPosition);
-  }
-
   private progress(): CopyProgress {
     const { follower, feed, options } = this;
     return {
@@ -478,23 +467,6 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
         const durability = follower.replay?.ledger.durability;
         return durability !== undefined && isCounted(durability, options.copyId);
       },
-    };
-  }
-
-  /** What is known without the bank. */
-  private spreadHere(position: Position, asked: PropagationAsked): Propagation {
-    const here = new Set(
-      position <= Math.min(this.appliedPosition, this.savedPosition) ? this.options.branchNumbers : [],
-    );
-    const { branches } = this.ready().ledger;
-    const others = [...branches].filter(([number, { state }]) => !here.has(number) && state !== BranchState.RETIRED);
-    return {
-      asked,
-      satisfied: false,
-      copiesReached: here.size > 0 ? 1 : 0,
-      reached: [...here].sort((a, b) => a - b),
-      missing: others.map(([number]) => number).sort((a, b) => a - b),
-      disconnected: [],
     };
   }
 

@@ -122,11 +122,11 @@ describe("letting time pass a moment, at a branch", () => {
     const pair = await startPair();
     const { bank, branch, at, link, opened } = pair;
     const stalled = Promise.withResolvers<void>();
-    const follow = bank.feed.follow.bind(bank.feed);
-    vi.spyOn(bank.feed, "follow").mockImplementation(async function* (after, signal) {
-      for await (const batch of follow(after, signal)) {
-        await stalled.promise;
-        yield batch;
+    const messages = bank.feed.messages.bind(bank.feed);
+    vi.spyOn(bank.feed, "messages").mockImplementation(async function* (after, signal) {
+      for await (const message of messages(after, signal)) {
+        if (message.batch !== undefined) await stalled.promise;
+        yield message;
       }
     });
     await lost(pair);

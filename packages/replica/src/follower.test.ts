@@ -294,23 +294,80 @@ describe("what cannot be applied", () => {
     expect(String((at.fatal[0] as Error).cause)).toContain("its bytes give");
     expect(branch.appliedPosition).toBe(appliedPosition);
   });
+});
 
-  it("is not what the bank has not committed: such a stream is left, without haste, and nothing of it shown", async () => {
-    let lies = false;
-    const { bank, at, link, branch } = await startPair((message) =>
-      lies && message.received !== undefined ? { ...message, committedPosition: message.lastPosition - 1 } : message,
-    );
-    const { appliedPosition } = branch;
-    lies = true;
-    await bank.submit([request(1, deposit(1, 5))]);
-    const startedMs = at.platform.monotonicMs();
-    const { streams } = link;
-    await until(() => link.streams === streams + 10, { platform: at.platform });
-    expect(at.platform.monotonicMs() - startedMs).toBeGreaterThan(2_000);
-    expect(branch.appliedPosition).toBe(appliedPosition);
-    expect(at.fatal).toEqual([]);
-    lies = false;
+describe("what is not committed yet", () => {
+  /** The stream says nothing newer than this is committed. */
+  async function startHeldBack() {
+    const held = { position: Number.POSITIVE_INFINITY };
+    const pair = await startPair((message) => ({
+      ...message,
+      committedPosition: Math.min(message.committedPosition, held.position),
+    }));
+    const { bank, at, branch } = pair;
     await saved(at, bank.committedPosition);
+    held.position = bank.committedPosition;
+    return { ...pair, held, shown: branch.appliedPosition };
+  }
+
+  it("is kept on the disk and not shown, until the stream says that it is committed", async () => {
+    const { bank, at, branch, held, shown, opened } = await startHeldBack();
+    for (let i = 1; i <= 3; i++) await bank.submit([request(i, deposit(1, 5))]);
+    await saved(at, bank.committedPosition);
+    expect(at.disk.batches).toEqual(opened.disk.batches);
+    expect(branch.appliedPosition).toBe(shown);
+    expect((await branch.read({ mode: "local" }, (ledger) => balanceOf(ledger, 1))).value).toBe(0n);
+    expect(branch.report()).toMatchObject({ appliedPosition: shown, durablePosition: bank.committedPosition });
+    held.position = at.disk.batches.at(-2)!.lastPosition;
+    bank.feed.ask({ echo: 1 });
+    await until(() => branch.appliedPosition > shown, { platform: at.platform });
+    expect(branch.appliedPosition).toBe(held.position);
+    expect((await branch.read({ mode: "local" }, (ledger) => balanceOf(ledger, 1))).value).toBe(10n);
+    held.position = Number.POSITIVE_INFINITY;
+    await bank.submit([request(4, deposit(1, 5))]);
+    await branch.whenApplied(bank.committedPosition);
+    expect(digestOf(branch.ledger)).toBe(digestOf(bank.ledger));
+    expect(at.fatal).toEqual([]);
+  });
+
+  it("is brought again by the next stream, and kept once", async () => {
+    const { bank, at, branch, held, link, shown, opened } = await startHeldBack();
+    for (let i = 1; i <= 2; i++) await bank.submit([request(i, deposit(1, 5))]);
+    await saved(at, bank.committedPosition);
+    const { messages } = link;
+    link.break();
+    link.join(bank);
+    await until(() => link.messages === messages + 2, { platform: at.platform });
+    expect(branch.appliedPosition).toBe(shown);
+    held.position = Number.POSITIVE_INFINITY;
+    await bank.submit([request(3, deposit(1, 5))]);
+    await branch.whenApplied(bank.committedPosition);
+    await saved(at, bank.committedPosition);
+    expect(at.disk.batches).toEqual(opened.disk.batches);
+    expect(at.contradicted).toEqual([]);
+  });
+
+  it("is not shown because another bank has committed as much: that one must have brought the same", async () => {
+    const { bank, at, branch, link, shown, opened } = await startHeldBack();
+    const before = structuredClone(opened.disk);
+    await bank.submit([request(1, deposit(1, 5))]);
+    await saved(at, bank.committedPosition);
+    link.break();
+    // Another one goes on from before that: it has committed more, and something else.
+    const other = await openBank({ disk: Object.assign(opened.disk, { batches: before.batches }) });
+    for (let i = 2; i <= 4; i++) await other.bank.submit([request(i, deposit(1, 70))]);
+    const stored = structuredClone(at.disk.batches);
+    link.join(other.bank);
+    await until(() => at.contradicted.length > 0, { platform: at.platform });
+    await rest(50);
+    expect(at.contradicted).toEqual([true]);
+    expect(branch.appliedPosition).toBe(shown);
+    expect((await branch.read({ mode: "local" }, (ledger) => balanceOf(ledger, 1))).value).toBe(0n);
+    expect(at.states).not.toContain("diverged");
+    expect(at.fatal).toEqual([]);
+    // It is put aside as it is.
+    await branch.close();
+    expect(at.disk.batches).toEqual(stored);
   });
 });
 
@@ -343,10 +400,12 @@ it("survives a stream that ends, and a first contact that fails", async () => {
   await bank.submit([request(900_001, openAccount())]);
   const link = new LocalLink(bank);
   let failures = 3;
-  const follow = bank.feed.follow.bind(bank.feed);
-  vi.spyOn(bank.feed, "follow").mockImplementation(async function* (after, signal) {
-    if (failures-- > 0) return;
-    yield* follow(after, signal);
+  const messages = bank.feed.messages.bind(bank.feed);
+  vi.spyOn(bank.feed, "messages").mockImplementation(async function* (after, signal) {
+    for await (const message of messages(after, signal)) {
+      yield message;
+      if (failures-- > 0) return;
+    }
   });
   const at = await openBranch({ link });
   let refusals = 2;

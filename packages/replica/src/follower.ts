@@ -1,20 +1,20 @@
 import { assert, bytesEqual, type Position, RefusalError, toHex } from "@bank/core";
-import { applyFrame, type Batch, type ReceivedFrame, type Replay } from "@bank/journal";
+import { applyFrame, type Batch, decodeHeader, type ReceivedFrame, type Replay } from "@bank/journal";
 import type { JournalStore, StoredBatch } from "@bank/store";
 import { AppendRefusedError, AppendUnknownError } from "@bank/store/errors";
 import { Appender } from "./appender.ts";
 import { Backoff } from "./backoff.ts";
-import type { FollowerHead } from "./journal-feed.ts";
+import type { FeedNews, FollowerHead } from "./journal-feed.ts";
 import { errorText, type Platform } from "./platform.ts";
 import { PositionWatch } from "./position-watch.ts";
 import { emptyReplay } from "./recover.ts";
+import { ContradictedTailError, UncommittedTail } from "./uncommitted-tail.ts";
 
 /** One message of a journal's stream. */
-export interface FollowedBatch {
-  /** Absent in messages that carry only news of the committed position. */
+export interface FollowedBatch extends FeedNews {
+  /** Absent in messages that carry only news. */
   readonly received: ReceivedFrame | undefined;
   readonly lastPosition: Position;
-  readonly committedPosition: Position;
   /** 16 bytes. */
   readonly bankId: Uint8Array;
 }
@@ -45,17 +45,31 @@ export interface FollowerOptions {
   readonly platform: Platform;
   /** undefined for a replica that belongs to no bank yet. */
   readonly replay: Replay | undefined;
+  /** What is on the disk behind it, and not known to be committed. */
+  readonly tail: readonly StoredBatch[];
   readonly openJournal: OpenJournal;
   /** Whether this error of `openJournal` says that the two journals differ. */
   readonly isDivergence: (error: unknown) => boolean;
   readonly onStateChange: (state: FollowerState) => void;
   /** Called when a batch is on this replica's disk. */
   readonly onSaved: (batch: StoredBatch) => void;
+  /** Called when more is shown. */
+  readonly onApplied: (position: Position) => void;
+  /** Called with what the stream says besides batches, with each message; a number that was told before is 0 when a stream begins. */
+  readonly onNews: (news: FeedNews) => void;
+  /**
+   * Called once when what is here beyond what was ever committed is not what the bank has: no evidence of loss, and no use.
+   * Following has ended; the copy is to be put aside, and begun anew.
+   */
+  readonly onContradicted: () => void;
   /** Called once when memory or store cannot be trusted any more; the replica must recover from its store. */
   readonly onFatal: (error: unknown) => void;
 }
 
-/** Follows a journal: checks, applies, and keeps every batch, in that order, over any number of reconnections. */
+/**
+ * Follows a journal over any number of reconnections: checks, applies and keeps every batch, in that order, where it is
+ * committed when it comes. What is not is kept at once, and applied when the stream says that it is committed.
+ */
 export class Follower {
   /** What this replica shows. */
   readonly applied: PositionWatch;
@@ -66,8 +80,14 @@ export class Follower {
   isTrusted = true;
   private readonly options: FollowerOptions;
   private readonly appender: Appender;
+  private readonly tail: UncommittedTail;
   private replayed: Replay | undefined;
-  /** Applied, and not on disk yet; in order. */
+  private committed: Position = 0;
+  /** The newest epoch of what was received; undefined before the first batch. */
+  private receivedEpoch: Uint8Array | undefined;
+  /** The newest echo that the stream has told since it began, and since this epoch did. */
+  private toldEcho = 0;
+  /** Received, and not on disk yet; in order. */
   private readonly unsaved: StoredBatch[] = [];
   private unsavedBytes = 0;
   private saving: Promise<void> | undefined;
@@ -78,9 +98,23 @@ export class Follower {
     this.options = options;
     this.replayed = options.replay;
     this.appender = new Appender(options);
+    this.tail = new UncommittedTail(options.tail);
     const position = options.replay?.ledger.position ?? 0;
+    const { last } = this.tail;
+    this.receivedEpoch =
+      last === undefined ? options.replay?.ledger.currentEpoch()?.id : decodeHeader(last.frame).epochId;
     this.applied = new PositionWatch(position);
-    this.saved = new PositionWatch(position);
+    this.saved = new PositionWatch(last?.lastPosition ?? position);
+  }
+
+  /** The newest epoch of what was received, shown or not; undefined before the first batch. */
+  get epochId(): Uint8Array | undefined {
+    return this.receivedEpoch;
+  }
+
+  /** The newest number that the bank wants to be told back; 0 for none. */
+  get echo(): number {
+    return this.toldEcho;
   }
 
   /** The state, or undefined before the first contact with a bank. */
@@ -134,10 +168,15 @@ export class Follower {
       position: this.applied.current,
       chainHash: this.replayed?.chainHash ?? new Uint8Array(0),
     };
+    this.tail.beginStream();
+    this.toldEcho = 0;
     for await (const message of this.options.openJournal(from, signal)) {
       await this.belongTo(message.bankId);
       this.setState("following");
+      this.committed = Math.max(this.committed, message.committedPosition);
       if (message.received !== undefined) this.receive(message, message.received);
+      this.applyCommitted();
+      this.hear(message);
       if (this.unsavedBytes > UNSAVED_BYTES_MAX) await this.saving;
       if (signal.aborted) return;
     }
@@ -149,6 +188,16 @@ export class Follower {
     if (error instanceof UntrustworthyError) {
       this.isTrusted = false;
       this.fail(error);
+      return;
+    }
+    if (error instanceof ContradictedTailError) {
+      platform.log.warn("what this branch has beyond the last committed position is not what the bank has", {
+        position: this.applied.current,
+        saved: this.saved.current,
+        problem: error.message,
+      });
+      this.stop.abort(error);
+      this.options.onContradicted();
       return;
     }
     const state = isDivergence(error) || error instanceof OtherBankError ? "diverged" : "connecting";
@@ -175,25 +224,61 @@ export class Follower {
   private receive(message: FollowedBatch, received: ReceivedFrame): void {
     const { replayed } = this;
     assert(replayed !== undefined, "a batch is received by a replica of a bank");
-    assert(message.lastPosition <= message.committedPosition, "a bank streams only what it has committed");
-    const previousHash = replayed.chainHash;
-    let batch: Batch;
+    if (this.tail.isEmpty && message.lastPosition <= this.committed) {
+      const previousHash = replayed.chainHash;
+      const { header } = this.apply(replayed, received);
+      const { firstPosition } = header;
+      const { chainHash } = replayed;
+      const { position: lastPosition } = replayed.ledger;
+      this.keep({ firstPosition, lastPosition, frame: received.frame, previousHash, chainHash });
+      this.show(lastPosition);
+      return;
+    }
+    const applied = { position: this.applied.current, chainHash: replayed.chainHash };
+    const batch = this.tail.take(applied, received, this.options.platform.sha256);
+    if (batch !== undefined) this.keep(batch);
+  }
+
+  /** Applies what has waited until the bank committed it. */
+  private applyCommitted(): void {
+    const { replayed } = this;
+    if (replayed === undefined) return;
+    for (;;) {
+      const batch = this.tail.nextCommitted(this.committed);
+      if (batch === undefined) return;
+      this.apply(replayed, batch);
+      this.show(batch.lastPosition);
+    }
+  }
+
+  private apply(replayed: Replay, received: ReceivedFrame): Batch {
     try {
-      batch = applyFrame(replayed, received, this.options.platform.sha256);
+      const batch = applyFrame(replayed, received, this.options.platform.sha256);
+      replayed.ledger.forgetUndo(replayed.ledger.position);
+      return batch;
     } catch (cause) {
       throw new UntrustworthyError(`the batch behind position ${this.applied.current} cannot be applied`, { cause });
     }
-    replayed.ledger.forgetUndo(replayed.ledger.position);
-    this.unsaved.push({
-      firstPosition: batch.header.firstPosition,
-      lastPosition: replayed.ledger.position,
-      frame: received.frame,
-      previousHash,
-      chainHash: replayed.chainHash,
-    });
-    this.unsavedBytes += received.frame.length;
-    this.applied.advance(replayed.ledger.position);
+  }
+
+  private show(position: Position): void {
+    this.applied.advance(position);
+    this.options.onApplied(position);
+  }
+
+  private keep(batch: StoredBatch): void {
+    const { epochId } = decodeHeader(batch.frame);
+    // What was to be told back to an earlier bank is not told to this one.
+    if (this.receivedEpoch === undefined || !bytesEqual(epochId, this.receivedEpoch)) this.toldEcho = 0;
+    this.receivedEpoch = epochId;
+    this.unsaved.push(batch);
+    this.unsavedBytes += batch.frame.length;
     this.save();
+  }
+
+  private hear({ committedPosition, reportPosition, echo }: FeedNews): void {
+    this.toldEcho = Math.max(this.toldEcho, echo);
+    this.options.onNews({ committedPosition, reportPosition, echo: this.toldEcho });
   }
 
   /** Saves in the background, everything that has gathered in one append. */

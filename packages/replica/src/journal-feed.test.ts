@@ -1,15 +1,13 @@
-import { toHex } from "@bank/core";
+import { RefusalError, toHex } from "@bank/core";
 import { MemoryJournalStore, type StoredBatch } from "@bank/store";
 import { HeldStore, rest, sha256, until, watch } from "@bank/testkit";
 import { describe, expect, it } from "vitest";
-import { JournalFeed } from "./journal-feed.ts";
-import { PositionWatch } from "./position-watch.ts";
+import { type FeedMessage, JournalFeed } from "./journal-feed.ts";
 
 /** A journal that a test writes, batch by batch. */
 class Journal {
   readonly store = new HeldStore(new MemoryJournalStore());
-  readonly shown = new PositionWatch(0);
-  readonly feed = new JournalFeed(this.store, this.shown);
+  feed = new JournalFeed({ store: this.store, appendedPosition: 0, committedPosition: 0 });
   readonly batches: StoredBatch[] = [];
   private hash: Uint8Array = new Uint8Array(32);
 
@@ -20,9 +18,12 @@ class Journal {
     return journal;
   }
 
-  /** Stores a batch; shows and feeds it unless told otherwise. */
-  async write(records: number, options: { readonly frameBytes?: number; readonly shows?: boolean } = {}) {
-    const { frameBytes = 10, shows = true } = options;
+  /** Stores a batch; hands it on and commits it unless told otherwise. */
+  async write(
+    records: number,
+    options: { readonly frameBytes?: number; readonly hands?: boolean; readonly commits?: boolean } = {},
+  ) {
+    const { frameBytes = 10, hands = true, commits = hands } = options;
     const firstPosition = (this.batches.at(-1)?.lastPosition ?? 0) + 1;
     const frame = new Uint8Array(frameBytes).fill(firstPosition & 0xff);
     const previousHash = this.hash;
@@ -36,9 +37,26 @@ class Journal {
     };
     this.batches.push(batch);
     await this.store.append([batch], { epoch: 1 });
-    if (!shows) return;
-    this.feed.push(batch);
-    this.shown.advance(batch.lastPosition);
+    if (hands) this.feed.push(batch);
+    if (commits) this.feed.commit(batch.lastPosition);
+  }
+
+  /** As after a start: what is in the store is handed on, and is committed up to a position. */
+  reopen(appendedPosition: number, committedPosition = appendedPosition): void {
+    this.feed = new JournalFeed({ store: this.store, appendedPosition, committedPosition });
+  }
+
+  /** Listens from behind a position and keeps every message. */
+  listen(
+    after: number,
+    signal = new AbortController().signal,
+  ): { readonly got: FeedMessage[]; readonly end: Promise<void> } {
+    const got: FeedMessage[] = [];
+    const end = (async () => {
+      for await (const message of this.feed.messages(after, signal)) got.push(message);
+    })();
+    end.catch(() => undefined);
+    return { got, end };
   }
 
   /** Follows from behind a position and keeps what comes. */
@@ -67,8 +85,8 @@ const brief = (batches: readonly StoredBatch[]) =>
 describe("a follower", () => {
   it("gets every batch behind its position from the store, then each new one from memory", async () => {
     const journal = await Journal.open();
-    for (const records of [1, 3, 2]) await journal.write(records, { shows: false });
-    journal.shown.advance(6);
+    for (const records of [1, 3, 2]) await journal.write(records);
+    journal.reopen(6);
     const all = journal.follow(0);
     const some = journal.follow(4);
     await rest();
@@ -103,22 +121,22 @@ describe("a follower", () => {
   it("never sees what is stored and not committed", async () => {
     const journal = await Journal.open();
     await journal.write(2);
-    await journal.write(2, { shows: false });
+    await journal.write(2, { commits: false });
     const { got } = journal.follow(0);
     const behind = journal.follow(2);
     await rest();
     expect(got.map(({ lastPosition }) => lastPosition)).toEqual([2]);
     expect(behind.got).toEqual([]);
-    journal.shown.advance(4);
+    journal.feed.commit(4);
     await rest();
     expect(got.map(({ lastPosition }) => lastPosition)).toEqual([2, 4]);
     expect(behind.got.map(({ lastPosition }) => lastPosition)).toEqual([4]);
   });
 
-  it("never sees it either where it comes from the store together with what is shown", async () => {
+  it("never sees it either where it comes from the store together with what is committed", async () => {
     const journal = await Journal.open();
-    for (let i = 0; i < 3; i++) await journal.write(2, { shows: false });
-    journal.shown.advance(4);
+    for (let i = 0; i < 3; i++) await journal.write(2);
+    journal.reopen(6, 4);
     const { got } = journal.follow(0);
     await rest();
     expect(got.map(({ lastPosition }) => lastPosition)).toEqual([2, 4]);
@@ -155,43 +173,159 @@ describe("a follower", () => {
     const journal = await Journal.open();
     await journal.write(1);
     const leave = new AbortController();
-    const followers = [0, 1].map((after) => journal.follow(after, leave.signal));
+    const followers = [0, 1].map((after) => journal.listen(after, leave.signal));
+    const reader = journal.follow(0, leave.signal);
     await rest();
     expect(journal.feed.followers).toBe(2);
     leave.abort(new Error("leaving"));
-    for (const { end } of followers) await expect(end).rejects.toThrow("leaving");
+    for (const { end } of [...followers, reader]) await expect(end).rejects.toThrow("leaving");
     expect(journal.feed.followers).toBe(0);
     const never = journal.follow(0, leave.signal);
-    await never.end;
+    await expect(never.end).rejects.toThrow("leaving");
     expect(never.got).toEqual([]);
   });
 
   it("that stops listening is counted no more", async () => {
     const journal = await Journal.open();
     await journal.write(1);
-    for await (const _ of journal.feed.follow(0, new AbortController().signal)) {
+    for await (const _ of journal.feed.messages(0, new AbortController().signal)) {
       expect(journal.feed.followers).toBe(1);
       break;
     }
     expect(journal.feed.followers).toBe(0);
   });
 
-  it("learns that the store lost what was shown, in place of asking for it for ever", async () => {
+  it("learns that the store lost what was there, in place of asking for it for ever", async () => {
     const journal = await Journal.open();
-    await journal.write(2, { shows: false });
-    journal.shown.advance(4);
-    await expect(journal.follow(0).end).rejects.toThrow("what is shown behind position 2 is in the store");
+    await journal.write(2);
+    journal.reopen(4);
+    const { got, end } = journal.follow(0);
+    await expect(end).rejects.toThrow("what is handed on behind position 2 is in the store");
+    await expect(journal.listen(0).end).rejects.toThrow("what is handed on behind position 2 is in the store");
+    expect(got).toHaveLength(1);
   });
 
   it("learns that the journal cannot be read", async () => {
     const journal = await Journal.open();
-    await journal.write(1, { shows: false });
-    journal.shown.advance(1);
+    await journal.write(1);
+    journal.reopen(1);
     journal.store.before.read = async () => {
       throw new Error("the disk does not answer");
     };
     await expect(journal.follow(0).end).rejects.toThrow("the disk does not answer");
+    await expect(journal.listen(0).end).rejects.toThrow("the disk does not answer");
     expect(journal.feed.followers).toBe(0);
+  });
+});
+
+/** The last position of its batch, and what it is told. */
+const briefly = ({ batch, committedPosition, reportPosition, echo }: FeedMessage) => [
+  batch?.lastPosition,
+  committedPosition,
+  reportPosition,
+  echo,
+];
+
+describe("the messages to a follower", () => {
+  it("tell first how things stand; then each batch has the news, and nothing comes besides", async () => {
+    const journal = await Journal.open();
+    await journal.write(2);
+    const { got } = journal.listen(0);
+    await rest();
+    for (let i = 0; i < 3; i++) {
+      await journal.write(1);
+      await rest();
+    }
+    expect(got.map(briefly)).toEqual([
+      [undefined, 2, 0, 0],
+      [2, 2, 0, 0],
+      [3, 3, 0, 0],
+      [4, 4, 0, 0],
+      [5, 5, 0, 0],
+    ]);
+  });
+
+  it("bring what is not committed yet, and say later that it is, once for all that was", async () => {
+    const journal = await Journal.open();
+    await journal.write(1);
+    const { got } = journal.listen(1);
+    await rest();
+    for (let i = 0; i < 3; i++) await journal.write(2, { commits: false });
+    await rest();
+    journal.feed.commit(3);
+    journal.feed.commit(5);
+    await rest();
+    // What is committed beyond what it has comes with what it lacks.
+    journal.feed.commit(9);
+    await rest();
+    expect(got.map(briefly)).toEqual([
+      [undefined, 1, 0, 0],
+      [3, 1, 0, 0],
+      [5, 1, 0, 0],
+      [7, 1, 0, 0],
+      [undefined, 5, 0, 0],
+      [undefined, 9, 0, 0],
+    ]);
+    await journal.write(2);
+    await rest();
+    expect(briefly(got.at(-1)!)).toEqual([9, 9, 0, 0]);
+    expect(got).toHaveLength(7);
+  });
+
+  it("ask for reports and echoes, the newest of what gathered, and not again when nobody waits any more", async () => {
+    const journal = await Journal.open();
+    await journal.write(5);
+    const { got } = journal.listen(5);
+    await rest();
+    for (const echo of [1, 2, 3]) journal.feed.ask({ echo });
+    journal.feed.ask({ reportPosition: 4 });
+    await rest();
+    journal.feed.ask({ reportPosition: 0 });
+    await rest();
+    journal.feed.ask({ reportPosition: 5 });
+    await rest();
+    await journal.write(1);
+    await rest();
+    const late = journal.listen(6);
+    await rest();
+    expect(got.map(briefly)).toEqual([
+      [undefined, 5, 0, 0],
+      [undefined, 5, 4, 3],
+      [undefined, 5, 5, 3],
+      [6, 6, 5, 3],
+    ]);
+    expect(late.got.map(briefly)).toEqual([[undefined, 6, 5, 3]]);
+  });
+
+  it("wait for one that does not read, with little in memory, while others get theirs", async () => {
+    const journal = await Journal.open();
+    await journal.write(1);
+    const stalled = journal.feed.messages(0, new AbortController().signal);
+    expect((await stalled.next()).value?.batch).toBeUndefined();
+    expect((await stalled.next()).value?.batch?.lastPosition).toBe(1);
+    const fast = journal.listen(0);
+    for (let i = 0; i < 40; i++) {
+      await journal.write(1, { frameBytes: 500_000 });
+      await rest(1);
+      // At the same pace as it is written: nobody waits for the one that stands still.
+      expect(fast.got.at(-1)?.batch?.lastPosition).toBe(i + 2);
+    }
+    const got: number[] = [];
+    while (got.at(-1) !== 41) got.push((await stalled.next()).value?.batch?.lastPosition ?? 0);
+    expect(got).toEqual(Array.from({ length: 40 }, (_, i) => i + 2));
+    // What it had not read was not kept for it: it came from the store, a little at a time.
+    expect(journal.store.calls.read).toBeGreaterThan(10);
+    await stalled.return();
+  });
+
+  it("end when the feed does, with its reason, for whoever listens or comes later", async () => {
+    const journal = await Journal.open();
+    await journal.write(1);
+    const { end } = journal.listen(0);
+    await rest();
+    journal.feed.end(new RefusalError("NOT_READY", { problem: "it is over" }));
+    await expect(end).rejects.toThrow("it is over");
+    await expect(journal.listen(0).end).rejects.toThrow("it is over");
   });
 });
 
@@ -199,20 +333,19 @@ describe("the check of a follower's journal", () => {
   async function someJournal() {
     const journal = await Journal.open();
     for (const records of [2, 3, 1]) await journal.write(records);
-    await journal.write(1, { shows: false });
+    await journal.write(1, { commits: false });
     return journal;
   }
 
   it("accepts every prefix, the empty one too", async () => {
     const journal = await someJournal();
     await journal.feed.checkPrefix({ position: 0, chainHash: new Uint8Array(0) });
-    for (const { lastPosition: position, chainHash } of journal.batches.slice(0, 3))
+    for (const { lastPosition: position, chainHash } of journal.batches)
       await journal.feed.checkPrefix({ position, chainHash });
   });
 
   it.each([
-    ["one that is ahead", 8, 3, /has position 8, and this one ends at 6/],
-    ["one that is ahead, by what is stored here and not committed", 7, 3, /has position 7, and this one ends at 6/],
+    ["one that is ahead", 8, 3, /has position 8, and this one ends at 7/],
     ["one that differs", 5, 0, /at position 5 it has chain hash [0-9a-f]{64}, and this one another/],
     ["one that ends where no batch does", 4, 1, /at position 4/],
   ])("refuses %s", async (_, position, hashOf, message) => {

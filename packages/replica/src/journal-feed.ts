@@ -1,11 +1,12 @@
 import { assert, bytesEqual, type Position, RefusalError, toHex } from "@bank/core";
 import type { JournalStore, StoredBatch } from "@bank/store";
-import type { PositionWatch } from "./position-watch.ts";
 
 /** Newest batches that are kept in memory, so that followers that keep up cost no read from the store. */
 const TAIL_BYTES_MAX = 8 * 1024 * 1024;
 /** What a batch takes besides its frame; a journal of single records is mostly this. */
 const BATCH_OVERHEAD_BYTES = 512;
+/** What a follower that is behind is handed at a time: a slow one keeps no more than this in memory. */
+const PIECE_BYTES_MAX = 1024 * 1024;
 
 /** Where a follower stands, and the proof that its journal is a prefix of this one. */
 export interface FollowerHead {
@@ -14,34 +15,89 @@ export interface FollowerHead {
   readonly chainHash: Uint8Array;
 }
 
+/** What a follower is told besides the batches. */
+export interface FeedNews {
+  /** What is known to be committed; it may be behind the batches, and ahead of them. */
+  readonly committedPosition: Position;
+  /** Whoever has this on its disk, and whoever shows it, says so at once; 0 if nobody waits. */
+  readonly reportPosition: Position;
+  /** A number that grows; who counts tells it back at once. 0 if nobody waits. */
+  readonly echo: number;
+}
+
+/** One message to a follower: a batch, or only news. */
+export interface FeedMessage extends FeedNews {
+  readonly batch: StoredBatch | undefined;
+}
+
+export interface JournalFeedOptions {
+  readonly store: JournalStore;
+  /** Where the journal ends that is on this replica's disk. */
+  readonly appendedPosition: Position;
+  readonly committedPosition: Position;
+  /**
+   * Why nothing is handed on for now; asked when a follower begins. Before a bank has appended the record of its epoch, the
+   * end of its journal may be what a crash left behind, and nobody may have it that the bank could still lose.
+   */
+  readonly whyClosed?: () => RefusalError | undefined;
+}
+
 /** Hands a journal on to any number of followers, each at its own pace: a slow one only reads later. */
 export class JournalFeed {
   private readonly store: JournalStore;
-  private readonly shown: PositionWatch;
   private readonly whyClosed: () => RefusalError | undefined;
   private readonly tail: StoredBatch[] = [];
   private tailBytes = 0;
+  private appended: Position;
+  private committed: Position;
+  private reportPosition: Position = 0;
+  private echo = 0;
+  /** Resolves with the next change; undefined while nobody waits for it. */
+  private changing: PromiseWithResolvers<void> | undefined;
   private readonly ending = new AbortController();
   /** Followers of the moment. */
   followers = 0;
 
-  /**
-   * @param shown how far followers may see: what is committed here and on this replica's disk.
-   * @param whyClosed why nothing is handed on for now; asked when a follower begins. Before a bank has begun its epoch,
-   *   the end of its journal may be what a crash left behind, and nobody may have it that the bank could still lose.
-   */
-  constructor(store: JournalStore, shown: PositionWatch, whyClosed: () => RefusalError | undefined = () => undefined) {
-    this.store = store;
-    this.shown = shown;
-    this.whyClosed = whyClosed;
+  constructor(options: JournalFeedOptions) {
+    this.store = options.store;
+    this.appended = options.appendedPosition;
+    this.committed = options.committedPosition;
+    this.whyClosed = options.whyClosed ?? (() => undefined);
   }
 
-  /** Keeps a batch that is durable here, in order. */
+  /** Up to here the journal is on this replica's disk. */
+  get appendedPosition(): Position {
+    return this.appended;
+  }
+
+  /** Up to here it is that, and committed. */
+  get committedPosition(): Position {
+    return Math.min(this.appended, this.committed);
+  }
+
+  /** Hands on a batch that is on this replica's disk, in order. */
   push(batch: StoredBatch): void {
     this.tail.push(batch);
     this.tailBytes += sizeOf(batch);
     while (this.tailBytes > TAIL_BYTES_MAX && this.tail.length > 1)
       this.tailBytes -= sizeOf(this.tail.shift() as StoredBatch);
+    this.appended = batch.lastPosition;
+    this.wake();
+  }
+
+  /** Everything up to a position is committed. */
+  commit(position: Position): void {
+    if (position <= this.committed) return;
+    this.committed = position;
+    this.wake();
+  }
+
+  /** Somebody waits for followers to have a position, or to tell back a number; 0 when nobody does any more. */
+  ask(asked: Partial<Pick<FeedNews, "reportPosition" | "echo">>): void {
+    const { reportPosition, echo } = asked;
+    if (reportPosition !== undefined) this.reportPosition = reportPosition;
+    if (echo !== undefined) this.echo = echo;
+    this.wake();
   }
 
   /**
@@ -51,7 +107,7 @@ export class JournalFeed {
   async checkPrefix(follower: FollowerHead): Promise<void> {
     const { position, chainHash } = follower;
     if (position === 0) return;
-    const head = this.shown.current;
+    const head = this.appended;
     if (position > head) throw diverged(`it has position ${position}, and this one ends at ${head}`);
     const own = await this.store.chainHashAt(position);
     if (own === undefined || !bytesEqual(own, chainHash))
@@ -59,29 +115,62 @@ export class JournalFeed {
   }
 
   /**
-   * Every batch behind the position, then each new one, until the signal aborts or the feed ends: then it rejects with the
-   * reason.
-   * Rejects with: the `RefusalError` of a feed that is closed; what the store's `read` rejects with; `InvariantError` where the store lacks what is shown.
+   * Every batch behind the position that is committed, then each new one, until the signal aborts or the feed ends: then it
+   * rejects with the reason.
+   * Rejects with: the `RefusalError` of a feed that is closed; what the store's `read` rejects with; `InvariantError`
+   * where the store lacks what should be there.
    */
   async *follow(after: Position, leaving: AbortSignal): AsyncGenerator<StoredBatch, void, undefined> {
-    const closed = this.whyClosed();
-    if (closed !== undefined) throw closed;
-    const signal = AbortSignal.any([leaving, this.ending.signal]);
-    let position = after;
-    this.followers++;
+    const signal = this.begin(leaving);
     try {
-      while (!signal.aborted) {
-        await this.shown.reached(position + 1, signal);
-        const before = position;
-        for (const batch of this.fromTail(position) ?? (await this.store.read(position))) {
-          if (batch.lastPosition > this.shown.current) break;
+      let position = after;
+      for (;;) {
+        signal.throwIfAborted();
+        if (position >= this.committedPosition) {
+          await this.changed();
+          continue;
+        }
+        for (const batch of await this.behind(position)) {
+          if (batch.lastPosition > this.committedPosition) break;
           yield batch;
           position = batch.lastPosition;
         }
-        assert(position > before, `what is shown behind position ${before} is in the store`);
+      }
+    } finally {
+      signal.removeEventListener("abort", this.wake);
+    }
+  }
+
+  /**
+   * What a follower gets: first how things stand, then every batch behind the position that is on this replica's disk,
+   * committed or not, each with the newest news; news by itself only where no batch carries it. Ends and rejects as `follow`.
+   */
+  async *messages(after: Position, leaving: AbortSignal): AsyncGenerator<FeedMessage, void, undefined> {
+    const signal = this.begin(leaving);
+    this.followers++;
+    try {
+      let position = after;
+      let told = this.news();
+      yield { batch: undefined, ...told };
+      for (;;) {
+        signal.throwIfAborted();
+        if (position < this.appended) {
+          for (const batch of await this.behind(position)) {
+            if (batch.lastPosition > this.appended) break;
+            told = this.news();
+            yield { batch, ...told };
+            position = batch.lastPosition;
+          }
+        } else if (this.hasNews(told, position)) {
+          told = this.news();
+          yield { batch: undefined, ...told };
+        } else {
+          await this.changed();
+        }
       }
     } finally {
       this.followers--;
+      signal.removeEventListener("abort", this.wake);
     }
   }
 
@@ -90,13 +179,58 @@ export class JournalFeed {
     this.ending.abort(reason);
   }
 
-  /** The batches behind a position, if memory holds all of them. */
+  private begin(leaving: AbortSignal): AbortSignal {
+    const closed = this.whyClosed();
+    if (closed !== undefined) throw closed;
+    const signal = AbortSignal.any([leaving, this.ending.signal]);
+    signal.addEventListener("abort", this.wake, { once: true });
+    return signal;
+  }
+
+  private news(): FeedNews {
+    return { committedPosition: this.committed, reportPosition: this.reportPosition, echo: this.echo };
+  }
+
+  /** What is committed beyond a follower's journal is told with the batch. */
+  private hasNews(told: FeedNews, position: Position): boolean {
+    return (
+      Math.min(this.committed, position) > told.committedPosition ||
+      this.reportPosition > told.reportPosition ||
+      this.echo > told.echo
+    );
+  }
+
+  private changed(): Promise<void> {
+    this.changing ??= Promise.withResolvers();
+    return this.changing.promise;
+  }
+
+  private readonly wake = (): void => {
+    this.changing?.resolve();
+    this.changing = undefined;
+  };
+
+  /** Batches behind a position, at least one, and not more than a slow follower may keep. */
+  private async behind(position: Position): Promise<readonly StoredBatch[]> {
+    const batches = this.fromTail(position) ?? (await this.store.read(position, { maxBytes: PIECE_BYTES_MAX }));
+    const next = batches[0];
+    assert(
+      next !== undefined && next.lastPosition <= this.appended,
+      `what is handed on behind position ${position} is in the store`,
+    );
+    return batches;
+  }
+
+  /** The next batches behind a position, if memory holds them. */
   private fromTail(position: Position): readonly StoredBatch[] | undefined {
     const first = this.tail[0];
     if (first === undefined || first.firstPosition > position + 1) return undefined;
     // From the end: most followers are near it.
-    const have = this.tail.findLastIndex((batch) => batch.lastPosition <= position);
-    return have === this.tail.length - 1 ? undefined : this.tail.slice(have + 1);
+    const begin = this.tail.findLastIndex((batch) => batch.lastPosition <= position) + 1;
+    let end = begin;
+    for (let bytes = 0; end < this.tail.length && bytes < PIECE_BYTES_MAX; end++)
+      bytes += sizeOf(this.tail[end] as StoredBatch);
+    return this.tail.slice(begin, end);
   }
 }
 

@@ -28,6 +28,15 @@ export interface MemberReport {
   readonly upstream: string;
   /** How old what it shows may be, by its own clock; undefined when it does not know. */
   readonly stalenessMs: number | undefined;
+  /** Another number each time that the copy is opened: what an earlier run reported may not be there any more. */
+  readonly run: number;
+  /** Grows with each report of a run. */
+  readonly sequence: number;
+  /**
+   * Whether it may call itself connected once it is answered: it is nearly as far as the server that it follows, which fills
+   * this in. Whoever promises that every connected branch shows something waits for this copy from then on.
+   */
+  readonly joined: boolean;
 }
 
 /** How far a write should have spread before it is answered. */

@@ -1,51 +1,339 @@
-import { type Ledger, type Position, toHex } from "@bank/core";
+import {
+  type BranchNumber,
+  BranchState,
+  bytesEqual,
+  type DurabilityMember,
+  type Ledger,
+  type Position,
+} from "@bank/core";
+import { Alarm } from "./alarm.ts";
+import { CONNECTED_MS, CopyTable, DROPPED_MS, type Member } from "./copy-table.ts";
 import type { MemberReport, Propagation, PropagationAsked } from "./member.ts";
 import type { Platform } from "./platform.ts";
 
-/** A follower calls itself connected for so long from when it sent the last probe that was answered. */
-export const CONNECTED_MS = 2_000;
+export { CONNECTED_MS, DROPPED_MS, type Member } from "./copy-table.ts";
 
-/** A copy as the bank knows it. */
-export interface Member {
-  readonly report: MemberReport;
-  /** When it was last heard of, by this machine's monotonic clock. */
-  readonly heardMs: number;
-  /** Since when it has been heard of without a break, Unix milliseconds. */
-  readonly connectedSinceMs: number;
+/** Copies that the bank knows at a time. */
+const COPIES_MAX = 4_000;
+
+/** Copies that count, and on how many of them a position must be. */
+export type CountedSetting = Pick<Ledger["durability"], "copies" | "members">;
+
+export interface MembersOptions {
+  readonly platform: Pick<Platform, "monotonicMs" | "wallMs" | "delay">;
+  readonly ledger: Ledger;
+  /** Everything up to it is committed. */
+  readonly committedPosition: () => Position;
+  /** A bank was here before this start: its branches may still call themselves connected, and not have come back yet. */
+  readonly hadPredecessor: boolean;
+  /** Somebody waits until followers have this position: they are to say so at once. 0 when nobody waits any more. */
+  readonly onWanted: (position: Position) => void;
+  /** Those that count are to tell this number back at once. */
+  readonly onEcho: (echo: number) => void;
 }
 
-/** The copies that follow the journal, and how far they have come. */
-export class Members {
-  private readonly platform: Pick<Platform, "monotonicMs" | "wallMs">;
-  private readonly ledger: Ledger;
-  private readonly byCopy = new Map<string, Member>();
+/** What somebody waits for. */
+interface Wait {
+  readonly isOver: () => boolean;
+  readonly resolve: () => void;
+  /** 0 where followers need not be told. */
+  readonly position: Position;
+  /** It may end because time passes: a copy that falls silent is not waited for. */
+  readonly isTimed?: boolean;
+}
 
-  constructor(options: { readonly platform: Pick<Platform, "monotonicMs" | "wallMs">; readonly ledger: Ledger }) {
-    this.platform = options.platform;
-    this.ledger = options.ledger;
+/** The copies that follow the journal, as the bank knows them: how far they have come, and who waits for that. */
+export class Members {
+  private readonly options: MembersOptions;
+  private readonly table: CopyTable;
+  private readonly waits = new Set<Wait>();
+  private readonly alarm: Alarm;
+  private readonly startedMs: number;
+  private echoes = 0;
+  private wanted: Position = 0;
+  /** What `positionOfAll` was when nothing had changed since. */
+  private all: { readonly position: Position } | undefined;
+
+  constructor(options: MembersOptions) {
+    this.options = options;
+    this.table = new CopyTable({ platform: options.platform, copiesMax: COPIES_MAX, branch: 0 });
+    this.alarm = new Alarm(options.platform, () => this.look());
+    this.startedMs = options.platform.monotonicMs();
   }
 
-  /** Takes what followers report of themselves. */
+  /** Takes what followers report of themselves, the asker first. Throws: `RefusalError` NOT_READY when there are too many. */
   hear(reports: readonly MemberReport[]): void {
-    const heardMs = this.platform.monotonicMs();
-    for (const report of reports) {
-      const key = toHex(report.copyId);
-      const known = this.byCopy.get(key);
-      const isNew = known === undefined || heardMs - known.heardMs > CONNECTED_MS;
-      const connectedSinceMs = isNew ? this.platform.wallMs() : known.connectedSinceMs;
-      this.byCopy.set(key, { report, heardMs, connectedSinceMs });
+    try {
+      this.table.hear(reports, this.options.committedPosition());
+    } finally {
+      this.look();
     }
   }
 
-  /** Those that may call themselves connected. */
+  /** Those that may call themselves connected, and those that are about to. */
   connected(): readonly Member[] {
-    const now = this.platform.monotonicMs();
-    return [...this.byCopy.values()].filter(({ heardMs }) => now - heardMs <= CONNECTED_MS);
+    return this.table.present();
   }
 
-  /** How far a committed position has spread, once it is as far as asked, or the signal aborts. Never rejects. */
-  async propagated(_position: Position, asked: PropagationAsked, _signal: AbortSignal): Promise<Propagation> {
-    const disconnected = this.ledger.branchNumbers();
-    return { asked, satisfied: asked.mode === "bank", copiesReached: 0, reached: [], missing: [], disconnected };
+  /** Every copy that is remembered, silent ones too. */
+  known(): readonly Member[] {
+    return [...this.table.members];
   }
+
+  /** For how long a copy may call itself connected, from when it sent a probe that came in just now; 0 for not at all. */
+  connectedMs(report: MemberReport | undefined): number {
+    const member = report === undefined ? undefined : this.table.get(report.copyId);
+    return member !== undefined && this.hasJoined(member) ? CONNECTED_MS : 0;
+  }
+
+  /** The connected copy that serves a branch; undefined where there is none. */
+  copyOf(branch: BranchNumber): Uint8Array | undefined {
+    return this.connected().find(({ report }) => report.branches.includes(branch))?.report.copyId;
+  }
+
+  /**
+   * How far a committed position has spread, once it is as far as asked, the signal aborts, or it cannot be reached: as
+   * many copies are asked for as there neither are nor are branches registered. Never rejects.
+   */
+  async propagated(position: Position, asked: PropagationAsked, signal: AbortSignal): Promise<Propagation> {
+    const isOver = () => this.isReached(position, asked);
+    if (position <= this.options.committedPosition() && !this.isBeyondReach(asked))
+      await this.wait({ position, isOver, isTimed: asked.mode === "allBranches" }, signal).catch(() => {
+        // The caller's time is over: it is told how far it has come.
+      });
+    return this.told(position, asked);
+  }
+
+  /**
+   * Resolves once a position is on the disks of as many of the copies that count as each of the settings asks for.
+   * Rejects with the signal's reason.
+   *
+   * @param isTold whether followers must be asked to say so: those that count by their own copy of the journal do it anyway.
+   */
+  stored(
+    position: Position,
+    options: { readonly settings: readonly CountedSetting[]; readonly isTold: boolean; readonly signal: AbortSignal },
+  ): Promise<void> {
+    const { settings, isTold, signal } = options;
+    const isOver = () => settings.every((setting) => this.countedWith(setting, position) >= setting.copies);
+    return this.wait({ position: isTold ? position : 0, isOver }, signal);
+  }
+
+  /** How many of the copies that count have it on their disks. */
+  countedWith(setting: CountedSetting, position: Position): number {
+    return this.count(setting, (member) => this.positionsOf(member.report).durable >= position);
+  }
+
+  /** How many of the copies that count are connected. */
+  countedConnected(setting: CountedSetting): number {
+    return this.count(setting, (member) => this.table.isPresent(member));
+  }
+
+  /**
+   * Resolves once as many copies as count have told back a number that was sent after this call: they follow this bank in
+   * this epoch, and no other. Rejects with the signal's reason.
+   */
+  echoed(setting: CountedSetting, signal: AbortSignal): Promise<void> {
+    const echo = ++this.echoes;
+    // An echo of an earlier bank is not taken for this one's: a follower forgets it with the first record of this epoch.
+    const isEchoed = ({ report }: Member) => report.echo >= echo && this.isOfCurrentEpoch(report);
+    const echoed = this.wait({ position: 0, isOver: () => this.count(setting, isEchoed) >= setting.copies }, signal);
+    this.options.onEcho(echo);
+    return echoed;
+  }
+
+  /**
+   * The setting with the copies that branches have now, where one that counts has lost its own: it is silent, and its
+   * branch is served by another copy. Undefined where none has.
+   */
+  replaced(setting: CountedSetting): DurabilityMember[] | undefined {
+    let isReplaced = false;
+    const members = setting.members.map((counted) => {
+      const member = this.table.get(counted.copyId);
+      if (member !== undefined && this.table.isPresent(member)) return counted;
+      const copyId = this.copyOf(counted.branch);
+      if (copyId === undefined || setting.members.some((other) => bytesEqual(other.copyId, copyId))) return counted;
+      isReplaced = true;
+      return { branch: counted.branch, copyId };
+    });
+    return isReplaced ? members : undefined;
+  }
+
+  /** Leaves no timer behind. Who waits still waits for its signal. */
+  close(): void {
+    this.alarm.cancel();
+  }
+
+  private count({ members }: CountedSetting, counts: (member: Member) => boolean): number {
+    return members.filter(({ copyId }) => {
+      const member = this.table.get(copyId);
+      return member !== undefined && counts(member);
+    }).length;
+  }
+
+  private hasJoined(member: Member): boolean {
+    return member.report.joined && this.isKnownEpoch(member.report) && this.table.isPresent(member);
+  }
+
+  /**
+   * What a copy has of this very journal. Where its newest epoch is an old one, it may have gone on in that one while this
+   * journal did in the next; where nobody here knows it, nothing of it counts.
+   */
+  private positionsOf(report: MemberReport): { readonly durable: Position; readonly applied: Position } {
+    const { durablePosition: durable, appliedPosition: applied } = report;
+    if (this.isOfCurrentEpoch(report)) return { durable, applied };
+    const { epochs } = this.options.ledger;
+    const at = epochs.findIndex(({ id }) => bytesEqual(id, report.epochId));
+    const next = epochs[at + 1];
+    if (at < 0 || next === undefined) return { durable: 0, applied: 0 };
+    const end = next.firstPosition - 1;
+    return { durable: Math.min(durable, end), applied: Math.min(applied, end) };
+  }
+
+  private isOfCurrentEpoch({ epochId }: MemberReport): boolean {
+    const current = this.options.ledger.currentEpoch();
+    return current !== undefined && bytesEqual(current.id, epochId);
+  }
+
+  private isKnownEpoch({ epochId }: MemberReport): boolean {
+    return this.options.ledger.epochs.some(({ id }) => bytesEqual(id, epochId));
+  }
+
+  private isReached(position: Position, asked: PropagationAsked): boolean {
+    switch (asked.mode) {
+      case "bank":
+        return true;
+      case "quorum":
+        return this.copiesWith(position) >= asked.copies;
+      case "allBranches":
+        return this.graceMs() === 0 && position <= this.positionOfAll();
+    }
+  }
+
+  private copiesWith(position: Position): number {
+    let copies = 0;
+    for (const { report } of this.table.members) if (this.positionsOf(report).durable >= position) copies++;
+    return copies;
+  }
+
+  /** What every copy that may call itself connected has on its disk and shows. */
+  private positionOfAll(): Position {
+    if (this.all !== undefined) return this.all.position;
+    let position = Number.POSITIVE_INFINITY;
+    for (const member of this.awaited()) {
+      const { durable, applied } = this.positionsOf(member.report);
+      position = Math.min(position, durable, applied);
+    }
+    this.all = { position };
+    return position;
+  }
+
+  /** Those that may call themselves connected, but for the branches that nobody waits for. */
+  private awaited(): Member[] {
+    return this.table.present().filter((member) => this.hasJoined(member) && !this.isRetired(member));
+  }
+
+  private isRetired({ report }: Member): boolean {
+    const { branches } = this.options.ledger;
+    return (
+      report.branches.length > 0 &&
+      report.branches.every((branch) => branches.get(branch)?.state === BranchState.RETIRED)
+    );
+  }
+
+  /** How long branches of an earlier start may still call themselves connected without this bank having heard of them. */
+  private graceMs(): number {
+    if (!this.options.hadPredecessor) return 0;
+    return Math.max(0, this.startedMs + DROPPED_MS - this.options.platform.monotonicMs());
+  }
+
+  private isBeyondReach(asked: PropagationAsked): boolean {
+    if (asked.mode !== "quorum") return false;
+    const registered = this.registered().length;
+    const connected = this.table.present().length;
+    return asked.copies > Math.max(registered, connected);
+  }
+
+  private registered(): readonly BranchNumber[] {
+    const { ledger } = this.options;
+    return ledger.branchNumbers().filter((branch) => ledger.branches.get(branch)?.state !== BranchState.RETIRED);
+  }
+
+  private told(position: Position, asked: PropagationAsked): Propagation {
+    const reached = new Set<BranchNumber>();
+    const missing = new Set<BranchNumber>();
+    for (const member of this.table.members) {
+      const { durable, applied } = this.positionsOf(member.report);
+      const branches = durable >= position && applied >= position ? reached : missing;
+      if (branches === reached || this.table.isPresent(member))
+        for (const branch of member.report.branches) branches.add(branch);
+    }
+    return {
+      asked,
+      satisfied: this.isReached(position, asked),
+      copiesReached: this.copiesWith(position),
+      reached: ascending(reached),
+      missing: ascending(missing).filter((branch) => !reached.has(branch)),
+      disconnected: this.registered().filter((branch) => !reached.has(branch) && !missing.has(branch)),
+    };
+  }
+
+  private wait(options: Omit<Wait, "resolve">, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return Promise.reject(signal.reason);
+    this.all = undefined;
+    if (options.isOver()) return Promise.resolve();
+    return new Promise<void>((resolve, reject) => {
+      const onAbort = () => {
+        this.leave(wait);
+        reject(signal.reason);
+      };
+      const wait: Wait = {
+        ...options,
+        resolve: () => {
+          signal.removeEventListener("abort", onAbort);
+          resolve();
+        },
+      };
+      signal.addEventListener("abort", onAbort, { once: true });
+      this.waits.add(wait);
+      this.want(Math.max(this.wanted, wait.position));
+      this.setAlarm();
+    });
+  }
+
+  /** Something was heard, or time has passed. */
+  private look(): void {
+    this.all = undefined;
+    for (const wait of this.waits) {
+      if (!wait.isOver()) continue;
+      this.leave(wait);
+      wait.resolve();
+    }
+    this.setAlarm();
+  }
+
+  private leave(wait: Wait): void {
+    this.waits.delete(wait);
+    if (this.waits.size === 0) this.want(0);
+  }
+
+  private want(position: Position): void {
+    if (position === this.wanted) return;
+    this.wanted = position;
+    this.options.onWanted(position);
+  }
+
+  /** A copy that falls silent is waited for no longer than it may call itself connected. */
+  private setAlarm(): void {
+    if (![...this.waits].some(({ isTimed }) => isTimed)) return;
+    const now = this.options.platform.monotonicMs();
+    const ends = this.awaited().map(({ heardMs }) => heardMs + DROPPED_MS - now);
+    if (this.graceMs() > 0) ends.push(this.graceMs());
+    // Just behind it: at the moment itself it is still connected.
+    if (ends.length > 0) this.alarm.ringWithin(Math.min(...ends) + 1);
+  }
+}
+
+function ascending(branches: ReadonlySet<BranchNumber>): BranchNumber[] {
+  return [...branches].sort((a, b) => a - b);
 }

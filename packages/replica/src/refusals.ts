@@ -46,3 +46,12 @@ export function reused(request: Request, position: Position): RefusalError {
 export function deadlineExceeded(): RefusalError {
   return new RefusalError("DEADLINE_EXCEEDED", { waiting_for: "the journal" });
 }
+
+/** Fewer of the copies that count are connected than a write must be on. */
+export function tooFewBranches(copies: number, connected: number): RefusalError {
+  return new RefusalError("TOO_FEW_BRANCHES", {
+    connected: String(connected),
+    copies: String(copies),
+    missing: String(copies - connected),
+  });
+}

@@ -11,6 +11,7 @@ import {
 import { decodeFrame } from "@bank/journal";
 import { deposit, ManualPlatform, openAccount, request, rest, until, watch } from "@bank/testkit";
 import { describe, expect, it } from "vitest";
+import { QUEUED_REQUESTS_MAX } from "./admission.ts";
 import {
   answered,
   appendHeld,
@@ -22,7 +23,6 @@ import {
   startWithAccounts,
   submitOne,
 } from "./sequencer.test-util.ts";
-import { QUEUED_REQUESTS_MAX } from "./sequencer.ts";
 
 describe("a batch", () => {
   it("is closed at its number of records, and the rest of a call goes on in the next", async () => {

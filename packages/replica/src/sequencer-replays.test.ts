@@ -2,6 +2,7 @@ import type { RefusalError, Request } from "@bank/core";
 import { CorruptStoreError, StoreError } from "@bank/store";
 import { deposit, request, rest, until, watch, withdraw } from "@bank/testkit";
 import { describe, expect, it } from "vitest";
+import { REPLAYED_REQUESTS_MAX } from "./admission.ts";
 import type { Outcome } from "./outcome.ts";
 import {
   appendHeld,
@@ -12,7 +13,6 @@ import {
   startWithAccounts,
   submitOne,
 } from "./sequencer.test-util.ts";
-import { REPLAYED_REQUESTS_MAX } from "./sequencer.ts";
 
 interface Answers extends Fixture {
   readonly requests: readonly Request[];

@@ -11,6 +11,7 @@ import {
   until,
   type WholeJournal,
 } from "@bank/testkit";
+import type { CountedCopies } from "./counted-commit.ts";
 import type { Answered, Outcome } from "./outcome.ts";
 import { recover } from "./recover.ts";
 import { Sequencer } from "./sequencer.ts";
@@ -30,9 +31,21 @@ export interface Fixture {
   readonly fatal: unknown[];
 }
 
+/** No copy but the bank's, and nobody who waits for another. */
+const NOBODY: CountedCopies = {
+  stored: () => Promise.reject(new Error("there are no copies that count")),
+  countedConnected: () => 0,
+};
+
 /** One that has begun its epoch. */
 export async function startSequencer(
-  options: { readonly disk?: MemoryDisk; readonly platform?: ManualPlatform; readonly raiseFormatLevel?: boolean } = {},
+  options: {
+    readonly disk?: MemoryDisk;
+    readonly platform?: ManualPlatform;
+    readonly raiseFormatLevel?: boolean;
+    readonly copies?: CountedCopies;
+    readonly onAppended?: (batch: StoredBatch) => void;
+  } = {},
 ): Promise<Fixture> {
   const { disk = new MemoryDisk() } = options;
   // Another process has other random numbers.
@@ -42,13 +55,17 @@ export async function startSequencer(
   const store = new HeldStore(faulty);
   await store.open();
   await store.initialize(BANK_ID);
-  const { replay } = await recover(store, BANK_ID, platform);
+  const recovered = await recover(store, BANK_ID, platform);
+  const { replay } = recovered;
   const committed: StoredBatch[] = [];
   const fatal: unknown[] = [];
   const sequencer = new Sequencer({
     replay,
+    settled: recovered,
+    copies: options.copies ?? NOBODY,
     store,
     platform,
+    onAppended: (batch) => options.onAppended?.(batch),
     onCommitted: (batch) => committed.push(batch),
     onFatal: (error) => fatal.push(error),
   });

@@ -8,6 +8,7 @@ import {
   hashCommand,
   type Ledger,
   type LedgerRecord,
+  nextLine,
   type Position,
   RecordKind,
   RefusalError,
@@ -19,9 +20,11 @@ import {
 import { encodeFrame, type FrameReader, nextHash, type Replay } from "@bank/journal";
 import type { JournalStore, StoredBatch } from "@bank/store";
 import { AppendRefusedError } from "@bank/store/errors";
+import { Admission } from "./admission.ts";
 import { ReplayAnswers } from "./answer-replays.ts";
 import { Appender } from "./appender.ts";
 import { checkRequest } from "./check-request.ts";
+import { CountedCommit, type CountedCopies } from "./counted-commit.ts";
 import { executeBatch } from "./execute-batch.ts";
 import { type ExecutedBatch, rollbackBatch } from "./executed-batch.ts";
 import { ExpirySchedule } from "./expiry-schedule.ts";
@@ -29,18 +32,16 @@ import { type Job, newJob } from "./job.ts";
 import { idHash } from "./job-ids.ts";
 import { JobQueue } from "./job-queue.ts";
 import { JournalClock } from "./journal-clock.ts";
+import type { CountedSetting } from "./members.ts";
 import { nextTurn } from "./next-turn.ts";
 import { Originals } from "./originals.ts";
 import type { Outcome } from "./outcome.ts";
 import { errorText, type Platform } from "./platform.ts";
 import { PositionWatch } from "./position-watch.ts";
+import type { Recovered } from "./recover.ts";
 import { deadlineExceeded } from "./refusals.ts";
 import { readFrameAt } from "./stored-records.ts";
 
-/** Requests that may wait for the sequencer; beyond it callers are told to come back. */
-export const QUEUED_REQUESTS_MAX = 100_000;
-/** Requests that may wait for answers out of the store, beside those; beyond it retries are told to come back. */
-export const REPLAYED_REQUESTS_MAX = 100_000;
 /** At this level of the format time can be written down by itself. */
 const TICK_LEVEL = 2;
 /** Of requests that were refused whatever the state is: nobody looks at theirs. */
@@ -48,8 +49,14 @@ const NO_HASH: CommandHash = { low: 0, high: 0 };
 
 export interface SequencerOptions {
   readonly replay: Replay;
+  /** What is certainly committed of it. */
+  readonly settled: Pick<Recovered, "committedPosition" | "durability">;
+  /** Where the journal says so, a batch is committed only once enough of them have it. */
+  readonly copies: CountedCopies;
   readonly store: JournalStore;
   readonly platform: Platform;
+  /** Called once a batch is on the bank's disk, in order. It is committed in the same turn unless copies count. Must not throw. */
+  readonly onAppended: (batch: StoredBatch) => void;
   /** Called after each commit, in order, before any reply leaves. Must not throw. */
   readonly onCommitted: (batch: StoredBatch) => void;
   /** Called once when the sequencer cannot go on. The process should stop and start again. */
@@ -78,6 +85,8 @@ export class Sequencer {
   private readonly originals: Originals;
   private readonly replays: ReplayAnswers;
   private readonly expiries: ExpirySchedule;
+  private readonly counted: CountedCommit;
+  private readonly admission: Admission;
   /** Where the journal ended that this sequencer goes on with. */
   private readonly startPosition: Position;
   private jobs = 0;
@@ -99,7 +108,8 @@ export class Sequencer {
     this.clock = new JournalClock(options.platform, this.ledger.timeMs);
     this.appender = new Appender(options);
     this.startPosition = this.ledger.position;
-    this.committed = new PositionWatch(this.ledger.position);
+    this.counted = new CountedCommit(this.ledger, options.copies, options.settled.durability);
+    this.committed = new PositionWatch(options.settled.committedPosition);
     this.committedTime = new PositionWatch(this.ledger.timeMs);
     const { platform } = options;
     const [seed = 0] = new Int32Array(platform.randomBytes(4).slice().buffer);
@@ -109,6 +119,8 @@ export class Sequencer {
       this.fail(error);
     };
     this.replays = new ReplayAnswers({ platform, read, onFailed });
+    const { ledger, queue, replays, counted } = this;
+    this.admission = new Admission({ ledger, queue, replays, counted });
     this.originals = new Originals({
       ledger: this.ledger,
       platform,
@@ -134,6 +146,11 @@ export class Sequencer {
     return this.committed.current;
   }
 
+  /** Which copies count by what is committed. */
+  get durability(): CountedSetting {
+    return this.counted.setting;
+  }
+
   /** Why neither reads nor positions of this bank hold any more; undefined as long as they do. */
   get failed(): RefusalError | undefined {
     return this.failure;
@@ -154,7 +171,9 @@ export class Sequencer {
     readonly raiseFormatLevel: boolean;
   }): Promise<EpochEntry> {
     const { lossAccepted } = options;
-    const number = (this.ledger.currentEpoch()?.number ?? 0) + 1;
+    const newest = this.ledger.currentEpoch()?.number ?? 0;
+    // What was lost may have named higher numbers, and whoever saw them would take this bank for one that was replaced.
+    const number = lossAccepted ? nextLine(newest) : newest + 1;
     const id = this.options.platform.randomBytes(16);
     const { bankId } = this.options.replay;
     await this.options.store.fence(number);
@@ -188,11 +207,8 @@ export class Sequencer {
   submit(requests: readonly Request[], signal?: AbortSignal): Promise<Outcome[]> {
     if (this.stopped !== undefined) return Promise.reject(this.refusalOf(requests, this.stopped));
     if (signal?.aborted) return Promise.reject(this.refusalOf(requests, deadlineExceeded()));
-    const waiting = this.overload(requests);
-    if (waiting !== undefined) {
-      const overloaded = new RefusalError("OVERLOADED", { waiting: String(waiting) });
-      return Promise.reject(this.refusalOf(requests, overloaded));
-    }
+    const refusal = this.admission.refusal(requests);
+    if (refusal !== undefined) return Promise.reject(this.refusalOf(requests, refusal));
     const refusals = requests.map(checkRequest);
     const isWellFormed = (index: number) => refusals[index] === undefined;
     const hashes = requests.map(({ command }, i) => (isWellFormed(i) ? hashCommand(command) : NO_HASH));
@@ -292,7 +308,8 @@ export class Sequencer {
   /** Memory, or the journal, cannot be trusted any more: nobody is answered from it, and `onFatal` is told, once. */
   fail(error: unknown): RefusalError {
     if (this.failure !== undefined) return this.failure;
-    const failure = this.failAll(error);
+    const failure = new RefusalError("NOT_READY", { problem: `the journal failed: ${errorText(error)}` });
+    this.failAll(failure);
     this.options.onFatal(error);
     return failure;
   }
@@ -304,7 +321,8 @@ export class Sequencer {
 
   /** Has the next batch say that time passes, if nobody has asked for it yet. */
   private wantTick(): void {
-    if (this.stopped !== undefined) throw this.stopped;
+    const refusal = this.stopped ?? this.counted.tooFew();
+    if (refusal !== undefined) throw refusal;
     const { formatLevel: level } = this.ledger;
     if (level < TICK_LEVEL)
       throw new RefusalError("FORMAT_LEVEL_TOO_LOW", { level: String(level), needed: String(TICK_LEVEL) });
@@ -315,7 +333,8 @@ export class Sequencer {
   private abortWith(signal: AbortSignal, job: Job): void {
     const onAbort = () => {
       // A job that was begun stays: its effects are real, only its caller no longer waits.
-      job.reject(this.refusalOf(job, deadlineExceeded()));
+      const late = this.inFlight.has(job) ? this.counted.late() : undefined;
+      job.reject(this.refusalOf(job, late ?? deadlineExceeded()));
       if (job.next === 0 && !job.cancelled) this.queue.cancel(job);
     };
     signal.addEventListener("abort", onAbort, { once: true });
@@ -387,19 +406,9 @@ export class Sequencer {
     }
   }
 
-  /** How many requests wait already, if these are too many beside them. */
-  private overload(requests: readonly Request[]): number | undefined {
-    const { waiting } = this.queue;
-    if (waiting + requests.length > QUEUED_REQUESTS_MAX) return waiting;
-    const { waiting: replayed } = this.replays;
-    if (replayed + requests.length <= REPLAYED_REQUESTS_MAX) return undefined;
-    const isRetry = ({ principal, id }: Request) =>
-      this.ledger.findRequest(principal, id) >= 0 || this.queue.has(principal, id);
-    return replayed + requests.filter(isRetry).length > REPLAYED_REQUESTS_MAX ? replayed : undefined;
-  }
-
   private async commit(batch: ExecutedBatch): Promise<void> {
-    const { replay, onCommitted } = this.options;
+    const { options } = this;
+    const { replay, onCommitted } = options;
     const stored = this.encode(batch);
     try {
       const epoch = this.ledger.currentEpoch()?.number ?? 0;
@@ -409,13 +418,32 @@ export class Sequencer {
       this.takeBack(batch, error);
       return;
     }
+    options.onAppended(stored);
+    const settings = this.counted.settings();
+    if (settings !== undefined && !(await this.isCounted(stored.lastPosition, settings))) return;
     replay.chainHash = stored.chainHash;
     this.ledger.forgetUndo(stored.lastPosition);
+    this.counted.committed();
     this.committed.advance(stored.lastPosition);
     this.committedTime.advance(batch.timeMs);
     this.expiries.committed();
     onCommitted(stored);
     batch.answerFromBatch();
+  }
+
+  /**
+   * Waits until enough copies have an appended batch. It is never taken back: where the bank is told to stop before, nobody
+   * is answered, and the next start settles it. False then.
+   */
+  private async isCounted(position: Position, settings: readonly CountedSetting[]): Promise<boolean> {
+    try {
+      await this.counted.stored(position, settings, this.draining.signal);
+      return true;
+    } catch {
+      const problem = `it is shutting down, and position ${position} is not on the disks of enough branches yet`;
+      this.failAll(new RefusalError("NOT_READY", { problem }));
+      return false;
+    }
   }
 
   private encode(batch: ExecutedBatch): StoredBatch {
@@ -456,8 +484,7 @@ export class Sequencer {
     );
   }
 
-  private failAll(error: unknown): RefusalError {
-    const failure = new RefusalError("NOT_READY", { problem: `the journal failed: ${errorText(error)}` });
+  private failAll(failure: RefusalError): void {
     this.failure = failure;
     this.stopped = failure;
     this.expiries.cancel();
@@ -465,7 +492,6 @@ export class Sequencer {
     this.committedTime.fail(failure);
     for (const job of [...this.inFlight.keys(), ...this.replays.clear()]) job.reject(this.refusalOf(job, failure));
     this.refuseQueue(failure);
-    return failure;
   }
 
   private refuseQueue(error: RefusalError): void {

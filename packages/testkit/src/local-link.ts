@@ -32,6 +32,8 @@ export class LinkBrokenError extends Error {
 export class LocalLink implements BankLink<Request, LocalResult> {
   /** Questions asked about the bank's position. */
   questions = 0;
+  /** Reports of how far the branch is, besides those of questions. */
+  reports = 0;
   /** Calls with commands. */
   calls = 0;
   /** Streams of the journal opened so far. */
@@ -81,7 +83,12 @@ export class LocalLink implements BankLink<Request, LocalResult> {
     return this.call(signal, (bank) => bank.probe(members));
   }
 
-  awaitPropagation(position: Position, asked: PropagationAsked, signal: AbortSignal): Promise<Propagation> {
+  report(members: readonly MemberReport[], signal: AbortSignal): Promise<void> {
+    this.reports++;
+    return this.call(signal, async (bank) => bank.hear(members));
+  }
+
+  awaitPropagation(position: Position, asked: PropagationAsked, { signal }: CallLimit): Promise<Propagation> {
     return this.call(signal, (bank) => bank.awaitPropagation(position, asked, signal));
   }
 
@@ -119,20 +126,19 @@ export class LocalLink implements BankLink<Request, LocalResult> {
     const bank = this.connected();
     const { bankId } = bank;
     await bank.feed.checkPrefix(from);
-    yield { bankId, received: undefined, lastPosition: 0, committedPosition: bank.committedPosition };
-    for await (const { frame, chainHash } of bank.feed.follow(from.position, lost)) {
+    for await (const { batch, ...news } of bank.feed.messages(from.position, lost)) {
+      if (batch === undefined) {
+        yield { bankId, received: undefined, lastPosition: 0, ...news };
+        continue;
+      }
       await turn();
       lost.throwIfAborted();
       if (this.messages === this.breaksAfterMessages) this.break();
       lost.throwIfAborted();
       this.messages++;
+      const { frame, chainHash } = batch;
       const { firstPosition, count } = decodeHeader(frame);
-      yield {
-        bankId,
-        received: { frame, chainHash },
-        lastPosition: firstPosition + count - 1,
-        committedPosition: bank.committedPosition,
-      };
+      yield { bankId, received: { frame, chainHash }, lastPosition: firstPosition + count - 1, ...news };
     }
   }
 

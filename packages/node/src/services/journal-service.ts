@@ -8,18 +8,17 @@ import {
   type MemberReport as MemberReportMessage,
   ProbeResponseSchema,
 } from "@bank/proto";
-import type { JournalFeed, JournalHead, MemberReport, ReadIndex } from "@bank/replica";
+import { type JournalHead, type MemberReport, notHereYet, type ReadIndex } from "@bank/replica";
 import { connectErrorFromRefusal, LOSS_ACCEPTED_HEADER } from "@bank/rpc";
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
 import { reasonOf } from "../bank-link.ts";
 import { indexOfEpoch, lossWasGivenUp, newestAcceptance } from "../given-up.ts";
 import { reportFrom } from "../member-messages.ts";
+import { pastBatches, type ServedJournal, snapshotParts } from "./journal-parts.ts";
 
 /** A journal that can be followed: the bank's, or a branch's own copy. */
-export interface JournalSource {
-  /** Throws: `RefusalError` NOT_READY for a branch that has never reached its bank. */
-  readonly bankId: Uint8Array;
+export interface JournalSource extends ServedJournal {
   /** 16 bytes: the same for all that one server hosts. */
   readonly copyId: Uint8Array;
   /** The branches that the server hosts, for people: "1, 2"; "0" for the bank. */
@@ -29,12 +28,11 @@ export interface JournalSource {
   /** The level of the journal's format. */
   readonly formatLevel: number;
   readonly epochs: readonly EpochEntry[];
-  readonly feed: JournalFeed;
-  /** What followers may show. */
-  readonly committedPosition: Position;
   head(at: Position): Promise<JournalHead>;
   /** The read index, as it stood after this call; takes note of what followers say of themselves. */
   probe(members: readonly MemberReport[], signal: AbortSignal): Promise<ReadIndex>;
+  /** Takes note of what followers say of themselves, also while no question is answered. */
+  report(members: readonly MemberReport[]): void;
   /** A follower of this very bank has what this journal lacks. */
   reportDivergence(follower: string): void;
   /** A follower speaks of itself. */
@@ -58,18 +56,14 @@ export function journalService(
       const journal = source();
       checkPath(journal, [request]);
       checkLevel(journal, request);
-      await checkFollower(journal, request);
-      yield create(FollowResponseSchema, {
-        bankId: journal.bankId,
-        committedPosition: BigInt(journal.committedPosition),
-      });
-      yield* batches(journal, Number(request.afterPosition), AbortSignal.any([context.signal, ending]));
+      await checkFollower(journal, request).catch(refuseGap);
+      yield* messages(journal, Number(request.afterPosition), AbortSignal.any([context.signal, ending]));
     },
 
     getPosition: async ({ atPosition }) => {
       const journal = source();
       const acceptedLoss = newestAcceptance(journal.epochs);
-      const { position, chainHash, epochId } = await journal.head(Number(atPosition));
+      const { position, chainHash, epochId } = await journal.head(Number(atPosition)).catch(refuseGap);
       return create(GetPositionResponseSchema, {
         bankId: journal.bankId,
         copyId: journal.copyId,
@@ -80,11 +74,27 @@ export function journalService(
       });
     },
 
-    probe: async ({ members }, context) => {
+    async *fetchSnapshot(request, context) {
+      yield* snapshotParts(source(), request, AbortSignal.any([context.signal, ending]));
+    },
+
+    async *fetchBatches(request, context) {
+      try {
+        yield* pastBatches(source(), request, AbortSignal.any([context.signal, ending]));
+      } catch (error) {
+        refuseGap(error);
+      }
+    },
+
+    probe: async ({ members, reportsOnly }, context) => {
       const journal = source();
       checkPath(journal, members);
       const [asker] = members;
       if (asker !== undefined) journal.hear(asker);
+      if (reportsOnly) {
+        journal.report(members.map(reportFrom));
+        return create(ProbeResponseSchema, { bankId: journal.bankId });
+      }
       const index = await journal.probe(members.map(reportFrom), context.signal).catch((error: unknown) => {
         throw loopBehind(error) ?? error;
       });
@@ -100,14 +110,28 @@ export function journalService(
   };
 }
 
-async function* batches(journal: JournalSource, after: Position, signal: AbortSignal): AsyncGenerator<FollowResponse> {
+async function* messages(journal: JournalSource, after: Position, signal: AbortSignal): AsyncGenerator<FollowResponse> {
+  let isFirst = true;
   try {
-    for await (const { frame, chainHash } of journal.feed.follow(after, signal))
-      yield create(FollowResponseSchema, { frame, chainHash, committedPosition: BigInt(journal.committedPosition) });
+    for await (const { batch, committedPosition, reportPosition, echo } of journal.feed.messages(after, signal)) {
+      yield create(FollowResponseSchema, {
+        committedPosition: BigInt(committedPosition),
+        reportPosition: BigInt(reportPosition),
+        echo: BigInt(echo),
+        ...(isFirst ? { bankId: journal.bankId } : {}),
+        ...(batch === undefined ? {} : { frame: batch.frame, chainHash: batch.chainHash }),
+      });
+      isFirst = false;
+    }
   } catch (error) {
-    if (!signal.aborted) throw error;
+    if (!signal.aborted) refuseGap(error);
     throw new ConnectError("the stream ends: the server is shutting down or the follower left", Code.Unavailable);
   }
+}
+
+/** What lies in the journal's gap is not here yet. */
+function refuseGap(error: unknown): never {
+  throw notHereYet(error);
 }
 
 /** Who finds itself among those that follow it would follow itself. */
@@ -144,9 +168,14 @@ async function checkFollower(journal: JournalSource, request: FollowRequest): Pr
       problem: `it is of bank ${toHex(bankId)}, and this is bank ${toHex(journal.bankId)}`,
     });
   const isGivenUp = () => lossWasGivenUp(journal.epochs, { position, epochId, acceptedLoss });
-  if (!journal.isBank && position > journal.committedPosition && isAhead(journal, position, epochId) && !isGivenUp())
+  if (
+    !journal.isBank &&
+    position > journal.feed.committedPosition &&
+    isAhead(journal, position, epochId) &&
+    !isGivenUp()
+  )
     throw new RefusalError("NOT_READY", {
-      problem: `it is at position ${journal.committedPosition}, and ${follower || "the follower"} at ${position}: it must catch up first`,
+      problem: `it is at position ${journal.feed.committedPosition}, and ${follower || "the follower"} at ${position}: it must catch up first`,
     });
   try {
     await journal.feed.checkPrefix({ position, chainHash });

@@ -12,6 +12,7 @@ import { serverUrl } from "@bank/rpc";
 import { create } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { BankTeller } from "../bank-teller.ts";
+import { propagationLimit } from "../propagation-limit.ts";
 import { propagationAsked, propagationMessage } from "../propagation-messages.ts";
 
 /** What branches ask of the bank. */
@@ -48,7 +49,8 @@ export function replicationService(
     },
 
     awaitPropagation: async ({ position, mode, copies }, context) => {
-      const told = await bank.awaitPropagation(Number(position), propagationAsked(mode, copies), context.signal);
+      const { signal } = propagationLimit(context);
+      const told = await bank.awaitPropagation(Number(position), propagationAsked(mode, copies), signal);
       return create(AwaitPropagationResponseSchema, { propagation: propagationMessage(told, true) });
     },
   };

@@ -1,0 +1,88 @@
+import { bytesEqual, type Ledger, type Position, RefusalError } from "@bank/core";
+import type { CountedSetting } from "./members.ts";
+import { tooFewBranches } from "./refusals.ts";
+
+/** Who knows on which disks besides the bank's a position is. */
+export interface CountedCopies {
+  /** See `Members.stored`. */
+  stored(
+    position: Position,
+    options: { readonly settings: readonly CountedSetting[]; readonly isTold: boolean; readonly signal: AbortSignal },
+  ): Promise<void>;
+  /** How many of the copies that count are connected. */
+  countedConnected(setting: CountedSetting): number;
+}
+
+/**
+ * When an appended batch counts as committed: where the journal names copies that count, only once enough of them have it
+ * too. A batch that changes which ones they are needs both, those before it and those it names: whoever knows only the
+ * journal before it must still find it among the copies that it asks.
+ */
+export class CountedCommit {
+  private readonly ledger: Ledger;
+  private readonly copies: CountedCopies;
+  private committedSetting: Ledger["durability"];
+  /** The position that is waited for; undefined while none is. */
+  awaited: Position | undefined;
+
+  /** @param committedSetting what counts by the journal as far as it is committed. */
+  constructor(ledger: Ledger, copies: CountedCopies, committedSetting: Ledger["durability"]) {
+    this.ledger = ledger;
+    this.copies = copies;
+    this.committedSetting = committedSetting;
+  }
+
+  /** What counts by the journal as far as it is committed. */
+  get setting(): CountedSetting {
+    return this.committedSetting;
+  }
+
+  /** What a batch that was executed just now must satisfy; undefined where only the bank's own disk counts. */
+  settings(): readonly CountedSetting[] | undefined {
+    const { durability } = this.ledger;
+    const { committedSetting } = this;
+    if (durability.copies === 0 && committedSetting.copies === 0) return undefined;
+    return durability === committedSetting ? [durability] : [committedSetting, durability];
+  }
+
+  /** Resolves once a batch is on as many disks as it must. Rejects with the signal's reason. */
+  async stored(position: Position, settings: readonly CountedSetting[], signal: AbortSignal): Promise<void> {
+    this.awaited = position;
+    try {
+      // A copy that begins to count with this very batch does not know that it does.
+      await this.copies.stored(position, { settings, isTold: settings.length > 1, signal });
+    } finally {
+      this.awaited = undefined;
+    }
+  }
+
+  /** Everything that was executed is committed. */
+  committed(): void {
+    this.committedSetting = this.ledger.durability;
+  }
+
+  /** Why nothing new may be begun: what is written now would wait for branches that are not there. */
+  tooFew(): RefusalError | undefined {
+    const { durability } = this.ledger;
+    return durability.copies === 0 ? undefined : this.lacking(durability);
+  }
+
+  /** Why copies cannot begin to count: too few of them are connected to acknowledge even that. */
+  lacking(setting: CountedSetting): RefusalError | undefined {
+    const connected = this.copies.countedConnected(setting);
+    return connected >= setting.copies ? undefined : tooFewBranches(setting.copies, connected);
+  }
+
+  /** What callers are told at their deadline whose requests are in the batch that is waited for. */
+  late(): RefusalError | undefined {
+    if (this.awaited === undefined) return undefined;
+    const copies = Math.max(this.ledger.durability.copies, this.committedSetting.copies);
+    const waiting_for = `position ${this.awaited}, which is on the bank's disk, to be on those of ${copies} branches that count`;
+    return new RefusalError("DEADLINE_EXCEEDED", { waiting_for });
+  }
+}
+
+/** Whether a copy counts. */
+export function isCounted({ members }: CountedSetting, copyId: Uint8Array): boolean {
+  return members.some((member) => bytesEqual(member.copyId, copyId));
+}

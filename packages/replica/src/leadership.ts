@@ -1,0 +1,61 @@
+import { RefusalError } from "@bank/core";
+import type { CountedSetting, Members } from "./members.ts";
+import { errorText, type Platform } from "./platform.ts";
+import { ReadGate, type ReadIndex } from "./read-gate.ts";
+
+/** Copies that have not told a number back by then are taken not to: sooner than a branch gives up its link to the bank. */
+const CONFIRM_TIMEOUT_MS = 500;
+
+export interface LeadershipOptions {
+  readonly platform: Pick<Platform, "timeout">;
+  readonly members: Members;
+  /** Which copies count. */
+  readonly setting: () => CountedSetting;
+  /** Throws where the bank knows by itself that it must not answer. */
+  readonly readIndex: () => ReadIndex;
+}
+
+/**
+ * Whether this is still the bank. With copies that count another one may have been made of them, behind its back: so what it
+ * has committed is the newest only if enough of them tell back a number that was sent after the question came in. One
+ * confirmation serves all who asked before it was sent, and one is under way at a time.
+ */
+export class Leadership {
+  private readonly options: LeadershipOptions;
+  private readonly gate: ReadGate;
+
+  constructor(options: LeadershipOptions) {
+    this.options = options;
+    this.gate = new ReadGate(() => this.confirm());
+  }
+
+  /**
+   * The committed position as it stood after this call. With no copies that count, the held lock is the proof.
+   * Rejects with `RefusalError` NOT_READY, and as `LeadershipOptions.readIndex` throws.
+   */
+  async readIndex(): Promise<ReadIndex> {
+    if (this.options.setting().copies === 0) return this.options.readIndex();
+    return this.gate.readIndex();
+  }
+
+  private async confirm(): Promise<ReadIndex> {
+    const { platform, members, setting, readIndex } = this.options;
+    readIndex();
+    const needed = setting();
+    const { copies } = needed;
+    const connected = members.countedConnected(needed);
+    if (connected < copies) throw unconfirmed(`${connected} of the ${copies} that it needs are connected`);
+    try {
+      await members.echoed(needed, platform.timeout(CONFIRM_TIMEOUT_MS));
+    } catch (cause) {
+      throw unconfirmed(`fewer than ${copies} have answered (${errorText(cause)})`);
+    }
+    return readIndex();
+  }
+}
+
+function unconfirmed(problem: string): RefusalError {
+  return new RefusalError("NOT_READY", {
+    problem: `it cannot make sure with the branches that count that it is still the bank: ${problem}`,
+  });
+}
