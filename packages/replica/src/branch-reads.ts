@@ -98,10 +98,8 @@ export class BranchReads {
     if (known !== undefined && known <= this.copy.applied.current) return;
     // Either this branch is behind, or the token names what does not exist: the bank knows.
     const index = await this.readIndex(signal);
-    const needed = known ?? index.position;
-    if (needed > index.position) throw notThere(needed, index.position);
-    await this.whenShown(needed, signal);
-    // An epoch may have begun meanwhile that says otherwise.
+    await this.whenShown(Math.min(known ?? index.position, index.position), signal);
+    // An epoch may have begun meanwhile that says otherwise: what seems to be beyond the journal's end may be lost.
     this.settle(session, index.position);
   }
 
