@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { EPOCHS_PER_LINE } from "@bank/core";
+import { EPOCHS_PER_LINE, FORMAT_LEVEL_MAX } from "@bank/core";
 import { EPOCH_HEADER, failureFromConnectError } from "@bank/rpc";
 import { consistency, type ServerClient } from "@bank/testkit";
 import { ConnectError } from "@connectrpc/connect";
@@ -42,7 +42,7 @@ function questions({ accounts, transactions, requests, journal, replication }: S
     probe: () => journal.probe({}),
     register: () => replication.registerBranch({ branch: 9, name: "nine", address: "http://127.0.0.1:9" }),
     follow: async () => {
-      for await (const _ of journal.follow({})) return;
+      for await (const _ of journal.follow({ formatLevel: FORMAT_LEVEL_MAX })) return;
     },
   };
 }
@@ -55,7 +55,7 @@ describe("a bank that hears of a newer epoch", () => {
     const done = order(account);
     await client.transactions.deposit(done);
     const position = bank.replica.committedPosition;
-    const stream = client.journal.follow({ afterPosition: 0n })[Symbol.asyncIterator]();
+    const stream = client.journal.follow({ formatLevel: FORMAT_LEVEL_MAX })[Symbol.asyncIterator]();
     while ((await stream.next()).value?.frame.length === 0);
     const ended = reasonOf(
       (async () => {
