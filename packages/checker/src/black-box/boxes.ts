@@ -138,6 +138,7 @@ function requestOperation(
   const source = answered ?? attempts.find(({ outcome }) => outcome.status === "unknown");
   const movements = source && movementsOf(source);
   if (source === undefined || movements === undefined || movements.length === 0) return undefined;
+  const record = recordIndex === undefined ? undefined : records[recordIndex];
   const isRejected = source.outcome.status === "rejected";
   // Other reasons are no matter of money.
   if (source.outcome.status === "rejected" && source.outcome.reason !== "INSUFFICIENT_FUNDS") return undefined;
@@ -147,7 +148,8 @@ function requestOperation(
     source,
     invokeMs: firstInvokeMs,
     returnMs: answered === undefined ? Number.POSITIVE_INFINITY : returnOf(answered),
-    hint: positionOf(source, recordIndex === undefined ? undefined : records[recordIndex]),
+    // What the journal rejects and nobody was told of has left no trace.
+    hint: answered === undefined && record?.kind === "rejected" ? undefined : positionOf(source, record),
     steps: steps.map(({ amount, from, to }) => ({ amount, from, to })),
   };
 }

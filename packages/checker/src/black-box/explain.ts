@@ -60,14 +60,16 @@ function search(box: Box, { known }: Violated, operations: readonly BoxOperation
   return new Search({ ...box, start: known, operations }, { left: SHRINKING_BUDGET }).run();
 }
 
-/** What changed its accounts last, as far as its client could know. */
+/** What showed or changed its accounts last, as far as its client could know: the newest answer, and the newest change. */
 function lastBefore({ operations }: Box, failed: BoxOperation): readonly Operation[] {
   const accounts = touched(failed);
-  let last: BoxOperation | undefined;
+  let newest: BoxOperation | undefined;
+  let change: BoxOperation | undefined;
   for (const operation of operations) {
-    if (operation.kind !== "move" || operation.returnMs >= failed.invokeMs) continue;
-    if (!touched(operation).some((account) => accounts.includes(account))) continue;
-    if (last === undefined || operation.returnMs > last.returnMs) last = operation;
+    const { kind, returnMs } = operation;
+    if (returnMs >= failed.invokeMs || !touched(operation).some((account) => accounts.includes(account))) continue;
+    if (newest === undefined || returnMs > newest.returnMs) newest = operation;
+    if (kind === "move" && (change === undefined || returnMs > change.returnMs)) change = operation;
   }
-  return last === undefined ? [] : [last.source];
+  return [...new Set([newest, change])].flatMap((operation) => (operation === undefined ? [] : [operation.source]));
 }

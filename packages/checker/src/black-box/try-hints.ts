@@ -30,10 +30,5 @@ function keepsRealTime(order: readonly BoxOperation[]): boolean {
 }
 
 function explains(order: readonly BoxOperation[], balances: bigint[], floors: Box["floors"]): boolean {
-  return order.every(
-    (operation) =>
-      performHere(operation, balances, floors) ||
-      // It is in the journal as a rejection, maybe, which is nothing that its client was told.
-      operation.returnMs === Number.POSITIVE_INFINITY,
-  );
+  return order.every((operation) => performHere(operation, balances, floors));
 }
