@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
+import { connect as connectHttp2 } from "node:http2";
 import { connect, type Socket } from "node:net";
 import { BranchService, JournalService } from "@bank/proto";
 import { FaultProxy, rest, watch } from "@bank/testkit";
@@ -308,6 +309,32 @@ describe("a server's clients", () => {
     expect(await elapsedMs(serving.close())).toBeLessThan(2_000);
     proxy.heal();
     expect((await stream).code).toBe(Code.Unavailable);
+  });
+
+  it("that vanish do so with all that waits for them, however much their windows let through", async () => {
+    const { serving, proxy, following } = await startAll({ watch: hasty });
+    const session = connectHttp2(proxy.url, { settings: { initialWindowSize: 100_000_000 } });
+    onTestFinished(() => session.destroy());
+    session.on("error", () => {
+      // The proxy resets it in the end.
+    });
+    await once(session, "connect");
+    session.setLocalWindowSize(100_000_000);
+    const stream = session.request({
+      ":method": "POST",
+      ":path": "/bank.journal.v1.JournalService/Follow",
+      "content-type": "application/grpc",
+    });
+    stream.on("error", () => {
+      // Likewise.
+    });
+    // A message of no bytes.
+    stream.end(Buffer.alloc(5));
+    await once(stream, "data");
+    proxy.cut("both");
+    following.send(30_000_000);
+    await until(() => following.open.size === 0);
+    expect(await elapsedMs(serving.close())).toBeLessThan(2_000);
   });
 
   it("that only answer pings keep their streams", async () => {

@@ -299,6 +299,14 @@ describe("a server that", () => {
     });
   });
 
+  it("hangs up is said to have done so, whatever the call was waiting for", async () => {
+    const breaks = ["hangs up before the answer", "hangs up in the middle of headers", "hangs up before the status"];
+    for (const name of breaks) {
+      const { client } = await meet({ onCall: BREAKS[name] as NonNullable<RawBehaviour["onCall"]> });
+      expect((await failureOf(client.listBranches({}))).rawMessage).toBe("the server closed the connection");
+    }
+  });
+
   it("does not speak HTTP/2 is told apart: no retry helps", async () => {
     for (const words of [Buffer.alloc(100, 0xee), "HTTP/1.1 400 Bad Request\r\n\r\n"]) {
       const { client, errors } = await meet({ onConnect: ({ socket }) => socket.end(words) });
