@@ -10,8 +10,15 @@ import {
 } from "@bank/core";
 import type { History } from "@bank/history";
 import type { CommandOutcome, ForwardedCommand } from "@bank/proto";
-import type { BranchReplica, CallLimit, Consistency, RequestStatus } from "@bank/replica";
+import {
+  type BranchReplica,
+  type CallLimit,
+  type Consistency,
+  needsWholeJournal,
+  type RequestStatus,
+} from "@bank/replica";
 import { type CommandCase, decodeSession, encodeSession, forwardedCommand } from "@bank/rpc";
+import type { StoreGap } from "@bank/store";
 import type { ForwardedOutcome } from "./bank-link.ts";
 import type { RequestsUnderWay } from "./requests-under-way.ts";
 import type { Currency, Teller } from "./teller.ts";
@@ -27,6 +34,8 @@ export interface BranchHost {
   replica(): Branch;
   /** The history of its journal. */
   history(): History;
+  /** What of the journal is still being fetched; undefined when it is whole. */
+  readonly gap: StoreGap | undefined;
   /** Resolves once the bank knows these branches, so that commands can be booked here. */
   whenRegistered(signal: AbortSignal): Promise<void>;
   /** Requests that are on their way to the bank and back. */
@@ -113,6 +122,8 @@ export class BranchTeller implements Teller {
   historyOf(ledger: Ledger): History {
     if (this.host.replica().ledger !== ledger)
       throw new RefusalError("NOT_READY", { problem: "its journal was put aside, and a new copy begins" });
+    const { gap } = this.host;
+    if (gap !== undefined) throw needsWholeJournal(gap);
     return this.host.history();
   }
 

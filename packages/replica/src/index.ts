@@ -4,6 +4,7 @@
  * exported here is public; other files are internal.
  */
 export { abortable } from "./abortable.ts";
+export { BackFill, type BackFillOptions } from "./back-fill.ts";
 export { Backoff } from "./backoff.ts";
 export { type BankOptions, BankReplica } from "./bank-replica.ts";
 export { type BankLink, type BranchOptions, BranchReplica } from "./branch-replica.ts";
@@ -16,6 +17,7 @@ export { LINK_TICK_MS } from "./link-watch.ts";
 export { lostSession } from "./lost-session.ts";
 export type { MemberReport, Propagation, PropagationAsked } from "./member.ts";
 export { CONNECTED_MS, type Member, Members } from "./members.ts";
+export { needsWholeJournal, notHereYet } from "./not-here-yet.ts";
 export {
   type Answered,
   type CommittedRecord,
@@ -32,4 +34,14 @@ export type { RenderPreview } from "./preview.ts";
 export type { ReadIndex } from "./read-gate.ts";
 export { type Recovered, recover } from "./recover.ts";
 export type { SavedEnd } from "./saved-end.ts";
+export {
+  FalseSnapshotError,
+  SEED_COSTS,
+  type SeedCosts,
+  type Seeded,
+  type SeedFrom,
+  type SeedSource,
+  type SnapshotPart,
+  seed,
+} from "./seed.ts";
 export { findLosses, type Loss, LossDetectedError, type Witness } from "./witness.ts";

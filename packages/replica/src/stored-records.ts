@@ -3,6 +3,7 @@ import { FrameReader } from "@bank/journal";
 import type { JournalStore } from "@bank/store";
 import { StoreClosedError } from "@bank/store/errors";
 import { nextTurn } from "./next-turn.ts";
+import { notHereYet } from "./not-here-yet.ts";
 import type { CommittedRecord } from "./outcome.ts";
 import type { Platform } from "./platform.ts";
 
@@ -68,12 +69,15 @@ export async function readRecordAt(store: JournalStore, position: Position): Pro
   return recordIn(await readFrameAt(store, position), position);
 }
 
-/** What was read for somebody outside, who may come while the store is not open: that is `RefusalError` NOT_READY. */
+/**
+ * What was read for somebody outside, who may come while the store is not open, or for what it does not have yet: that is
+ * `RefusalError` NOT_READY.
+ */
 export async function forReader<T>(reading: Promise<T>): Promise<T> {
   try {
     return await reading;
   } catch (cause) {
-    if (!(cause instanceof StoreClosedError)) throw cause;
+    if (!(cause instanceof StoreClosedError)) throw notHereYet(cause);
     throw new RefusalError("NOT_READY", { problem: "its journal is not open" }, "NOT_APPLIED", { cause });
   }
 }

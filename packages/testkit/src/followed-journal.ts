@@ -1,4 +1,4 @@
-import { Ledger, type Position, toHex } from "@bank/core";
+import { FORMAT_LEVEL_MAX, Ledger, type Position, toHex } from "@bank/core";
 import { applyFrame, genesisHash, type Replay } from "@bank/journal";
 import { sha256 } from "./manual-platform.ts";
 import type { ServerClient } from "./server-client.ts";
@@ -19,7 +19,7 @@ export async function followJournal(
   const batchSizes: number[] = [];
   const digests = new Map<Position, string>();
   let replay: Replay | undefined;
-  for await (const { frame, chainHash, bankId } of journal.follow({ follower: "a test" })) {
+  for await (const { frame, chainHash, bankId } of journal.follow({ follower: "a test", formatLevel: FORMAT_LEVEL_MAX })) {
     replay ??= { ledger: new Ledger({ hashSeed: 7 }), bankId, chainHash: genesisHash(sha256, bankId) };
     const { ledger } = replay;
     if (frame.length > 0) {

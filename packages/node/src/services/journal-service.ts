@@ -55,8 +55,8 @@ export function journalService(
     async *follow(request, context) {
       const journal = source();
       checkPath(journal, [request]);
-      checkLevel(journal, request);
       await checkFollower(journal, request).catch(refuseGap);
+      checkLevel(journal, request);
       yield* messages(journal, Number(request.afterPosition), AbortSignal.any([context.signal, ending]));
     },
 
