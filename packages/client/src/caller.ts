@@ -5,6 +5,7 @@ import {
   CONSISTENCY_HEADER,
   EPOCH_HEADER,
   formatConsistency,
+  formatEpoch,
   formatPropagation,
   PROPAGATION_HEADER,
   type ReadConsistency,
@@ -147,21 +148,20 @@ export class Caller {
       throw error;
     }
     const value = translate(reply, server);
-    if (reply.readInfo !== undefined)
-      this.observe(server, reply.readInfo, isBeyondSession(reply) ? carried : undefined);
+    if (reply.readInfo !== undefined) this.observe(reply.readInfo, isBeyondSession(reply) ? carried : undefined);
     return value;
   }
 
   private headers(call: Try<never>, carried: string | undefined): Record<string, string> {
-    const { server, consistency, propagation } = call;
-    const epoch = this.options.epochs.knownTo(server);
+    const { consistency, propagation } = call;
+    const { known: epoch } = this.options.epochs;
     const headers: Record<string, string> = {};
     if (carried !== undefined) headers[SESSION_HEADER] = carried;
     if (consistency !== undefined) headers[CONSISTENCY_HEADER] = formatConsistency(consistency);
     // A server of the release before need not know that there is anything to ask for.
     if (propagation !== undefined && propagation.mode !== "bank")
       headers[PROPAGATION_HEADER] = formatPropagation(propagation);
-    if (epoch !== undefined) headers[EPOCH_HEADER] = String(epoch);
+    if (epoch !== undefined) headers[EPOCH_HEADER] = formatEpoch(epoch);
     return headers;
   }
 
@@ -177,10 +177,10 @@ export class Caller {
   }
 
   /** A reply with another bank's token is not the answer that was asked for, and whatever it did stands somewhere else. */
-  private observe(server: Server, info: WireReadInfo, covered: string | undefined): void {
+  private observe(info: WireReadInfo, covered: string | undefined): void {
     try {
       if (info.session !== "") this.options.session.observe(info.session, covered);
-      this.options.epochs.observe(server, info);
+      this.options.epochs.observe(info);
     } catch (cause) {
       if (!(cause instanceof RefusalError)) throw cause;
       const { reason, metadata } = cause.refusal;

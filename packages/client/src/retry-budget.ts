@@ -1,15 +1,15 @@
+/** Calls whose shares make one retry: retries are a fifth of all calls in the long run. */
+const CALLS_PER_RETRY = 5;
 /** Retries that a new client may make before it has made many calls. */
-const TOKENS_AT_FIRST = 10;
-/** What each call adds: retries are a fifth of all calls in the long run. */
-const TOKENS_PER_CALL = 0.2;
-/** More are not saved up for later. */
-const TOKENS_MAX = 100;
+const RETRIES_AT_FIRST = 10;
+/** No more are saved up for later. */
+const RETRIES_SAVED_MAX = 100;
 /** How many calls may go ahead of the line together, at the most. */
 const SCOUTS_MAX = 64;
 
 /** A call as its budget sees it. */
 export interface BudgetedCall {
-  /** It goes ahead of the line, without a token, to see whether a try gets an answer again. */
+  /** It goes ahead of the line, for nothing, to see whether a try gets an answer again. */
   isScout: boolean;
 }
 
@@ -21,21 +21,21 @@ interface Waiting {
 /**
  * Keeps retries from multiplying the load of servers that fail. One for all clients of a `connectBank`.
  *
- * Every call puts a fifth of a token into a bucket, and every retry takes a whole one. A call that finds none waits in
- * line, so that what it ends with at its deadline is still known; it is not sent meanwhile. One call goes ahead of the line
- * without a token: so a call that is alone tries until its deadline, and somebody always finds out when the servers are
+ * Every call adds its share, a fifth of a retry, and every retry takes a whole one: 10 at first, 100 saved at the most.
+ * A call that finds none waits in line; it is not sent meanwhile. One call goes ahead of the line for nothing: so a call that is alone tries until its deadline, and somebody always finds out when the servers are
  * back. Each answer that such a scout gets lets twice as many go, each failure only one again: so the line is let go
  * faster and faster, and never all at once.
  */
 export class RetryBudget {
-  private tokens = TOKENS_AT_FIRST;
+  /** Shares that calls have added, and retries have not taken. */
+  private shares = RETRIES_AT_FIRST * CALLS_PER_RETRY;
   private scouts = 0;
   private scoutsMax = 1;
   private readonly line: Waiting[] = [];
 
   /** A new call is made. */
   begin(): BudgetedCall {
-    this.tokens = Math.min(TOKENS_MAX, this.tokens + TOKENS_PER_CALL);
+    this.shares = Math.min(RETRIES_SAVED_MAX * CALLS_PER_RETRY, this.shares + 1);
     this.advance();
     return { isScout: false };
   }
@@ -83,8 +83,8 @@ export class RetryBudget {
   }
 
   private grant(call: BudgetedCall): boolean {
-    if (this.tokens >= 1) {
-      this.tokens--;
+    if (this.shares >= CALLS_PER_RETRY) {
+      this.shares -= CALLS_PER_RETRY;
       return true;
     }
     if (this.scouts >= this.scoutsMax) return false;

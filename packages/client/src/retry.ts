@@ -158,7 +158,8 @@ class AttemptHistory {
       throw this.ended();
     }
     const timeUp = new AbortController();
-    const timer = setTimeout(() => timeUp.abort(), this.remainingMs());
+    // Whoever is let go in the last moment could only be sent for nothing, one behind the other.
+    const timer = setTimeout(() => timeUp.abort(), Math.max(1, this.remainingMs() - policy.delayMinMs));
     try {
       if (await policy.budget.admit(this.budgeted, AbortSignal.any([signal, timeUp.signal]))) return;
     } finally {
