@@ -9,9 +9,9 @@ import {
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
 import type { Branch } from "../branch-teller.ts";
-import { propagationLimit } from "../propagation-limit.ts";
 import { propagationAsked, propagationMessage } from "../propagation-messages.ts";
 import type { UpstreamLink } from "../upstream-link.ts";
+import { limitOf } from "./asked-read.ts";
 
 /** What a branch passes on. */
 export interface PassesOn {
@@ -50,7 +50,7 @@ export function branchReplicationService(host: PassesOn): Partial<ServiceImpl<ty
     awaitPropagation: async ({ position, mode, copies }, context) => {
       const asked = propagationAsked(mode, copies);
       const told = await passedOn(host, "NOT_APPLIED", () =>
-        host.link.awaitPropagation(Number(position), asked, propagationLimit(context)),
+        host.link.awaitPropagation(Number(position), asked, limitOf(context)),
       );
       return create(AwaitPropagationResponseSchema, {
         propagation: propagationMessage(told, Number(position) <= host.replica().appliedPosition),

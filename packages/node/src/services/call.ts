@@ -15,6 +15,7 @@ import type { Teller } from "../teller.ts";
 import type { TimedResult } from "../timed-read.ts";
 import { askedRead, limitOf, requireOpen } from "./asked-read.ts";
 import { timeOfResult } from "./result-time.ts";
+import { askedPropagation, propagationOf } from "./write-propagation.ts";
 
 /** Reads at a teller as `askedRead` says. Rejects with `RefusalError`, also READ_… when `query` throws one. */
 export async function readAt<T>(
@@ -58,25 +59,34 @@ export async function executeAny(
   context: HandlerContext,
   command: CommandCase,
 ): Promise<{ readonly result: BatchResult; readonly position: bigint; readonly readInfo: ReadInfo }> {
-  const [outcome] = await executeAll(teller, context, [command]);
+  const { outcomes, readInfo } = await executeAll(teller, context, [command]);
+  const [outcome] = outcomes;
   if (outcome?.result === undefined) throw new Error("a command has a result");
   const { result, position } = outcome;
-  return { result, position, readInfo: writeInfo(teller, [outcome]) };
+  return { result, position, readInfo };
 }
 
-/** Many commands: one outcome for each. Rejects with `RefusalError`, also DRAINING. */
+/**
+ * Many commands: one outcome for each, and a state that contains them, once they have spread as far as the call asked for.
+ * Rejects with `RefusalError`, also DRAINING.
+ */
 export async function executeAll(
   teller: Teller,
   context: HandlerContext,
   commands: readonly CommandCase[],
-): Promise<readonly CommandOutcome[]> {
+): Promise<{ readonly outcomes: readonly CommandOutcome[]; readonly readInfo: ReadInfo }> {
   requireOpen(teller, context, "OUTCOME_UNKNOWN");
+  const asked = askedPropagation(context);
   const session = context.requestHeader.get(SESSION_HEADER) ?? "";
-  return teller.execute(commands, { ...limitOf(context), session });
+  const outcomes = await teller.execute(commands, { ...limitOf(context), session });
+  const propagation = await propagationOf(teller, context, asked, { commands, outcomes });
+  const readInfo = writeInfo(teller, outcomes);
+  if (propagation !== undefined) readInfo.propagation = propagation;
+  return { outcomes, readInfo };
 }
 
 /** Names a state that contains the outcomes. Its time is known only where a result says when it came about. */
-export function writeInfo(teller: Teller, outcomes: readonly CommandOutcome[]): ReadInfo {
+function writeInfo(teller: Teller, outcomes: readonly CommandOutcome[]): ReadInfo {
   const position = outcomes.reduce((highest, { position: p }) => (p > highest ? p : highest), 0n);
   const session = position === 0n ? undefined : teller.sessionAt(Number(position));
   const epoch = session === undefined ? 0 : epochNumberAt(teller.ledger.epochs, Number(position));

@@ -12,8 +12,8 @@ import { serverUrl } from "@bank/rpc";
 import { create } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { BankTeller } from "../bank-teller.ts";
-import { propagationLimit } from "../propagation-limit.ts";
 import { propagationAsked, propagationMessage } from "../propagation-messages.ts";
+import { limitOf } from "./asked-read.ts";
 
 /** What branches ask of the bank. */
 export function replicationService(
@@ -49,7 +49,7 @@ export function replicationService(
     },
 
     awaitPropagation: async ({ position, mode, copies }, context) => {
-      const { signal } = propagationLimit(context);
+      const { signal } = limitOf(context);
       const told = await bank.awaitPropagation(Number(position), propagationAsked(mode, copies), signal);
       return create(AwaitPropagationResponseSchema, { propagation: propagationMessage(told, true) });
     },

@@ -3,7 +3,7 @@ import type { BatchResult, CommandOutcome, TransactionService } from "@bank/prot
 import { type CommandCase, commandCount, commandOfBatchItem, type ItemCase, malformed } from "@bank/rpc";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { Teller } from "../teller.ts";
-import { executeAll, executeOne, writeInfo } from "./call.ts";
+import { executeAll, executeOne } from "./call.ts";
 import { getTransaction, listTransactions } from "./history-reads.ts";
 
 /** Moving money, and many commands at once. */
@@ -32,8 +32,8 @@ export function transactionService(teller: Teller): ServiceImpl<typeof Transacti
     executeBatch: async (request, context) => {
       const commands = request.items.map(commandOfBatchItem);
       requireCallSize(commands);
-      const outcomes = await executeAll(teller, context, commands);
-      return { results: outcomes.map(resultOf), readInfo: writeInfo(teller, outcomes) };
+      const { outcomes, readInfo } = await executeAll(teller, context, commands);
+      return { results: outcomes.map(resultOf), readInfo };
     },
 
     getTransaction: (request, context) => getTransaction(teller, context, request),
