@@ -100,6 +100,8 @@ export class Planter {
     const invokeMs = this.sim.pass();
     const position = this.record(request);
     this.toldSince(invokeMs, { status: "ok", position, ...told }, { request, ...terms });
+    // What is true of the branches around stays so.
+    this.sim.spread(position);
     return position;
   }
 

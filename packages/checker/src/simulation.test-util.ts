@@ -103,6 +103,11 @@ export class Simulation {
     return this.nowMs;
   }
 
+  /** All branches that are connected show that position. */
+  spread(position: number): void {
+    for (const branch of this.branches) if (branch.isConnected) branch.reach(position);
+  }
+
   private open(): void {
     const request = this.newRequest();
     const account = this.bank.openCustomer(request, this.pass());
@@ -160,7 +165,7 @@ export class Simulation {
         this.later(this.delay(), () => {
           const { position } = answer;
           branch.reach(position);
-          if (toAll) for (const each of this.branches) if (each.isConnected) each.reach(position);
+          if (toAll) this.spread(position);
           if (client.session !== undefined) client.session.position = Math.max(client.session.position, position);
           const session = Math.max(position, bank.positionAt(this.nowMs - 3));
           const isSpread = answer.status === "ok" && toAll;
