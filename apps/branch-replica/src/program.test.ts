@@ -24,8 +24,11 @@ describe("branch-replica, asked for what it would do,", () => {
   it("prints every setting as it is in force, and where it comes from", async () => {
     expect(await settings("--id", "7")).toEqual({
       "--id": "7|flag",
+      "--upstream": "http://127.0.0.1:50051|default",
       "--bank": "http://127.0.0.1:50051|default",
+      "--name": '""|default',
       "--listen": "127.0.0.1:50067|default",
+      "--advertise": "http://127.0.0.1:50067|default",
       "--data": "data/branch-7|default",
       "--store": "sqlite:data/branch-7/journal|default",
       "--insecure": "false|default",
@@ -35,10 +38,13 @@ describe("branch-replica, asked for what it would do,", () => {
     vi.stubEnv("BRANCH_BANK", "bank.example:1");
     vi.stubEnv("BRANCH_DATA", "/somewhere");
     vi.stubEnv("BRANCH_STORE", "memory:");
-    expect(await settings("--listen", "[::1]:0", "--snapshot-every", "3")).toEqual({
+    expect(await settings("--listen", "[::1]:0", "--snapshot-every", "3", "--advertise", "branch.example:81")).toEqual({
       "--id": "1,5|environment (BRANCH_ID)",
+      "--upstream": "http://bank.example:1|default",
       "--bank": "http://bank.example:1|environment (BRANCH_BANK)",
+      "--name": '""|default',
       "--listen": "[::1]:0|flag",
+      "--advertise": "http://branch.example:81|flag",
       "--data": "/somewhere|environment (BRANCH_DATA)",
       "--store": "memory:|environment (BRANCH_STORE)",
       "--insecure": "false|default",
@@ -48,6 +54,11 @@ describe("branch-replica, asked for what it would do,", () => {
     expect(await settings("--id", "1,5")).toMatchObject({
       "--listen": "127.0.0.1:50061,127.0.0.1:50065|default",
       "--data": "data/branch-1-5|default",
+    });
+    vi.stubEnv("BRANCH_UPSTREAM", "one:1,http://two:2");
+    expect(await settings("--id", "1,5", "--name", "North, South")).toMatchObject({
+      "--upstream": "http://one:1,http://two:2|environment (BRANCH_UPSTREAM)",
+      "--name": "North,South|flag",
     });
   });
 
@@ -72,6 +83,10 @@ describe("branch-replica ends with exit code 2", () => {
     ["a branch twice", "--id", "1,2,1"],
     ["an empty place", "--id", "1,,2"],
     ["a bank that is no URL", "--id", "1", "--bank", "http://host/path"],
+    ["an upstream that is no URL among others", "--id", "1", "--upstream", "one:1,,two:2"],
+    ["fewer names than branches", "--id", "1,2", "--name", "North"],
+    ["an empty name", "--id", "1,2", "--name", "North,"],
+    ["too few ports to be reached at", "--id", "1,2", "--advertise", "one:65535"],
     ["an address without a port", "--id", "1", "--listen", "127.0.0.1"],
     ["ports beyond the last", "--id", "1,2", "--listen", "127.0.0.1:65535"],
     ["a branch that has no port by default", "--id", "20000"],

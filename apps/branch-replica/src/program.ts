@@ -17,10 +17,14 @@ import { type Command, InvalidArgumentError } from "commander";
 /** The port of branch N, where nothing else is said, is this plus N. */
 const BASE_PORT = 50_060;
 const PORT_MAX = 65_535;
+const NAME_BYTES_MAX = 128;
 
 interface BranchFlags {
   readonly id: readonly number[];
-  readonly bank: string;
+  readonly bank: readonly string[];
+  readonly upstream?: readonly string[];
+  readonly name?: readonly string[];
+  readonly advertise?: string;
   readonly listen?: string;
   readonly data?: string;
   readonly store?: string;
@@ -39,9 +43,23 @@ export function program(): Command {
         .argParser(branchNumbers),
     )
     .addOption(
-      flag("--bank <url>", "BRANCH_BANK", "where the bank listens")
-        .default("http://127.0.0.1:50051")
-        .argParser(serverUrlFlag),
+      flag(
+        "--upstream <urls>",
+        "BRANCH_UPSTREAM",
+        "whom to follow: the bank, or a branch; of several, separated by commas, the first that reaches the bank (default: --bank)",
+      ).argParser(serverUrls),
+    )
+    .addOption(
+      flag("--bank <urls>", "BRANCH_BANK", "likewise, where --upstream is not said")
+        .default(["http://127.0.0.1:50051"])
+        .argParser(serverUrls),
+    )
+    .addOption(
+      flag(
+        "--name <names>",
+        "BRANCH_NAME",
+        "what the branches are called, separated by commas (default: as before, at first branch <id>)",
+      ).argParser(branchNames),
     )
     .addOption(
       flag(
@@ -49,6 +67,13 @@ export function program(): Command {
         "BRANCH_LISTEN",
         "where the first branch listens, the others on the ports behind it; port 0: any free ones (default: 127.0.0.1, port 50060 + id)",
       ),
+    )
+    .addOption(
+      flag(
+        "--advertise <url>",
+        "BRANCH_ADVERTISE",
+        "where others reach the first branch, the others on the ports behind it (default: where it listens)",
+      ).argParser(serverUrlFlag),
     )
     .addOption(flag("--data <dir>", "BRANCH_DATA", "data folder (default: data/branch-<id>)"))
     .addOption(
@@ -75,20 +100,44 @@ async function serveBranches(command: Command): Promise<void> {
         : `--listen ${flags.listen} is not HOST:PORT with room for ${flags.id.length} ports`;
     return command.error(`error: ${problem}`, { exitCode });
   }
+  const names = flags.name ?? [];
+  if (names.length > 0 && names.length !== flags.id.length)
+    return command.error(`error: --name has ${names.length} names for ${flags.id.length} branches`, { exitCode });
+  const advertised = advertisedUrls(flags);
+  if (advertised === undefined)
+    return command.error(`error: --advertise ${flags.advertise} has no room for ${flags.id.length} ports`, {
+      exitCode,
+    });
+  const [bankUrl = "", ...otherUpstreams] = flags.upstream ?? flags.bank;
   const host = addresses[0]?.host ?? "127.0.0.1";
   if (!isLoopback(host) && flags.insecure !== true)
     return command.error(`error: ${insecureMessage(host)}`, { exitCode });
   const dataDir = flags.data ?? `data/branch-${flags.id.join("-")}`;
   if (flags.printConfig) {
     const listen = addresses.map(({ port }) => `${host}:${port}`).join(",");
-    printConfig(command, { listen, data: dataDir, store: `sqlite:${dataDir}/journal`, insecure: "false" });
+    const advertise = advertised.join(",") || addresses.map(({ port }) => `http://${host}:${port}`).join(",");
+    const upstream = [bankUrl, ...otherUpstreams].join(",");
+    printConfig(command, {
+      upstream,
+      advertise,
+      listen,
+      data: dataDir,
+      store: `sqlite:${dataDir}/journal`,
+      insecure: "false",
+    });
     return;
   }
   await runServer(async (onFatal) => {
     const server = await startBranch({
-      branches: flags.id.map((number, i) => ({ number, port: addresses[i]?.port ?? 0 })),
+      branches: flags.id.map((number, i) => ({
+        number,
+        port: addresses[i]?.port ?? 0,
+        ...(names[i] === undefined ? {} : { name: names[i] }),
+        ...(advertised[i] === undefined ? {} : { advertise: advertised[i] }),
+      })),
       host,
-      bankUrl: flags.bank,
+      bankUrl,
+      otherUpstreams,
       dataDir,
       ...(flags.store === undefined ? {} : { store: flags.store }),
       snapshotEveryRecords: flags.snapshotEvery,
@@ -98,7 +147,7 @@ async function serveBranches(command: Command): Promise<void> {
     const closed = new AbortController();
     server
       .whenFollowing(closed.signal)
-      .then(() => process.stdout.write(`branch ${flags.id.join(", ")} follows ${flags.bank}\n`))
+      .then(() => process.stdout.write(`branch ${flags.id.join(", ")} follows ${server.upstreamUrl}\n`))
       .catch(() => {
         // It is closing before it ever reached its bank; the log has said why.
       });
@@ -120,6 +169,27 @@ function listenAddresses({ listen, id }: BranchFlags): ListenAddress[] | undefin
 
 function checked(addresses: ListenAddress[]): ListenAddress[] | undefined {
   return addresses.every(({ port }) => port <= PORT_MAX) ? addresses : undefined;
+}
+
+/** None where it is not said; undefined where there are not as many ports. */
+function advertisedUrls({ advertise, id }: BranchFlags): string[] | undefined {
+  if (advertise === undefined) return [];
+  if (id.length === 1) return [advertise];
+  const first = new URL(advertise);
+  const port = Number(first.port === "" ? 80 : first.port);
+  if (port + id.length - 1 > PORT_MAX) return undefined;
+  return id.map((_, i) => serverUrlFlag(`${first.protocol}//${first.hostname}:${port + i}`));
+}
+
+function serverUrls(text: string): string[] {
+  return text.split(",").map(serverUrlFlag);
+}
+
+function branchNames(text: string): string[] {
+  const names = text.split(",").map((name) => name.trim());
+  if (names.some((name) => name === "" || Buffer.byteLength(name) > NAME_BYTES_MAX))
+    throw new InvalidArgumentError(`A name has 1 to ${NAME_BYTES_MAX} bytes.`);
+  return names;
 }
 
 function branchNumbers(text: string): number[] {

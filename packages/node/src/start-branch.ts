@@ -49,7 +49,14 @@ const DAMAGED = "damaged-";
 
 export interface BranchServerOptions {
   /** The branches that this process hosts: each listens on its own port, all share one copy of the journal. */
-  readonly branches: readonly { readonly number: BranchNumber; readonly port: number; readonly name?: string }[];
+  readonly branches: readonly {
+    readonly number: BranchNumber;
+    readonly port: number;
+    /** What it is called; the name that the bank knows it by where it is not said. */
+    readonly name?: string;
+    /** Where others reach it, as a URL; where it listens if it is not said. */
+    readonly advertise?: string;
+  }[];
   readonly host?: string;
   /** Where the bank listens, or a branch to follow in its place, as a URL. */
   readonly bankUrl: string;
@@ -73,6 +80,8 @@ export interface BranchServerOptions {
 /** Branches that listen. */
 export interface RunningBranches {
   readonly branches: readonly { readonly number: BranchNumber; readonly url: string }[];
+  /** Whom they follow now, or would like to follow most, as a URL. */
+  readonly upstreamUrl: string;
   /** For people and tests that look behind the services. */
   replica(): Branch;
   /** Resolves once the branches follow the bank and the bank knows them. Rejects when the signal aborts. */
@@ -98,7 +107,7 @@ class BranchServer implements RunningBranches, BranchHost {
   readonly underWay = new RequestsUnderWay();
   private readonly options: BranchServerOptions;
   private readonly log: Log;
-  private readonly platform: Platform;
+  readonly platform: Platform;
   readonly link: UpstreamLink;
   readonly hostedText: string;
   private copyId: Uint8Array = new Uint8Array(0);
@@ -157,11 +166,11 @@ class BranchServer implements RunningBranches, BranchHost {
     }
     this.branches = this.options.branches.map(({ number }, i) => ({ number, url: (this.serving[i] as Serving).url }));
     this.registration.announce(
-      this.options.branches.map(({ number, name }, i) => ({
+      this.options.branches.map(({ number, name, advertise }, i) => ({
         branch: number,
         // Without one it keeps the name that the bank knows it by.
         name: name ?? "",
-        address: (this.serving[i] as Serving).url,
+        address: advertise ?? (this.serving[i] as Serving).url,
       })),
     );
     this.replica().start();
@@ -170,6 +179,10 @@ class BranchServer implements RunningBranches, BranchHost {
   replica(): Branch {
     if (this.current === undefined) throw new Error("the branch is not started");
     return this.current;
+  }
+
+  get upstreamUrl(): string {
+    return this.link.current.url;
   }
 
   history(): History {
