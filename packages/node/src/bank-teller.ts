@@ -10,7 +10,16 @@ import {
 } from "@bank/core";
 import type { History } from "@bank/history";
 import { type CommandOutcome, CommandOutcomeSchema, type ForwardedCommand } from "@bank/proto";
-import type { BankReplica, CallLimit, Consistency, Outcome, RequestStatus } from "@bank/replica";
+import type {
+  BankReplica,
+  CallLimit,
+  Consistency,
+  Outcome,
+  Platform,
+  Propagation,
+  PropagationAsked,
+  RequestStatus,
+} from "@bank/replica";
 import {
   type Asked,
   type CommandCase,
@@ -24,7 +33,7 @@ import {
 } from "@bank/rpc";
 import { create } from "@bufbuild/protobuf";
 import { anyCopies, connectedCopies } from "./counted-copies.ts";
-import type { Currency, Teller } from "./teller.ts";
+import { type Currency, type FollowingCopy, heardAgo, type OwnStatus, type Teller } from "./teller.ts";
 import { type TimedResult, timedOutcome, timedRead } from "./timed-read.ts";
 
 /** Serves customers at the bank itself: the head office, branch 0. */
@@ -34,12 +43,23 @@ export class BankTeller implements Teller {
   private readonly bank: BankReplica;
   private readonly history: History;
   private readonly url: () => string;
+  private readonly copyId: Uint8Array;
+  private readonly platform: Pick<Platform, "monotonicMs">;
 
-  /** @param url where the bank listens; asked only once it does. */
-  constructor(bank: BankReplica, history: History, url: () => string) {
-    this.bank = bank;
-    this.history = history;
-    this.url = url;
+  constructor(options: {
+    readonly bank: BankReplica;
+    readonly history: History;
+    /** Where the bank listens; asked only once it does. */
+    readonly url: () => string;
+    /** 16 bytes. */
+    readonly copyId: Uint8Array;
+    readonly platform: Pick<Platform, "monotonicMs">;
+  }) {
+    this.bank = options.bank;
+    this.history = options.history;
+    this.url = options.url;
+    this.copyId = options.copyId;
+    this.platform = options.platform;
   }
 
   get bankUrl(): string {
@@ -98,6 +118,14 @@ export class BankTeller implements Teller {
     return timedRead(this.bank, consistency, query, signal);
   }
 
+  awaitPropagation(position: Position, asked: PropagationAsked, { signal }: CallLimit): Promise<Propagation> {
+    return this.bank.awaitPropagation(position, asked, signal);
+  }
+
+  shows(position: Position): boolean {
+    return position <= this.bank.committedPosition;
+  }
+
   sessionAt(position: Position): Session | undefined {
     return this.bank.sessionAt(position);
   }
@@ -117,6 +145,24 @@ export class BankTeller implements Teller {
   currency(): Currency {
     const { committedPosition: durablePosition } = this.bank;
     return { durablePosition, connected: true, historyPosition: this.history.projectedPosition };
+  }
+
+  status(): OwnStatus {
+    const { bank, copyId } = this;
+    const isSuspended = bank.suspended !== undefined;
+    return {
+      ...this.currency(),
+      connected: !isSuspended,
+      newestPosition: bank.committedPosition,
+      stalenessMs: isSuspended ? undefined : 0,
+      copyId,
+      followers: bank.feed.followers,
+      upstream: "",
+    };
+  }
+
+  followers(): readonly FollowingCopy[] {
+    return heardAgo(this.bank.members.connected(), this.platform.monotonicMs());
   }
 
   async outcomeOf(consistency: Consistency, id: RequestId, signal: AbortSignal): Promise<TimedResult<RequestStatus>> {

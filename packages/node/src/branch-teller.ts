@@ -15,13 +15,16 @@ import {
   type CallLimit,
   type Consistency,
   needsWholeJournal,
+  type Platform,
+  type Propagation,
+  type PropagationAsked,
   type RequestStatus,
 } from "@bank/replica";
 import { type CommandCase, decodeSession, encodeSession, forwardedCommand } from "@bank/rpc";
 import type { StoreGap } from "@bank/store";
 import type { ForwardedOutcome } from "./bank-link.ts";
 import type { RequestsUnderWay } from "./requests-under-way.ts";
-import type { Currency, Teller } from "./teller.ts";
+import { type Currency, type FollowingCopy, heardAgo, type OwnStatus, type Teller } from "./teller.ts";
 import { type TimedResult, timedOutcome, timedRead } from "./timed-read.ts";
 
 export type Branch = BranchReplica<ForwardedCommand, ForwardedOutcome>;
@@ -34,6 +37,7 @@ export interface BranchHost {
   replica(): Branch;
   /** The history of its journal. */
   history(): History;
+  readonly platform: Pick<Platform, "monotonicMs">;
   /** What of the journal is still being fetched; undefined when it is whole. */
   readonly gap: StoreGap | undefined;
   /** Resolves once the bank knows these branches, so that commands can be booked here. */
@@ -103,6 +107,14 @@ export class BranchTeller implements Teller {
     return this.host.replica().ledger;
   }
 
+  awaitPropagation(position: Position, asked: PropagationAsked, limit: CallLimit): Promise<Propagation> {
+    return this.host.replica().awaitPropagation(position, asked, limit);
+  }
+
+  shows(position: Position): boolean {
+    return position <= this.host.replica().appliedPosition;
+  }
+
   sessionAt(position: Position): Session | undefined {
     const replica = this.host.replica();
     // A write that was answered before it shows here may be of an epoch that this branch has not heard of: a token of
@@ -134,6 +146,17 @@ export class BranchTeller implements Teller {
       connected: replica.connected,
       historyPosition: this.host.history().projectedPosition,
     };
+  }
+
+  status(): OwnStatus {
+    const replica = this.host.replica();
+    const { stalenessMs, copyId, followers, upstream } = replica.report();
+    const newestPosition = replica.committedPosition;
+    return { ...this.currency(), newestPosition, stalenessMs, copyId, followers, upstream };
+  }
+
+  followers(): readonly FollowingCopy[] {
+    return heardAgo(this.host.replica().followers, this.host.platform.monotonicMs());
   }
 }
 

@@ -107,7 +107,7 @@ export async function startBank(options: BankServerOptions): Promise<RunningBank
     const lossCheck = new LossCheck({ replica, store, platform, log });
     const twins = new TwinWatch(platform, log);
     const guard = new EpochGuard({ replica, file: superseded, log });
-    const serving = await listen({ replica, history, store, lossCheck, guard, copyId, twins, log }, options);
+    const serving = await listen({ replica, history, store, lossCheck, guard, copyId, twins, platform, log }, options);
     return running(replica, serving, [history, replica, ...(anchor === undefined ? [] : [anchor])]);
   } catch (error) {
     await anchor?.close();
@@ -156,17 +156,18 @@ interface BankParts {
   readonly guard: EpochGuard;
   readonly copyId: Uint8Array;
   readonly twins: TwinWatch;
+  readonly platform: Platform;
   readonly log: Log;
 }
 
 function listen(parts: BankParts, options: BankServerOptions): Promise<Serving> {
-  const { replica, history, guard, log } = parts;
+  const { replica, history, guard, copyId, platform, log } = parts;
   let url = "";
   const starting = serve({
     host: options.host ?? "127.0.0.1",
     port: options.port ?? 0,
     routes: (router, ending) => {
-      const teller = new BankTeller(replica, history, () => url);
+      const teller = new BankTeller({ bank: replica, history, url: () => url, copyId, platform });
       const source = bankSource(parts);
       tellerServices(router, teller);
       router.service(

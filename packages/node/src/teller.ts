@@ -1,7 +1,7 @@
 import type { BranchNumber, BranchState, Ledger, Position, RequestId, Session } from "@bank/core";
 import type { History } from "@bank/history";
 import type { CommandOutcome } from "@bank/proto";
-import type { CallLimit, Consistency, RequestStatus } from "@bank/replica";
+import type { CallLimit, Consistency, Member, Propagation, PropagationAsked, RequestStatus } from "@bank/replica";
 import type { CommandCase } from "@bank/rpc";
 import type { TimedResult } from "./timed-read.ts";
 
@@ -11,6 +11,26 @@ export interface Currency {
   readonly connected: boolean;
   /** undefined while no history is kept. */
   readonly historyPosition: Position | undefined;
+}
+
+/** What a server says of itself, next to that. */
+export interface OwnStatus extends Currency {
+  /** The newest position that it knows to be committed. */
+  readonly newestPosition: Position;
+  /** Upper bound on the age of what it shows; undefined when it does not know. */
+  readonly stalenessMs: number | undefined;
+  /** 16 bytes. */
+  readonly copyId: Uint8Array;
+  /** How many copies follow it directly. */
+  readonly followers: number;
+  /** Whom it follows, as a URL; empty at the bank. */
+  readonly upstream: string;
+}
+
+/** A copy that follows a server, directly or through others, as that has heard of it. */
+export interface FollowingCopy extends Pick<Member, "report" | "connectedSinceMs"> {
+  /** How long ago it said so, in milliseconds. */
+  readonly ageMs: number;
 }
 
 /**
@@ -58,10 +78,33 @@ export interface Teller {
   timeAt(position: Position, signal: AbortSignal): Promise<number | undefined>;
   /** Where this branch is in its life, as far as is known here; undefined before it is registered. */
   branchState(): BranchState | undefined;
+  /**
+   * How far a committed position has spread, once it is as far as asked, or the time is nearly over. Never rejects.
+   */
+  awaitPropagation(position: Position, asked: PropagationAsked, limit: CallLimit): Promise<Propagation>;
+  /** Whether this server shows a committed position. */
+  shows(position: Position): boolean;
   /** What a reader of this position has seen. */
   sessionAt(position: Position): Session | undefined;
   /** Branches that this server hosts; for these it knows how current they are. */
   readonly hosted: ReadonlySet<BranchNumber>;
   /** How current this server is. */
   currency(): Currency;
+  /** The same, and what else is told of a server. */
+  status(): OwnStatus;
+  /** The copies that follow it and are connected. */
+  followers(): readonly FollowingCopy[];
+}
+
+/**
+ * Copies as they were heard of.
+ *
+ * @param nowMs by the monotonic clock that they were heard by.
+ */
+export function heardAgo(members: readonly Member[], nowMs: number): readonly FollowingCopy[] {
+  return members.map(({ report, connectedSinceMs, heardMs }) => ({
+    report,
+    connectedSinceMs,
+    ageMs: Math.max(0, nowMs - heardMs),
+  }));
 }

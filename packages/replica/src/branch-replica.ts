@@ -198,6 +198,11 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
     return this.follower.saved.current;
   }
 
+  /** The highest position that is known here to be committed at the bank. */
+  get committedPosition(): Position {
+    return this.follower.committedPosition;
+  }
+
   /** undefined before the first contact with a bank. */
   get bankId(): Uint8Array | undefined {
     return this.follower.replay?.bankId;

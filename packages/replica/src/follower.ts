@@ -107,6 +107,11 @@ export class Follower {
     this.saved = new PositionWatch(last?.lastPosition ?? position);
   }
 
+  /** The highest position that is known to be committed, here or not. */
+  get committedPosition(): Position {
+    return Math.max(this.committed, this.applied.current);
+  }
+
   /** The newest epoch of what was received, shown or not; undefined before the first batch. */
   get epochId(): Uint8Array | undefined {
     return this.receivedEpoch;

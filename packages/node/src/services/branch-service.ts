@@ -1,47 +1,54 @@
-import { type BranchNumber, type Ledger, RefusalError, toHex } from "@bank/core";
-import { type Branch, BranchSchema, type BranchService, ReplicaStatusSchema } from "@bank/proto";
-import { create } from "@bufbuild/protobuf";
+import { type BranchNumber, type Ledger, RefusalError } from "@bank/core";
+import type { BranchService } from "@bank/proto";
+import { durabilityMessage } from "@bank/rpc";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { Teller } from "../teller.ts";
-import { readAt } from "./call.ts";
+import { BranchOverview } from "./branch-messages.ts";
+import { executeOne, readAt } from "./call.ts";
 
-/** Which branches there are, and how current this server is. */
-export function branchService(teller: Teller): Partial<ServiceImpl<typeof BranchService>> {
+/** Which branches there are, how current this server and its followers are, and what an operator decides about them. */
+export function branchService(teller: Teller): ServiceImpl<typeof BranchService> {
   return {
     getBranch: async (request, context) => {
       const number = request.number ?? teller.branch;
       const { value, readInfo } = await readAt(teller, context, (ledger) => {
-        if (!ledger.hasBranch(number))
-          throw new RefusalError("READ_BRANCH_NOT_FOUND", {
-            branch: String(number),
-            position: String(ledger.position),
-          });
-        return branchMessage(teller, ledger, number);
+        requireBranch(ledger, number);
+        return new BranchOverview(teller).branch(ledger, number);
       });
       return { branch: value, readInfo };
     },
 
     listBranches: async (_request, context) => {
-      const { value, readInfo } = await readAt(teller, context, (ledger) =>
-        [0, ...ledger.branchNumbers()].map((number) => branchMessage(teller, ledger, number)),
-      );
-      return { branches: value, readInfo };
+      const { value, readInfo } = await readAt(teller, context, (ledger) => {
+        const overview = new BranchOverview(teller);
+        return {
+          branches: [0, ...ledger.branchNumbers()].map((number) => overview.branch(ledger, number)),
+          durability: durabilityMessage(ledger.durability),
+        };
+      });
+      return { ...value, readInfo };
+    },
+
+    updateBranch: async (request, context) => {
+      const command = { case: "updateBranch", value: request } as const;
+      const { value: change, ...rest } = await executeOne(teller, context, command, "branchChange");
+      const { ledger } = teller;
+      // What the request changed is told as it changed it; what it did not is told as it is now.
+      const branch = new BranchOverview(teller).branch(ledger, change.number);
+      if (change.name !== "") branch.name = change.name;
+      if (change.state !== 0) branch.state = change.state;
+      return { branch, ...rest };
+    },
+
+    setDurability: async (request, context) => {
+      const command = { case: "setDurability", value: request } as const;
+      const { value: durability, ...rest } = await executeOne(teller, context, command, "durability");
+      return { durability, ...rest };
     },
   };
 }
 
-function branchMessage(teller: Teller, ledger: Ledger, number: BranchNumber): Branch {
-  const { name, address } = ledger.branches.get(number) ?? { name: "head office", address: teller.bankUrl };
-  const branch = create(BranchSchema, { number, name, address });
-  if (teller.hosted.has(number)) {
-    const { durablePosition, connected, historyPosition } = teller.currency();
-    branch.status = create(ReplicaStatusSchema, {
-      appliedPosition: BigInt(ledger.position),
-      durablePosition: BigInt(durablePosition),
-      digest: toHex(ledger.digestBytes()),
-      connected,
-      ...(historyPosition === undefined ? {} : { historyPosition: BigInt(historyPosition) }),
-    });
-  }
-  return branch;
+function requireBranch(ledger: Ledger, number: BranchNumber): void {
+  if (ledger.hasBranch(number)) return;
+  throw new RefusalError("READ_BRANCH_NOT_FOUND", { branch: String(number), position: String(ledger.position) });
 }
