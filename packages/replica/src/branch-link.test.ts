@@ -1,7 +1,7 @@
 import type { RefusalError } from "@bank/core";
 import { deposit, type ManualPlatform, request, rest, until, type Watched, watch } from "@bank/testkit";
-import { describe, expect, it, vi } from "vitest";
-import { startPair as openPair, type Pair } from "./branch-replica.test-util.ts";
+import { describe, expect, it } from "vitest";
+import { startPair as openPair, type Pair, stallStreams } from "./branch-replica.test-util.ts";
 import { balanceOf } from "./sequencer.test-util.ts";
 
 /** Lets time pass as it does: timers fire when they are due. */
@@ -76,9 +76,7 @@ describe("when the bank falls silent", () => {
     const pair = await startPair();
     const { branch, bank, at, link } = pair;
     // The answer comes, and the journal does not.
-    vi.spyOn(bank.feed, "follow").mockImplementation(async function* (_, signal) {
-      await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
-    });
+    stallStreams(bank);
     link.break();
     link.join(bank);
     await until(() => branch.state === "connecting");
@@ -222,9 +220,7 @@ describe("a read at a position", () => {
   it("says what is missing where the deadline comes first", async () => {
     const pair = await startPair();
     const { branch, bank, at: opened, link } = pair;
-    vi.spyOn(bank.feed, "follow").mockImplementation(async function* (_, signal) {
-      await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
-    });
+    stallStreams(bank);
     link.break();
     link.join(bank);
     await until(() => branch.state === "connecting");

@@ -2,7 +2,7 @@ import { RefusalError } from "@bank/core";
 import { deposit, driven, LocalLink, ManualPlatform, openAccount, request, rest, until, watch } from "@bank/testkit";
 import { describe, expect, it, vi } from "vitest";
 import { cutOff, openBank } from "./bank-replica.test-util.ts";
-import { caughtUp, lost, openBranch, startPair } from "./branch-replica.test-util.ts";
+import { caughtUp, lost, openBranch, stallStreams, startPair } from "./branch-replica.test-util.ts";
 import { balanceOf } from "./sequencer.test-util.ts";
 
 describe("reads", () => {
@@ -39,9 +39,7 @@ describe("reads", () => {
     expect((await branch.read({ mode: "session", session: here }, (ledger) => balanceOf(ledger, 1))).value).toBe(100n);
     expect(link.questions).toBe(questions);
     // Messages stop for a while: the bank answers questions, and its stream brings nothing.
-    const follow = vi.spyOn(bank.feed, "follow").mockImplementation(async function* (_, signal) {
-      await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
-    });
+    const follow = stallStreams(bank);
     await lost(pair);
     link.join(bank);
     await until(() => branch.state === "following", { platform: at.platform });

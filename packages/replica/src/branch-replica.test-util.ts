@@ -11,6 +11,7 @@ import {
   request,
   until,
 } from "@bank/testkit";
+import { vi } from "vitest";
 import { type OpenedBank, openBank } from "./bank-replica.test-util.ts";
 import { BranchReplica } from "./branch-replica.ts";
 import type { FollowerState } from "./follower.ts";
@@ -102,4 +103,12 @@ export async function caughtUp({ branch, platform }: OpenedBranch, { bank }: Ope
 export async function lost({ link, branch, at }: Pair): Promise<void> {
   link.break();
   await until(() => branch.state === "connecting", { platform: at.platform });
+}
+
+/** From now on the journal's streams bring news alone; those that are there end as they begin anew. */
+export function stallStreams({ feed }: Pair["bank"]): { mockRestore(): void } {
+  const messages = feed.messages.bind(feed);
+  return vi.spyOn(feed, "messages").mockImplementation(async function* (after, signal) {
+    for await (const message of messages(after, signal)) if (message.batch === undefined) yield message;
+  });
 }

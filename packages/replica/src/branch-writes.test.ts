@@ -1,7 +1,7 @@
 import type { RefusalError } from "@bank/core";
 import { deposit, request, rest, until, watch, withdraw } from "@bank/testkit";
 import { describe, expect, it, vi } from "vitest";
-import { caughtUp, lost, startPair } from "./branch-replica.test-util.ts";
+import { caughtUp, lost, stallStreams, startPair } from "./branch-replica.test-util.ts";
 import { balanceOf, short } from "./sequencer.test-util.ts";
 
 const one = async (submitting: Promise<readonly { readonly outcome: Parameters<typeof short>[0] }[]>) =>
@@ -49,9 +49,7 @@ describe("writes", () => {
     async (which) => {
       const pair = await startPair();
       const { branch, bank, at, link } = pair;
-      vi.spyOn(bank.feed, "follow").mockImplementation(async function* (_, signal) {
-        await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
-      });
+      stallStreams(bank);
       await lost(pair);
       link.join(bank);
       await until(() => branch.state === "following", { platform: at.platform });
