@@ -34,6 +34,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
   "packages/client": { bank: ["rpc", "proto", "core"] },
   "packages/node": { bank: ["client", "core", "history", "journal", "proto", "replica", "rpc", "store"] },
   "packages/testkit": { bank: EVERY_LIBRARY, testOnly: true },
+  "packages/faults": { bank: [...EVERY_LIBRARY, "testkit"], testOnly: true },
   "packages/bench": { bank: [...EVERY_LIBRARY, "testkit"], testOnly: true },
   "apps/bank-server": { bank: EVERY_LIBRARY },
   "apps/branch-replica": { bank: EVERY_LIBRARY },
