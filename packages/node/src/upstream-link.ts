@@ -64,6 +64,8 @@ export class UpstreamLink implements BankLink<ForwardedCommand, ForwardedOutcome
   private refusals = 0;
   /** Aborts when the server that is followed must be left. */
   private leaving = new AbortController();
+  /** Why each server could not be followed, as it was told since the last stream. */
+  private readonly told = new Map<RemoteJournal, string>();
   private loopToldMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: UpstreamOptions) {
@@ -100,6 +102,7 @@ export class UpstreamLink implements BankLink<ForwardedCommand, ForwardedOutcome
    */
   private missedAnswer(error: unknown): void {
     if (!this.isStreaming) {
+      this.tell(this.followed, error);
       this.followed = this.behind(this.followed);
       return;
     }
@@ -156,6 +159,7 @@ export class UpstreamLink implements BankLink<ForwardedCommand, ForwardedOutcome
       } catch (error) {
         left.abort(error);
         if (signal.aborted) throw error;
+        this.tell(upstream, error);
         failures.push(error);
         continue;
       }
@@ -164,6 +168,7 @@ export class UpstreamLink implements BankLink<ForwardedCommand, ForwardedOutcome
       this.followed = upstream;
       this.leaving = left;
       this.isStreaming = true;
+      this.told.clear();
       try {
         for (let next = first; next.done !== true; next = await stream.next()) yield next.value;
         return;
@@ -235,6 +240,14 @@ export class UpstreamLink implements BankLink<ForwardedCommand, ForwardedOutcome
   private behind(upstream: RemoteJournal): RemoteJournal {
     const { upstreams } = this.options;
     return upstreams[(upstreams.indexOf(upstream) + 1) % upstreams.length] as RemoteJournal;
+  }
+
+  /** Says why a server is not followed; once, however often it is tried. */
+  private tell(upstream: RemoteJournal, error: unknown): void {
+    const problem = errorText(error);
+    if (this.told.get(upstream) === problem) return;
+    this.told.set(upstream, problem);
+    this.options.platform.log.warn("a server cannot be followed", { url: upstream.url, problem });
   }
 
   private noticeLoop(error: unknown, upstream: RemoteJournal): void {
