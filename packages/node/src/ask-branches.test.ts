@@ -61,6 +61,15 @@ function options(overrides: Partial<AskBranchesOptions> = {}) {
 }
 
 describe("the branches' testimony", () => {
+  it("is not waited for where there is no branch, nor of one that is retired", async () => {
+    const { options: asking } = options({ timeoutMs: 60_000, required: 1 });
+    expect(await askBranches(ledgerWith([]), { ...asking, required: 0 })).toEqual([]);
+    const branch = await startFake();
+    const ledger = ledgerWith([branch.url, NOBODY]);
+    ledger.setBranch(2, { name: "gone", address: NOBODY, state: BranchState.RETIRED });
+    expect((await askBranches(ledger, asking)).map(({ url }) => url)).toEqual([branch.url]);
+  });
+
   it("is what each of them holds, without a wait where all answer", async () => {
     const branches = [await startFake({ position: 7 }), await startFake({ position: 9 })];
     const { log, options: asking } = options({ timeoutMs: 60_000 });

@@ -1,4 +1,4 @@
-import { bytesEqual, type Ledger, toHex } from "@bank/core";
+import { BranchState, bytesEqual, type Ledger, toHex } from "@bank/core";
 import { Backoff, errorText, type Platform, type Witness } from "@bank/replica";
 import { serverUrl } from "@bank/rpc";
 import { RemoteJournal } from "./bank-link.ts";
@@ -33,12 +33,15 @@ export function urlOf(witness: Witness): string | undefined {
 const CALL_TIMEOUT_MS = 1_000;
 
 /**
- * Asks every branch that the journal knows how far its copy goes. Branches that cannot be reached are asked again until
+ * Asks every branch that the journal knows, and that is not retired, how far its copy goes. Branches that cannot be reached are asked again until
  * the time is over: after a power cut they may be starting too.
  */
 export async function askBranches(ledger: Ledger, options: AskBranchesOptions): Promise<readonly BranchWitness[]> {
   const { platform, timeoutMs, required } = options;
-  const branches = [...ledger.branches].map(([number, { address }]) => ({ number, address }));
+  // A retired branch may be gone, with all that it had.
+  const branches = [...ledger.branches].flatMap(([number, { address, state }]) =>
+    state === BranchState.RETIRED ? [] : [{ number, address }],
+  );
   const witnesses: BranchWitness[] = [];
   const enough = new AbortController();
   const timeout = platform.timeout(timeoutMs);

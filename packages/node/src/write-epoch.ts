@@ -1,4 +1,12 @@
-import { type EpochBegunRecord, type LedgerRecord, RecordKind, SYSTEM_PRINCIPAL } from "@bank/core";
+import {
+  assert,
+  type EpochBegunRecord,
+  type EpochEntry,
+  type Ledger,
+  type LedgerRecord,
+  RecordKind,
+  SYSTEM_PRINCIPAL,
+} from "@bank/core";
 import { applyBatch, encodeFrame, nextHash, type Replay } from "@bank/journal";
 import type { Platform } from "@bank/replica";
 import type { JournalStore, StoredBatch } from "@bank/store";
@@ -32,31 +40,49 @@ export async function writeEpoch(
   behind: readonly LedgerRecord[] = [],
 ): Promise<void> {
   const { ledger, bankId } = replay;
-  const epochId = platform.randomBytes(16);
   const tellsOrigin = promotedFrom !== undefined && ledger.formatLevel >= ORIGIN_LEVEL;
   const epoch: EpochBegunRecord = {
     ...SYSTEM_ACTED,
     kind: RecordKind.EPOCH_BEGUN,
     number,
-    id: epochId,
+    id: platform.randomBytes(16),
     bankId,
     lossAccepted,
     ...(tellsOrigin ? { promotedFrom } : {}),
   };
+  await appendRecords(store, replay, platform, [epoch, ...behind]);
+}
+
+/** Appends decided records to a store that no server uses, each as a batch of its own, all at once. */
+export async function appendRecords(
+  store: JournalStore,
+  replay: Replay,
+  platform: Platform,
+  records: readonly LedgerRecord[],
+): Promise<void> {
+  const { ledger } = replay;
   const batches: StoredBatch[] = [];
-  for (const record of [epoch, ...behind]) {
+  for (const record of records) {
     const committedPosition = ledger.position;
     const firstPosition = committedPosition + 1;
     // No time passes: what is due by now ends with the first batch of the server.
     const { timeMs } = ledger;
     applyBatch(ledger, timeMs, [record]);
     ledger.forgetUndo(ledger.position);
+    const epochId = requireEpoch(ledger).id;
     const header = { epochId, firstPosition, timeMs, digestAfter: ledger.digestBytes(), committedPosition };
     const frame = encodeFrame(header, [record]);
     const previousHash = replay.chainHash;
     replay.chainHash = nextHash(platform.sha256, previousHash, frame);
     batches.push({ firstPosition, lastPosition: firstPosition, frame, previousHash, chainHash: replay.chainHash });
   }
+  const { number } = requireEpoch(ledger);
   await store.fence(number);
   await store.append(batches, { epoch: number });
+}
+
+function requireEpoch(ledger: Ledger): EpochEntry {
+  const epoch = ledger.currentEpoch();
+  assert(epoch !== undefined, "a batch is written under an epoch");
+  return epoch;
 }
