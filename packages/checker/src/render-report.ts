@@ -14,8 +14,8 @@ export function renderReport(report: Report): readonly string[] {
       `clients: ${statistics.clients}, sessions: ${statistics.sessions}, violations: ${total}`,
     blackBox === undefined
       ? "black box: not looked at"
-      : `black box: ${blackBox.sets} sets of accounts, ${blackBox.provedByOrder} proved by the journal's order, ` +
-        `${blackBox.statesExplored} states looked at for the others`,
+      : `black box: sets of accounts ${blackBox.sets}, right in the journal's order ${blackBox.provedByOrder}, ` +
+        `states looked at for the others ${blackBox.statesExplored}`,
   ];
   if (statistics.unjudgedRejections > 0)
     lines.push(`rejections for reasons that no checker knows: ${statistics.unjudgedRejections}`);

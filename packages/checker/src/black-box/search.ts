@@ -14,7 +14,7 @@ export type SearchResult =
   | {
       readonly kind: "violated";
       readonly failed: BoxOperation;
-      /** The last moment at which only one state was possible, and that state. */
+      /** The last moment before it was sent at which only one state was possible, and that state. */
       readonly knownMs: number;
       readonly known: readonly bigint[];
       /** What was under way at that moment and not done, and what was sent from then on up to the failure. */
@@ -40,6 +40,8 @@ interface Pending {
   readonly accounts: readonly number[];
   /** Of two that may be done at any time and do the same, the earlier one is done first. Undefined for the first. */
   readonly twin: Pending | undefined;
+  /** After how many answers the state was known last when it was sent. */
+  readonly knownAfter: number;
 }
 
 /**
@@ -62,9 +64,12 @@ export class Search {
   private readonly freeBits: bigint[] = [];
   private bits = 0n;
   private configurations: readonly Configuration[];
-  private knownMs = Number.NEGATIVE_INFINITY;
-  private known: readonly bigint[];
-  private window: BoxOperation[] = [];
+  private readonly sent: readonly BoxOperation[];
+  private readonly answered: readonly BoxOperation[];
+  /** How many have been sent. */
+  private sentCount = 0;
+  /** After how many answers only one state was possible, the last time. */
+  private knownAfter = 0;
   /** How many of those under way change nothing, and so can come out otherwise. */
   private constraints = 0;
   private readonly hasGroups: boolean;
@@ -72,33 +77,37 @@ export class Search {
   constructor(box: Box, budget: Budget) {
     this.box = box;
     this.budget = budget;
-    this.known = box.start;
+    this.sent = [...box.operations].sort((a, b) => a.invokeMs - b.invokeMs);
+    this.answered = box.operations
+      .filter(({ returnMs }) => returnMs !== Number.POSITIVE_INFINITY)
+      .sort((a, b) => a.returnMs - b.returnMs);
     this.configurations = [{ done: 0n, balances: box.start }];
     this.hasGroups = box.operations.some((operation) => operation.kind !== "read" && operation.steps.length > 1);
   }
 
   run(): SearchResult {
-    const { operations } = this.box;
-    const sent = [...operations].sort((a, b) => a.invokeMs - b.invokeMs);
-    const answered = operations
-      .filter(({ returnMs }) => returnMs !== Number.POSITIVE_INFINITY)
-      .sort((a, b) => a.returnMs - b.returnMs);
-    let next = 0;
-    for (const operation of answered) {
-      // What is sent in the very moment of an answer may have been before it.
-      for (; next < sent.length && (sent[next]?.invokeMs ?? 0) <= operation.returnMs; next++)
-        this.send(sent[next] as BoxOperation);
-      if (!this.answer(operation)) return { kind: "undecided", atMs: operation.returnMs };
+    for (const [n, operation] of this.answered.entries()) {
+      if (!this.step(operation)) return { kind: "undecided", atMs: operation.returnMs };
       if (this.configurations.length === 0) return this.violated(operation);
+      if (this.configurations.length === 1) this.knownAfter = n + 1;
     }
     return { kind: "ok" };
+  }
+
+  /** Goes on to an answer; false where the budget is used up. */
+  private step(operation: BoxOperation): boolean {
+    // What is sent in the very moment of an answer may have been before it.
+    for (let next = this.sent[this.sentCount]; next !== undefined && next.invokeMs <= operation.returnMs; ) {
+      this.send(next);
+      next = this.sent[++this.sentCount];
+    }
+    return this.answer(operation);
   }
 
   private send(operation: BoxOperation): void {
     const bit = this.freeBits.pop() ?? 1n << this.bits++;
     const twin = operation.returnMs === Number.POSITIVE_INFINITY ? this.twinOf(operation) : undefined;
-    this.pending.set(operation, { operation, bit, accounts: touched(operation), twin });
-    this.window.push(operation);
+    this.pending.set(operation, { operation, bit, accounts: touched(operation), twin, knownAfter: this.knownAfter });
     if (operation.kind !== "move") this.constraints++;
   }
 
@@ -123,17 +132,11 @@ export class Search {
       else after.set(configuration.done ^ bit, { ...configuration, done: configuration.done ^ bit });
     }
     if (waiting.length > 0 && !this.continueUntil(answered, waiting, after)) return false;
-    this.pending.delete(operation);
+    // How it came to be under way is asked for once more, if it turns out that it cannot have been done.
+    if (after.size > 0) this.pending.delete(operation);
     this.freeBits.push(bit);
     if (operation.kind !== "move") this.constraints--;
     this.configurations = [...after.values()];
-    const [only] = this.configurations;
-    if (this.configurations.length === 1 && only !== undefined) {
-      this.known = only.balances;
-      this.knownMs = operation.returnMs;
-      this.window = [];
-      for (const each of this.pending.values()) if ((only.done & each.bit) === 0n) this.window.push(each.operation);
-    }
     return true;
   }
 
@@ -215,12 +218,26 @@ export class Search {
   }
 
   private violated(failed: BoxOperation): SearchResult {
-    const { known, knownMs, window } = this;
-    return { kind: "violated", failed, knownMs, known, window };
+    const knownAfter = this.pending.get(failed)?.knownAfter ?? 0;
+    // Only the one state that is known is kept of a search, so the way to there is gone once more.
+    const again = new Search(this.box, { left: Number.POSITIVE_INFINITY });
+    for (const operation of this.answered.slice(0, knownAfter)) again.step(operation);
+    const [known] = again.configurations;
+    const underWay = [...again.pending.values()].filter(({ bit }) => ((known?.done ?? 0n) & bit) === 0n);
+    return {
+      kind: "violated",
+      failed,
+      knownMs: this.answered[knownAfter - 1]?.returnMs ?? Number.NEGATIVE_INFINITY,
+      known: known?.balances ?? this.box.start,
+      window: [
+        ...underWay.map(({ operation }) => operation),
+        ...this.sent.slice(again.sentCount).filter(({ invokeMs }) => invokeMs <= failed.returnMs),
+      ],
+    };
   }
 }
 
-/** Whether two operations do the same. */
+/** The same for two operations that do the same. */
 function effectOf(operation: BoxOperation): string {
   return operation.kind === "read"
     ? ""
