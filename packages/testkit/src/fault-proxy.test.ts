@@ -142,6 +142,8 @@ describe("without a fault", () => {
     );
     // What the system takes on both sides is a few megabytes.
     expect(proxy.counts.passed.toServer).toBeLessThan(0.75 * sent);
+    // Nor does the proxy itself keep what the other end does not take.
+    expect(client.socket.writableLength).toBeGreaterThan(sent / 4);
     far.socket.resume();
     await until(() => far.received.length === sent + 1);
   });
@@ -265,6 +267,17 @@ describe("a cut that loses", () => {
     },
   );
 
+  it("takes what is sent even if the other end did not read before", async () => {
+    const { proxy, client, far } = await startPair();
+    far.socket.pause();
+    const sent = 32_000_000;
+    client.send(Buffer.alloc(sent));
+    await until(() => proxy.counts.passed.toServer > 1_000_000);
+    proxy.cut("toServer", "lose");
+    await until(() => client.socket.writableLength === 0);
+    await until(() => proxy.counts.passed.toServer + proxy.counts.lost.toServer === sent + 1);
+  });
+
   it("loses ends too", async () => {
     const { proxy, client, far } = await startPair();
     proxy.cut("both", "lose");
@@ -346,6 +359,14 @@ describe("connections", () => {
     const next = await connectTo(proxy);
     next.send("again");
     await until(() => server.ends[1]?.text === "again");
+  });
+
+  it("that are just ending may be reset", async () => {
+    const { proxy, client, far } = await startPair();
+    proxy.endAll("fin");
+    proxy.endAll("rst");
+    await until(() => proxy.counts.open === 0);
+    await until(() => client.state !== "open" && far.state !== "open");
   });
 
   it("are refused while it refuses; those that are there stay", async () => {

@@ -48,7 +48,6 @@ class Pipe {
   private readonly onBytes: () => void;
   private readonly waiting: Delayed[] = [];
   private waitingBytes = 0;
-  private lastDueMs = 0;
   /** What comes after the last byte. */
   private end: Ending | undefined;
   private timer: NodeJS.Timeout | undefined;
@@ -99,10 +98,13 @@ class Pipe {
       if (this.lane.cut === "lose") this.lose();
       else if (this.lane.cut === "no" && !this.hasHole) this.pass();
     }
-    const reads =
-      this.isDrain || (this.lane.cut !== "hold" && !this.sinkIsFull && this.waitingBytes < DELAYED_BYTES_MAX);
-    if (reads) this.source.resume();
+    if (this.reads()) this.source.resume();
     else this.source.pause();
+  }
+
+  private reads(): boolean {
+    if (this.isDrain || this.lane.cut === "lose") return true;
+    return this.lane.cut === "no" && !this.sinkIsFull && this.waitingBytes < DELAYED_BYTES_MAX;
   }
 
   private take(bytes: Buffer): void {
@@ -111,9 +113,8 @@ class Pipe {
       return;
     }
     this.onBytes();
-    // Later bytes never overtake earlier ones, however short their own way is.
-    this.lastDueMs = Math.max(this.lastDueMs, performance.now() + this.lane.latencyMs());
-    this.waiting.push({ dueMs: this.lastDueMs, bytes });
+    // In the order in which they came: later bytes never overtake earlier ones, however short their own way is.
+    this.waiting.push({ dueMs: performance.now() + this.lane.latencyMs(), bytes });
     this.waitingBytes += bytes.length;
     this.pump();
   }
