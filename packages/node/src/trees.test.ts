@@ -1,7 +1,9 @@
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { followJournal } from "@bank/testkit";
 import { expect, it, vi } from "vitest";
 import { deposit, give, openAccount } from "./books.test-util.ts";
-import { clientOf, startFollowing, startTestBank } from "./servers.test-util.ts";
+import { clientOf, startFollowing, startTestBank, startTestBranches } from "./servers.test-util.ts";
 
 const SOON = () => AbortSignal.timeout(10_000);
 
@@ -44,3 +46,97 @@ it("a chain of branches shows, books and tells the time as one, and the bank ser
     [3, leaf.url, "branch 3"],
   ]);
 });
+
+it("a tree loads the bank with its own children only, however many ask", async () => {
+  const bank = await startTestBank();
+  const parent = await startFollowing(bank.url, [1]);
+  const leaves = [
+    await startFollowing(parent.url, [2]),
+    await startFollowing(parent.url, [3]),
+    await startFollowing(parent.url, [4]),
+  ];
+  const clients = leaves.map(({ url }) => clientOf(url));
+  const accounts = await Promise.all(clients.map((client) => openAccount(client)));
+  expect(bank.replica.feed.followers).toBe(1);
+  expect(parent.replica().feed.followers).toBe(3);
+  const asked = vi.spyOn(bank.replica, "readIndex");
+  const written = vi.spyOn(bank.replica, "submit");
+  const ROUNDS = 50;
+  await Promise.all(
+    clients.flatMap((client, i) =>
+      Array.from({ length: ROUNDS }, () => give(client, deposit(i + 2, accounts[i] as string, 1n))),
+    ),
+  );
+  const writes = written.mock.calls.length;
+  expect(writes).toBeLessThan(leaves.length * ROUNDS);
+  expect(written.mock.calls.flatMap(([requests]) => requests)).toHaveLength(leaves.length * ROUNDS);
+  asked.mockClear();
+  const reads = clients.flatMap((client, i) =>
+    Array.from({ length: ROUNDS }, () => client.balance(accounts[i] as string)),
+  );
+  expect(new Set(await Promise.all(reads))).toEqual(new Set([BigInt(ROUNDS)]));
+  expect(asked.mock.calls.length).toBeLessThan(ROUNDS);
+});
+
+it("children of a parent that dies move to the next server, and go on", async () => {
+  const bank = await startTestBank();
+  const parent = await startFollowing(bank.url, [1]);
+  const child = await startFollowing(parent.url, [2], { otherUpstreams: [bank.url] });
+  const grandchild = await startFollowing(child.url, [3]);
+  const client = clientOf(grandchild.url);
+  const account = await openAccount(client);
+  await give(client, deposit(3, account, 1n));
+  expect(child.upstreamUrl).toBe(parent.url);
+  await parent.close();
+  await vi.waitFor(() => give(client, deposit(3, account, 1n)), { timeout: 10_000 });
+  expect(child.upstreamUrl).toBe(bank.url);
+  await vi.waitFor(async () => expect(await client.balance(account)).toBeGreaterThanOrEqual(2n), { timeout: 10_000 });
+  await grandchild.replica().whenApplied(bank.replica.committedPosition, SOON());
+  expect(Buffer.from(grandchild.replica().ledger.digestBytes())).toEqual(
+    Buffer.from(bank.replica.ledger.digestBytes()),
+  );
+});
+
+it.each([2, 3])("a loop of %d is refused, loudly, and recovers when the bank is back", async (length) => {
+  const bank = await startTestBank();
+  const { port, dataDir } = bank;
+  const bankUrl = bank.url;
+  // The first knows the last as a way out, which is none.
+  const lastPort = await freePort();
+  const first = await startFollowing(bankUrl, [1], { otherUpstreams: [`http://127.0.0.1:${lastPort}`] });
+  let before = first;
+  for (let number = 2; number <= length; number++)
+    before = await startFollowing(before.url, [number], number === length ? { firstPort: lastPort } : {});
+  const account = await openAccount(clientOf(before.url));
+  await bank.close();
+  await vi.waitUntil(() => first.log.about("would follow itself").length > 0, { timeout: 10_000 });
+  expect(first.log.about("would follow itself")[0]?.level).toBe("error");
+  await vi.waitUntil(() => !first.replica().connected && !before.replica().connected, { timeout: 10_000 });
+  expect(first.replica().state).toBe("connecting");
+  await expect(clientOf(before.url).balance(account)).rejects.toThrow(/no connection to the bank/);
+
+  await startTestBank({ port, dataDir });
+  const client = clientOf(before.url);
+  await vi.waitFor(() => give(client, deposit(length, account, 3n)), { timeout: 10_000 });
+  await vi.waitFor(async () => expect(await client.balance(account)).toBeGreaterThanOrEqual(3n), { timeout: 10_000 });
+});
+
+it("a branch that is told to follow itself says so", async () => {
+  const bank = await startTestBank();
+  const port = await freePort();
+  const first = await startFollowing(bank.url, [1], { firstPort: port });
+  await first.close();
+  const url = `http://127.0.0.1:${port}`;
+  const lonely = await startTestBranches(url, [1], { firstPort: port, dataDir: first.dataDir });
+  await vi.waitUntil(() => lonely.log.about("would follow itself").length > 0, { timeout: 10_000 });
+  expect(lonely.replica().state).toBe("connecting");
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}

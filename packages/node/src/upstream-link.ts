@@ -183,10 +183,14 @@ export class UpstreamLink implements BankLink<ForwardedCommand, ForwardedOutcome
 
   /** Those that may be followed, the best first; why the others may not goes to `failures`. */
   private async *candidates(from: From, signal: AbortSignal, failures: unknown[]): AsyncGenerator<Inspected> {
-    const inspections = this.options.upstreams.map((upstream) => settled(this.inspect(upstream, from, signal)));
+    const inspections = this.options.upstreams.map((upstream) => ({
+      upstream,
+      inspection: settled(this.inspect(upstream, from, signal)),
+    }));
     const lastResorts: Inspected[] = [];
-    for (const inspection of inspections) {
+    for (const { upstream, inspection } of inspections) {
       const { value, error } = await inspection;
+      if (value === undefined && !signal.aborted) this.tell(upstream, error);
       if (value === undefined) failures.push(error);
       else if (value.answersProbes) yield value;
       else if (value.head.position > from.position) lastResorts.push(value);
