@@ -83,6 +83,20 @@ async function startPair(options: FaultProxyOptions = {}) {
   return pair;
 }
 
+/** Waits until the server, which does not read, and the systems in between take no more. */
+function untilFull(proxy: FaultProxy): Promise<boolean> {
+  let before = -1;
+  return vi.waitUntil(
+    () => {
+      const now = proxy.counts.passed.toServer;
+      const rests = now === before;
+      before = now;
+      return rests;
+    },
+    { interval: 50, timeout: 10_000 },
+  );
+}
+
 /** What has not come yet would have come by then: each word sent here has gone through a proxy without a fault. */
 async function aWhile(): Promise<void> {
   const { client, far } = await startPair();
@@ -130,16 +144,7 @@ describe("without a fault", () => {
     far.socket.pause();
     const sent = 32_000_000;
     client.send(Buffer.alloc(sent));
-    let before = -1;
-    await vi.waitUntil(
-      () => {
-        const now = proxy.counts.passed.toServer;
-        const rests = now === before;
-        before = now;
-        return rests;
-      },
-      { interval: 50 },
-    );
+    await untilFull(proxy);
     // What the system takes on both sides is a few megabytes.
     expect(proxy.counts.passed.toServer).toBeLessThan(0.75 * sent);
     // Nor does the proxy itself keep what the other end does not take.
@@ -272,7 +277,7 @@ describe("a cut that loses", () => {
     far.socket.pause();
     const sent = 32_000_000;
     client.send(Buffer.alloc(sent));
-    await until(() => proxy.counts.passed.toServer > 1_000_000);
+    await untilFull(proxy);
     proxy.cut("toServer", "lose");
     await until(() => client.socket.writableLength === 0);
     await until(() => proxy.counts.passed.toServer + proxy.counts.lost.toServer === sent + 1);
