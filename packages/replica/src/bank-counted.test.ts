@@ -216,6 +216,8 @@ describe("a branch that counts and has lost its disk", () => {
     const counts = (copyId: Uint8Array) => isCounted(bank.ledger.durability, copyId);
     await group.until(() => counts(group.site(3).copyId), "the new copy to count");
     expect(counts(old)).toBe(false);
+    // Those that counted before have to agree.
+    await group.until(() => bank.committedPosition === bank.ledger.durability.position);
     await group.connected();
     expect(bank.ledger.durability.copies).toBe(2);
     expect(bank.ledger.durability.members.map(({ copyId }) => toHex(copyId))).toEqual(
