@@ -35,10 +35,7 @@ export class BankContact {
     this.watch = new LinkWatch({
       platform,
       probe: () => this.gate.readIndex(),
-      onDown: (reason) => {
-        platform.log.warn("the bank does not answer", { problem: reason.message });
-        this.gate.fail(reason);
-      },
+      onDown: (reason) => this.gate.fail(reason),
       onDropped: options.reset,
       onTick: (nowMs) => this.gate.expire(nowMs - INDEX_WAIT_MAX_MS, () => new Error("the bank is slow to answer")),
     });

@@ -172,18 +172,23 @@ export class LinkWatch {
   }
 
   private failed(error: unknown): void {
-    this.goDown(error instanceof Error ? error : new Error(String(error)));
+    this.lose(error instanceof Error ? error : new Error(String(error)));
     void this.reconnect({ atOnce: false });
   }
 
   private drop(reason: Error): void {
-    this.goDown(reason);
+    this.lose(reason);
     this.isDropped = true;
     const dropped = this.connectionEnd;
     this.connectionEnd = new AbortController();
     dropped.abort(reason);
     this.options.onDropped(reason);
     void this.reconnect({ atOnce: false });
+  }
+
+  private lose(reason: Error): void {
+    if (this.isUp) this.options.platform.log.warn("the bank does not answer", { problem: reason.message });
+    this.goDown(reason);
   }
 
   private goDown(reason: Error): void {
