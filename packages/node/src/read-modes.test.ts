@@ -53,135 +53,142 @@ const atTime = (timeMs: number) => consistency(`time=${new Date(timeMs).toISOStr
 const clientAt = ({ atBank, atBranch }: { atBank: ServerClient; atBranch: ServerClient }, branch: number) =>
   branch === 0 ? atBank : atBranch;
 
-describe.each(PLACES)("at $place, by header,", ({ branch }) => {
+describe("by header, at the bank and at a branch alike,", () => {
   it("a balance, a list and a transaction are read exactly as of a position", async () => {
     const world = await startWithDeposits(4, await startServers());
     const { account, positions } = world;
-    const { accounts, transactions } = clientAt(world, branch);
-    let sum = 0n;
-    for (const [i, position] of positions.entries()) {
-      sum += BigInt(i + 1);
-      const balance = await accounts.getBalance({ account }, atPosition(position));
-      const byField = await accounts.getBalance({ account, asOf: { case: "position", value: BigInt(position) } });
-      expect(balance).toMatchObject({ posted: { amountMinor: sum }, position: BigInt(position) });
-      expect({ ...byField, readInfo: undefined }).toEqual({ ...balance, readInfo: undefined });
-      const list = await transactions.listTransactions({ account, oldestFirst: true }, atPosition(position));
-      expect(list.transactions.map(({ transaction }) => Number(transaction?.position))).toEqual(
-        positions.slice(0, i + 1),
-      );
-      const found = await transactions.getTransaction({ transaction: BigInt(position) }, atPosition(position));
-      for (const { readInfo } of [balance, list, found]) expectPast(readInfo, position, balance.readInfo);
-      const before = transactions.getTransaction({ transaction: BigInt(position) }, atPosition(position - 1));
-      expect((await failureOf(before)).reason).toBe("READ_TRANSACTION_NOT_FOUND");
+    for (const { accounts, transactions } of [world.atBank, world.atBranch]) {
+      let sum = 0n;
+      for (const [i, position] of positions.entries()) {
+        sum += BigInt(i + 1);
+        const balance = await accounts.getBalance({ account }, atPosition(position));
+        const byField = await accounts.getBalance({ account, asOf: { case: "position", value: BigInt(position) } });
+        expect(balance).toMatchObject({ posted: { amountMinor: sum }, position: BigInt(position) });
+        expect({ ...byField, readInfo: undefined }).toEqual({ ...balance, readInfo: undefined });
+        const list = await transactions.listTransactions({ account, oldestFirst: true }, atPosition(position));
+        expect(list.transactions.map(({ transaction }) => Number(transaction?.position))).toEqual(
+          positions.slice(0, i + 1),
+        );
+        const found = await transactions.getTransaction({ transaction: BigInt(position) }, atPosition(position));
+        for (const { readInfo } of [balance, list, found]) expectPast(readInfo, position, balance.readInfo);
+        const before = transactions.getTransaction({ transaction: BigInt(position) }, atPosition(position - 1));
+        expect((await failureOf(before)).reason).toBe("READ_TRANSACTION_NOT_FOUND");
+      }
+      const unopened = await failureOf(accounts.getBalance({ account }, atPosition(1)));
+      expect(unopened).toMatchObject({ reason: "READ_ACCOUNT_NOT_FOUND", metadata: { position: "1" } });
+      const empty = await failureOf(transactions.listTransactions({ account }, atPosition(0)));
+      expect(empty.reason).toBe("READ_ACCOUNT_NOT_FOUND");
     }
-    const unopened = await failureOf(accounts.getBalance({ account }, atPosition(1)));
-    expect(unopened).toMatchObject({ reason: "READ_ACCOUNT_NOT_FOUND", metadata: { position: "1" } });
-    const empty = await failureOf(transactions.listTransactions({ account }, atPosition(0)));
-    expect(empty.reason).toBe("READ_ACCOUNT_NOT_FOUND");
   });
 
   it("they are read as of the end of a moment, and stay what they are", async () => {
     const world = await startWithDeposits(3, await startServers());
     const { account, positions, times } = world;
-    const { accounts, transactions } = clientAt(world, branch);
-    for (const timeMs of times) {
-      const last = positions[times.lastIndexOf(timeMs)] as number;
-      for (let again = 0; again < 2; again++) {
-        const balance = await accounts.getBalance({ account }, atTime(timeMs));
-        expect(Number(balance.position)).toBeGreaterThanOrEqual(last);
-        const list = await transactions.listTransactions({ account }, atTime(timeMs));
-        expect(list.transactions).toHaveLength(times.lastIndexOf(timeMs) + 1);
-        expect(list.readInfo?.position).toBe(balance.position);
+    for (const { accounts, transactions } of [world.atBank, world.atBranch]) {
+      for (const timeMs of times) {
+        const last = positions[times.lastIndexOf(timeMs)] as number;
+        for (let again = 0; again < 2; again++) {
+          const balance = await accounts.getBalance({ account }, atTime(timeMs));
+          expect(Number(balance.position)).toBeGreaterThanOrEqual(last);
+          const list = await transactions.listTransactions({ account }, atTime(timeMs));
+          expect(list.transactions).toHaveLength(times.lastIndexOf(timeMs) + 1);
+          expect(list.readInfo?.position).toBe(balance.position);
+        }
       }
+      const future = await failureOf(accounts.getBalance({ account }, atTime(Date.now() + 3_600_000)));
+      expect(future).toMatchObject({ reason: "TIME_IN_FUTURE", code: Code.OutOfRange });
     }
-    const future = await failureOf(accounts.getBalance({ account }, atTime(Date.now() + 3_600_000)));
-    expect(future).toMatchObject({ reason: "TIME_IN_FUTURE", code: Code.OutOfRange });
   });
 
   it("the pages of a list stay in the state that the header asked for", async () => {
     const world = await startWithDeposits(5, await startServers());
     const { account, positions } = world;
-    const { transactions } = clientAt(world, branch);
-    const at = positions[3] as number;
-    const first = await transactions.listTransactions({ account, pageSize: 2, oldestFirst: true }, atPosition(at));
-    const page = { account, pageSize: 2, oldestFirst: true, pageToken: first.nextPageToken };
-    for (const options of [atPosition(at), consistency("linearizable"), consistency("local")]) {
-      const second = await transactions.listTransactions(page, options);
-      const shown = [...first.transactions, ...second.transactions];
-      expect(shown.map(({ transaction }) => Number(transaction?.position))).toEqual(positions.slice(0, 4));
-      expect(second.nextPageToken).toBe("");
-      expect(Number(second.readInfo?.position)).toBe(at);
+    for (const { transactions } of [world.atBank, world.atBranch]) {
+      const at = positions[3] as number;
+      const first = await transactions.listTransactions({ account, pageSize: 2, oldestFirst: true }, atPosition(at));
+      const page = { account, pageSize: 2, oldestFirst: true, pageToken: first.nextPageToken };
+      for (const options of [atPosition(at), consistency("linearizable"), consistency("local")]) {
+        const second = await transactions.listTransactions(page, options);
+        const shown = [...first.transactions, ...second.transactions];
+        expect(shown.map(({ transaction }) => Number(transaction?.position))).toEqual(positions.slice(0, 4));
+        expect(second.nextPageToken).toBe("");
+        expect(Number(second.readInfo?.position)).toBe(at);
+      }
+      const other = await failureOf(transactions.listTransactions(page, atPosition(at - 1)));
+      expect(other).toMatchObject({ reason: "INVALID_REQUEST" });
+      expect(other.metadata["problem"]).toContain(`position ${at}, and the header asks for position ${at - 1}`);
     }
-    const other = await failureOf(transactions.listTransactions(page, atPosition(at - 1)));
-    expect(other).toMatchObject({ reason: "INVALID_REQUEST" });
-    expect(other.metadata["problem"]).toContain(`position ${at}, and the header asks for position ${at - 1}`);
   });
 
   it("a position that is to come is out of range, by the bank's own word", async () => {
     const { bank, account, ...world } = await startWithDeposits(1, await startServers());
-    const { accounts, transactions } = clientAt(world, branch);
-    const position = bank.replica.committedPosition;
-    const future = { reason: "POSITION_IN_FUTURE", code: Code.OutOfRange };
-    const metadata = { asked: String(position + 1), position: String(position) };
-    expect(await failureOf(accounts.getBalance({ account }, atPosition(position + 1)))).toMatchObject({
-      ...future,
-      metadata,
-    });
-    expect(await failureOf(transactions.listTransactions({ account }, atPosition(10 ** 12)))).toMatchObject(future);
+    for (const { accounts, transactions } of [world.atBank, world.atBranch]) {
+      const position = bank.replica.committedPosition;
+      const future = { reason: "POSITION_IN_FUTURE", code: Code.OutOfRange };
+      const metadata = { asked: String(position + 1), position: String(position) };
+      expect(await failureOf(accounts.getBalance({ account }, atPosition(position + 1)))).toMatchObject({
+        ...future,
+        metadata,
+      });
+      expect(await failureOf(transactions.listTransactions({ account }, atPosition(10 ** 12)))).toMatchObject(future);
+    }
   });
 
   it("and by the field of the request only one of them may be said, or both the same", async () => {
     const { account, positions, times, ...world } = await startWithDeposits(2, await startServers());
-    const { accounts } = clientAt(world, branch);
-    const [first = 0, second = 0] = positions;
-    const field = { case: "position" as const, value: BigInt(first) };
-    expect((await accounts.getBalance({ account, asOf: field }, atPosition(first))).posted?.amountMinor).toBe(1n);
-    for (const options of [atPosition(second), atTime(times[0] ?? 0)]) {
-      const refused = await failureOf(accounts.getBalance({ account, asOf: field }, options));
-      expect(refused).toMatchObject({ reason: "INVALID_REQUEST", code: Code.InvalidArgument });
-      expect(refused.metadata["problem"]).toContain(`as_of asks for position=${first}, and bank-consistency for`);
+    for (const { accounts } of [world.atBank, world.atBranch]) {
+      const [first = 0, second = 0] = positions;
+      const field = { case: "position" as const, value: BigInt(first) };
+      expect((await accounts.getBalance({ account, asOf: field }, atPosition(first))).posted?.amountMinor).toBe(1n);
+      for (const options of [atPosition(second), atTime(times[0] ?? 0)]) {
+        const refused = await failureOf(accounts.getBalance({ account, asOf: field }, options));
+        expect(refused).toMatchObject({ reason: "INVALID_REQUEST", code: Code.InvalidArgument });
+        expect(refused.metadata["problem"]).toContain(`as_of asks for position=${first}, and bank-consistency for`);
+      }
     }
   });
 
   it("what is not kept of the past is refused, and it is said what can be asked instead", async () => {
     const { account, positions, ...world } = await startWithDeposits(1, await startServers());
-    const { accounts, holds, requests, branches } = clientAt(world, branch);
-    const calls: Record<string, (options: CallOptions) => Promise<unknown>> = {
-      GetAccount: (options) => accounts.getAccount({ account }, options),
-      ListAccounts: (options) => accounts.listAccounts({}, options),
-      GetHold: (options) => holds.getHold({ hold: 1n }, options),
-      ListHolds: (options) => holds.listHolds({ account }, options),
-      GetOutcome: (options) => requests.getOutcome(asked({}), options),
-      GetBranch: (options) => branches.getBranch({}, options),
-      ListBranches: (options) => branches.listBranches({}, options),
-    };
-    for (const [name, call] of Object.entries(calls)) {
-      const refused = await failureOf(call(atPosition(positions[0] ?? 0)));
-      expect(refused).toMatchObject({ reason: "INVALID_REQUEST", code: Code.InvalidArgument });
-      expect(refused.metadata["problem"]).toContain(`${name} cannot be read as of a position`);
-      expect(refused.metadata["problem"]).toContain("GetBalance, GetTransaction or ListTransactions");
+    for (const { accounts, holds, requests, branches } of [world.atBank, world.atBranch]) {
+      const calls: Record<string, (options: CallOptions) => Promise<unknown>> = {
+        GetAccount: (options) => accounts.getAccount({ account }, options),
+        ListAccounts: (options) => accounts.listAccounts({}, options),
+        GetHold: (options) => holds.getHold({ hold: 1n }, options),
+        ListHolds: (options) => holds.listHolds({ account }, options),
+        GetOutcome: (options) => requests.getOutcome(asked({}), options),
+        GetBranch: (options) => branches.getBranch({}, options),
+        ListBranches: (options) => branches.listBranches({}, options),
+      };
+      for (const [name, call] of Object.entries(calls)) {
+        const refused = await failureOf(call(atPosition(positions[0] ?? 0)));
+        expect(refused).toMatchObject({ reason: "INVALID_REQUEST", code: Code.InvalidArgument });
+        expect(refused.metadata["problem"]).toContain(`${name} cannot be read as of a position`);
+        expect(refused.metadata["problem"]).toContain("GetBalance, GetTransaction or ListTransactions");
+      }
     }
   });
 
   it("every read says its position, age, session, time and epoch, and whether the server is connected", async () => {
     const { account, bank, branch: replica, ...world } = await startWithDeposits(1, await startServers());
     await expect.poll(() => replica.replica().connected).toBe(true);
-    const { accounts } = clientAt(world, branch);
-    const linear = await accounts.getBalance({ account });
-    const session = linear.readInfo?.session ?? "";
-    for (const options of [
-      consistency("linearizable"),
-      consistency("session", session),
-      consistency("bounded;max-staleness-ms=30000", session),
-      consistency("local"),
-    ]) {
-      const { readInfo, posted } = await accounts.getBalance({ account }, options);
-      expect(posted?.amountMinor).toBe(1n);
-      expect(readInfo).toMatchObject({ connected: true, position: BigInt(bank.replica.committedPosition) });
-      expect(readInfo?.epoch).toBe(BigInt(bank.replica.ledger.currentEpoch()?.number ?? 0));
-      expect(readInfo?.stalenessMs).toBeLessThan(2_000n);
-      expect(decodeSession(readInfo?.session ?? "").seen[0]?.position).toBe(bank.replica.committedPosition);
-      expect(readInfo?.time).toBeDefined();
+    for (const { accounts } of [world.atBank, world.atBranch]) {
+      const linear = await accounts.getBalance({ account });
+      const session = linear.readInfo?.session ?? "";
+      for (const options of [
+        consistency("linearizable"),
+        consistency("session", session),
+        consistency("bounded;max-staleness-ms=30000", session),
+        consistency("local"),
+      ]) {
+        const { readInfo, posted } = await accounts.getBalance({ account }, options);
+        expect(posted?.amountMinor).toBe(1n);
+        expect(readInfo).toMatchObject({ connected: true, position: BigInt(bank.replica.committedPosition) });
+        expect(readInfo?.epoch).toBe(BigInt(bank.replica.ledger.currentEpoch()?.number ?? 0));
+        expect(readInfo?.stalenessMs).toBeLessThan(2_000n);
+        expect(decodeSession(readInfo?.session ?? "").seen[0]?.position).toBe(bank.replica.committedPosition);
+        expect(readInfo?.time).toBeDefined();
+      }
     }
   });
 });
