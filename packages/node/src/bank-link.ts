@@ -40,6 +40,8 @@ export interface RemoteHead extends CopyHead {
   readonly chainHash: Uint8Array;
   /** 16 bytes: branches that one server hosts have one copy of the journal. */
   readonly copyId: Uint8Array;
+  /** Number of the newest epoch that it knows to have begun; 0 where it does not say. */
+  readonly newestEpoch: number;
 }
 
 /** A forwarded call that takes longer than this has lost its answer. */
@@ -150,7 +152,8 @@ export class RemoteJournal implements BankLink<ForwardedCommand, ForwardedOutcom
   async head(signal: AbortSignal): Promise<RemoteHead> {
     const head = await this.journal.getPosition({}, { signal });
     const { bankId, copyId, chainHash, epochId, acceptedLoss } = head;
-    return { bankId, copyId, position: Number(head.position), chainHash, epochId, acceptedLoss };
+    const [position, newestEpoch] = [Number(head.position), Number(head.newestEpoch)];
+    return { bankId, copyId, position, chainHash, epochId, acceptedLoss, newestEpoch };
   }
 
   /** The chain hash at a position; undefined where no batch of this journal ends there. */

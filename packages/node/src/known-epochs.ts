@@ -26,20 +26,27 @@ export class KnownEpochs {
     return Math.max(this.journal(), this.promised(), this.met);
   }
 
-  /** Whether it waits for a bank that has begun what it promised to wait for. */
-  get isPromised(): boolean {
-    return this.promised() > this.journal();
-  }
-
   /**
    * Whoever could be followed is of this epoch: from then on nobody older is.
    * Throws: `RefusalError` EPOCH_SUPERSEDED where it is older than one that is known.
    */
   meet(epoch: number): void {
+    this.requireNew(epoch);
+    this.met = epoch;
+  }
+
+  /**
+   * The journal of whoever could be followed knows of this epoch, which may not be committed yet.
+   * Throws: `RefusalError` EPOCH_SUPERSEDED where that is older than one that this copy has promised to wait for.
+   */
+  requireBegun(epoch: number): void {
+    if (this.promised() > this.journal()) this.requireNew(epoch);
+  }
+
+  private requireNew(epoch: number): void {
     const { required } = this;
     if (epoch < required)
       throw new RefusalError("EPOCH_SUPERSEDED", { epoch: String(epoch), newer: String(required) }, "OUTCOME_UNKNOWN");
-    this.met = epoch;
   }
 
   /**

@@ -218,9 +218,8 @@ export class UpstreamLink implements BankLink<ForwardedCommand, ForwardedOutcome
     if (at !== -1 && at < known.length - 1)
       throw new Error(`${upstream.url} is of epoch ${known[at]?.number}, and epoch ${known.at(-1)?.number} has begun`);
     if (index !== undefined) this.hearOfEpoch(index, upstream);
-    // Only by an answer of the bank is it known that this is no older one than was promised to be followed.
-    else if (promised.isPromised)
-      throw new Error(`${upstream.url} does not reach the bank that this copy has promised to follow`);
+    // A bank that waits for copies to have its epoch answers nothing else, and must be followed.
+    else promised.requireBegun(head.newestEpoch);
     // One that has nothing more than this branch leads nowhere unless it reaches the bank.
     if (from.position > head.position && index === undefined)
       throw new Error(
