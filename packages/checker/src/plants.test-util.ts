@@ -64,12 +64,34 @@ export class Planter {
     return this.sim.bank.commit({ kind, request, ...reason }, this.sim.pass());
   }
 
-  withdrawal(request: string, amount: bigint): number {
-    const { account } = this;
-    return this.sim.bank.commit(
-      { kind: "withdrawal", debit: account, credit: "cash/0/USD", amount, request },
-      this.sim.pass(),
-    );
+  withdrawal(request: string, amount: bigint, account = this.account): number {
+    const record = { kind: "withdrawal", debit: account, credit: "cash/0/USD", amount, request } as const;
+    return this.sim.bank.commit(record, this.sim.pass());
+  }
+
+  /** Another customer, with so much. */
+  richAccount(amount: bigint): string {
+    const { bank } = this.sim;
+    const [opening, filling] = [this.newRequest(), this.newRequest()];
+    const invokeMs = this.sim.pass();
+    const account = bank.openCustomer(opening, this.sim.pass());
+    const call = { client: "planted", invokeMs, returnMs: this.sim.pass() };
+    const opened = { status: "ok", position: this.position, account } as const;
+    this.push({ ...call, kind: "openAccount", request: opening, outcome: opened });
+    const sentMs = this.sim.pass();
+    const record = { kind: "deposit", debit: "cash/0/USD", credit: account, amount, request: filling } as const;
+    const position = bank.commit(record, this.sim.pass());
+    this.toldSince(sentMs, { status: "ok", position }, { request: filling, account, amount });
+    return account;
+  }
+
+  /** Keeps money back, through the bank. */
+  hold(account: string, amount: bigint): void {
+    const request = this.newRequest();
+    const invokeMs = this.sim.pass();
+    const answer = this.sim.bank.hold(request, account, amount, this.sim.pass());
+    const call = { client: "planted", request, invokeMs, returnMs: this.sim.pass() };
+    this.push({ ...call, kind: "other", name: "placeHold", accounts: [account], outcome: answer });
   }
 
   moveLastRecord(): void {
@@ -178,6 +200,13 @@ export const PLANTS: readonly Plant[] = [
   plant("another account than asked", "acknowledged-as-told", ["linearizable"], (p) => {
     p.deposit({ account: "cash/0/USD" });
   }),
+  plant("another payer than asked", "acknowledged-as-told", ["linearizable"], (p) => {
+    const payer = p.richAccount(10n);
+    const request = p.newRequest();
+    const invokeMs = p.now();
+    const position = p.withdrawal(request, 5n, payer);
+    p.toldSince(invokeMs, { status: "ok", position }, { request, kind: "withdraw", account: p.account });
+  }),
   plant("another direction than asked", "acknowledged-as-told", ["linearizable"], (p) => {
     p.deposit({ kind: "withdraw" });
   }),
@@ -264,6 +293,12 @@ export const PLANTS: readonly Plant[] = [
     const outcome = { status: "rejected", reason: "INSUFFICIENT_FUNDS", position } as const;
     p.toldSince(invokeMs, outcome, { request, kind: "withdraw", amount: p.balanceOf(p.account) });
   }),
+  plant("a rejection that nobody was told of, though there is enough", "rejection-justified", [], (p) => {
+    p.deposit();
+    const request = p.newRequest();
+    p.told(UNKNOWN, { request, kind: "withdraw", amount: p.balanceOf(p.account) });
+    p.other("rejected", request);
+  }),
   plant("a rejection for one more than there is", undefined, [], (p) => {
     const request = p.newRequest();
     const invokeMs = p.now();
@@ -315,6 +350,13 @@ export const PLANTS: readonly Plant[] = [
     const early = p.record(second);
     p.toldSince(invokeMs, { status: "ok", position: p.record(first) }, { request: first });
     p.told({ status: "ok", position: early }, { request: second });
+  }),
+  plant("a write before another, though its first attempt was not applied", "real-time-order", [], (p) => {
+    const request = p.newRequest();
+    p.told({ status: "notApplied" }, { request });
+    const position = p.record(request);
+    p.deposit();
+    p.told({ status: "ok", position }, { request });
   }),
   plant("a read of what is sent only later", "real-time-order", [], (p) => {
     const request = p.newRequest();

@@ -75,6 +75,11 @@ describe("the journal of the real ledger", () => {
       const report = checkHistory({ about: aboutHistory(), accounts: [], records, operations }, { blackBox: false });
       const text = renderReport(report).join("\n");
       expect(report.violations, text).toEqual([]);
+      const held = heldIn(records);
+      for (let index = 0; index < ledger.accounts.count; index++) {
+        const view = ledger.viewAccount(index as never);
+        expect(held.get(view.reference) ?? 0n, `account ${view.reference}`).toBe(view.held);
+      }
       const kinds = new Set(records.map(({ kind }) => kind));
       expect([...kinds].sort()).toEqual(
         [
@@ -106,4 +111,16 @@ function readEverything(ledger: Twins["ledger"], invokeMs: number, returnMs: num
     returnMs,
     outcome: { status: "ok", position: ledger.position, balances: views.map(({ posted }) => posted) },
   };
+}
+
+/** What the records say that holds keep back, by account. */
+function heldIn(records: readonly WitnessRecord[]): ReadonlyMap<string, bigint> {
+  const holds = new Map<number, { readonly account: string; readonly held: bigint }>();
+  for (const { account, debit, held, hold, holds: expired, kind } of records) {
+    if (kind === "hold" || kind === "capture") holds.set(hold!, { account: account ?? debit!, held: held! });
+    for (const ended of expired ?? []) holds.delete(ended);
+  }
+  const sums = new Map<string, bigint>();
+  for (const { account, held } of holds.values()) sums.set(account, (sums.get(account) ?? 0n) + held);
+  return sums;
 }

@@ -142,16 +142,39 @@ describe("the search for an order", () => {
     expect(new Search(box(2741n), { left: 1_000_000 }).run().kind).toBe("ok");
   });
 
-  it("is not slowed down by unknown outcomes that nobody depends on", () => {
+  describe("is not slowed down by unknown outcomes", () => {
     const source = { client: "c" } as Operation;
-    const operations = Array.from({ length: 3000 }, (_, n): BoxOperation => {
-      const isUnknown = n % 3 === 0;
-      const steps = [{ from: -1, to: 0, amount: BigInt(n + 1) }];
-      const returnMs = isUnknown ? NEVER : n + 2;
-      return { source, kind: "move", invokeMs: n, returnMs, hint: undefined, steps };
+    const kindOf = (returnMs: number) => ({ source, kind: "move" as const, returnMs, hint: undefined });
+
+    it("that nobody depends on", () => {
+      const operations = Array.from({ length: 3000 }, (_, n): BoxOperation => {
+        const steps = [{ from: -1, to: 0, amount: BigInt(n + 1) }];
+        return { ...kindOf(n % 3 === 0 ? NEVER : n + 2), invokeMs: n, steps };
+      });
+      const box = { names: ["1"], start: [0n], floors: [0n], operations };
+      expect(new Search(box, { left: 10_000 }).run().kind).toBe("ok");
     });
-    const box = { names: ["1"], start: [0n], floors: [0n], operations };
-    expect(new Search(box, { left: 10_000 }).run().kind).toBe("ok");
+
+    it("of coupled accounts with enough in them", () => {
+      const operations = Array.from({ length: 300 }, (_, n): BoxOperation => {
+        const steps = [{ from: n % 2, to: (n + 1) % 2, amount: BigInt(n + 1) }];
+        return { ...kindOf(n % 3 === 0 ? NEVER : n + 2), invokeMs: n, steps };
+      });
+      const box = { names: ["1", "2"], start: [100_000n, 100_000n], floors: [0n, 0n], operations };
+      expect(new Search(box, { left: 100_000 }).run().kind).toBe("ok");
+    });
+
+    it("that are the same", () => {
+      const same = Array.from({ length: 40 }, (_, n): BoxOperation => {
+        return { ...kindOf(NEVER), invokeMs: n, steps: [{ from: -1, to: 0, amount: 1n }] };
+      });
+      const when = { invokeMs: 50, returnMs: 51, hint: undefined };
+      const read: BoxOperation = { source, kind: "read", ...when, accounts: [0], balances: [20n] };
+      const box = { names: ["1"], start: [0n], floors: [0n], operations: [...same, read] };
+      expect(new Search(box, { left: 10_000 }).run().kind).toBe("ok");
+      const none = { ...box, operations: [...same, { ...read, balances: [41n] }] };
+      expect(new Search(none, { left: 10_000 }).run().kind).toBe("violated");
+    });
   });
 });
 

@@ -159,7 +159,7 @@ export class Search {
       if (finished !== undefined && !isPostponable) after.set(done, { done, balances: finished });
       if (finished !== undefined && this.isSurelyEnough(answered)) continue;
       candidates ??= this.relevantTo(answered);
-      if (finished !== undefined && this.isEnough(answered, candidates, done)) continue;
+      if (finished !== undefined && this.isEnough(answered, candidates, from)) continue;
       this.budget.left -= candidates.length;
       for (const { bit, operation, twin } of candidates) {
         if ((done & bit) !== 0n || (twin !== undefined && (done & twin.bit) === 0n) || seen.has(done | bit)) continue;
@@ -184,7 +184,11 @@ export class Search {
    * Whether it is enough to do the answered operation now, because whatever could be done before it can be done after it
    * too, with the same result.
    */
-  private isEnough({ accounts, operation }: Pending, candidates: readonly Pending[], done: bigint): boolean {
+  private isEnough(
+    { accounts, operation }: Pending,
+    candidates: readonly Pending[],
+    { balances, done }: Configuration,
+  ): boolean {
     const left = candidates.filter(({ bit }) => (done & bit) === 0n);
     const mayComeOutOtherwise = left.some(
       (other) => other.operation.kind !== "move" && other.accounts.some((account) => accounts.includes(account)),
@@ -192,8 +196,12 @@ export class Search {
     if (mayComeOutOtherwise) return false;
     // With one account and single steps, what comes in can go first, and then what goes out is covered in any order.
     if (this.box.names.length === 1 && !this.hasGroups) return true;
-    const payers = payersOf(operation);
-    return !left.some((other) => payersOf(other.operation).some((payer) => payers.includes(payer)));
+    // What is paid from its accounts is covered in any order, if it is covered altogether and without what comes in.
+    const moves = [operation, ...left.map((other) => other.operation)];
+    return payersOf(operation).every((payer) => {
+      const floor = this.box.floors[payer];
+      return floor === undefined || (balances[payer] ?? 0n) - paidFrom(payer, moves) >= floor;
+    });
   }
 
   /** Operations under way that share an account with the answered one, or with one that does. */
@@ -246,4 +254,14 @@ function effectOf(operation: BoxOperation): string {
 
 function payersOf(operation: BoxOperation): readonly number[] {
   return operation.kind === "read" ? [] : operation.steps.map(({ from }) => from).filter((account) => account !== -1);
+}
+
+/** What all of them together take out of an account. */
+function paidFrom(payer: number, operations: readonly BoxOperation[]): bigint {
+  let paid = 0n;
+  for (const operation of operations) {
+    if (operation.kind !== "move") continue;
+    for (const { amount, from } of operation.steps) if (from === payer) paid += amount;
+  }
+  return paid;
 }
