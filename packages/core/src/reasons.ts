@@ -369,8 +369,8 @@ export const REFUSALS = {
   STALENESS_BOUND_EXCEEDED: {
     status: "UNAVAILABLE",
     message:
-      "Branch {branch} has no connection to the bank, and its state may be {staleness_ms} ms old; at most " +
-      "{max_staleness_ms} ms were asked for. LOCAL reads still work.",
+      "Branch {branch} has no connection to the bank. How old its state may be, in ms: {staleness_ms}; at most " +
+      "{max_staleness_ms} were asked for. LOCAL reads still work.",
     metadata: ["branch", "max_staleness_ms", "staleness_ms"],
   },
   TOO_FEW_BRANCHES: {
