@@ -116,25 +116,32 @@ export class BackFill {
     let group: StoredBatch[] = [];
     let bytes = 0;
     let sinceMs = platform.monotonicMs();
-    for await (const received of fetch(position, gap.upTo.position, signal)) {
-      const previousHash = chainHash;
-      chainHash = nextHash(sha256, previousHash, received.frame);
-      const { firstPosition, count } = decodeHeader(received.frame);
-      if (!bytesEqual(chainHash, received.chainHash) || firstPosition !== position + 1)
-        throw new Error(`what comes behind position ${position} does not continue it`);
-      position += count;
-      group.push({ firstPosition, lastPosition: position, frame: received.frame, previousHash, chainHash });
-      bytes += received.frame.length;
-      if (bytes < GROUP_BYTES_MAX && position < gap.upTo.position) continue;
-      await this.store(group);
+    const storeGroup = async () => {
+      const stored = group;
       group = [];
       bytes = 0;
-      if (position >= gap.upTo.position) return;
-      await platform.delay(platform.monotonicMs() - sinceMs, signal);
-      sinceMs = platform.monotonicMs();
+      if (stored.length > 0) await this.store(stored);
+    };
+    try {
+      for await (const received of fetch(position, gap.upTo.position, signal)) {
+        const previousHash = chainHash;
+        chainHash = nextHash(sha256, previousHash, received.frame);
+        const { firstPosition, count } = decodeHeader(received.frame);
+        if (!bytesEqual(chainHash, received.chainHash) || firstPosition !== position + 1)
+          throw new Error(`what comes behind position ${position} does not continue it`);
+        position += count;
+        group.push({ firstPosition, lastPosition: position, frame: received.frame, previousHash, chainHash });
+        bytes += received.frame.length;
+        if (position >= gap.upTo.position) break;
+        if (bytes < GROUP_BYTES_MAX) continue;
+        await storeGroup();
+        await platform.delay(platform.monotonicMs() - sinceMs, signal);
+        sinceMs = platform.monotonicMs();
+      }
+    } finally {
+      // However it ended, what has come is kept: a way that breaks again and again leads there too.
+      await storeGroup();
     }
-    // The stream ended early: what has come is kept.
-    if (group.length > 0) await this.store(group);
   }
 
   private async store(group: readonly StoredBatch[]): Promise<void> {
