@@ -87,7 +87,8 @@ export async function startBank(options: BankServerOptions): Promise<RunningBank
       superseded?.check(ledger.currentEpoch()?.number ?? 0);
       requireFinished(options.dataDir, ledger);
       const { witnessTimeoutMs: timeoutMs, requireWitnesses: required } = options;
-      return askWitnesses(ledger, { store, anchor, timeoutMs, required, platform });
+      const onNewer = (newer: number) => superseded?.found({ epoch: ledger.currentEpoch()?.number ?? 0, newer });
+      return askWitnesses(ledger, { store, anchor, timeoutMs, required, onNewer, platform });
     },
     onFatal: (error) => {
       log.error("the bank cannot go on", { problem: errorText(error) });
@@ -103,7 +104,8 @@ export async function startBank(options: BankServerOptions): Promise<RunningBank
   const { dataDir, history: start = "eager" } = options;
   const history = bankHistory(replica, { dataDir, inMemory: opened.engine === "memory", start, platform });
   try {
-    await writeAnchor(anchor, replica);
+    // What waits for copies that count is not committed: the anchor learns of it when it is.
+    if (!replica.isAwaitingCopies) await writeAnchor(anchor, replica);
     const lossCheck = new LossCheck({ replica, store, platform, log });
     const twins = new TwinWatch(platform, log);
     const guard = new EpochGuard({ replica, file: superseded, log });

@@ -3,8 +3,11 @@ import type { CountedSetting, Members } from "./members.ts";
 import { errorText, type Platform } from "./platform.ts";
 import { ReadGate, type ReadIndex } from "./read-gate.ts";
 
-/** Copies that have not told a number back by then are taken not to: sooner than a branch gives up its link to the bank. */
-const CONFIRM_TIMEOUT_MS = 500;
+/**
+ * Copies that have not told a number back by then are taken not to. Sooner than a branch gives up its link to the bank: it
+ * may be the very one that is missing, and is about to follow.
+ */
+const CONFIRM_TIMEOUT_MS = 400;
 
 export interface LeadershipOptions {
   readonly platform: Pick<Platform, "timeout">;
@@ -26,7 +29,15 @@ export class Leadership {
 
   constructor(options: LeadershipOptions) {
     this.options = options;
-    this.gate = new ReadGate(() => this.confirm());
+    this.gate = new ReadGate(async () => {
+      try {
+        return await this.confirm();
+      } catch (error) {
+        // Who came meanwhile would only wait as long again.
+        this.gate.fail(error);
+        throw error;
+      }
+    });
   }
 
   /**
