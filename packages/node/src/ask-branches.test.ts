@@ -82,6 +82,7 @@ describe("the branches' testimony", () => {
         chainHash: new Uint8Array(32).fill(position),
         epochId: new Uint8Array(16).fill(5),
         copyId: new Uint8Array(16).fill(position),
+        newestEpoch: 0,
         givenUp: false,
       })),
     );

@@ -22,6 +22,8 @@ export interface BranchWitness extends Witness {
   readonly copyId: Uint8Array;
   /** What it may have that the bank lacks was given up by an operator. */
   readonly givenUp: boolean;
+  /** Number of the newest epoch that it knows to have begun; 0 where it does not say. */
+  readonly newestEpoch: number;
 }
 
 /** Where a witness can be asked for records; undefined for one that holds none. */
@@ -113,9 +115,9 @@ async function ask(
   const head = await journal.head(signal);
   // Somebody else may listen there by now; what it says about its own bank means nothing here.
   if (!bytesEqual(head.bankId, bankId)) throw new Error(`a branch of bank ${toHex(head.bankId)} listens at ${url}`);
-  const { position, chainHash, epochId, copyId } = head;
+  const { position, chainHash, epochId, copyId, newestEpoch } = head;
   const givenUp = lossWasGivenUp(ledger.epochs, head);
-  return { name: `branch ${number} at ${url}`, url, position, chainHash, epochId, copyId, givenUp };
+  return { name: `branch ${number} at ${url}`, url, position, chainHash, epochId, copyId, givenUp, newestEpoch };
 }
 
 function copiesOf(witnesses: readonly BranchWitness[]): number {

@@ -1,4 +1,4 @@
-import { type EpochBegunRecord, type Ledger, type LedgerRecord, RecordKind } from "@bank/core";
+import { type EpochBegunRecord, type Ledger, type LedgerRecord, nextLine, RecordKind } from "@bank/core";
 import { decodeFrame } from "@bank/journal";
 import type { Platform, Witness } from "@bank/replica";
 import type { JournalStore } from "@bank/store";
@@ -17,6 +17,8 @@ export interface AskWitnessesOptions {
   readonly timeoutMs?: number | undefined;
   /** Branches that must answer, however long it takes. */
   readonly required?: number | undefined;
+  /** Told of the newest epoch that a branch knows, where it leaves this bank's behind. What it throws is thrown. */
+  readonly onNewer?: ((newer: number) => void) | undefined;
   readonly platform: Platform;
 }
 
@@ -30,6 +32,8 @@ export async function askWitnesses(ledger: Ledger, options: AskWitnessesOptions)
   const bankId = await ownerOf(store);
   // A journal without a batch knows no branches.
   const testified = bankId === undefined ? [] : await askBranches(ledger, { bankId, timeoutMs, required, platform });
+  const newest = Math.max(0, ...testified.map(({ newestEpoch }) => newestEpoch));
+  if (newest >= nextLine(ledger.currentEpoch()?.number ?? 0)) options.onNewer?.(newest);
   return [
     ...(anchored === undefined || anchorWasGivenUp(ledger, anchored) ? [] : [anchored]),
     ...testified.filter(({ givenUp }) => !givenUp),

@@ -42,6 +42,8 @@ export interface RemoteHead extends CopyHead {
   readonly copyId: Uint8Array;
   /** Number of the newest epoch that it knows to have begun; 0 where it does not say. */
   readonly newestEpoch: number;
+  /** Whether it says that it is the bank itself. */
+  readonly isBank: boolean;
 }
 
 /** A forwarded call that takes longer than this has lost its answer. */
@@ -151,9 +153,9 @@ export class RemoteJournal implements BankLink<ForwardedCommand, ForwardedOutcom
   /** How far this journal goes. */
   async head(signal: AbortSignal): Promise<RemoteHead> {
     const head = await this.journal.getPosition({}, { signal });
-    const { bankId, copyId, chainHash, epochId, acceptedLoss } = head;
+    const { bankId, copyId, chainHash, epochId, acceptedLoss, isBank } = head;
     const [position, newestEpoch] = [Number(head.position), Number(head.newestEpoch)];
-    return { bankId, copyId, position, chainHash, epochId, acceptedLoss, newestEpoch };
+    return { bankId, copyId, position, chainHash, epochId, acceptedLoss, newestEpoch, isBank };
   }
 
   /** The chain hash at a position; undefined where no batch of this journal ends there. */

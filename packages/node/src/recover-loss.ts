@@ -1,6 +1,6 @@
 import { open } from "node:fs/promises";
 import { join } from "node:path";
-import { bytesEqual, type Ledger, type Position, RecordKind, toHex } from "@bank/core";
+import { bytesEqual, type Ledger, nextLine, type Position, RecordKind, toHex } from "@bank/core";
 import { applyFrame, decodeFrame, type Replay } from "@bank/journal";
 import { BankReplica, errorText, findLosses, type Log, type Platform, recover } from "@bank/replica";
 import { type JournalStore, openStore } from "@bank/store";
@@ -105,7 +105,8 @@ export async function copyTail(store: JournalStore, replay: Replay, url: string,
   const journal = new RemoteJournal(url, "the bank, healing");
   const done = new AbortController();
   try {
-    const { position: target } = await journal.head(platform.timeout(WITNESS_TIMEOUT_MS));
+    const { position: target, newestEpoch } = await journal.head(platform.timeout(WITNESS_TIMEOUT_MS));
+    requireSameLine(replay, newestEpoch, url);
     const head = { position: replay.ledger.position, chainHash: replay.chainHash };
     if (target <= head.position) return;
     const from = { ...head, bankId: replay.bankId, epochId: replay.ledger.currentEpoch()?.id };
@@ -126,6 +127,16 @@ export async function copyTail(store: JournalStore, replay: Replay, url: string,
     done.abort(new Error("healing is done"));
     journal.close();
   }
+}
+
+/** With the records of a bank that has taken its place, a bank would go on as a second one. */
+function requireSameLine({ ledger }: Replay, newestEpoch: number, url: string): void {
+  const own = ledger.currentEpoch()?.number ?? 0;
+  if (newestEpoch < nextLine(own)) return;
+  throw new Error(
+    `${url} is of epoch ${newestEpoch}, and this journal ends in epoch ${own}: another bank has taken its place since. ` +
+      "Start a branch with a new data folder instead of the bank.",
+  );
 }
 
 interface Exported {

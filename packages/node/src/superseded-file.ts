@@ -26,6 +26,12 @@ export class SupersededFile {
     this.remove();
   }
 
+  /** A branch knows of a newer bank: remembers it. Throws: `SupersededError`. */
+  found(superseded: Superseded): never {
+    this.write(superseded);
+    throw new SupersededError(this.path, superseded);
+  }
+
   /** Throws: an `Error` where it is damaged. */
   read(): Superseded | undefined {
     const fields = readTextFields(this.path, { epoch: WHOLE_NUMBER, newer: WHOLE_NUMBER }, MEANING);

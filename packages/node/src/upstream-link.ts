@@ -193,7 +193,7 @@ export class UpstreamLink implements BankLink<ForwardedCommand, ForwardedOutcome
       if (value === undefined && !signal.aborted) this.tell(upstream, error);
       if (value === undefined) failures.push(error);
       else if (value.answersProbes) yield value;
-      else if (value.head.position > from.position) lastResorts.push(value);
+      else if (isWorthFollowing(value, from)) lastResorts.push(value);
       else
         failures.push(new Error(`${value.upstream.url} does not reach the bank, and has nothing that is missing here`));
     }
@@ -266,6 +266,14 @@ export class UpstreamLink implements BankLink<ForwardedCommand, ForwardedOutcome
     }
     if (upstream === this.followed) this.leaving.abort(new Error("this branch would follow itself", { cause: error }));
   }
+}
+
+/**
+ * Whether one that does not answer probes is followed all the same: where it has what is missing here, and the bank itself,
+ * which may need this very copy to follow it before it can answer.
+ */
+function isWorthFollowing({ head }: Inspected, { position }: From): boolean {
+  return head.position > position || (head.isBank && head.position === position);
 }
 
 /** The first message, or a rejection when it does not come in time. */

@@ -186,7 +186,8 @@ export class BankReplica {
     options: { readonly signal?: AbortSignal | undefined; readonly session?: Session | undefined } = {},
   ): Promise<Outcome[]> {
     const refusal = this.suspension ?? this.awaited;
-    if (refusal !== undefined) throw refusal;
+    // One that was replaced knows whether an earlier try was carried out: the sequencer says so.
+    if (refusal !== undefined && !this.isSuperseded) throw refusal;
     if (options.session !== undefined) this.checkSession(options.session);
     return this.sequencer.submit(requests, options.signal);
   }
@@ -197,7 +198,7 @@ export class BankReplica {
    */
   async read<T>(consistency: Consistency, query: (ledger: Ledger) => T, signal?: AbortSignal): Promise<ReadResult<T>> {
     // What it has in memory may never have been committed.
-    if (this.awaited !== undefined) throw this.awaited;
+    if (this.awaited !== undefined) throw this.replacement ?? this.awaited;
     if (consistency.mode !== "local") {
       if (this.suspended !== undefined) throw this.suspended;
       if (consistency.session !== undefined) this.checkSession(consistency.session);

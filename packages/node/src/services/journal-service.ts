@@ -68,6 +68,7 @@ export function journalService(
         bankId: journal.bankId,
         copyId: journal.copyId,
         position: BigInt(position),
+        isBank: journal.isBank,
         newestEpoch: BigInt(journal.epochs.at(-1)?.number ?? 0),
         ...(acceptedLoss === undefined ? {} : { acceptedLoss }),
         ...(chainHash === undefined ? {} : { chainHash }),
