@@ -1,227 +1,241 @@
 import { randomUUID } from "node:crypto";
-import type { HistoryRecorder, PropagationAsked, ReadConsistency, ReadOutcome, WriteOutcome } from "@bank/checker";
-import { type BankClient, BankError, type Booked } from "@bank/client";
+import { setTimeout as delay } from "node:timers/promises";
+import type {
+  HistoryRecorder,
+  Movement,
+  PropagationAsked,
+  ReadConsistency,
+  ReadOutcome,
+  WriteAction,
+  WriteOutcome,
+} from "@bank/checker";
+import type { AskedPropagation, BankClient } from "@bank/client";
 import type { Random } from "@bank/testkit";
-import { sessionPosition } from "./session-position.ts";
+import { Calls, type Write } from "./calls.ts";
+import type { Counter, Session, SessionPool } from "./sessions.ts";
 
-/** A server as a customer uses it: a client of it alone, with the customer's session. */
-export interface Counter {
-  readonly name: string;
-  readonly client: BankClient;
+/** Accounts that all customers use. */
+export interface Accounts {
+  /** Where money comes and goes. */
+  readonly open: readonly string[];
+  /** Where holds are placed; money only comes. So no hold ever decides about a movement. */
+  readonly withHolds: string;
 }
 
-const CURRENCY = "USD";
-/** Shorter than most faults, so that calls fail and others follow; longer than a server takes to start. */
-const TIMEOUT_MS = 2_500;
+export interface CustomerOptions {
+  readonly name: string;
+  /** Of all servers, each alone and all together. */
+  readonly client: BankClient;
+  readonly session: Session;
+  /** Where it lays its session down and takes up another; undefined for one that keeps its own. */
+  readonly pool: SessionPool | undefined;
+  readonly accounts: Accounts;
+  readonly recorder: HistoryRecorder;
+  readonly random: Random;
+}
+
 const AMOUNT_MAX = 60;
-const STALENESS_BOUND_MS = 400;
+const GROUP_MAX = 3;
+const STALENESS_BOUNDS_MS = [0, 60, 400, 1_500];
+/** Some shorter than most faults, so that calls fail and others follow. */
+const TIMEOUTS_MS = [150, 400, 400, 900, 2_500];
+/** Most customers do not come back to a server that did not answer before so long. */
+const AVOIDED_MS = 600;
+/** Between two calls: they are to leave servers some of the processor. */
+const PAUSE_MAX_MS = 4;
+const RETRIES_MAX = 3;
 
 /** One customer who deals with the bank at all its branches, one call after the other, and notes every answer. */
 export class Customer {
   readonly name: string;
-  private readonly counters: readonly Counter[];
-  private readonly accounts: readonly string[];
-  private readonly recorder: HistoryRecorder;
-  private readonly random: Random;
+  private readonly options: CustomerOptions;
+  private readonly calls: Calls;
+  private session: Session;
+  /** Until when each server is not asked again. */
+  private readonly avoided = new Map<string | undefined, number>();
+  /** The highest position that it has seen. */
+  private seen = 0;
+  private holds: number[] = [];
 
-  constructor(options: {
-    readonly name: string;
-    readonly counters: readonly Counter[];
-    /** Which accounts it uses; others do too. */
-    readonly accounts: readonly string[];
-    readonly recorder: HistoryRecorder;
-    readonly random: Random;
-  }) {
+  constructor(options: CustomerOptions) {
     this.name = options.name;
-    this.counters = options.counters;
-    this.accounts = options.accounts;
-    this.recorder = options.recorder;
-    this.random = options.random;
+    this.options = options;
+    this.session = options.session;
+    this.calls = new Calls(options.name, options.recorder);
   }
 
   /** One random call after the other until the signal aborts. */
   async trade(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) await this.act();
-  }
-
-  /** Reads every account at every server. Rejects with `BankError`: when all is well again, no call fails. */
-  async lookAround(): Promise<void> {
-    for (const counter of this.counters)
-      for (const account of this.accounts) {
-        const outcome = await this.balance(counter, account, { mode: "linearizable" });
-        if (outcome.status !== "ok") throw new Error(`${counter.name} does not answer after the faults`);
-      }
-  }
-
-  private act(): Promise<unknown> {
-    const { random } = this;
-    const counter = random.pick(this.counters);
-    const account = random.pick(this.accounts);
-    const amount = BigInt(1 + random.below(AMOUNT_MAX));
-    switch (random.below(10)) {
-      case 0:
-      case 1:
-        return this.move(counter, { kind: "deposit", account, amount });
-      case 2:
-      case 3:
-        return this.move(counter, { kind: "withdraw", account, amount });
-      case 4: {
-        const to = random.pick(this.accounts.filter((each) => each !== account));
-        return this.move(counter, { kind: "transfer", from: account, to, amount });
-      }
-      case 5:
-        return this.total(counter);
-      default:
-        return this.balance(counter, account, this.consistency());
+    while (!signal.aborted) {
+      await this.act();
+      await delay(this.options.random.below(PAUSE_MAX_MS + 1));
     }
   }
 
-  private consistency(): ReadConsistency {
-    switch (this.random.below(8)) {
+  /** Reads everything at every server. False where one does not answer. */
+  async lookAround(timeoutMs: number): Promise<boolean> {
+    const { open, withHolds } = this.options.accounts;
+    const looks = this.session.counters.map((counter) =>
+      this.calls.total({ ...this.at(counter), timeoutMs }, [...open, withHolds], { mode: "linearizable" }),
+    );
+    return (await Promise.all(looks)).every(({ status }) => status === "ok");
+  }
+
+  private async act(): Promise<void> {
+    const { random, accounts, pool, client } = this.options;
+    const account = random.pick(accounts.open);
+    const amount = BigInt(1 + random.below(AMOUNT_MAX));
+    switch (random.below(24)) {
       case 0:
-        return { mode: "local" };
       case 1:
-        return { mode: "bounded", maxStalenessMs: STALENESS_BOUND_MS };
+        return this.write({ kind: "deposit", account: random.chance(15) ? accounts.withHolds : account, amount });
       case 2:
       case 3:
       case 4:
+        return this.write({ kind: "withdraw", account, amount });
+      case 5:
+      case 6:
+        return this.write(this.transfer(account, amount));
+      case 7:
+        return this.write({ kind: "group", items: this.items() });
+      case 8:
+        return this.hold();
+      case 9:
+      case 10:
+        return this.total();
+      case 11:
+        return this.past(account);
+      case 12:
+        if (pool !== undefined && random.chance(20)) this.session = await pool.exchange(this.session, client, random);
+        return;
+      default:
+        return this.balance(account);
+    }
+  }
+
+  private transfer(from: string, amount: bigint): Movement {
+    const { random, accounts } = this.options;
+    return { kind: "transfer", from, to: random.pick(accounts.open.filter((each) => each !== from)), amount };
+  }
+
+  private items(): readonly Movement[] {
+    const { random, accounts } = this.options;
+    return Array.from({ length: 1 + random.below(GROUP_MAX) }, () =>
+      this.transfer(random.pick(accounts.open), BigInt(1 + random.below(AMOUNT_MAX))),
+    );
+  }
+
+  /** Places a hold, or gives one back. Posted balances stay as they are. */
+  private async hold(): Promise<void> {
+    const { random, accounts } = this.options;
+    const [placed] = this.holds;
+    if (placed !== undefined && random.chance(50)) {
+      this.holds = this.holds.slice(1);
+      await this.write({ kind: "other", name: "releaseHold", accounts: [] }, (client, options) =>
+        client.releaseHold(placed, options),
+      );
+      return;
+    }
+    const amount = { currency: "USD", minor: BigInt(1 + random.below(AMOUNT_MAX)) };
+    await this.write({ kind: "other", name: "placeHold", accounts: [] }, async (client, options) => {
+      const done = await client.placeHold(accounts.withHolds, amount, options);
+      this.holds.push(done.hold.position);
+      return done;
+    });
+  }
+
+  /** Where the outcome stays unknown, another server is told to do it, or asked. */
+  private async write(action: WriteAction, send?: Write["send"]): Promise<void> {
+    const { random } = this.options;
+    const request = randomUUID();
+    for (let tries = 0; tries <= RETRIES_MAX; tries++) {
+      const counter = this.counter();
+      const asks = tries > 0 && random.chance(30);
+      const outcome = asks
+        ? await this.calls.outcome({ ...this.at(counter), request, action })
+        : await this.calls.write({ ...this.at(counter), ...this.propagation(), request, action, send });
+      this.note(counter, outcome);
+      const isKnown = outcome.status === "ok" || outcome.status === "rejected";
+      // Somebody may not trust the answer, and send it again.
+      if (isKnown ? !random.chance(6) : !random.chance(75)) return;
+    }
+  }
+
+  private async balance(account: string): Promise<void> {
+    const counter = this.counter();
+    this.note(counter, await this.calls.balance(this.at(counter), account, this.consistency()));
+  }
+
+  /** All accounts at one position. */
+  private async total(): Promise<void> {
+    const { open, withHolds } = this.options.accounts;
+    const counter = this.counter();
+    this.note(counter, await this.calls.total(this.at(counter), [...open, withHolds], this.consistency()));
+  }
+
+  private async past(account: string): Promise<void> {
+    const { random } = this.options;
+    const consistency: ReadConsistency = random.chance(70)
+      ? { mode: "position", position: Math.max(1, this.seen - random.below(40) + random.below(4)) }
+      : { mode: "time", timeMs: Date.now() - random.below(2_000) };
+    const counter = this.counter();
+    this.note(counter, await this.calls.balance(this.at(counter), account, consistency));
+  }
+
+  private consistency(): ReadConsistency {
+    const { random } = this.options;
+    switch (random.below(10)) {
+      case 0:
+      case 1:
+        return { mode: "local" };
+      case 2:
+        return { mode: "bounded", maxStalenessMs: random.pick(STALENESS_BOUNDS_MS) };
+      case 3:
+      case 4:
+      case 5:
+      case 6:
         return { mode: "session" };
       default:
         return { mode: "linearizable" };
     }
   }
 
-  private async move(
-    { name: server, client }: Counter,
-    movement:
-      | { readonly kind: "deposit" | "withdraw"; readonly account: string; readonly amount: bigint }
-      | { readonly kind: "transfer"; readonly from: string; readonly to: string; readonly amount: bigint },
-  ): Promise<void> {
-    const request = randomUUID();
-    const propagation: PropagationAsked | undefined = this.random.chance(10) ? { mode: "allBranches" } : undefined;
-    const options = {
-      requestId: request,
-      timeoutMs: TIMEOUT_MS,
-      propagation: propagation === undefined ? ("bank" as const) : ("all-branches" as const),
-    };
-    const money = { currency: CURRENCY, minor: movement.amount };
-    const call = { client: this.name, server, session: this.name, request, propagation, ...movement };
-    const end = this.recorder.write(call);
-    const send = (): Promise<Booked> => {
-      switch (movement.kind) {
-        case "deposit":
-          return client.deposit(movement.account, money, options);
-        case "withdraw":
-          return client.withdraw(movement.account, money, options);
-        case "transfer":
-          return client.transfer(movement.from, movement.to, money, options);
+  private propagation(): { readonly asked?: PropagationAsked; readonly propagation: AskedPropagation } {
+    const { random } = this.options;
+    switch (random.below(8)) {
+      case 0:
+        return { asked: { mode: "allBranches" }, propagation: "all-branches" };
+      case 1: {
+        const copies = 1 + random.below(2);
+        return { asked: { mode: "quorum", copies }, propagation: { quorum: copies } };
       }
-    };
-    end(await send().then(done, failed));
+      default:
+        return { propagation: "bank" };
+    }
   }
 
-  private async balance(
-    { name: server, client }: Counter,
-    account: string,
-    consistency: ReadConsistency,
-  ): Promise<ReadOutcome> {
-    const end = this.recorder.read({
-      client: this.name,
-      server,
-      session: this.name,
-      kind: "balance",
-      accounts: [account],
-      consistency,
-    });
-    const outcome = await client
-      .balance(account, { consistency: sdkConsistency(consistency), timeoutMs: TIMEOUT_MS })
-      .then(
-        ({ posted, position, session, stalenessMs, connected }): ReadOutcome => ({
-          status: "ok",
-          position,
-          balances: [posted.minor],
-          session: sessionPosition(session),
-          stalenessMs,
-          connected,
-        }),
-        failedRead,
-      );
-    end(outcome);
-    return outcome;
+  /** Any server, preferably one that answered when it was asked last. */
+  private counter(): Counter {
+    const { random } = this.options;
+    const { counters } = this.session;
+    const nowMs = performance.now();
+    const good = counters.filter(({ server }) => (this.avoided.get(server) ?? 0) <= nowMs);
+    return random.pick(good.length === 0 || random.chance(8) ? counters : good);
   }
 
-  /** All accounts at one position. */
-  private async total({ name: server, client }: Counter): Promise<void> {
-    const consistency = this.consistency();
-    const end = this.recorder.read({
-      client: this.name,
-      server,
-      session: this.name,
-      kind: "total",
-      accounts: this.accounts,
-      consistency,
-    });
-    const options = { consistency: sdkConsistency(consistency), timeoutMs: TIMEOUT_MS, pageSize: 1_000 };
-    const outcome = await client.listAccountsPage(options).then(
-      ({ accounts, position, session, stalenessMs, connected }): ReadOutcome => ({
-        status: "ok",
-        position,
-        balances: this.accounts.map((name) => accounts.find(({ number }) => number === name)?.posted.minor ?? -1n),
-        session: sessionPosition(session),
-        stalenessMs,
-        connected,
-      }),
-      failedRead,
-    );
-    end(outcome);
+  private at({ client, server }: Counter) {
+    return { client, server, session: this.session.name, timeoutMs: this.options.random.pick(TIMEOUTS_MS) };
+  }
+
+  private note({ server }: Counter, outcome: WriteOutcome | ReadOutcome): void {
+    const { random } = this.options;
+    if (outcome.status === "ok") this.seen = Math.max(this.seen, outcome.position);
+    else if (outcome.status !== "rejected" && isOfServer(outcome.reason))
+      this.avoided.set(server, performance.now() + random.fraction() * AVOIDED_MS);
   }
 }
 
-function sdkConsistency(consistency: ReadConsistency) {
-  switch (consistency.mode) {
-    case "bounded":
-      return consistency;
-    case "position":
-    case "time":
-      throw new Error(`no customer reads as of a ${consistency.mode}`);
-    default:
-      return consistency.mode;
-  }
-}
-
-function done({ position, session, replayed, propagation }: Booked): WriteOutcome {
-  return {
-    status: "ok",
-    position,
-    session: sessionPosition(session),
-    replayed,
-    ...(propagation === undefined
-      ? {}
-      : {
-          propagation: {
-            satisfied: propagation.satisfied,
-            copies: propagation.copiesReached,
-            missing: propagation.missing.map((branch) => `branch-${branch}`),
-          },
-        }),
-  };
-}
-
-function failed(error: unknown): WriteOutcome {
-  if (!(error instanceof BankError)) throw error;
-  switch (error.outcome) {
-    case "REJECTED":
-      return { status: "rejected", reason: error.reason };
-    case "NOT_APPLIED":
-      return { status: "notApplied", reason: error.reason };
-    case "OUTCOME_UNKNOWN":
-      return { status: "unknown", reason: error.reason };
-  }
-}
-
-function failedRead(error: unknown): ReadOutcome {
-  if (!(error instanceof BankError)) throw error;
-  // A session that lost its past would be a finding, not a failure.
-  if (error.reason === "SESSION_LOST" || error.reason === "SESSION_INVALID") throw error;
-  return { status: "notApplied", reason: error.reason };
+/** Whether a failure says that the server, or its link, is in trouble. */
+function isOfServer(reason: string | undefined): boolean {
+  return reason !== "STALENESS_BOUND_EXCEEDED" && reason !== "POSITION_IN_FUTURE" && reason !== "TIME_IN_FUTURE";
 }

@@ -3,27 +3,31 @@ import type { BranchNumber } from "@bank/core";
 import {
   type BankProcess,
   type BranchProcess,
-  type CutKind,
-  type Direction,
   type Fault,
   FaultProxy,
   startBankProcess,
   startBranchProcess,
 } from "@bank/testkit";
+import { linkFaults, processFaults } from "./server-faults.ts";
 
-/** A server and how its clients reach it. */
+/** A server and how it is reached. */
 export interface Place {
   /** As `bank` or `branch-2`. */
   readonly name: string;
   readonly branch: BranchNumber;
+  /** Of the server itself. */
   readonly url: string;
+  /** Where its customers reach it: the way in between may be cut. */
+  readonly door: string;
 }
 
-interface BranchPlace {
+interface RunningPlace {
   readonly place: Place;
-  readonly process: BranchProcess;
-  /** Between the branch and whom it follows. */
-  readonly link: FaultProxy;
+  readonly process: BankProcess | BranchProcess;
+  /** Between it and its customers. */
+  readonly door: FaultProxy;
+  /** Between it and whom it follows; none at the bank. */
+  readonly link: FaultProxy | undefined;
 }
 
 export interface FaultClusterOptions {
@@ -34,23 +38,32 @@ export interface FaultClusterOptions {
   readonly seed: number;
 }
 
-/** A bank and branches in processes of their own, with a proxy on each branch's link. */
-export class FaultCluster {
-  readonly bank: Place;
-  private readonly process: BankProcess;
-  private readonly branchPlaces: BranchPlace[] = [];
+/** Faults end soon, and branches that cannot be reached then are no witnesses of a lost disk: nobody loses one here. */
+const WITNESS_TIMEOUT_MS = 300;
 
-  private constructor(process: BankProcess) {
-    this.process = process;
-    this.bank = { name: "bank", branch: 0, url: process.url };
+/** A bank and branches in processes of their own, with proxies on the links of branches and before the doors of all. */
+export class FaultCluster {
+  private readonly options: FaultClusterOptions;
+  private readonly running: RunningPlace[] = [];
+
+  private constructor(options: FaultClusterOptions) {
+    this.options = options;
   }
 
   /** Resolves once all listen. Leaves nothing running when it rejects. */
   static async start(options: FaultClusterOptions): Promise<FaultCluster> {
-    const bank = await startBankProcess({ dataDir: join(options.dataDir, "bank") });
-    const cluster = new FaultCluster(bank);
+    const cluster = new FaultCluster(options);
+    const { branches, isTree } = options;
     try {
-      for (let number = 1; number <= options.branches; number++) await cluster.startBranch(number, options);
+      await cluster.startBank();
+      const { url } = cluster.bank;
+      const direct = isTree ? branches - 1 : branches;
+      const started = await Promise.allSettled(
+        Array.from({ length: direct }, (_, i) => cluster.startBranch(i + 1, url)),
+      );
+      for (const each of started) if (each.status === "rejected") throw each.reason;
+      cluster.running.sort((a, b) => a.place.branch - b.place.branch);
+      if (isTree) await cluster.startBranch(branches, cluster.branches[0]?.url ?? url);
       return cluster;
     } catch (error) {
       await cluster.stop();
@@ -58,77 +71,69 @@ export class FaultCluster {
     }
   }
 
+  get bank(): Place {
+    const [bank] = this.running;
+    if (bank === undefined) throw new Error("the bank is started first");
+    return bank.place;
+  }
+
   get branches(): readonly Place[] {
-    return this.branchPlaces.map(({ place }) => place);
+    return this.places.slice(1);
   }
 
   /** The bank first. */
   get places(): readonly Place[] {
-    return [this.bank, ...this.branches];
+    return this.running.map(({ place }) => place);
   }
 
   /** Everything that can go wrong here, each with its end. */
   faults(): readonly Fault[] {
-    return [
-      ...processFaults("bank", this.process),
-      ...this.branchPlaces.flatMap(({ place, process, link }) => [
-        ...processFaults(place.name, process),
-        ...linkFaults(place.name, link),
-      ]),
-    ];
+    return this.running.flatMap(({ place: { name }, process, door, link }) => [
+      ...processFaults(name, process),
+      ...linkFaults(`door of ${name}`, door),
+      ...(link === undefined ? [] : linkFaults(`link of ${name}`, link)),
+    ]);
   }
 
   /** Kills everything. Idempotent. */
   async stop(): Promise<void> {
-    for (const { process, link } of this.branchPlaces) {
-      await process.kill();
-      await link.close();
-    }
-    await this.process.kill();
+    await Promise.all(
+      this.running.map(async ({ process, door, link }) => {
+        await process.kill();
+        await link?.close();
+        await door.close();
+      }),
+    );
   }
 
-  private async startBranch(number: BranchNumber, { dataDir, branches, isTree, seed }: FaultClusterOptions) {
-    const first = this.branchPlaces[0];
-    const upstream = isTree && number === branches && first !== undefined ? first.place.url : this.bank.url;
-    const link = await FaultProxy.start({ target: upstream, seed: seed + number });
+  private async startBank(): Promise<void> {
+    const { dataDir, seed } = this.options;
+    const flags = ["--witness-timeout", String(WITNESS_TIMEOUT_MS)];
+    const process = await startBankProcess({ dataDir: join(dataDir, "bank"), flags });
+    const door = await FaultProxy.start({ target: process.url, seed });
+    const place = { name: "bank", branch: 0, url: process.url, door: door.url };
+    this.running.push({ place, process, door, link: undefined });
+  }
+
+  private async startBranch(number: BranchNumber, upstream: string): Promise<void> {
+    const { dataDir, seed } = this.options;
     const name = `branch-${number}`;
+    const link = await FaultProxy.start({ target: upstream, seed: seed + 2 * number });
+    const door = await FaultProxy.start({ seed: seed + 2 * number + 1 });
     try {
-      const process = await startBranchProcess({ number, bankUrl: link.url, dataDir: join(dataDir, name) });
-      this.branchPlaces.push({ place: { name, branch: number, url: process.url }, process, link });
+      const process = await startBranchProcess({
+        number,
+        bankUrl: link.url,
+        dataDir: join(dataDir, name),
+        flags: ["--advertise", door.url],
+      });
+      door.setTarget(process.url);
+      const place = { name, branch: number, url: process.url, door: door.url };
+      this.running.push({ place, process, door, link });
     } catch (error) {
       await link.close();
+      await door.close();
       throw error;
     }
   }
-}
-
-function processFaults(name: string, server: BankProcess): readonly Fault[] {
-  const group = `the process of ${name}`;
-  return [
-    { name: `kill ${name}`, group, begin: () => server.kill(), end: () => server.restart() },
-    { name: `pause ${name}`, group, begin: () => server.pause(), end: () => server.resume() },
-  ];
-}
-
-const CUTS: readonly (readonly [Direction, CutKind])[] = [
-  ["both", "hold"],
-  ["both", "lose"],
-  ["toServer", "hold"],
-  ["toClient", "hold"],
-  ["toServer", "lose"],
-  ["toClient", "lose"],
-];
-
-function linkFaults(name: string, link: FaultProxy): readonly Fault[] {
-  const group = `the link of ${name}`;
-  return [
-    ...CUTS.map(
-      ([direction, kind]): Fault => ({
-        name: `cut ${name} (${direction}, ${kind})`,
-        group,
-        begin: () => link.cut(direction, kind),
-        end: () => link.uncut(),
-      }),
-    ),
-  ];
 }

@@ -1,48 +1,82 @@
-// `npm run faults -- [--seconds N] [--runs N] [--seed S] [--branches N] [--only PATTERN] [--out FILE]`: customers at a bank
-// and its branches while those are killed, paused and cut off; what they saw is checked. Exits 1 on a violation.
+// `npm run faults -- [--seconds N] [--runs N] [--seed S] [--only PATTERN] [--recovery SECONDS] [--out FILE] [--list]`:
+// customers at a bank and its branches while those are killed, paused and cut off; what they saw is checked. Each run is
+// the next scenario of those whose names match. Exits 1 on a violation, and when something does not come back.
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { renderReport, writeHistory } from "@bank/checker";
-import { runFaults } from "./run-faults.ts";
+import { type FaultRun, runFaults } from "./run-faults.ts";
+import { SCENARIOS } from "./scenarios.ts";
 
 const { values } = parseArgs({
   options: {
     seconds: { type: "string", default: "20" },
     runs: { type: "string", default: "1" },
     seed: { type: "string" },
-    branches: { type: "string", default: "3" },
-    direct: { type: "boolean", default: false },
     only: { type: "string", default: "." },
+    customers: { type: "string", default: "12" },
+    recovery: { type: "string", default: "30" },
     out: { type: "string" },
+    quiet: { type: "boolean", default: false },
+    list: { type: "boolean", default: false },
   },
 });
 
-const firstSeed = values.seed === undefined ? 1 + Math.floor(Math.random() * 0x7fff_fffe) : Number(values.seed);
-for (let run = 0; run < Number(values.runs); run++) {
-  const seed = firstSeed + run;
-  console.log(`run ${run + 1} of ${values.runs}: ${values.seconds} s, --seed ${seed}`);
-  const { history, report, faults, differing } = await runFaults({
-    seed,
-    forMs: Number(values.seconds) * 1_000,
-    branches: Number(values.branches),
-    isTree: !values.direct,
-    only: new RegExp(values.only),
-    print: (line) => console.log(line),
-  });
-  if (values.out !== undefined) {
-    const lines: string[] = [];
-    writeHistory(history, (line) => lines.push(line));
-    await writeFile(values.out, `${lines.join("\n")}\n`);
-  }
-  for (const line of renderReport(report)) console.log(line);
-  const begun = faults.filter(({ what }) => what === "begin").length;
-  console.log(
-    `operations: ${report.operations}, faults: ${begun}, unknown: ${report.unknown}, ` +
-      `violations: ${report.violations.length}, undecided: ${report.undecided.length}, differing: ${differing.length}`,
-  );
-  if (report.verdict !== "ok" || differing.length > 0) {
-    if (differing.length > 0) console.log(`another state than the bank's: ${differing.join(", ")}`);
-    console.log(`repeat with: npm run faults -- --seconds ${values.seconds} --seed ${seed}`);
+const scenarios = SCENARIOS.filter(({ name }) => new RegExp(values.only).test(name));
+if (values.list || scenarios.length === 0) {
+  if (!values.list) process.exitCode = 1;
+  for (const { name, about } of values.list ? scenarios : SCENARIOS) console.log(`${name.padEnd(12)}${about}`);
+} else {
+  await runAll();
+}
+
+async function runAll(): Promise<void> {
+  const firstSeed = values.seed === undefined ? 1 + Math.floor(Math.random() * 0x7fff_fffe) : Number(values.seed);
+  const sum = { operations: 0, unknown: 0, faults: 0, violations: 0, undecided: 0, troubles: 0 };
+  for (let run = 0; run < Number(values.runs); run++) {
+    const scenario = scenarios[run % scenarios.length];
+    if (scenario === undefined) break;
+    const seed = firstSeed + run;
+    const repeat = `--seconds ${values.seconds} --only '^${scenario.name}$' --seed ${seed}`;
+    console.log(`run ${run + 1} of ${values.runs}: ${repeat}`);
+    const ran = await runFaults({
+      scenario,
+      seed,
+      forMs: Number(values.seconds) * 1_000,
+      customers: Number(values.customers),
+      recoveryMs: Number(values.recovery) * 1_000,
+    });
+    if (values.out !== undefined) await write(ran, values.out);
+    const { report, faults, troubles } = ran;
+    sum.operations += report.operations;
+    sum.unknown += report.unknown;
+    sum.faults += faults.filter(({ what }) => what === "begin").length;
+    sum.violations += Object.values(report.statistics.violationsOf).reduce((all, count) => all + count, 0);
+    sum.undecided += report.undecided.length;
+    sum.troubles += troubles.length;
+    if (report.verdict === "ok" && troubles.length === 0) {
+      if (!values.quiet) console.log(renderReport(report)[0]);
+      continue;
+    }
+    tell(ran);
+    console.log(`repeat with: npm run faults -- ${repeat}`);
     process.exitCode = 1;
   }
+  console.log(
+    Object.entries(sum)
+      .map(([name, count]) => `${name}: ${count}`)
+      .join(", "),
+  );
+}
+
+function tell({ report, story, troubles }: FaultRun): void {
+  console.log(story);
+  for (const line of renderReport(report)) console.log(line);
+  for (const trouble of troubles) console.log(`TROUBLE: ${trouble}`);
+}
+
+/** Of several runs it holds the last. */
+async function write({ history }: FaultRun, file: string): Promise<void> {
+  const lines: string[] = [];
+  writeHistory(history, (line) => lines.push(line));
+  await writeFile(file, `${lines.join("\n")}\n`);
 }

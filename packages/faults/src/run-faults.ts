@@ -3,36 +3,24 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import {
-  aboutHistory,
-  checkHistory,
-  type History,
-  HistoryRecorder,
-  type Operation,
-  RecordTranslator,
-  type Report,
-} from "@bank/checker";
+import { checkHistory, type History, HistoryRecorder, type Operation, type Report } from "@bank/checker";
 import { type BankClient, connectBank } from "@bank/client";
-import { followJournal, Nemesis, type NemesisEvent, Random, ServerClient } from "@bank/testkit";
-import { type Counter, Customer } from "./customer.ts";
+import { Nemesis, type NemesisEvent, Random } from "@bank/testkit";
+import { type Accounts, Customer } from "./customer.ts";
 import { FaultCluster } from "./fault-cluster.ts";
+import { differingServers, readHistory } from "./last-look.ts";
+import type { Scenario } from "./scenarios.ts";
+import { type Session, SessionPool } from "./sessions.ts";
 
 export interface FaultRunOptions {
+  readonly scenario: Scenario;
   readonly seed: number;
   /** How long faults come and go, in milliseconds. */
   readonly forMs: number;
-  /** Default: 3. */
-  readonly branches?: number;
-  /** Whether the last branch follows the first one. Default: yes. */
-  readonly isTree?: boolean;
-  /** Default: 6. */
+  /** Default: 12. */
   readonly customers?: number;
-  /** Which faults come: those whose name it matches. Default: all. */
-  readonly only?: RegExp;
-  /** Faults at a time. Default: 2. */
-  readonly atOnceMax?: number;
-  /** Told what happens, a line at a time. */
-  readonly print?: (line: string) => void;
+  /** How long everything may take to come back after the faults, in milliseconds. Default: 30,000. */
+  readonly recoveryMs?: number;
 }
 
 /** What a run gave. */
@@ -40,159 +28,160 @@ export interface FaultRun {
   readonly history: History;
   readonly report: Report;
   readonly faults: readonly NemesisEvent[];
-  /** Servers whose state at the end was not that of the bank; none where all is well. */
-  readonly differing: readonly string[];
+  /** What the nemesis did, as text. */
+  readonly story: string;
+  /** What did not come back, what differed from the bank at the end, and what no customer should be told. */
+  readonly troubles: readonly string[];
 }
 
 const ACCOUNTS = 4;
 const OPENING_MINOR = 200n;
-/** For everything to come back after the faults. */
-const RECOVERY_TIMEOUT_MS = 30_000;
-const CALM_MS = [100, 600] as const;
-/** From a stumble to an outage that every limit of time notices. */
-const FAULT_MS = [50, 3_500] as const;
+const SPARE_SESSIONS = 3;
+/** For servers that have just started. */
+const SET_UP_TIMEOUT_MS = 30_000;
+const RECOVERY_MS = 30_000;
 
 /**
  * Real servers, customers at all of them, faults for a while; then everything must come back, and what the customers saw
- * is checked against the journal.
- * Rejects when a server does not come back, or a customer's session was lost.
+ * is checked against the journal. What goes wrong is in the result; rejects only when the servers do not even start.
  */
 export async function runFaults(options: FaultRunOptions): Promise<FaultRun> {
-  const { seed, forMs, branches = 3, isTree = true, customers = 6, only = /./, atOnceMax = 2 } = options;
+  const { scenario, seed } = options;
   const dataDir = await mkdtemp(join(tmpdir(), "bank-faults-"));
   let cluster: FaultCluster | undefined;
-  let setUp: BankClient | undefined;
+  const clients: BankClient[] = [];
   try {
-    cluster = await FaultCluster.start({ dataDir, branches, isTree, seed });
-    setUp = connectBank({ server: cluster.bank.url, timeoutMs: RECOVERY_TIMEOUT_MS });
+    cluster = await FaultCluster.start({ ...scenario, dataDir, seed });
     const operations: Operation[] = [];
     const recorder = new HistoryRecorder(
       (operation) => operations.push(operation),
       () => performance.now(),
     );
-    await allRegistered(setUp, branches);
+    const setUp = connectBank({ server: cluster.bank.url, timeoutMs: SET_UP_TIMEOUT_MS });
+    clients.push(setUp);
+    await prepare(setUp, scenario);
     const accounts = await openAccounts(setUp, recorder);
-    const random = new Random(seed);
-    const everybody: Customer[] = [];
-    for (let i = 1; i <= customers; i++)
-      everybody.push(
-        new Customer({
-          name: `customer-${i}`,
-          counters: await countersOf(setUp, cluster),
-          accounts,
-          recorder,
-          random: new Random(random.word()),
-        }),
-      );
-    const nemesis = new Nemesis({
-      seed,
-      faults: cluster.faults().filter(({ name }) => only.test(name)),
-      forMs,
-      calmMs: CALM_MS,
-      faultMs: FAULT_MS,
-      atOnceMax,
-    });
-    const stop = new AbortController();
-    const trading = Promise.all(everybody.map((customer) => customer.trade(stop.signal)));
-    // What goes wrong with a customer ends the faults.
-    const faulty = trading.catch(() => stop.abort());
-    const [faults] = await Promise.all([nemesis.run(stop.signal), Promise.race([delay(forMs), faulty])]);
-    stop.abort();
-    await trading;
-    options.print?.(nemesis.describe());
-    for (const customer of everybody) await customer.lookAround();
-    const differing = await differingServers(cluster);
-    recorder.close();
-    const history = await readHistory(cluster, operations, seed);
-    return {
-      history,
-      report: checkHistory(history),
-      faults,
-      differing,
-    };
+    const customers = await customersOf(cluster, { ...options, accounts, recorder, clients });
+    return await underFaults(cluster, { ...options, customers, recorder, operations });
   } finally {
-    setUp?.close();
+    for (const client of clients) client.close();
     await cluster?.stop();
     await rm(dataDir, { recursive: true, force: true });
   }
 }
 
-/** One customer's clients of every server, which share a session. */
-async function countersOf(client: BankClient, { bank, branches }: FaultCluster): Promise<Counter[]> {
-  const own = client.withSession();
-  const counters: Counter[] = [{ name: bank.name, client: own }];
-  for (const { name, branch } of branches) counters.push({ name, client: await own.branch(branch) });
-  return counters;
+async function underFaults(
+  cluster: FaultCluster,
+  options: Omit<FaultRunOptions, "customers"> & {
+    readonly customers: readonly Customer[];
+    readonly recorder: HistoryRecorder;
+    readonly operations: readonly Operation[];
+  },
+): Promise<FaultRun> {
+  const { scenario, seed, forMs, recoveryMs = RECOVERY_MS, customers, recorder, operations } = options;
+  const troubles: string[] = [];
+  const stop = new AbortController();
+  const nemesis = new Nemesis({
+    seed,
+    faults: cluster.faults().filter(({ name }) => scenario.faults.test(name)),
+    forMs,
+    calmMs: scenario.calmMs,
+    faultMs: scenario.faultMs,
+    atOnceMax: scenario.atOnceMax,
+  });
+  // What nobody should be told ends the run.
+  const trading = customers.map((customer) =>
+    customer.trade(stop.signal).catch((error: unknown) => {
+      troubles.push(`${customer.name}: ${textOf(error)}`);
+      stop.abort();
+    }),
+  );
+  const lasting = delay(forMs, undefined, { signal: stop.signal }).catch(() => {
+    // It was ended early.
+  });
+  const faults = await nemesis.run(stop.signal).catch((error: unknown) => {
+    troubles.push(textOf(error));
+    return nemesis.log;
+  });
+  await lasting;
+  stop.abort();
+  await Promise.all(trading);
+  const looks = customers.map(async (customer) => {
+    const isWell = await customer.lookAround(recoveryMs).catch((error: unknown) => {
+      troubles.push(`${customer.name}: ${textOf(error)}`);
+      return true;
+    });
+    if (!isWell) troubles.push(`${customer.name} is not answered everywhere after the faults`);
+  });
+  await Promise.all(looks);
+  troubles.push(...(await differingServers(cluster, recoveryMs)));
+  recorder.close();
+  const history = await readHistory(cluster, { operations, seed, scenario, timeoutMs: recoveryMs, troubles });
+  return { history, report: checkHistory(history), faults, story: nemesis.describe(), troubles };
 }
 
-async function allRegistered(client: BankClient, branches: number): Promise<void> {
-  const deadlineMs = performance.now() + RECOVERY_TIMEOUT_MS;
-  // The head office is one of them.
-  for (let known = 0; known <= branches; known = (await client.branches()).branches.length)
-    if (performance.now() > deadlineMs) throw new Error(`only ${known} branches are registered`);
+/** All branches are registered, and those that shall count do. */
+async function prepare(client: BankClient, { branches, copies }: Scenario): Promise<void> {
+  const deadlineMs = performance.now() + SET_UP_TIMEOUT_MS;
+  const connected = async () => {
+    const { branches: known } = await client.branches();
+    return known.filter(({ number, status }) => number > 0 && status?.connected === true).length;
+  };
+  for (let known = await connected(); known < branches; known = await connected())
+    if (performance.now() > deadlineMs) throw new Error(`only ${known} branches are connected`);
+  if (copies > 0) await client.setDurability({ copies, branches: [1, 2] });
+}
+
+async function customersOf(
+  cluster: FaultCluster,
+  options: Pick<FaultRunOptions, "seed" | "customers"> & {
+    readonly accounts: Accounts;
+    readonly recorder: HistoryRecorder;
+    readonly clients: BankClient[];
+  },
+): Promise<Customer[]> {
+  const { seed, customers = 12, accounts, recorder, clients } = options;
+  const random = new Random(seed);
+  const pool = new SessionPool(cluster.places, SPARE_SESSIONS);
+  const doors = cluster.places.map(({ door }) => door);
+  const everybody: Customer[] = [];
+  let shared: Session | undefined;
+  for (let i = 1; i <= customers; i++) {
+    const name = `customer-${i}`;
+    // Not all prefer the same server where the SDK chooses.
+    const servers = [...doors.slice(i % doors.length), ...doors.slice(0, i % doors.length)];
+    const client = connectBank({ servers, timeoutMs: SET_UP_TIMEOUT_MS });
+    clients.push(client);
+    // The first two share one session at the same time.
+    const session: Session = i === 2 && shared !== undefined ? shared : await pool.begin(`session-${i}`, client);
+    shared ??= session;
+    const isOwn = session !== shared;
+    const own = { name, client, session, pool: isOwn ? pool : undefined };
+    everybody.push(new Customer({ ...own, accounts, recorder, random: new Random(random.word()) }));
+  }
+  return everybody;
 }
 
 /** Accounts with some money, and their opening in the history. */
-async function openAccounts(client: BankClient, recorder: HistoryRecorder): Promise<string[]> {
+async function openAccounts(client: BankClient, recorder: HistoryRecorder): Promise<Accounts> {
   const accounts: string[] = [];
-  for (let i = 0; i < ACCOUNTS; i++) {
+  for (let i = 0; i <= ACCOUNTS; i++) {
     const opening = randomUUID();
     const endOpening = recorder.write({ client: "set-up", kind: "openAccount", currency: "USD", request: opening });
     const { account, position } = await client.openAccount({ currency: "USD" }, { requestId: opening });
     endOpening({ status: "ok", position, account: account.number });
     const request = randomUUID();
-    const end = recorder.write({
-      client: "set-up",
-      kind: "deposit",
-      account: account.number,
-      amount: OPENING_MINOR,
-      request,
-    });
+    const deposit = { kind: "deposit", account: account.number, amount: OPENING_MINOR } as const;
+    const end = recorder.write({ client: "set-up", request, ...deposit });
     const money = { currency: "USD", minor: OPENING_MINOR };
     const booked = await client.deposit(account.number, money, { requestId: request });
     end({ status: "ok", position: booked.position });
     accounts.push(account.number);
   }
-  return accounts;
+  const [withHolds = "", ...open] = accounts;
+  return { open, withHolds };
 }
 
-/** What customers saw, and the bank's journal beside it. */
-async function readHistory(cluster: FaultCluster, operations: readonly Operation[], seed: number): Promise<History> {
-  const server = new ServerClient(cluster.bank.url);
-  try {
-    const { position } = await server.journal.getPosition({});
-    const journal = await followJournal(server, Number(position));
-    const translator = new RecordTranslator();
-    return {
-      about: aboutHistory({ description: "customers at all servers, under faults", seed: String(seed) }),
-      accounts: [],
-      records: journal.records.map((each) => translator.translate(each.position, each.timeMs, each.record)),
-      operations,
-    };
-  } finally {
-    server.close();
-  }
-}
-
-/** Names of the branches that, once they show what the bank has committed, show another state. */
-async function differingServers(cluster: FaultCluster): Promise<string[]> {
-  const differing: string[] = [];
-  for (const { name, url, branch } of cluster.branches) {
-    const client = connectBank({ server: url, timeoutMs: RECOVERY_TIMEOUT_MS });
-    const bank = connectBank({ server: cluster.bank.url, timeoutMs: RECOVERY_TIMEOUT_MS });
-    try {
-      const there = await statusOf(client, branch);
-      const here = await statusOf(bank, 0);
-      if (there?.digest !== here?.digest || there?.appliedPosition !== here?.appliedPosition) differing.push(name);
-    } finally {
-      client.close();
-      bank.close();
-    }
-  }
-  return differing;
-}
-
-async function statusOf(client: BankClient, branch: number) {
-  const { branches } = await client.branches();
-  return branches.find(({ number }) => number === branch)?.status;
+function textOf(error: unknown): string {
+  return error instanceof Error ? `${error.message}` : String(error);
 }

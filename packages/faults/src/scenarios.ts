@@ -1,0 +1,74 @@
+/** What kind of run it is: which servers there are, and what goes wrong with them. */
+export interface Scenario {
+  readonly name: string;
+  /** For people. */
+  readonly about: string;
+  /** Faults come whose name it matches. */
+  readonly faults: RegExp;
+  /** At a time. */
+  readonly atOnceMax: number;
+  /** From the first to the second. */
+  readonly faultMs: readonly [leastMs: number, mostMs: number];
+  /** Between two faults in one place. */
+  readonly calmMs: readonly [leastMs: number, mostMs: number];
+  readonly branches: number;
+  /** Whether the last branch follows the first one and not the bank. */
+  readonly isTree: boolean;
+  /** On how many of the first two branches' disks a write must be before it is committed. */
+  readonly copies: 0 | 1;
+}
+
+const USUAL = {
+  atOnceMax: 3,
+  faultMs: [50, 2_500],
+  calmMs: [50, 700],
+  branches: 3,
+  isTree: true,
+  copies: 0,
+} satisfies Partial<Scenario>;
+
+/** The first is the usual one. */
+export const SCENARIOS: readonly Scenario[] = [
+  { ...USUAL, name: "everything", about: "every fault at every server, several at once", faults: /./ },
+  { ...USUAL, name: "kill", about: "servers are killed and started again", faults: /^kill/, faultMs: [20, 800] },
+  { ...USUAL, name: "pause", about: "servers stand still and go on", faults: /^pause/ },
+  { ...USUAL, name: "cut", about: "links of branches are cut, one way and both", faults: /link of/ },
+  {
+    ...USUAL,
+    name: "long-cut",
+    about: "links are cut for longer than a branch may call itself connected",
+    faults: /^cut link of/,
+    atOnceMax: 2,
+    faultMs: [2_500, 4_000],
+  },
+  {
+    ...USUAL,
+    name: "door",
+    about: "the ways of customers to servers are cut, connections are reset",
+    faults: /door of/,
+  },
+  {
+    ...USUAL,
+    name: "bank",
+    about: "the bank is killed, paused and cut off",
+    faults: / bank/,
+    atOnceMax: 1,
+    faultMs: [50, 1_500],
+  },
+  {
+    ...USUAL,
+    name: "counted",
+    about: "writes count once they are on a branch's disk; every fault",
+    faults: /./,
+    copies: 1,
+  },
+  {
+    ...USUAL,
+    name: "direct",
+    about: "four branches that follow the bank; every fault",
+    faults: /./,
+    branches: 4,
+    isTree: false,
+  },
+  { ...USUAL, name: "calm", about: "nothing goes wrong", faults: /^$/ },
+];

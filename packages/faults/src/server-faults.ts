@@ -1,0 +1,36 @@
+import type { CutKind, Direction, Fault, FaultProxy, RestartableProcess } from "@bank/testkit";
+
+const KINDS: readonly CutKind[] = ["hold", "lose"];
+const WAYS: readonly Direction[] = ["toServer", "toClient"];
+
+/** What can happen to a server. */
+export function processFaults(name: string, server: RestartableProcess): readonly Fault[] {
+  const group = `the process of ${name}`;
+  return [
+    { name: `kill ${name}`, group, begin: () => server.kill(), end: () => server.restart() },
+    { name: `pause ${name}`, group, begin: () => server.pause(), end: () => server.resume() },
+  ];
+}
+
+/** What can happen between two ends. A cut holds bytes back or loses them. */
+export function linkFaults(name: string, link: FaultProxy): readonly Fault[] {
+  const end = () => link.uncut();
+  return [
+    { name: `cut ${name}, both ways`, group: name, begin: (random) => link.cut("both", random.pick(KINDS)), end },
+    {
+      name: `cut ${name}, one way`,
+      group: name,
+      begin: (random) => link.cut(random.pick(WAYS), random.pick(KINDS)),
+      end,
+    },
+    {
+      name: `reset ${name}`,
+      group: name,
+      begin: () => {
+        link.refuse();
+        link.endAll("rst");
+      },
+      end: () => link.admit(),
+    },
+  ];
+}
