@@ -134,6 +134,8 @@ function running(
 ): RunningBank {
   let closing: Promise<void> | undefined;
   const close = async () => {
+    // While the streams are open: without those that count nothing more could be answered.
+    if (replica.ledger.durability.copies > 0) await replica.drain();
     await serving.close();
     for (const part of parts) await part.close();
   };

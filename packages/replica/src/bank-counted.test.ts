@@ -133,7 +133,7 @@ describe("a bank that starts where branches count", () => {
     const { disk } = group.bank;
     const second = await openBank({ platform: group.platform, disk });
     expect(second.bank.isAwaitingCopies).toBe(true);
-    await second.bank.close();
+    await group.driven(second.bank.close());
     expect(second.fatal).toEqual([]);
     // What it appended was never known to be committed: no snapshot says that it was.
     expect(disk.snapshots.every(({ position }) => position <= second.bank.committedPosition)).toBe(true);

@@ -17,6 +17,7 @@ import { abortable } from "./abortable.ts";
 import { Backoff } from "./backoff.ts";
 import { closeStore } from "./close-store.ts";
 import type { Consistency, ReadResult } from "./consistency.ts";
+import { epochAwaited } from "./counted-commit.ts";
 import { type FollowerHead, JournalFeed } from "./journal-feed.ts";
 import { epochAt, epochNumberAt, type JournalHead } from "./journal-head.ts";
 import { Leadership } from "./leadership.ts";
@@ -366,15 +367,8 @@ export class BankReplica {
 
   private get awaited(): RefusalError | undefined {
     if (!this.isAwaited) return undefined;
-    const { members } = this;
     const position = this.feed.appendedPosition;
-    const waits = this.settings().map((setting) => {
-      const branches = setting.members.map(({ branch }) => branch).join(", ");
-      const have = members.countedWith(setting, position);
-      return `${setting.copies} of the branches ${branches} to have it, and ${have} do`;
-    });
-    const problem = `it begins its epoch at position ${position}, and waits for ${waits.join("; for ")}`;
-    return new RefusalError("NOT_READY", { problem });
+    return epochAwaited(position, this.settings(), (setting) => this.members.countedWith(setting, position));
   }
 
   /** What counts while the epoch begins: by what was committed before it, and by what the journal says beyond that. */
@@ -454,6 +448,11 @@ export class BankReplica {
         return;
       }
     }
+  }
+
+  /** Takes nothing new, and answers what waits: while followers are heard, for some may have to acknowledge it. Idempotent. */
+  drain(): Promise<void> {
+    return this.sequencer.drain();
   }
 
   /** Answers what waits, takes a snapshot and closes the store. Idempotent. */

@@ -25,6 +25,7 @@ import type { CommittedRecord, RequestStatus } from "./outcome.ts";
 import { errorText, type Platform } from "./platform.ts";
 import type { ReadGate, ReadIndex } from "./read-gate.ts";
 import { type Recovered, recover } from "./recover.ts";
+import { deadlineExceeded } from "./refusals.ts";
 import { type CopyProgress, Reporter } from "./reporter.ts";
 import { type SavedEnd, savedEnd } from "./saved-end.ts";
 import { Snapshotter } from "./snapshotter.ts";
@@ -494,8 +495,4 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
       if (watch.isUp) watch.probeNow();
     }
   }
-}
-
-function deadlineExceeded(waitingFor: string): RefusalError {
-  return new RefusalError("DEADLINE_EXCEEDED", { waiting_for: waitingFor });
 }

@@ -86,3 +86,21 @@ export class CountedCommit {
 export function isCounted({ members }: CountedSetting, copyId: Uint8Array): boolean {
   return members.some((member) => bytesEqual(member.copyId, copyId));
 }
+
+/**
+ * Why a bank answers nobody yet: the record of its epoch is on its own disk, and has to be on others.
+ *
+ * @param have how many copies of a setting have it.
+ */
+export function epochAwaited(
+  position: Position,
+  settings: readonly CountedSetting[],
+  have: (setting: CountedSetting) => number,
+): RefusalError {
+  const waits = settings.map((setting) => {
+    const branches = setting.members.map(({ branch }) => branch).join(", ");
+    return `${setting.copies} of the branches ${branches} to have it, and ${have(setting)} do`;
+  });
+  const problem = `it begins its epoch at position ${position}, and waits for ${waits.join("; for ")}`;
+  return new RefusalError("NOT_READY", { problem });
+}

@@ -1,13 +1,17 @@
 import {
   type CommandHash,
+  type FailureOutcome,
   formatRequestId,
+  formatTime,
   type Ledger,
   type Position,
   type Refusal,
   RefusalError,
   type Request,
+  TIME_MS_MAX,
   toHex,
 } from "@bank/core";
+import type { Job } from "./job.ts";
 import { errorText, type Log } from "./platform.ts";
 
 /** The error of a refusal that was made as data. */
@@ -42,9 +46,9 @@ export function reused(request: Request, position: Position): RefusalError {
   });
 }
 
-/** The signal of a caller who waits for the journal aborted. */
-export function deadlineExceeded(): RefusalError {
-  return new RefusalError("DEADLINE_EXCEEDED", { waiting_for: "the journal" });
+/** The signal of a caller aborted who waits for this. */
+export function deadlineExceeded(waitingFor = "the journal"): RefusalError {
+  return new RefusalError("DEADLINE_EXCEEDED", { waiting_for: waitingFor });
 }
 
 /** Fewer of the copies that count are connected than a write must be on. */
@@ -54,4 +58,23 @@ export function tooFewBranches(copies: number, connected: number): RefusalError 
     copies: String(copies),
     missing: String(copies - connected),
   });
+}
+
+/** A moment that is not over yet. */
+export function timeInFuture(askedMs: number, nowMs: number): RefusalError {
+  const asked = formatTime(Math.min(askedMs, TIME_MS_MAX));
+  return new RefusalError("TIME_IN_FUTURE", { asked, now: formatTime(nowMs) });
+}
+
+/** The error for a caller whose requests, or the rest of them, will not be executed. */
+export function refusalFor(ledger: Ledger, target: Job | readonly Request[], error: RefusalError): RefusalError {
+  const { reason, metadata } = error.refusal;
+  return new RefusalError(reason, metadata, failureOutcomeOf(ledger, target), { cause: error });
+}
+
+/** An id that the ledger knows was begun by an earlier try: then nobody may say that nothing was applied. */
+function failureOutcomeOf(ledger: Ledger, target: Job | readonly Request[]): FailureOutcome {
+  if ("next" in target) return target.next > 0 ? "OUTCOME_UNKNOWN" : failureOutcomeOf(ledger, target.requests);
+  const isKnown = target.some(({ principal, id }) => ledger.findRequest(principal, id) >= 0);
+  return isKnown ? "OUTCOME_UNKNOWN" : "NOT_APPLIED";
 }

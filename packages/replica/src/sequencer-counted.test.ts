@@ -142,13 +142,18 @@ describe("a batch where copies count", () => {
   });
 
   it("is left to the next start where the bank is told to stop: nobody is answered from it", async () => {
-    const { sequencer, copies, disk, fatal } = await startCounted();
+    const { sequencer, copies, disk, fatal, platform } = await startCounted();
     const before = sequencer.committedPosition;
     const told = watch(submitOne(sequencer, request(1, deposit(1, 5))));
     await asked(copies);
     const waiting = watch(submitOne(sequencer, request(2, deposit(1, 5))));
     const read = watch(sequencer.read((state) => balanceOf(state, 1)));
-    await sequencer.drain();
+    const drained = watch(sequencer.drain());
+    await rest();
+    // They may be about to acknowledge it.
+    expect([drained, told].map(({ state }) => state)).toEqual(["pending", "pending"]);
+    platform.advance(1_000);
+    await until(() => drained.state === "fulfilled");
     await until(() => [told, read, waiting].every(({ state }) => state === "rejected"));
     expect(told.reason).toMatchObject({ refusal: { reason: "NOT_READY", outcome: "OUTCOME_UNKNOWN" } });
     expect(waiting.reason).toMatchObject({ refusal: { reason: "NOT_READY", outcome: "NOT_APPLIED" } });
@@ -157,6 +162,18 @@ describe("a batch where copies count", () => {
     expect(fatal).toEqual([]);
     expect(balanceOf((await reopened(disk)).replay.ledger, 1)).toBe(5n);
   });
+});
+
+it("answers what copies acknowledge while the bank closes", async () => {
+  const { sequencer, copies } = await startCounted();
+  const told = watch(submitOne(sequencer, request(1, deposit(1, 5))));
+  const { stored } = await asked(copies);
+  const drained = watch(sequencer.drain());
+  await rest();
+  stored();
+  await until(() => drained.state === "fulfilled" && told.state === "fulfilled");
+  expect(short(told.value!)).toBe("done");
+  expect(sequencer.failed).toBeUndefined();
 });
 
 describe("a batch that says which copies count", () => {

@@ -2,9 +2,7 @@ import {
   assert,
   type CommandHash,
   type EpochEntry,
-  type FailureOutcome,
   FORMAT_LEVEL_MAX,
-  formatTime,
   hashCommand,
   type Ledger,
   type LedgerRecord,
@@ -15,9 +13,8 @@ import {
   type Request,
   type RequestId,
   SYSTEM_PRINCIPAL,
-  TIME_MS_MAX,
 } from "@bank/core";
-import { encodeFrame, type FrameReader, nextHash, type Replay } from "@bank/journal";
+import type { FrameReader, Replay } from "@bank/journal";
 import type { JournalStore, StoredBatch } from "@bank/store";
 import { AppendRefusedError } from "@bank/store/errors";
 import { Admission } from "./admission.ts";
@@ -25,6 +22,7 @@ import { ReplayAnswers } from "./answer-replays.ts";
 import { Appender } from "./appender.ts";
 import { checkRequest } from "./check-request.ts";
 import { CountedCommit, type CountedCopies } from "./counted-commit.ts";
+import { encodeBatch } from "./encode-batch.ts";
 import { executeBatch } from "./execute-batch.ts";
 import { type ExecutedBatch, rollbackBatch } from "./executed-batch.ts";
 import { ExpirySchedule } from "./expiry-schedule.ts";
@@ -39,11 +37,13 @@ import type { Outcome } from "./outcome.ts";
 import { errorText, type Platform } from "./platform.ts";
 import { PositionWatch } from "./position-watch.ts";
 import type { Recovered } from "./recover.ts";
-import { deadlineExceeded } from "./refusals.ts";
+import { deadlineExceeded, refusalFor, timeInFuture } from "./refusals.ts";
 import { readFrameAt } from "./stored-records.ts";
 
 /** At this level of the format time can be written down by itself. */
 const TICK_LEVEL = 2;
+/** So long a bank that closes waits for copies to acknowledge its last batch. */
+const COPIES_DRAIN_MS = 1_000;
 /** Of requests that were refused whatever the state is: nobody looks at theirs. */
 const NO_HASH: CommandHash = { low: 0, high: 0 };
 
@@ -205,10 +205,10 @@ export class Sequencer {
    * Idempotent: by (principal, request id) of each request.
    */
   submit(requests: readonly Request[], signal?: AbortSignal): Promise<Outcome[]> {
-    if (this.stopped !== undefined) return Promise.reject(this.refusalOf(requests, this.stopped));
-    if (signal?.aborted) return Promise.reject(this.refusalOf(requests, deadlineExceeded()));
+    if (this.stopped !== undefined) return Promise.reject(refusalFor(this.ledger, requests, this.stopped));
+    if (signal?.aborted) return Promise.reject(refusalFor(this.ledger, requests, deadlineExceeded()));
     const refusal = this.admission.refusal(requests);
-    if (refusal !== undefined) return Promise.reject(this.refusalOf(requests, refusal));
+    if (refusal !== undefined) return Promise.reject(refusalFor(this.ledger, requests, refusal));
     const refusals = requests.map(checkRequest);
     const isWellFormed = (index: number) => refusals[index] === undefined;
     const hashes = requests.map(({ command }, i) => (isWellFormed(i) ? hashCommand(command) : NO_HASH));
@@ -290,12 +290,23 @@ export class Sequencer {
   async drain(): Promise<void> {
     this.stopped ??= new RefusalError("NOT_READY", { problem: "it is shutting down" });
     this.expiries.cancel();
+    // Copies that count may be about to acknowledge what is on the bank's disk.
+    if (this.counted.awaited !== undefined) await this.runningFor(COPIES_DRAIN_MS);
     this.draining.abort();
     for (;;) {
       const work = this.running ?? this.originals.running ?? this.replays.running;
       if (work === undefined) return;
       await work;
     }
+  }
+
+  private async runningFor(ms: number): Promise<void> {
+    const over = new AbortController();
+    const isLate = this.options.platform.delay(ms, over.signal).catch(() => {
+      // It ended before.
+    });
+    await Promise.race([this.running, isLate]);
+    over.abort();
   }
 
   /** Refuses all writes from now on, with this error, also those that wait. Reads go on. */
@@ -334,7 +345,7 @@ export class Sequencer {
     const onAbort = () => {
       // A job that was begun stays: its effects are real, only its caller no longer waits.
       const late = this.inFlight.has(job) ? this.counted.late() : undefined;
-      job.reject(this.refusalOf(job, late ?? deadlineExceeded()));
+      job.reject(refusalFor(this.ledger, job, late ?? deadlineExceeded()));
       if (job.next === 0 && !job.cancelled) this.queue.cancel(job);
     };
     signal.addEventListener("abort", onAbort, { once: true });
@@ -409,7 +420,7 @@ export class Sequencer {
   private async commit(batch: ExecutedBatch): Promise<void> {
     const { options } = this;
     const { replay, onCommitted } = options;
-    const stored = this.encode(batch);
+    const stored = encodeBatch(batch, { replay, sha256: options.platform.sha256, committed: this.committed.current });
     try {
       const epoch = this.ledger.currentEpoch()?.number ?? 0;
       await this.appender.appendSettled(stored, { epoch, giveUp: this.draining.signal });
@@ -446,30 +457,6 @@ export class Sequencer {
     }
   }
 
-  private encode(batch: ExecutedBatch): StoredBatch {
-    const { replay, platform } = this.options;
-    const epoch = this.ledger.currentEpoch();
-    assert(epoch !== undefined, "a batch is written under an epoch");
-    const { firstPosition, timeMs, records } = batch;
-    const frame = encodeFrame(
-      {
-        epochId: epoch.id,
-        firstPosition,
-        timeMs,
-        digestAfter: this.ledger.digestBytes(),
-        committedPosition: this.committed.current,
-      },
-      records,
-    );
-    return {
-      firstPosition,
-      lastPosition: this.ledger.position,
-      frame,
-      previousHash: replay.chainHash,
-      chainHash: nextHash(platform.sha256, replay.chainHash, frame),
-    };
-  }
-
   /** Certainly nothing of the batch was stored: memory goes back to what is committed, and its callers are told. */
   private takeBack(batch: ExecutedBatch, error: AppendRefusedError): void {
     this.options.platform.log.error("journal append refused", { problem: error.message });
@@ -490,34 +477,17 @@ export class Sequencer {
     this.expiries.cancel();
     this.committed.fail(failure);
     this.committedTime.fail(failure);
-    for (const job of [...this.inFlight.keys(), ...this.replays.clear()]) job.reject(this.refusalOf(job, failure));
+    for (const job of [...this.inFlight.keys(), ...this.replays.clear()])
+      job.reject(refusalFor(this.ledger, job, failure));
     this.refuseQueue(failure);
   }
 
   private refuseQueue(error: RefusalError): void {
-    for (const job of this.queue.clear(this.originals.clear())) job.reject(this.refusalOf(job, error));
+    for (const job of this.queue.clear(this.originals.clear())) job.reject(refusalFor(this.ledger, job, error));
     this.systemRecords.length = 0;
     this.committedTime.rejectWaiters(error);
-  }
-
-  /** The error for a caller whose requests, or the rest of them, will not be executed. */
-  private refusalOf(target: Job | readonly Request[], error: RefusalError): RefusalError {
-    const { reason, metadata } = error.refusal;
-    return new RefusalError(reason, metadata, this.failureOutcomeOf(target), { cause: error });
-  }
-
-  /** An id that the ledger knows was begun by an earlier try: then nobody may say that nothing was applied. */
-  private failureOutcomeOf(target: Job | readonly Request[]): FailureOutcome {
-    if ("next" in target) return target.next > 0 ? "OUTCOME_UNKNOWN" : this.failureOutcomeOf(target.requests);
-    const isKnown = target.some(({ principal, id }) => this.ledger.findRequest(principal, id) >= 0);
-    return isKnown ? "OUTCOME_UNKNOWN" : "NOT_APPLIED";
   }
 }
 
 /** Who acts in the bank's own records. */
 const system = { principal: SYSTEM_PRINCIPAL, branch: 0, request: undefined } as const;
-
-function timeInFuture(askedMs: number, nowMs: number): RefusalError {
-  const asked = formatTime(Math.min(askedMs, TIME_MS_MAX));
-  return new RefusalError("TIME_IN_FUTURE", { asked, now: formatTime(nowMs) });
-}
