@@ -24,7 +24,7 @@ export function describePromotion(promoted: Promoted, dataDir: string): string {
       : `A write counts once it is on the disks of ${durability.copies} of the branches ${durability.branches.join(", ")}.`,
     "How to go on:",
     `  bank-server --data ${dataDir} --listen HOST:PORT       starts the bank`,
-    "  branch-replica --bank http://HOST:PORT …          a branch follows it; restart those that do not know its address",
+    "  branch-replica --upstream http://HOST:PORT …      a branch follows it; restart those that do not know its address",
   );
   return lines.join("\n");
 }
