@@ -33,6 +33,8 @@ describe("what became of a request", () => {
         position: next.bank.committedPosition,
         stalenessMs: 0,
         session: next.bank.sessionAt(next.bank.committedPosition),
+        connected: true,
+        epoch: 2,
       });
     expect((await statusOf(next, 3)).value).toMatchObject({
       groupRecords: [{ kind: RecordKind.DEPOSIT }, { kind: RecordKind.ACCOUNT_OPENED }],
