@@ -154,9 +154,9 @@ function shown({ position, session, stalenessMs, connected }: ReadInfo, balances
 function done({ position, session, replayed, propagation }: Done): WriteOutcome {
   const token = sessionPosition(session);
   if (propagation === undefined) return { status: "ok", position, session: token, replayed };
+  // Who is missing may still be catching up, and not call itself connected: that does not contradict what was reached.
   const { satisfied, copiesReached: copies } = propagation;
-  const missing = propagation.missing.map((branch) => `branch-${branch}`);
-  return { status: "ok", position, session: token, replayed, propagation: { satisfied, copies, missing } };
+  return { status: "ok", position, session: token, replayed, propagation: { satisfied, copies } };
 }
 
 function failed(error: unknown): WriteOutcome {

@@ -237,5 +237,7 @@ export class Customer {
 
 /** Whether a failure says that the server, or its link, is in trouble. */
 function isOfServer(reason: string | undefined): boolean {
-  return reason !== "STALENESS_BOUND_EXCEEDED" && reason !== "POSITION_IN_FUTURE" && reason !== "TIME_IN_FUTURE";
+  return reason === undefined || !NOT_OF_SERVERS.includes(reason);
 }
+
+const NOT_OF_SERVERS = ["STALENESS_BOUND_EXCEEDED", "POSITION_IN_FUTURE", "TIME_IN_FUTURE", "READ_ACCOUNT_NOT_FOUND"];

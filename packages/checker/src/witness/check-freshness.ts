@@ -31,13 +31,18 @@ function checkStaleness(read: ReadOperation, told: Told, findings: Findings): vo
     );
 }
 
+/**
+ * A server whose state is too old asks the bank how far it is, after the read came in: that state was the newest at some
+ * moment of the read, and no older at its end than the read took.
+ */
 function checkBound(read: ReadOperation, told: Told, findings: Findings): void {
-  const { consistency, invokeMs, outcome } = read;
+  const { consistency, invokeMs, outcome, returnMs = Number.POSITIVE_INFINITY } = read;
   if (outcome.status !== "ok" || consistency.mode !== "bounded") return;
   const { position, stalenessMs } = outcome;
   const { maxStalenessMs } = consistency;
   const missed = knownAt(invokeMs - maxStalenessMs, told);
-  if (stalenessMs === undefined || stalenessMs > maxStalenessMs)
+  // What is said is rounded up.
+  if (stalenessMs === undefined || stalenessMs > Math.max(maxStalenessMs, Math.ceil(returnMs - invokeMs)))
     findings.add(
       "bounded-staleness",
       () => `at most ${maxStalenessMs} ms were asked for, and the reply says ${stalenessMs ?? "nothing"}`,
