@@ -64,6 +64,8 @@ describe("bank account", () => {
       dry_run: false,
       position: expect.stringMatching(POSITION),
       time: (document["account"] as { opened_at: string }).opened_at,
+      connected: true,
+      epoch: 1,
       session: expect.any(String),
     });
   });
@@ -151,6 +153,8 @@ describe("bank deposit, withdraw and transfer", () => {
       dry_run: false,
       position: expect.stringMatching(POSITION),
       time: (document["transaction"] as { time: string }).time,
+      connected: true,
+      epoch: 1,
       session: expect.any(String),
     });
   });
@@ -189,7 +193,7 @@ describe("bank balance", () => {
     expect((await bank(`balance ${number} --branch 1`)).stdout).toMatch(
       /^posted +7\.00 USD\nheld +0\.00 USD\navailable +7\.00 USD\nas of +position [0-9]+, [^ ,]+Z\n$/,
     );
-    expect((await bank(`balance ${number} --branch 1 --mode local`)).stdout).toMatch(
+    expect((await bank(`balance ${number} --branch 1 --consistency local`)).stdout).toMatch(
       /\nas of +position [0-9]+, \S+Z, at most [0-9]+ ms old\n$/,
     );
     expect(await json(`balance ${number}`)).toEqual({
@@ -203,6 +207,8 @@ describe("bank balance", () => {
       time: expect.stringMatching(TIME),
       read_position: expect.stringMatching(POSITION),
       staleness_ms: expect.any(Number),
+      connected: true,
+      epoch: 1,
       session: expect.any(String),
     });
   });
@@ -210,23 +216,27 @@ describe("bank balance", () => {
   it("goes on from the session of an earlier command, at another branch", async () => {
     const number = await account();
     const { session } = await json(`deposit ${number} 5 --branch 1`);
-    expect((await bank(`balance ${number} --branch 2 --mode session --session ${session}`)).stdout).toMatch(
+    expect((await bank(`balance ${number} --branch 2 --consistency session --session ${session}`)).stdout).toMatch(
       /^posted +5\.00 USD\n/,
     );
   });
 });
 
 describe("bank branches", () => {
-  it("lists them", async () => {
+  it("lists them, with what the bank knows of each", async () => {
     const text = (await bank("branches")).stdout;
-    expect(text).toMatch(/^BRANCH {2}ADDRESS +NAME\n {5}0 {2}http:\/\/127\.0\.0\.1:[0-9]+ +head office\n {5}1 /);
+    expect(text).toMatch(
+      /^BRANCH {2}NAME +STATE +LINK +POSITION +BEHIND +AGE +DIGEST .* ADDRESS\n {5}0 {2}head office +active +up /,
+    );
     expect(await json("branches")).toMatchObject({
       ok: true,
       branches: [
-        { number: 0, address: cluster.bankUrl, name: "head office", status: { connected: true } },
-        { number: 1, address: cluster.branchUrl(1), name: "branch 1" },
-        { number: 2, address: cluster.branchUrl(2), name: "branch 2" },
+        { number: 0, address: cluster.bankUrl, name: "head office", state: "active", status: { connected: true } },
+        { number: 1, address: cluster.branchUrl(1), name: "branch 1", state: "active" },
+        { number: 2, address: cluster.branchUrl(2), name: "branch 2", state: "active" },
       ],
+      connected: true,
+      epoch: 1,
     });
   });
 
@@ -242,9 +252,9 @@ describe("bank branches", () => {
     const number = await account();
     for (const branch of [0, 1, 2]) await bank(`history ${number} --branch ${branch}`);
     const { branches } = (await json("branches --status")) as { branches: { status: unknown }[] };
-    expect(branches.map((branch) => branch.status)).toEqual([status, status, status]);
+    expect(branches.map((branch) => branch.status)).toMatchObject([status, status, status]);
     expect((await bank("branches --status")).stdout).toMatch(
-      /POSITION {2}HISTORY {2}LINK {2}DIGEST\n.* up {4}[0-9a-f]{8}/,
+      /\n {5}2 {2}branch 2 +active +up +[0-9]+ +0 .* [0-9a-f]{8} = /,
     );
   });
 });

@@ -1,9 +1,11 @@
 import { randomUUID } from "node:crypto";
-import type { BankClient, CallOptions, MutationOptions, ReadOptions } from "@bank/client";
-import type { CliIo } from "./cli-io.ts";
+import { type BankClient, BankError, type CallOptions, type Consistency, type MutationOptions } from "@bank/client";
+import { type CliIo, OutputClosedError, write } from "./cli-io.ts";
 import type { Clients } from "./clients.ts";
 import type { JsonObject } from "./documents.ts";
-import type { ExitCode } from "./exit-code.ts";
+import { EXIT, type ExitCode, exitCodeOf } from "./exit-code.ts";
+import { printable } from "./printable.ts";
+import { addToSessionFile, readSessionFile } from "./session-file.ts";
 import type { GivenSettings, Settings } from "./settings.ts";
 import type { ShellHome } from "./shell/shell-home.ts";
 
@@ -13,6 +15,8 @@ export interface Report {
   readonly document: JsonObject;
   /** For people; ends with a line end unless it is empty. */
   readonly text: string;
+  /** What people and programs are told besides, on standard error, though it is done. */
+  readonly warning?: string | undefined;
   /** Of an answer that is not the one that was asked for; its text goes to standard error. Default: done. */
   readonly exitCode?: ExitCode;
 }
@@ -33,6 +37,7 @@ export class CommandContext {
   /** Names the one mutation that a command makes: made before anything is asked, so that every failure can tell it. */
   requestId: string;
   private readonly deadlineMs: number;
+  private own: BankClient | undefined;
 
   constructor(parts: Pick<CommandContext, "settings" | "given" | "io" | "clients" | "signal" | "words" | "shell">) {
     this.settings = parts.settings;
@@ -51,13 +56,26 @@ export class CommandContext {
     this.words = words;
   }
 
-  /** The client of the server, or of its branch that the settings name. */
-  async client(read: Pick<ReadOptions, "consistency"> & { readonly session?: string | undefined } = {}) {
-    const { server, branch } = this.settings;
-    const root = this.clients.to(server);
-    const client: BankClient = read.session === undefined ? root : root.withSession(read.session);
-    if (branch === undefined) return client;
-    return client.branch(branch, { ...this.call(), consistency: read.consistency });
+  /**
+   * The client of the servers, or of the branch that the settings name, in the session that they name.
+   *
+   * @param consistency of the question where the branch is.
+   */
+  async client(consistency?: Consistency): Promise<BankClient> {
+    const { branch } = this.settings;
+    const client = await this.sessionClient();
+    return branch === undefined ? client : this.atBranch(client, branch, consistency);
+  }
+
+  /** What the command's session has seen by now; undefined for nothing. */
+  get session(): string | undefined {
+    return this.own?.session;
+  }
+
+  /** Keeps the session where the settings say. Rejects with: `UsageError`, or the file system's error. */
+  async keepSession(): Promise<void> {
+    const { sessionFile } = this.settings;
+    if (sessionFile !== undefined && this.session !== undefined) await addToSessionFile(sessionFile, this.session);
   }
 
   /** Options of a call: what is left of the command's time, however many calls it makes. */
@@ -69,4 +87,44 @@ export class CommandContext {
   mutation(): MutationOptions {
     return { ...this.call(), requestId: this.requestId };
   }
+
+  private async sessionClient(): Promise<BankClient> {
+    if (this.own !== undefined) return this.own;
+    const { servers, session, sessionFile } = this.settings;
+    const root = this.clients.to(servers);
+    const token = sessionFile === undefined ? session : await readSessionFile(sessionFile);
+    this.own = token === undefined && sessionFile === undefined ? root : root.withSession(token);
+    return this.own;
+  }
+
+  /** Where a branch is, the bank is asked first: whoever waits for that is told so at once. */
+  private async atBranch(
+    client: BankClient,
+    number: number,
+    consistency: Consistency | undefined,
+  ): Promise<BankClient> {
+    const { clients, settings } = this;
+    const before = clients.onRetry;
+    let told = settings.json;
+    clients.onRetry = ({ message }) => {
+      if (told) return;
+      told = true;
+      const text = `bank: Where branch ${number} is, ${settings.servers.join(", ")} has to say. ${printable(message)}\n      Trying again for up to ${settings.timeoutMs / 1_000} s … ${BY_ITSELF}\n`;
+      // The answer is what counts; if this line cannot be written, nothing is lost.
+      write(this.io.stderr, text).catch((error: unknown) => {
+        if (!(error instanceof OutputClosedError)) throw error;
+      });
+    };
+    try {
+      return await client.branch(number, { ...this.call(), consistency });
+    } catch (error) {
+      if (!(error instanceof BankError) || exitCodeOf(error) !== EXIT.NO_ANSWER || error.code === "CANCELED")
+        throw error;
+      throw new BankError({ ...error, cause: error, message: `${error.message} ${BY_ITSELF}` });
+    } finally {
+      clients.onRetry = before;
+    }
+  }
 }
+
+const BY_ITSELF = "--server with the branch's own address needs nobody.";

@@ -3,11 +3,14 @@ import type {
   AccountTransaction,
   AccountUpdate,
   Branch,
+  BranchStatus,
   Capture,
   Done,
+  Durability,
   Hold,
   Interest,
   Money,
+  Propagation,
   ReadInfo,
   Transaction,
 } from "@bank/client";
@@ -106,33 +109,46 @@ export function interestDocument({ account, ratePercent, balance, amount, transa
   };
 }
 
-export function branchDocument({ number, address, name, status }: Branch): JsonObject {
+export function branchDocument({ number, address, name, state, status }: Branch): JsonObject {
+  const known = status === undefined ? {} : { status: branchStatusDocument(status) };
+  return { number, address: address ?? null, name, state, ...known };
+}
+
+function branchStatusDocument(status: BranchStatus): JsonObject {
+  const { historyPosition, connectedSinceMs } = status;
   return {
-    number,
-    address: address ?? null,
-    name,
-    ...(status === undefined
-      ? {}
-      : {
-          status: {
-            applied_position: String(status.appliedPosition),
-            durable_position: String(status.durablePosition),
-            history_position: status.historyPosition === undefined ? null : String(status.historyPosition),
-            digest: status.digest,
-            connected: status.connected,
-          },
-        }),
+    applied_position: String(status.appliedPosition),
+    durable_position: String(status.durablePosition),
+    history_position: historyPosition === undefined ? null : String(historyPosition),
+    digest: status.digest,
+    connected: status.connected,
+    lag_positions: status.lagPositions,
+    staleness_ms: status.stalenessMs ?? null,
+    follows: status.follows ?? null,
+    upstream: status.upstream ?? null,
+    followers: status.followers,
+    connected_since: connectedSinceMs === undefined ? null : timeDocument(connectedSinceMs),
+    format_level: status.formatLevel ?? null,
+    copy_id: status.copyId ?? null,
   };
 }
 
 /** From which state of which journal time an answer was taken, and the token that shows at least that state elsewhere. */
-export function readDocument({ position, timeMs, stalenessMs }: ReadInfo, session: string | undefined): JsonObject {
-  return { position: String(position), time: optionalTime(timeMs), staleness_ms: stalenessMs, session };
+export function readDocument(read: ReadInfo, session: string | undefined): JsonObject {
+  const { position, timeMs, stalenessMs, connected, epoch } = read;
+  return {
+    position: String(position),
+    time: optionalTime(timeMs),
+    staleness_ms: stalenessMs ?? null,
+    connected,
+    epoch,
+    session,
+  };
 }
 
 /** Under which id a change was made, when as far as its answer tells, and the token that shows at least that change elsewhere. */
 export function doneDocument(
-  { requestId, replayed, preview, position, timeMs }: Done,
+  { requestId, replayed, preview, position, timeMs, connected, epoch, propagation }: Done,
   session: string | undefined,
 ): JsonObject {
   return {
@@ -141,8 +157,29 @@ export function doneDocument(
     dry_run: preview,
     position: String(position),
     time: optionalTime(timeMs),
+    connected,
+    epoch,
+    propagation: propagation === undefined ? undefined : propagationDocument(propagation),
     session,
   };
+}
+
+/** How far a change had spread when it was answered. */
+export function propagationDocument(propagation: Propagation): JsonObject {
+  const { asked, satisfied, copiesReached, reached, missing, disconnected, appliedHere } = propagation;
+  return {
+    asked: typeof asked === "string" ? asked : `quorum=${asked.quorum}`,
+    satisfied,
+    copies_reached: copiesReached,
+    reached,
+    missing,
+    disconnected,
+    applied_here: appliedHere,
+  };
+}
+
+export function durabilityDocument({ copies, branches, position }: Durability): JsonObject {
+  return { copies, branches, position: position === undefined ? null : String(position) };
 }
 
 export function timeDocument(timeMs: number): string {

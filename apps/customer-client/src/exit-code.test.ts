@@ -67,6 +67,9 @@ describe("the exit code", () => {
         "POSITION_IN_FUTURE",
         "TIME_IN_FUTURE",
         "JOURNAL_DIVERGED",
+        "FOLLOW_LOOP",
+        "FORMAT_LEVEL_UNKNOWN",
+        "SNAPSHOT_NOT_FOUND",
       ],
       2: [
         "INVALID_REQUEST",
@@ -84,6 +87,10 @@ describe("the exit code", () => {
         "BANK_UNREACHABLE",
         "NOT_READY",
         "LOSS_DETECTED",
+        "STALENESS_BOUND_EXCEEDED",
+        "TOO_FEW_BRANCHES",
+        "DRAINING",
+        "EPOCH_SUPERSEDED",
         "INTERNAL",
       ],
     });

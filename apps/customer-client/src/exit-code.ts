@@ -31,8 +31,8 @@ const REJECTING: readonly BankError["code"][] = [
 export function exitCodeOf({ code, reason, outcome }: Pick<BankError, "code" | "reason" | "outcome">): ExitCode {
   if (outcome === "OUTCOME_UNKNOWN") return EXIT.NO_ANSWER;
   if (code === "INVALID_ARGUMENT") return EXIT.USAGE;
-  // Whoever is no bank has not rejected anything.
-  if (reason === "UNEXPECTED_REPLY") return EXIT.NO_ANSWER;
+  // Whoever is no bank, or not the bank any more, has not rejected anything.
+  if (reason === "UNEXPECTED_REPLY" || reason === "EPOCH_SUPERSEDED") return EXIT.NO_ANSWER;
   return outcome === "REJECTED" || REJECTING.includes(code) ? EXIT.REJECTED : EXIT.NO_ANSWER;
 }
 

@@ -32,7 +32,7 @@ export interface FailedCommand {
 /** Says what happened, where, and what to do about it. */
 export function failureReport(error: unknown, command: FailedCommand): FailureReport {
   if (error instanceof BankError) return bankFailure(error, command);
-  if (error instanceof UsageError) return usageFailure(error.message, error.metadata, error.details);
+  if (error instanceof UsageError) return usageFailure(error.message, error.metadata, error.details, error.document);
   if (error instanceof ScenarioStoppedError) return bankFailure(error.cause, command, error.message);
   if (error instanceof CommanderError)
     return usageFailure(commanderMessage(error), {}, [`\`${command.helpCommand}\` shows how to use it.`]);
@@ -64,8 +64,10 @@ function usageFailure(
   message: string,
   metadata: Readonly<Record<string, string>>,
   advice: readonly string[] = [],
+  details: JsonObject = {},
 ): FailureReport {
-  return failure({ exitCode: EXIT.USAGE, code: "INVALID_ARGUMENT", reason: "USAGE", message, metadata, advice });
+  const said = { code: "INVALID_ARGUMENT", reason: "USAGE", message, metadata } as const;
+  return failure({ exitCode: EXIT.USAGE, ...said, details, advice });
 }
 
 /** What the parser says, `error: unknown option '--x'`, as a sentence. */
@@ -141,6 +143,7 @@ const NEXT_STEPS: Readonly<Record<string, string>> = {
   CONNECTION_FAILED: "Is the bank running? `npm start` starts one; --server or BANK_SERVER names another.",
   UNEXPECTED_REPLY: "Is this the address of a bank? --server or BANK_SERVER names another.",
   DEADLINE_EXCEEDED: "--timeout gives it more seconds.",
+  EPOCH_SUPERSEDED: "--server or BANK_SERVER names the bank that took its place.",
 };
 
 function retryCommand({ words, prefix, requestIdGiven }: FailedCommand, requestId: string): string {

@@ -1,10 +1,30 @@
-import type { ReadInfo } from "@bank/client";
+import type { Consistency, ReadInfo } from "@bank/client";
 import { timeText } from "./time-text.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** The state that an answer is of: `position 10, 2026-01-05T09:00:00Z`. */
 export function stateText({ position, timeMs }: Pick<ReadInfo, "position" | "timeMs">): string {
   return timeMs === undefined ? `position ${position}` : `position ${position}, ${timeText(timeMs)}`;
+}
+
+/**
+ * How old the state of an answer may be: `at most 350 ms old, no connection to the bank`. Undefined where that is said by
+ * how it was asked for: the newest, or a state of the past.
+ */
+export function ageText(
+  { stalenessMs, connected }: Pick<ReadInfo, "stalenessMs" | "connected">,
+  consistency: Consistency,
+): string | undefined {
+  const mode = typeof consistency === "string" ? consistency : consistency.mode;
+  if (mode === "linearizable" || mode === "position" || mode === "time") return undefined;
+  const age = stalenessMs === undefined ? "of unknown age" : `at most ${stalenessMs} ms old`;
+  return connected ? age : `${age}, no connection to the bank`;
+}
+
+/** What stands below an answer that may not be the newest; nothing below others. */
+export function staleText(read: ReadInfo, consistency: Consistency): string {
+  const age = ageText(read, consistency);
+  return age === undefined ? "" : `As of ${stateText(read)}, ${age}.\n`;
 }
 
 /**

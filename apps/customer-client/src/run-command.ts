@@ -55,6 +55,7 @@ export async function runCommand(typed: readonly string[], home: CommandHome): P
       const given = givenSettings(command);
       state.given = { ...home.base, ...given };
       const settings = settingsOf(given, home.base, io.env);
+      if (!changes && given.requestId !== undefined) throw withoutChange(command);
       clients.onRetry = settings.json ? undefined : tellOnce(io, settings.timeoutMs);
       const context = new CommandContext({
         settings,
@@ -67,7 +68,12 @@ export async function runCommand(typed: readonly string[], home: CommandHome): P
       });
       state.context = context;
       state.changes = changes && command.opts<{ dryRun?: boolean }>().dryRun !== true;
-      state.result = await handler(context, args, command.opts() as never);
+      try {
+        state.result = await handler(context, args, command.opts() as never);
+      } finally {
+        // Also what a command has seen that failed: a rejection stands in the journal.
+        await context.keepSession();
+      }
     },
   });
   try {
@@ -75,7 +81,7 @@ export async function runCommand(typed: readonly string[], home: CommandHome): P
       () => ending.abort(),
       () => program.parseAsync(words, { from: "user" }),
     );
-    return typeof state.result === "number" ? state.result : await succeed(state.result, home, state.given);
+    return typeof state.result === "number" ? state.result : await succeed(state.result, home, state);
   } catch (error) {
     return await fail(error, { words, home, program, ...state });
   } finally {
@@ -89,13 +95,23 @@ function wantsJson(words: readonly string[]): boolean {
   return (end === -1 ? words : words.slice(0, end)).includes("--json");
 }
 
-async function succeed(report: Report, home: CommandHome, { json }: GivenSettings): Promise<ExitCode> {
-  const { document, text, exitCode = EXIT.DONE } = report;
+async function succeed(report: Report, home: CommandHome, { given, context }: RunState): Promise<ExitCode> {
+  const { document, text, warning, exitCode = EXIT.DONE } = report;
   const ok = exitCode === EXIT.DONE;
-  if (json === true) return written(home, jsonLine({ ok, ...document }), exitCode);
-  if (ok) return written(home, text, exitCode);
-  await writeError(home.io, text);
+  const session =
+    given.printSession === true && context?.session !== undefined ? `session    ${context.session}\n` : "";
+  if (given.json === true) await written(home, jsonLine({ ok, ...document }), exitCode);
+  else if (ok) await written(home, text + session, exitCode);
+  else await writeError(home.io, text);
+  if (warning !== undefined) await writeError(home.io, warning);
   return exitCode;
+}
+
+/** A typing error that would silently do nothing. */
+function withoutChange(command: Command): UsageError {
+  const path: string[] = [];
+  for (let at: Command | null = command; at?.parent != null; at = at.parent) path.unshift(at.name());
+  return new UsageError(`--request-id means nothing here: it names one change, and \`${path.join(" ")}\` is none.`);
 }
 
 /** How far a command came. */

@@ -33,7 +33,7 @@ describe("the script", () => {
 
 describe("the scripts", () => {
   /** What a script cannot show: servers, and what runs lines of its own. */
-  const WITHOUT = ["branches", "scenario run", "scenario serve", "shell"];
+  const WITHOUT = ["branches list", "check", "scenario run", "scenario serve", "shell"];
 
   it("show every command", () => {
     const lines = FILES.flatMap((name) => readFileSync(join(FOLDER, name), "utf8").match(/^\$ bank .*/gm) ?? []);

@@ -13,9 +13,9 @@ export const COMMON_OPTIONS = "Everywhere:";
 
 /** What the options that every command has say. */
 export interface Settings {
-  /** URL of the bank, or of a branch that is asked where the others are. */
-  readonly server: string;
-  /** Whether the command's own words name the server, not only its shell, the environment or the default. */
+  /** URLs of the bank, or of branches that are asked where the others are: the preferred one first, at least one. */
+  readonly servers: readonly [string, ...string[]];
+  /** Whether the command's own words name the servers, not only its shell, the environment or the default. */
   readonly serverGiven: boolean;
   /** The branch to talk to; undefined for the server itself. */
   readonly branch: number | undefined;
@@ -23,6 +23,12 @@ export interface Settings {
   /** Whether the command line names it, so that an earlier try may have used it. */
   readonly requestIdGiven: boolean;
   readonly timeoutMs: number;
+  /** The token of a session to go on with. */
+  readonly session: string | undefined;
+  /** Where the session is kept between commands. Not together with `session`. */
+  readonly sessionFile: string | undefined;
+  /** Whether people are told the token too. */
+  readonly printSession: boolean;
   readonly json: boolean;
 }
 
@@ -32,16 +38,25 @@ export interface GivenSettings {
   readonly branch?: string;
   readonly requestId?: string;
   readonly timeout?: string;
+  readonly session?: string;
+  readonly sessionFile?: string;
+  readonly printSession?: boolean;
   readonly json?: boolean;
 }
 
 /** Adds the options to a command. They may stand before its name and behind it; what stands last in the tree counts. */
 export function addCommonOptions(command: Command): Command {
   const options = [
-    new Option("--server <url>", `the bank, or one of its branches (default: $BANK_SERVER, else ${SERVER_DEFAULT})`),
+    new Option(
+      "--server <urls>",
+      `the bank or branches, by commas; the first that works (default: $BANK_SERVER, else ${SERVER_DEFAULT})`,
+    ),
     new Option("--branch <n>", "talk to this branch, which the server knows"),
     new Option("--request-id <uuid>", "names a change for ever: done once at the most (default: a new one)"),
     new Option("--timeout <seconds>", `how long to try (default: ${TIMEOUT_DEFAULT_S})`),
+    new Option("--session <token>", "go on from what an earlier command has seen"),
+    new Option("--session-file <file>", "go on from the session in this file, and keep it there"),
+    new Option("--print-session", "print the session behind the answer"),
     new Option("--json", "print one JSON document"),
   ];
   for (const option of options) command.addOption(option.helpGroup(COMMON_OPTIONS));
@@ -64,33 +79,49 @@ export function settingsOf(
   env: Readonly<Record<string, string | undefined>>,
 ): Settings {
   const given = { ...base, ...own };
+  if (own.session !== undefined && own.sessionFile !== undefined)
+    throw new UsageError("--session and --session-file both say a session: give one of them.");
+  // What the command's own words say takes the place of what its shell was given, whichever of the two it is.
+  const [session, sessionFile] = own.session === undefined ? [undefined, given.sessionFile] : [own.session, undefined];
   return {
-    server: serverOf(given.server, env["BANK_SERVER"]),
+    servers: serversOf(given.server, env["BANK_SERVER"]),
     serverGiven: own.server !== undefined,
     branch: given.branch === undefined ? undefined : branchNumber(given.branch),
     requestId: given.requestId === undefined ? randomUUID() : requestIdOf(given.requestId),
     requestIdGiven: given.requestId !== undefined,
     timeoutMs: given.timeout === undefined ? TIMEOUT_DEFAULT_S * 1_000 : timeoutMsOf(given.timeout),
+    session,
+    sessionFile,
+    printSession: given.printSession === true,
     json: given.json === true,
   };
 }
 
-function definedOf({ server, branch, requestId, timeout, json }: GivenSettings): GivenSettings {
+function definedOf(options: GivenSettings): GivenSettings {
+  const { server, branch, requestId, timeout, session, sessionFile, printSession, json } = options;
   return {
     ...(server === undefined ? {} : { server }),
     ...(branch === undefined ? {} : { branch }),
     ...(requestId === undefined ? {} : { requestId }),
     ...(timeout === undefined ? {} : { timeout }),
+    ...(session === undefined ? {} : { session }),
+    ...(sessionFile === undefined ? {} : { sessionFile }),
+    ...(printSession === undefined ? {} : { printSession }),
     ...(json === undefined ? {} : { json }),
   };
 }
 
-function serverOf(given: string | undefined, fromEnvironment: string | undefined): string {
+function serversOf(given: string | undefined, fromEnvironment: string | undefined): Settings["servers"] {
   // An empty variable is how shells unset one for a single command.
   const [text, source] =
     given === undefined && fromEnvironment !== undefined && fromEnvironment !== ""
       ? [fromEnvironment, "BANK_SERVER"]
       : [given ?? SERVER_DEFAULT, "--server"];
+  const [first = "", ...others] = text.split(",").map((each) => each.trim());
+  return [urlOf(first, source), ...others.map((each) => urlOf(each, source))];
+}
+
+function urlOf(text: string, source: string): string {
   try {
     return serverUrl(text);
   } catch (error) {

@@ -30,7 +30,24 @@ export function parseTime(text: string, name: string): number {
   return timeMs;
 }
 
+/**
+ * Reads how old something may be: `500ms`, `2s`, `1m`, `0s`.
+ *
+ * @param name what the text is, for the message: `--max-staleness`.
+ * @returns whole milliseconds, 0 or more.
+ * Throws: `UsageError`.
+ */
+export function parseStaleness(text: string, name: string): number {
+  const match = /^([0-9]{1,9})(ms|s|m|h|d)$/.exec(text);
+  if (match === null)
+    throw new UsageError(`${name} ${JSON.stringify(text)} is not a length of time, such as 500ms, 2s or 1m.`, {
+      duration: text,
+    });
+  return Number(match[1]) * (UNITS_MS[match[2] as string] as number);
+}
+
 const UNITS_MS: Readonly<Record<string, number>> = {
+  ms: 1,
   s: 1_000,
   m: 60_000,
   h: 3_600_000,

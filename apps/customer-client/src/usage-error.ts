@@ -1,3 +1,4 @@
+import type { JsonObject } from "./documents.ts";
 import { type ScenarioError, ScenarioInputError } from "./scenario/index.ts";
 
 /** The command cannot be run as it was written. Nothing was done. */
@@ -7,11 +8,19 @@ export class UsageError extends Error {
   readonly metadata: Readonly<Record<string, string>>;
   /** What a person is told besides, a line each. */
   readonly details: readonly string[];
+  /** What `--json` tells besides. */
+  readonly document: JsonObject;
 
-  constructor(message: string, metadata: Readonly<Record<string, string>> = {}, details: readonly string[] = []) {
+  constructor(
+    message: string,
+    metadata: Readonly<Record<string, string>> = {},
+    details: readonly string[] = [],
+    document: JsonObject = {},
+  ) {
     super(message);
     this.metadata = metadata;
     this.details = details;
+    this.document = document;
   }
 }
 

@@ -1,5 +1,5 @@
 import type { BankError, BatchResult } from "@bank/client";
-import type { JsonObject } from "../documents.ts";
+import { type JsonObject, propagationDocument } from "../documents.ts";
 import { EXIT, type ExitCode, exitCodeOf } from "../exit-code.ts";
 import { errorDocument } from "../failure-report.ts";
 import { printable } from "../printable.ts";
@@ -44,7 +44,9 @@ export function resultLine(line: number, result: BatchResult): JsonObject {
   const { ok, requestId } = result;
   const place = { line, ok, request_id: requestId };
   if (!result.ok) return { ...place, ...errorDocument(result.error) };
-  return { ...place, replayed: result.replayed, dry_run: result.preview, ...resultDocument(result) };
+  const { replayed, preview, propagation } = result;
+  const spread = propagation === undefined ? {} : { propagation: propagationDocument(propagation) };
+  return { ...place, replayed, dry_run: preview, ...resultDocument(result), ...spread };
 }
 
 /** A line for people; nothing of what went well unless all lines are asked for. */
@@ -85,10 +87,12 @@ export interface BatchEnd {
   readonly counts: BatchCounts;
   readonly lines: number;
   readonly dryRun: boolean;
+  /** What the batch's session has seen; undefined for nothing. */
+  readonly session: string | undefined;
 }
 
 /** The last line of `--json`. */
-export function endDocument({ batchId, counts, lines, dryRun }: BatchEnd): JsonObject {
+export function endDocument({ batchId, counts, lines, dryRun, session }: BatchEnd): JsonObject {
   return {
     ok: counts.exitCode === EXIT.DONE && counts.sent === lines,
     batch_id: batchId,
@@ -99,6 +103,7 @@ export function endDocument({ batchId, counts, lines, dryRun }: BatchEnd): JsonO
     rejected: counts.rejected,
     not_known: counts.unanswered,
     not_sent: lines - counts.sent,
+    session,
   };
 }
 

@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
-import type { BatchCommand } from "@bank/client";
+import type { AskedPropagation, BatchCommand } from "@bank/client";
 import type { CommandContext, Report } from "../command-context.ts";
 import type { BatchArguments } from "../commands/batch.ts";
+import { propagationOf } from "../commands/change-options.ts";
 import type { ExitCode } from "../exit-code.ts";
 import { decimalsOf } from "../money-text.ts";
 import { UsageError } from "../usage-error.ts";
@@ -21,6 +22,8 @@ export interface CheckedBatch {
   readonly batchId: string;
   readonly lines: readonly SentLine[];
   readonly dryRun: boolean;
+  /** How far each line should spread; undefined for no further than the bank. */
+  readonly propagation: AskedPropagation | undefined;
   /** Whether to tell of every line. */
   readonly verbose: boolean;
 }
@@ -33,6 +36,7 @@ export async function runBatch(
 ): Promise<Report | ExitCode> {
   const { dryRun = false, atomic = false, verbose = false } = given;
   checkOptions(context, file, given);
+  const propagation = propagationOf(given);
   const currency = given.currency?.toUpperCase();
   if (currency !== undefined) decimalsOf(currency);
   const { lines, problems } = readBatch(await batchText(file, context.io), currency);
@@ -45,13 +49,17 @@ export async function runBatch(
         ...problems.slice(1, PROBLEMS_SHOWN_MAX).map(({ line, problem }) => `line ${line}: ${problem}`),
         ...after(problems.length),
       ],
+      { problems: problems.map(({ line, problem }) => ({ line, problem })) },
     );
   if (lines.length === 0) throw new UsageError(`${JSON.stringify(file)} holds no commands.`, { file });
   const batchId = given.batchId ?? randomUUID();
-  if (atomic) return runGroup(context, { file, batchId, batchIdGiven: given.batchId !== undefined, lines, dryRun });
+  if (atomic) {
+    const batchIdGiven = given.batchId !== undefined;
+    return runGroup(context, { file, batchId, batchIdGiven, lines, dryRun, propagation });
+  }
   const sent = lines.map((line) => withRequestId(line, batchId, dryRun));
   if (given.batchId !== undefined) await refuseIfGroup(context, await context.client(), batchId);
-  return runLines(context, { file, batchId, lines: sent, dryRun, verbose });
+  return runLines(context, { file, batchId, lines: sent, dryRun, propagation, verbose });
 }
 
 function after(problems: number): string[] {

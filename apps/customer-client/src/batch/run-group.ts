@@ -1,4 +1,4 @@
-import { BankError, type GroupCommand } from "@bank/client";
+import { type AskedPropagation, BankError, type GroupCommand } from "@bank/client";
 import { GROUP_ITEMS_MAX } from "@bank/core";
 import type { CommandContext, Report } from "../command-context.ts";
 import { exitCodeOf } from "../exit-code.ts";
@@ -18,11 +18,12 @@ interface CheckedGroup {
   readonly batchIdGiven: boolean;
   readonly lines: readonly BatchLine[];
   readonly dryRun: boolean;
+  readonly propagation: AskedPropagation | undefined;
 }
 
 /** Carries out all lines of a batch, or none. */
 export async function runGroup(context: CommandContext, group: CheckedGroup): Promise<Report> {
-  const { batchId, batchIdGiven, lines, dryRun } = group;
+  const { batchId, batchIdGiven, lines, dryRun, propagation } = group;
   const items = lines.map((line) => itemOf(line, group.file));
   if (items.length > GROUP_ITEMS_MAX)
     throw new UsageError(
@@ -33,7 +34,7 @@ export async function runGroup(context: CommandContext, group: CheckedGroup): Pr
   const client = await context.client();
   if (batchIdGiven) await refuseIfLines(context, client, batchId, lines);
   try {
-    const done = await client.executeGroup(items, { ...context.mutation(), validateOnly: dryRun });
+    const done = await client.executeGroup(items, { ...context.mutation(), propagation, validateOnly: dryRun });
     return doneReport(client, done, { kind: "group", group: done.group });
   } catch (error) {
     if (!(error instanceof BankError) || error.item === undefined) throw error;

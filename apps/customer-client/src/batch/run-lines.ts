@@ -3,6 +3,7 @@ import { type CliIo, OutputClosedError, write } from "../cli-io.ts";
 import type { CommandContext } from "../command-context.ts";
 import { type ExitCode, exitCodeOfSignal } from "../exit-code.ts";
 import { printable } from "../printable.ts";
+import { propagationWarning } from "../results/propagation-text.ts";
 import { quoteWords } from "../shell/split-words.ts";
 import { BatchCounts, endDocument, endText, grouped, resultLine, resultsText } from "./batch-report.ts";
 import type { CheckedBatch } from "./run-batch.ts";
@@ -11,19 +12,19 @@ import { type CallResults, sendBatch } from "./send-batch.ts";
 /** Sends the lines of a batch and tells what became of them as it goes. Gives the exit code. */
 export async function runLines(context: CommandContext, batch: CheckedBatch): Promise<ExitCode> {
   const { io, settings, signal } = context;
-  const { batchId, lines, dryRun } = batch;
+  const { batchId, lines, dryRun, propagation } = batch;
   const client = await context.client();
   const counts = new BatchCounts();
   const output = new BatchOutput(context, batch);
   await output.begin();
   // Each call has the whole time: nobody can say beforehand how many there are.
-  for await (const part of sendBatch(client, lines, { signal, timeoutMs: settings.timeoutMs })) {
+  for await (const part of sendBatch(client, lines, { signal, timeoutMs: settings.timeoutMs, propagation })) {
     for (const result of part.results) counts.add(result);
     await output.told(part, counts.sent);
     // Without an answer to these lines, those behind them would overtake them.
     if (counts.unanswered > 0 || signal.aborted) break;
   }
-  await output.end({ batchId, counts, lines: lines.length, dryRun });
+  await output.end({ batchId, counts, lines: lines.length, dryRun, session: client.session });
   const { signal: raised } = io.interrupts;
   const isCut = signal.aborted && (counts.unanswered > 0 || counts.sent < lines.length);
   return isCut && raised !== undefined ? exitCodeOfSignal(raised) : counts.exitCode;
@@ -62,6 +63,7 @@ class BatchOutput {
       : resultsText(numbers, results, verbose);
     this.progress("");
     await this.write(text);
+    await this.warn(results);
     if (sent < all.length) this.progress(`bank: ${grouped(sent)} of ${grouped(all.length)} …`);
   }
 
@@ -74,6 +76,19 @@ class BatchOutput {
     await this.write(endText(end));
     const { counts, lines } = end;
     if (counts.unanswered > 0 || counts.sent < lines) await this.advise();
+  }
+
+  /** All lines of a call have spread as far as its last one. */
+  private async warn(results: readonly BatchResult[]): Promise<void> {
+    const told = results.find((result) => result.ok && result.propagation !== undefined);
+    const warning = told?.ok === true ? propagationWarning(told.propagation) : undefined;
+    if (warning === undefined) return;
+    try {
+      await write(this.io.stderr, warning);
+    } catch (error) {
+      // Nobody reads it; what was done is done.
+      if (!(error instanceof OutputClosedError)) throw error;
+    }
   }
 
   /** How to go on. Without the batch's name, what was done would be done again. */

@@ -1,4 +1,4 @@
-import type { BankClient, BatchCommand, BatchResult, CallOptions } from "@bank/client";
+import type { BankClient, BatchCommand, BatchResult, WriteOptions } from "@bank/client";
 import { CALL_CHARACTERS_MAX, CALL_COMMANDS_MAX } from "./limits.ts";
 import type { BatchLine } from "./read-batch.ts";
 
@@ -21,7 +21,7 @@ export interface CallResults {
 export async function* sendBatch(
   client: BankClient,
   lines: readonly SentLine[],
-  call: CallOptions,
+  call: WriteOptions,
 ): AsyncIterable<CallResults> {
   for (const part of calls(lines)) {
     const results = await client.executeBatch(

@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import type { CommandContext, Report } from "../command-context.ts";
 import { accountDocument, readDocument } from "../documents.ts";
 import { amountText } from "../money-text.ts";
+import { staleText } from "../positions.ts";
 import { printable } from "../printable.ts";
 import { accountText } from "../results/account-text.ts";
 import { table } from "../table.ts";
@@ -43,11 +44,11 @@ export function addAccountReadCommands(account: Command, run: Run): void {
 }
 
 async function show(context: CommandContext, [number = ""]: readonly string[], given: ReadArguments): Promise<Report> {
-  const { client, options } = await reader(context, given);
+  const { client, consistency, options } = await reader(context, given);
   const reading = await client.getAccount(number, options());
   return {
     document: { account: accountDocument(reading.account), ...readDocument(reading, client.session) },
-    text: `Account ${printable(reading.account.number)}\n${accountText(reading.account)}`,
+    text: `Account ${printable(reading.account.number)}\n${accountText(reading.account)}${staleText(reading, consistency)}`,
   };
 }
 
@@ -57,7 +58,7 @@ interface AccountListArguments extends ReadArguments, ListArguments {
 
 async function list(context: CommandContext, _: readonly string[], given: AccountListArguments): Promise<Report> {
   limitOf(given);
-  const { client, options } = await reader(context, given);
+  const { client, consistency, options } = await reader(context, given);
   const includeInternal = given.internal === true;
   const listed = await readPages(
     given,
@@ -70,7 +71,7 @@ async function list(context: CommandContext, _: readonly string[], given: Accoun
       next_page_token: listed.nextPageToken ?? null,
       ...readDocument(listed.page, client.session),
     },
-    text: listText(listed.entries) + moreText(listed),
+    text: listText(listed.entries) + moreText(listed) + staleText(listed.page, consistency),
   };
 }
 

@@ -2,8 +2,9 @@ import { type BankClient, BankError, type Branch } from "@bank/client";
 import type { Command } from "commander";
 import type { CommandContext, Report } from "../command-context.ts";
 import { branchDocument, readDocument } from "../documents.ts";
-import { printable } from "../printable.ts";
-import { type Column, table } from "../table.ts";
+import { staleText } from "../positions.ts";
+import { branchesTable, digestAgrees } from "../results/branches-text.ts";
+import { addBranchChangeCommands } from "./branch-change.ts";
 import { defineCommand, type Run } from "./define.ts";
 import { addReadOptions, type ReadArguments, reader } from "./read-options.ts";
 
@@ -11,35 +12,49 @@ interface BranchesArguments extends ReadArguments {
   readonly status?: boolean;
 }
 
-/** `bank branches` */
-export function addBranchesCommand(program: Command, run: Run): void {
+/** `bank branches …` */
+export function addBranchesCommands(program: Command, run: Run): void {
+  const branches = program
+    .command("branches")
+    .description("Look at the branches of the bank: where they listen and how current they are; and change them.");
   defineCommand(
-    program,
+    branches,
     run,
     {
-      usage: "branches",
-      description: "List the branches of the bank and where they listen.",
+      usage: "list",
+      isDefault: true,
+      description: "List the branches. This is also what `bank branches` does.",
+      details:
+        "The bank knows how far each branch is that is connected to it; a branch knows it of itself and of those that\n" +
+        "follow it. DIGEST is of the whole state at POSITION, with = where another branch has the same at the same\n" +
+        "position. BEHIND counts positions, and AGE is how long ago a branch's state was the newest, at the most.",
       examples: [
         ["branches", ""],
-        ["branches --status", "asks each of them how current it and its history are"],
+        ["branches --status", "asks each of them itself"],
       ],
     },
-    branches,
-    (command) =>
-      addReadOptions(command).option("--status", "ask each branch for its position, its link and its digest"),
+    list,
+    (command) => addReadOptions(command).option("--status", "ask each branch itself"),
   );
+  addBranchChangeCommands(branches, run);
 }
 
-async function branches(context: CommandContext, _: readonly string[], given: BranchesArguments): Promise<Report> {
-  const { client, options } = await reader(context, given);
-  const list = await client.branches(options());
+async function list(context: CommandContext, _: readonly string[], given: BranchesArguments): Promise<Report> {
+  const { client, consistency, options } = await reader(context, given);
+  const listed = await client.branches(options());
   const shown =
     given.status === true
-      ? await Promise.all(list.branches.map((each) => asked(context, client, each)))
-      : list.branches;
+      ? await Promise.all(listed.branches.map((each) => asked(context, client, each)))
+      : listed.branches;
   return {
-    document: { branches: shown.map(branchDocument), ...readDocument(list, client.session) },
-    text: table(given.status === true ? [...COLUMNS, ...STATUS_COLUMNS] : COLUMNS, shown),
+    document: {
+      branches: shown.map((branch) => ({
+        ...branchDocument(branch),
+        digest_agrees: digestAgrees(branch, shown) ?? null,
+      })),
+      ...readDocument(listed, client.session),
+    },
+    text: branchesTable(shown, given.status === true) + staleText(listed, consistency),
   };
 }
 
@@ -59,24 +74,3 @@ async function asked(context: CommandContext, client: BankClient, branch: Branch
     throw error;
   }
 }
-
-const COLUMNS: readonly Column<Branch>[] = [
-  { title: "BRANCH", align: "right", cell: ({ number }) => String(number) },
-  { title: "ADDRESS", cell: ({ address }) => printable(address ?? "-") },
-  { title: "NAME", cell: ({ name }) => printable(name) },
-];
-
-const STATUS_COLUMNS: readonly Column<Branch>[] = [
-  {
-    title: "POSITION",
-    align: "right",
-    cell: ({ status }) => (status === undefined ? "-" : String(status.appliedPosition)),
-  },
-  {
-    title: "HISTORY",
-    align: "right",
-    cell: ({ status }) => (status?.historyPosition === undefined ? "-" : String(status.historyPosition)),
-  },
-  { title: "LINK", cell: ({ status }) => (status === undefined ? "no answer" : status.connected ? "up" : "down") },
-  { title: "DIGEST", cell: ({ status }) => printable(status?.digest ?? "-") },
-];

@@ -33,18 +33,20 @@ export interface CommandText {
   readonly examples: readonly (readonly [line: string, what: string])[];
   /** Whether it changes anything at the bank. Default: no. */
   readonly changes?: boolean;
+  /** Whether it is what its parent does without a further word. Default: no. */
+  readonly isDefault?: boolean;
 }
 
 /** Adds a command. `configure` adds the options that only this command has. */
 export function defineCommand<Options>(
   parent: Command,
   run: Run,
-  { usage, description, details, examples, changes = false }: CommandText,
+  { usage, description, details, examples, changes = false, isDefault = false }: CommandText,
   handler: Handler<Options>,
   configure: (command: Command) => Command = (command) => command,
 ): void {
   const long = details === undefined ? description : `${description}\n\n${details}`;
-  const command = configure(parent.command(usage).summary(description).description(long));
+  const command = configure(parent.command(usage, { isDefault }).summary(description).description(long));
   addCommonOptions(command)
     .addHelpText("after", examplesText(examples))
     .action((...values: unknown[]) => {

@@ -3,17 +3,19 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import type { CommandContext, Report } from "../command-context.ts";
 import { accountTransactionDocument, readDocument } from "../documents.ts";
 import { amountText, checkSignedAmountText, parseMinor } from "../money-text.ts";
+import { staleText } from "../positions.ts";
 import { printable } from "../printable.ts";
 import { table } from "../table.ts";
 import { parseTime, timeText } from "../time-text.ts";
+import { UsageError } from "../usage-error.ts";
 import { addCurrencyOption, type CurrencyArguments, currencyOf } from "./currency.ts";
 import { defineCommand, type Run } from "./define.ts";
 import { addListOptions, type ListArguments, limitOf, moreText, readPages } from "./pages.ts";
-import { addReadOptions, type ReadArguments, reader } from "./read-options.ts";
+import { addPastOptions, type PastArguments, reader } from "./read-options.ts";
 
 const KINDS: readonly TransactionKind[] = ["deposit", "withdrawal", "transfer", "reversal", "interest", "capture"];
 
-interface HistoryArguments extends ReadArguments, ListArguments, CurrencyArguments {
+interface HistoryArguments extends PastArguments, ListArguments, CurrencyArguments {
   readonly oldestFirst?: boolean;
   readonly from?: string;
   readonly before?: string;
@@ -37,12 +39,13 @@ export function addHistoryCommand(program: Command, run: Run): void {
         ["history 1 --from 2026-01-01 --before 2026-02-01 --all", "all of January"],
         ["history 1 --kind deposit --kind transfer --min 1000", "of 1,000 or more"],
         ["history 1 --with 2 --oldest-first", "what went between accounts 1 and 2"],
+        ["history 1 --at-position 40", "as it stood behind transaction 40"],
       ],
     },
     history,
     (command) =>
       addCurrencyOption(
-        addListOptions(addReadOptions(command))
+        addListOptions(addPastOptions(command))
           .option("--oldest-first", "the oldest first")
           .option("--from <time>", "not before this moment")
           .option("--before <time>", "before this moment")
@@ -68,7 +71,7 @@ async function history(
   limitOf(given);
   const { oldestFirst } = given;
   const unfinished = filterOf(given);
-  const { client, options } = await reader(context, given);
+  const { client, consistency, options } = await reader(context, given);
   const filter = {
     ...unfinished,
     ...(await amountsOf(given, () => currencyOf(context, client, { account, ...given }))),
@@ -85,19 +88,35 @@ async function history(
       next_page_token: listed.nextPageToken ?? null,
       ...readDocument(listed.page, client.session),
     },
-    text: historyText(listed.entries) + moreText(listed),
+    text: historyText(listed.entries) + moreText(listed) + staleText(listed.page, consistency),
   };
 }
 
 /** What can be said without the account's currency. Throws: `UsageError`. */
 function filterOf({ from, before, kind, min, max, with: counterparty }: HistoryArguments): TransactionFilter {
   for (const amount of [min, max]) if (amount !== undefined) checkSignedAmountText(amount);
+  const fromTimeMs = from === undefined ? undefined : parseTime(from, "--from");
+  const beforeTimeMs = before === undefined ? undefined : parseTime(before, "--before");
+  if (min !== undefined && max !== undefined && isMore(min, max))
+    throw new UsageError(`Nothing is of at least ${min} and at most ${max}: --min is more than --max.`, { min, max });
+  if (fromTimeMs !== undefined && beforeTimeMs !== undefined && fromTimeMs >= beforeTimeMs)
+    throw new UsageError(`Nothing was from ${from} on and before ${before}: --from is no earlier than --before.`);
   return {
-    fromTimeMs: from === undefined ? undefined : parseTime(from, "--from"),
-    beforeTimeMs: before === undefined ? undefined : parseTime(before, "--before"),
+    fromTimeMs,
+    beforeTimeMs,
     kinds: kind,
     counterparty,
   };
+}
+
+/** Compares decimals, whatever their currency. */
+function isMore(a: string, b: string): boolean {
+  const places = Math.max(...[a, b].map((text) => (text.split(".")[1] ?? "").length));
+  const units = (text: string) => {
+    const [whole = "", part = ""] = text.split(".");
+    return BigInt(whole + part.padEnd(places, "0"));
+  };
+  return units(a) > units(b);
 }
 
 async function amountsOf(

@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import type { CommandContext, Report } from "../command-context.ts";
 import { holdDocument, readDocument } from "../documents.ts";
 import { amountText } from "../money-text.ts";
-import { parsePosition } from "../positions.ts";
+import { parsePosition, staleText } from "../positions.ts";
 import { printable } from "../printable.ts";
 import { expiryText, holdText } from "../results/hold-text.ts";
 import { table } from "../table.ts";
@@ -42,11 +42,11 @@ export function addHoldReadCommands(hold: Command, run: Run): void {
 
 async function show(context: CommandContext, [hold = ""]: readonly string[], given: ReadArguments): Promise<Report> {
   const position = parsePosition(hold, "hold number");
-  const { client, options } = await reader(context, given);
+  const { client, consistency, options } = await reader(context, given);
   const reading = await client.getHold(position, options());
   return {
     document: { hold: holdDocument(reading.hold), ...readDocument(reading, client.session) },
-    text: `Hold ${reading.hold.position}\n${holdText(reading.hold)}`,
+    text: `Hold ${reading.hold.position}\n${holdText(reading.hold)}${staleText(reading, consistency)}`,
   };
 }
 
@@ -56,7 +56,7 @@ async function list(
   given: ReadArguments & ListArguments,
 ): Promise<Report> {
   limitOf(given);
-  const { client, options } = await reader(context, given);
+  const { client, consistency, options } = await reader(context, given);
   const listed = await readPages(
     given,
     (page) => client.holdsPage(account, { ...options(), ...page }),
@@ -69,7 +69,7 @@ async function list(
       next_page_token: listed.nextPageToken ?? null,
       ...readDocument(listed.page, client.session),
     },
-    text: listText(listed.entries, account) + moreText(listed),
+    text: listText(listed.entries, account) + moreText(listed) + staleText(listed.page, consistency),
   };
 }
 

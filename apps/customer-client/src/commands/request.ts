@@ -5,7 +5,7 @@ import type { CommandContext, Report } from "../command-context.ts";
 import { readDocument } from "../documents.ts";
 import { EXIT } from "../exit-code.ts";
 import { errorDocument } from "../failure-report.ts";
-import { stateText } from "../positions.ts";
+import { staleText, stateText } from "../positions.ts";
 import { printable } from "../printable.ts";
 import { resultDocument } from "../results/result-document.ts";
 import { resultSentence } from "../results/result-sentence.ts";
@@ -45,9 +45,12 @@ export function addRequestCommands(program: Command, run: Run): void {
 
 async function outcome(context: CommandContext, [text = ""]: readonly string[], given: ReadArguments): Promise<Report> {
   const requestId = checkedId(text);
-  const { client, options } = await reader(context, given);
+  const { client, consistency, options } = await reader(context, given);
   const found = await client.outcome(requestId, options());
-  return { document: outcomeDocument(found, client.session), text: outcomeText(found) };
+  return {
+    document: outcomeDocument(found, client.session),
+    text: outcomeText(found) + staleText(found, consistency),
+  };
 }
 
 async function cancel(context: CommandContext, [text = ""]: readonly string[]): Promise<Report> {

@@ -42,8 +42,8 @@ export async function runScenario(
 /** Options that every command has, and that mean nothing here: a typing error that would silently do something else. */
 function checkOptions({ given }: CommandContext): void {
   if (given.branch !== undefined) throw new UsageError("--branch means nothing here: the file names the branches.");
-  if (given.requestId !== undefined)
-    throw new UsageError("--request-id means nothing here: a run makes many changes, each with an id of its own.");
+  if (given.session !== undefined || given.sessionFile !== undefined)
+    throw new UsageError("A session means nothing here: each customer of the file has one of its own.");
 }
 
 /** A bank for this run alone. */
@@ -72,14 +72,14 @@ async function givenBank(
   scenario: Scenario,
 ): Promise<RunningScenarioBank> {
   const call = { signal, timeoutMs: settings.timeoutMs };
-  const client = clients.to(settings.server).withSession();
+  const client = clients.to(settings.servers).withSession();
   const { branches } = await client.branches(call);
   const numbers = branches.map(({ number }) => number);
   const missing = scenario.branches.filter((number) => !numbers.includes(number));
   if (missing.length > 0)
     throw new UsageError(
-      `The bank at ${settings.server} has no branch ${missing.join(", ")}; it has ${numbers.join(", ")}.`,
-      { server: settings.server, missing: missing.join(",") },
+      `The bank at ${client.server} has no branch ${missing.join(", ")}; it has ${numbers.join(", ")}.`,
+      { server: client.server, missing: missing.join(",") },
     );
   return new ClientScenarioBank({ client, call, stop: async () => client.close() });
 }

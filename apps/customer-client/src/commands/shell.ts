@@ -1,7 +1,6 @@
 import type { Command } from "commander";
 import type { CommandContext, Report } from "../command-context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
-import { UsageError } from "../usage-error.ts";
 import { defineCommand, type Run } from "./define.ts";
 
 /** `bank shell` */
@@ -28,8 +27,6 @@ export function addShellCommand(program: Command, run: Run): void {
 }
 
 async function shell(context: CommandContext): Promise<ExitCode> {
-  if (context.given.requestId !== undefined)
-    throw new UsageError("--request-id names one change: write it behind the command that makes it.");
   const { runShell } = await import("../shell/run-shell.ts");
   return runShell(context);
 }

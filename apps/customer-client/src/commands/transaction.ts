@@ -3,13 +3,13 @@ import type { Command } from "commander";
 import type { CommandContext, Report } from "../command-context.ts";
 import { readDocument, transactionDocument } from "../documents.ts";
 import { moneyText } from "../money-text.ts";
-import { parsePosition } from "../positions.ts";
+import { parsePosition, staleText } from "../positions.ts";
 import { printable } from "../printable.ts";
 import { branchText } from "../results/account-text.ts";
 import { pairs } from "../table.ts";
 import { timeText } from "../time-text.ts";
 import { defineCommand, type Run } from "./define.ts";
-import { addReadOptions, type ReadArguments, reader } from "./read-options.ts";
+import { addPastOptions, type PastArguments, reader } from "./read-options.ts";
 
 /** `bank transaction …` */
 export function addTransactionCommands(program: Command, run: Run): void {
@@ -23,17 +23,17 @@ export function addTransactionCommands(program: Command, run: Run): void {
       examples: [["transaction show 12", ""]],
     },
     show,
-    addReadOptions,
+    addPastOptions,
   );
 }
 
-async function show(context: CommandContext, [number = ""]: readonly string[], given: ReadArguments): Promise<Report> {
+async function show(context: CommandContext, [number = ""]: readonly string[], given: PastArguments): Promise<Report> {
   const position = parsePosition(number, "transaction number");
-  const { client, options } = await reader(context, given);
+  const { client, consistency, options } = await reader(context, given);
   const reading = await client.transaction(position, options());
   return {
     document: { transaction: transactionDocument(reading.transaction), ...readDocument(reading, client.session) },
-    text: `Transaction ${reading.transaction.position}\n${transactionText(reading.transaction)}`,
+    text: `Transaction ${reading.transaction.position}\n${transactionText(reading.transaction)}${staleText(reading, consistency)}`,
   };
 }
 

@@ -1,6 +1,7 @@
 import type { BankClient, CommandResult, Done } from "@bank/client";
 import type { Report } from "../command-context.ts";
 import { doneDocument } from "../documents.ts";
+import { propagationText, propagationWarning } from "./propagation-text.ts";
 import { resultDocument } from "./result-document.ts";
 import { resultSentence } from "./result-sentence.ts";
 import { resultDetails } from "./result-text.ts";
@@ -9,7 +10,8 @@ import { resultDetails } from "./result-text.ts";
 export function doneReport(client: BankClient, done: Done, result: CommandResult): Report {
   return {
     document: { ...resultDocument(result), ...doneDocument(done, client.session) },
-    text: `${beforeText(done)}${resultSentence(result)}\n${afterText(done)}${resultDetails(result)}`,
+    text: `${beforeText(done)}${resultSentence(result)}\n${afterText(done)}${resultDetails(result)}${propagationText(done.propagation)}`,
+    warning: propagationWarning(done.propagation),
   };
 }
 

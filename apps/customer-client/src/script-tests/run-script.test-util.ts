@@ -43,7 +43,8 @@ async function runLine(line: string, files: ReadonlySet<string>, bank: ScriptBan
   const from = words.indexOf("<");
   const input = from === -1 ? undefined : words.splice(from, 2)[1];
   const stdin = input === undefined ? {} : { stdin: await readFile(join(bank.folder, input), "utf8") };
-  const paths = words.map((word) => (files.has(word) ? join(bank.folder, word) : word));
+  const isPath = (word: string, i: number) => files.has(word) || words[i - 1] === "--session-file";
+  const paths = words.map((word, i) => (isPath(word, i) ? join(bank.folder, word) : word));
   return cli(paths, { server: bank.url, nowMs: () => bank.clock.nowMs, ...stdin });
 }
 

@@ -82,7 +82,7 @@ function namesAccount({ flags }: Option): boolean {
 async function accountNumbers({ clients, settings }: CommandContext): Promise<readonly string[]> {
   const options = { consistency: "local", timeoutMs: Math.min(ACCOUNTS_TIMEOUT_MS, settings.timeoutMs) } as const;
   try {
-    const { accounts } = await clients.to(settings.server).listAccountsPage({ ...options, pageSize: ACCOUNTS_MAX });
+    const { accounts } = await clients.to(settings.servers).listAccountsPage({ ...options, pageSize: ACCOUNTS_MAX });
     return accounts.flatMap(({ number, alias }) => (alias === undefined ? [number] : [number, alias]));
   } catch (error) {
     // A Tab is no command: without an answer there is nothing to choose from.

@@ -23,9 +23,12 @@ class Shell implements ShellHome {
   private left = false;
 
   constructor(context: CommandContext) {
-    const { io, clients, given } = context;
+    const { io, clients, given, settings } = context;
+    // What the shell begins with goes on from line to line; it is not what each of them begins with.
+    const { session, ...base } = given;
+    if (session !== undefined) clients.to(settings.servers, session);
     this.context = context;
-    this.home = { io, clients, base: given, shell: this };
+    this.home = { io, clients, base, shell: this };
   }
 
   leave(): void {

@@ -22,7 +22,7 @@ const script = (lines: readonly string[], words: readonly string[] = []) =>
 
 describe("a shell without a terminal", () => {
   it("runs the lines of its input over one connection and in one session, and prints nothing else", async () => {
-    const run = await script(["deposit 1 5 --branch 1", "balance 1 --branch 2 --mode session"]);
+    const run = await script(["deposit 1 5 --branch 1", "balance 1 --branch 2 --consistency session"]);
     expect(run).toMatchObject({ exitCode: 0, stderr: "" });
     expect(run.stdout).toMatch(
       /^Deposited 5\.00 USD into account 1\.\n {2}branch {7}1\n {2}transaction {2}[0-9]+\nposted {5}[0-9.]+ USD\nheld .*\navailable .*\nas of {6}position [0-9]+, \S+Z, (at most [0-9]+ ms old|of unknown age)\n$/,
