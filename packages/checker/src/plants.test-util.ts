@@ -334,6 +334,22 @@ export const PLANTS: readonly Plant[] = [
     p.told(UNKNOWN, { request, kind: "withdraw", amount: p.balanceOf(p.account) + 1n });
     p.withdrawal(request, p.balanceOf(p.account) + 1n);
   }),
+  plant("money that leaves though it is held", "balance-floor", [], (p) => {
+    const account = p.richAccount(10n);
+    p.hold(account, 8n);
+    const request = p.newRequest();
+    const invokeMs = p.now();
+    const position = p.withdrawal(request, 3n, account);
+    p.toldSince(invokeMs, { status: "ok", position }, { request, kind: "withdraw", account, amount: 3n });
+  }),
+  plant("money that leaves though other money is held", undefined, [], (p) => {
+    const account = p.richAccount(10n);
+    p.hold(account, 8n);
+    const request = p.newRequest();
+    const invokeMs = p.now();
+    const position = p.withdrawal(request, 2n, account);
+    p.toldSince(invokeMs, { status: "ok", position }, { request, kind: "withdraw", account, amount: 2n });
+  }),
   plant(
     "a gap",
     "gapless-positions",
