@@ -5,10 +5,53 @@ import { type OpenedBank, openBank } from "./bank-replica.test-util.ts";
 import { newCopyId, type OpenedBranch, openBranch } from "./branch-replica.test-util.ts";
 import type { Outcome } from "./outcome.ts";
 
+/** A link on which nothing moves while it is stalled, and nobody is told; then everything does, however late it is. */
+export class StallingLink extends LocalLink {
+  private stalled: PromiseWithResolvers<void> | undefined;
+
+  constructor(bank: OpenedBank["bank"]) {
+    super(bank);
+    const { openJournal } = this;
+    const moving = () => this.stalled?.promise;
+    Object.assign(this, {
+      openJournal: async function* (...args: Parameters<typeof openJournal>) {
+        for await (const message of openJournal(...args)) {
+          await moving();
+          yield message;
+        }
+      },
+      beforeAnswer: async () => moving(),
+    });
+  }
+
+  get isStalled(): boolean {
+    return this.stalled !== undefined;
+  }
+
+  stall(): void {
+    this.stalled ??= Promise.withResolvers();
+  }
+
+  flow(): void {
+    this.stalled?.resolve();
+    this.stalled = undefined;
+  }
+
+  override async probe(...args: Parameters<LocalLink["probe"]>): ReturnType<LocalLink["probe"]> {
+    await this.stalled?.promise;
+    return super.probe(...args);
+  }
+
+  override async report(...args: Parameters<LocalLink["report"]>): Promise<void> {
+    await this.stalled?.promise;
+    return super.report(...args);
+  }
+}
+
 /** A branch with its disk and the way to its bank. */
 export interface Site {
   readonly number: number;
-  readonly link: LocalLink;
+  readonly link: StallingLink;
   copyId: Uint8Array;
   disk: MemoryDisk;
   at: OpenedBranch;
@@ -32,7 +75,7 @@ export class Group {
     await group.done(openAccount());
     for (let number = 1; number <= branches; number++) {
       await group.done({ kind: "registerBranch", branch: number, name: "", address: `http://branch-${number}` });
-      const link = new LocalLink(group.bank.bank);
+      const link = new StallingLink(group.bank.bank);
       const [copyId, disk] = [newCopyId(), new MemoryDisk()];
       const at = await openBranch({ link, disk, platform, number, copyId });
       group.sites.push({ number, link, copyId, disk, at });
@@ -104,9 +147,12 @@ export class Group {
   }
 
   /** The bank's process ends, and another one begins on the same disk. */
-  async restartBank(disk = this.bank.disk): Promise<void> {
+  async restartBank(
+    disk = this.bank.disk,
+    options: Pick<Parameters<typeof openBank>[0] & object, "onCommitted"> = {},
+  ): Promise<void> {
     for (const { link } of this.sites) link.break();
-    this.bank = await openBank({ platform: this.platform, disk });
+    this.bank = await openBank({ ...options, platform: this.platform, disk });
     for (const { link } of this.sites) link.join(this.bank.bank);
   }
 
@@ -126,7 +172,10 @@ export class Group {
   }
 
   async close(): Promise<void> {
-    for (const { link } of this.sites) link.break();
+    for (const { link } of this.sites) {
+      link.flow();
+      link.break();
+    }
     for (const { at } of this.sites) await this.driven(at.branch.close());
     await this.driven(this.bank.bank.close());
   }
