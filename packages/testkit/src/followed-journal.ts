@@ -19,7 +19,10 @@ export async function followJournal(
   const batchSizes: number[] = [];
   const digests = new Map<Position, string>();
   let replay: Replay | undefined;
-  for await (const { frame, chainHash, bankId } of journal.follow({ follower: "a test", formatLevel: FORMAT_LEVEL_MAX })) {
+  for await (const { frame, chainHash, bankId } of journal.follow({
+    follower: "a test",
+    formatLevel: FORMAT_LEVEL_MAX,
+  })) {
     replay ??= { ledger: new Ledger({ hashSeed: 7 }), bankId, chainHash: genesisHash(sha256, bankId) };
     const { ledger } = replay;
     if (frame.length > 0) {
