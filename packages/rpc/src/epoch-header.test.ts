@@ -1,5 +1,7 @@
-import { EPOCH_HEADER, encodeSession, formatEpoch, readEpoch, SESSION_HEADER } from "@bank/rpc";
 import { describe, expect, it } from "vitest";
+import { formatEpoch, readEpoch } from "./epoch-header.ts";
+import { EPOCH_HEADER, SESSION_HEADER } from "./headers.ts";
+import { encodeSession } from "./session-token.ts";
 
 const bankId = new Uint8Array(16).map((_, i) => 16 * i + 7);
 const session = encodeSession({ bankId, seen: [{ epochId: new Uint8Array(16), position: 3 }] });
