@@ -174,6 +174,7 @@ describe("bank batch", () => {
         rejected: 1,
         not_known: 0,
         not_sent: 0,
+        session: expect.any(String),
       },
     ]);
   });
