@@ -16,6 +16,7 @@ it("gives no session for a write that is answered before it shows here", () => {
     },
     whenRegistered: async () => undefined,
     underWay: new RequestsUnderWay(),
+    gap: undefined,
   });
   expect(teller.sessionAt(7)).toBe(session);
   expect(teller.sessionAt(8)).toBeUndefined();

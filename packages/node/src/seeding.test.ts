@@ -5,6 +5,7 @@ import { RemoteJournal } from "./bank-link.ts";
 import { deposit, give, openAccount } from "./books.test-util.ts";
 import {
   clientOf,
+  crashImage,
   startFollowing,
   startTestBank,
   startTestBranches,
@@ -177,6 +178,29 @@ describe("a branch that was away", () => {
       bank.replica.committedPosition,
     );
     expect(await client.balance(account)).toBe(await clientOf(bank.url).balance(account));
+  });
+});
+
+describe("a branch whose journal is another one", () => {
+  it("is evidence, however far it is behind: it gets no snapshot", async () => {
+    const scene = await bankWithSnapshot();
+    const { bank } = scene;
+    const { port } = bank;
+    await bank.close();
+    const image = await crashImage(bank.dataDir);
+    const first = await startTestBank({ dataDir: bank.dataDir, port });
+    const branch = await startFollowing(first.url, [1]);
+    const { dataDir } = branch;
+    await give(clientOf(branch.url), deposit(1, scene.account, 7n));
+    const { savedPosition } = branch.replica();
+    await branch.close();
+    await first.close();
+    const other = await startTestBank({ dataDir: image, port, snapshotEveryRecords: 20 });
+    await untilRoot({ ...scene, bank: other }, savedPosition + 1);
+    const back = await startTestBranches(other.url, [1], { dataDir, seedCosts: ALWAYS });
+    await vi.waitUntil(() => back.replica().state === "diverged", PATIENT);
+    expect(back.log.about("goes on from a snapshot")).toEqual([]);
+    expect(back.replica().savedPosition).toBe(savedPosition);
   });
 });
 
