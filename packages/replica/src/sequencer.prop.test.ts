@@ -3,6 +3,7 @@ import { MemoryJournalStore } from "@bank/store";
 import {
   type Attempt,
   checkHistory,
+  driven,
   History,
   type Random,
   readWholeJournal,
@@ -83,7 +84,8 @@ class World {
           drained = true;
         });
         await until(() => drained, { platform: fixture.platform, what: "the end of draining" });
-        await Promise.all(running);
+        // Somebody may still wait for the next moment.
+        await driven(fixture.platform, Promise.all(running));
       } else {
         await this.crash(fixture);
       }
