@@ -299,6 +299,7 @@ class BranchServer implements RunningBranches, BranchHost {
       branchNumbers: [...this.hosted],
       copyId: this.copyId,
       upstream: this.bankUrl,
+      historyPosition: () => this.currentHistory?.projectedPosition,
       store: this.store,
       platform,
       link: {

@@ -65,6 +65,8 @@ export interface BranchOptions<Command, CommandResult extends { readonly positio
   readonly platform: Platform;
   readonly link: BankLink<Command, CommandResult>;
   readonly snapshotEveryRecords: number;
+  /** How far its history is projected, for its reports; left out where it keeps none. */
+  readonly historyPosition?: () => Position | undefined;
   readonly onStateChange: (state: FollowerState) => void;
   /** Called once when the copy is no use any more, though it is no evidence of loss: see `FollowerOptions.onContradicted`. */
   readonly onContradicted: () => void;
@@ -414,7 +416,7 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
       sequence: ++this.reportCount,
       joined: false,
       followers: this.feed.followers,
-      historyPosition: undefined,
+      historyPosition: this.options.historyPosition?.(),
       upstream,
       stalenessMs: stalenessMs === undefined ? undefined : Math.ceil(stalenessMs),
     };
