@@ -32,6 +32,11 @@ describe("one accident in the middle of a good history", () => {
         violated.filter((guarantee) => guarantee !== violates && !alsoViolates.includes(guarantee)),
         text,
       ).toEqual([]);
+      // In which order the operations stand says nothing.
+      const shuffled = sim.operations.map((operation) => ({ operation, at: random.word() }));
+      shuffled.sort((a, b) => a.at - b.at);
+      const again = checkHistory({ ...sim.history, operations: shuffled.map(({ operation }) => operation) });
+      expect(again.statistics.violationsOf).toEqual(report.statistics.violationsOf);
       // The operations that it names are the planted ones, and not what stands around them.
       for (const { guarantee, operations } of report.violations)
         if (guarantee === violates && operations.length > 0) expect(operations[0]?.client, text).toMatch(/^planted/);

@@ -5,7 +5,7 @@ import { higher, type Seen, SeenBefore } from "./seen-before.ts";
 
 /** What reads say of their age is true, bounds are kept, and what was shown at all branches stays shown. */
 export function checkFreshness({ operations }: History, told: Told, findings: Findings): void {
-  const spread = new SeenBefore(gatherSpread(operations, findings));
+  const spread = gatherSpread(operations, findings);
   for (const operation of operations) {
     if (!isRead(operation) || isOfThePast(operation)) continue;
     checkStaleness(operation, told, findings);
@@ -61,15 +61,15 @@ function knownAt(timeMs: number, told: Told): Seen | undefined {
 }
 
 /** Writes that were answered as shown at all branches. */
-function gatherSpread(operations: History["operations"], findings: Findings): readonly Seen[] {
-  const spread: Seen[] = [];
+function gatherSpread(operations: History["operations"], findings: Findings): SeenBefore {
+  const spread = new SeenBefore();
   for (const operation of operations) {
     const { outcome } = operation;
     if (isRead(operation) || outcome.status !== "ok" || !("propagation" in outcome)) continue;
     const { position, propagation: reached } = outcome;
     const { propagation: asked } = operation;
     if (asked === undefined || reached?.satisfied !== true) continue;
-    if (asked.mode === "allBranches") spread.push({ position, operation });
+    if (asked.mode === "allBranches") spread.add(position, operation);
     const isShort =
       asked.mode === "quorum" ? (reached.copies ?? asked.copies) < asked.copies : (reached.missing ?? []).length > 0;
     if (isShort)

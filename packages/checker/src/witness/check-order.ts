@@ -1,7 +1,7 @@
 import type { Findings } from "../findings.ts";
 import { type History, isOfThePast, isRead, type ReadOperation } from "../history.ts";
 import { isAnswered, positionOf, type Requests } from "../requests.ts";
-import { higher, type Seen, SeenBefore } from "./seen-before.ts";
+import { higher, SeenBefore } from "./seen-before.ts";
 
 /** Everything that was told to anybody, by what it was told of. */
 export interface Told {
@@ -12,28 +12,21 @@ export interface Told {
 }
 
 export function gatherTold({ operations, records }: History, requests: Requests): Told {
-  const writes: Seen[] = [];
-  const linearizableReads: Seen[] = [];
-  const reads: Seen[] = [];
+  const told = { writes: new SeenBefore(), linearizableReads: new SeenBefore(), reads: new SeenBefore() };
   for (const operation of operations) {
     if (isRead(operation)) {
       if (operation.outcome.status !== "ok") continue;
       // A token names what is committed, whether it was shown or not.
       const { position, session = 0 } = operation.outcome;
-      const seen = { position: Math.max(position, session), operation };
-      reads.push(seen);
-      if (operation.consistency.mode === "linearizable") linearizableReads.push({ position, operation });
+      told.reads.add(Math.max(position, session), operation);
+      if (operation.consistency.mode === "linearizable") told.linearizableReads.add(position, operation);
     } else if (isAnswered(operation)) {
       const index = requests.get(operation.request)?.recordIndex;
       const position = positionOf(operation, index === undefined ? undefined : records[index]);
-      if (position !== undefined) writes.push({ position, operation });
+      if (position !== undefined) told.writes.add(position, operation);
     }
   }
-  return {
-    writes: new SeenBefore(writes),
-    linearizableReads: new SeenBefore(linearizableReads),
-    reads: new SeenBefore(reads),
-  };
+  return told;
 }
 
 /** What ended before something else began has its place before it. */

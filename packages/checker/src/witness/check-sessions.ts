@@ -5,8 +5,8 @@ import { isAnswered, positionOf, type Requests } from "../requests.ts";
 import { type Seen, SeenBefore } from "./seen-before.ts";
 
 interface SessionCalls {
-  readonly writes: Seen[];
-  readonly reads: Seen[];
+  readonly writes: SeenBefore;
+  readonly reads: SeenBefore;
 }
 
 /**
@@ -17,19 +17,17 @@ interface SessionCalls {
 export function checkSessions(history: History, requests: Requests, findings: Findings): number {
   const sessions = gatherSessions(history, requests);
   for (const { reads, writes } of sessions.values()) {
-    const written = new SeenBefore(writes);
-    const read = new SeenBefore(reads);
-    for (const call of writes) {
+    for (const call of writes.entries()) {
       const { operation } = call;
       // A retry is answered with what its first attempt did.
       const sentMs = isRead(operation) ? operation.invokeMs : firstInvokeOf(operation.request, operation, requests);
-      demandAbove(call, written.before(sentMs), "monotonic-writes", findings);
-      demandAbove(call, read.before(sentMs), "writes-follow-reads", findings);
+      demandAbove(call, writes.before(sentMs), "monotonic-writes", findings);
+      demandAbove(call, reads.before(sentMs), "writes-follow-reads", findings);
     }
-    for (const call of reads) {
+    for (const call of reads.entries()) {
       if (!isObliged(call.operation)) continue;
-      demandCovers(call, written.before(call.operation.invokeMs), "read-your-writes", findings);
-      demandCovers(call, read.before(call.operation.invokeMs), "monotonic-reads", findings);
+      demandCovers(call, writes.before(call.operation.invokeMs), "read-your-writes", findings);
+      demandCovers(call, reads.before(call.operation.invokeMs), "monotonic-reads", findings);
     }
   }
   return sessions.size;
@@ -46,10 +44,10 @@ function gatherSessions({ operations, records }: History, requests: Requests): R
     if (position === undefined) continue;
     let calls = sessions.get(operation.session);
     if (calls === undefined) {
-      calls = { writes: [], reads: [] };
+      calls = { writes: new SeenBefore(), reads: new SeenBefore() };
       sessions.set(operation.session, calls);
     }
-    calls[isRead(operation) ? "reads" : "writes"].push({ position, operation });
+    (isRead(operation) ? calls.reads : calls.writes).add(position, operation);
   }
   return sessions;
 }

@@ -7,33 +7,33 @@ export interface Seen {
   readonly operation: Operation;
 }
 
-/** Answers "what was the highest position that anybody had been told before that moment?", each in log n. */
+/**
+ * Gathers answers, and then says "what was the highest position that anybody had been told before that moment?", each in
+ * log n. In columns, because there are millions.
+ */
 export class SeenBefore {
-  /** In the order in which they came. */
-  private readonly entries: readonly Seen[];
-  /** When the answers came, ascending. */
-  private readonly times: Float64Array;
-  /** For each of the times, the index of the highest entry up to it. */
-  private readonly best: Uint32Array;
+  private times: number[] = [];
+  private positions: number[] = [];
+  private operations: Operation[] = [];
+  private isInOrder = true;
+  /** For each entry, the index of the highest up to it; undefined while more is gathered. */
+  private best: Uint32Array | undefined;
 
-  /** @param entries answers; those without a time of return are left out. */
-  constructor(entries: readonly Seen[]) {
-    this.entries = inOrder(entries.filter(({ operation }) => operation.returnMs !== undefined));
-    this.times = Float64Array.from(this.entries, returnOf);
-    this.best = new Uint32Array(this.entries.length);
-    let best = 0;
-    let highest = -1;
-    for (const [at, { position }] of this.entries.entries()) {
-      if (position > highest) {
-        best = at;
-        highest = position;
-      }
-      this.best[at] = best;
-    }
+  /** Adds an answer; one without a time of return tells nobody anything, and is left out. */
+  add(position: number, operation: Operation): void {
+    const { returnMs } = operation;
+    if (returnMs === undefined) return;
+    const { times } = this;
+    if (times.length > 0 && returnMs < (times.at(-1) ?? 0)) this.isInOrder = false;
+    times.push(returnMs);
+    this.positions.push(position);
+    this.operations.push(operation);
+    this.best = undefined;
   }
 
   /** The highest position in answers that had come before the moment, not in it. Undefined where there was none. */
   before(timeMs: number): Seen | undefined {
+    const best = this.best ?? this.finish();
     const { times } = this;
     let low = 0;
     let high = times.length;
@@ -42,23 +42,47 @@ export class SeenBefore {
       if ((times[middle] ?? 0) < timeMs) low = middle + 1;
       else high = middle;
     }
-    return low === 0 ? undefined : this.entries[this.best[low - 1] ?? 0];
+    return low === 0 ? undefined : this.at(best[low - 1] ?? 0);
   }
-}
 
-function returnOf({ operation }: Seen): number {
-  return operation.returnMs ?? 0;
-}
-
-/** By their times; a recorder mostly writes them so. */
-function inOrder(entries: Seen[]): readonly Seen[] {
-  let last = Number.NEGATIVE_INFINITY;
-  for (const entry of entries) {
-    const time = returnOf(entry);
-    if (time < last) return entries.sort((a, b) => returnOf(a) - returnOf(b));
-    last = time;
+  /** All of them, in the order of their times. */
+  *entries(): Generator<Seen> {
+    // Before the first is given, for a question would sort them under way.
+    this.best ??= this.finish();
+    for (let n = 0; n < this.times.length; n++) yield this.at(n);
   }
-  return entries;
+
+  private at(index: number): Seen {
+    return { position: this.positions[index] ?? 0, operation: this.operations[index] as Operation };
+  }
+
+  private finish(): Uint32Array {
+    // A recorder mostly writes them in the order of their times.
+    if (!this.isInOrder) this.sort();
+    const { positions } = this;
+    const best = new Uint32Array(positions.length);
+    let at = 0;
+    let highest = -1;
+    for (let n = 0; n < positions.length; n++) {
+      const position = positions[n] ?? 0;
+      if (position > highest) {
+        at = n;
+        highest = position;
+      }
+      best[n] = at;
+    }
+    this.best = best;
+    return best;
+  }
+
+  private sort(): void {
+    const { operations, positions, times } = this;
+    const order = Uint32Array.from(times.keys()).sort((a, b) => (times[a] ?? 0) - (times[b] ?? 0));
+    this.times = Array.from(order, (index) => times[index] ?? 0);
+    this.positions = Array.from(order, (index) => positions[index] ?? 0);
+    this.operations = Array.from(order, (index) => operations[index] as Operation);
+    this.isInOrder = true;
+  }
 }
 
 /** The higher of two. */
