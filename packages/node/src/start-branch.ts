@@ -298,7 +298,9 @@ class BranchServer implements RunningBranches, BranchHost {
     return BranchReplica.open({
       branchNumbers: [...this.hosted],
       copyId: this.copyId,
-      upstream: this.bankUrl,
+      get upstream() {
+        return link.current.url;
+      },
       historyPosition: () => this.currentHistory?.projectedPosition,
       store: this.store,
       platform,
