@@ -1,0 +1,45 @@
+// `npm run teeth -- [--only PATTERN] [--seeds N] [--seed S] [--verbose] [--list]`: breaks one guarantee after the other in
+// a copy of the sources, and sees to it that runs with faults find each. Exits 1 when one is not found.
+import { parseArgs } from "node:util";
+import { MUTATIONS } from "./mutations.ts";
+import { ScratchCopy } from "./scratch-copy.ts";
+import { bite } from "./teeth.ts";
+
+const { values } = parseArgs({
+  options: {
+    only: { type: "string", default: "." },
+    seeds: { type: "string", default: "4" },
+    seed: { type: "string", default: "1" },
+    verbose: { type: "boolean", default: false },
+    list: { type: "boolean", default: false },
+  },
+});
+
+const pattern = new RegExp(values.only);
+const mutations = MUTATIONS.filter(({ name, guarantee }) => pattern.test(name) || pattern.test(guarantee));
+if (values.list) for (const { name, guarantee } of mutations) console.log(`${guarantee.padEnd(24)}${name}`);
+else await biteAll();
+
+async function biteAll(): Promise<void> {
+  const copy = await ScratchCopy.make();
+  process.once("SIGINT", () => process.exit(1));
+  const seeds = Array.from({ length: Number(values.seeds) }, (_, i) => Number(values.seed) + i);
+  let caught = 0;
+  try {
+    for (const mutation of mutations) {
+      const beganMs = performance.now();
+      const { isCaught, found, output, runs, seed } = await bite(copy, mutation, seeds);
+      const seconds = ((performance.now() - beganMs) / 1_000).toFixed(1);
+      if (isCaught) caught++;
+      console.log(
+        `${isCaught ? "caught  " : "SURVIVED"} ${mutation.guarantee.padEnd(22)} ${mutation.name} ` +
+          `(${seconds} s, runs: ${runs}, seed: ${seed}; found: ${found.join(", ") || "nothing"})`,
+      );
+      if (!isCaught || values.verbose) console.log(output);
+    }
+  } finally {
+    await copy.remove();
+  }
+  console.log(`mutations: ${mutations.length}, caught: ${caught}`);
+  if (caught < mutations.length || mutations.length === 0) process.exitCode = 1;
+}

@@ -1,0 +1,220 @@
+import type { Guarantee } from "@bank/checker";
+import type { Patch } from "./scratch-copy.ts";
+
+/** A small change by which a guarantee is lost. */
+export interface Mutation {
+  readonly name: string;
+  /** What must be found violated; others may be too. */
+  readonly guarantee: Guarantee;
+  readonly patches: readonly Patch[];
+  /** In which it shows quickly. */
+  readonly scenario: string;
+  /** Default: 4. */
+  readonly seconds?: number;
+}
+
+const BRANCH_READS = "packages/replica/src/branch-reads.ts";
+const BRANCH_WRITES = "packages/replica/src/branch-writes.ts";
+const READ_GATE = "packages/replica/src/read-gate.ts";
+const FRESHNESS = "packages/replica/src/freshness.ts";
+const MEMBERS = "packages/replica/src/members.ts";
+const SEQUENCER = "packages/replica/src/sequencer.ts";
+const EXECUTE_BATCH = "packages/replica/src/execute-batch.ts";
+const FOLLOWER = "packages/replica/src/follower.ts";
+const CALLER = "packages/client/src/caller.ts";
+
+export const MUTATIONS: readonly Mutation[] = [
+  {
+    name: "a branch answers session reads without waiting",
+    guarantee: "read-your-writes",
+    scenario: "cut",
+    patches: [
+      {
+        file: BRANCH_READS,
+        find: "if (known !== undefined && known <= this.copy.applied.current) return;",
+        replace: "if (known !== undefined) return;",
+      },
+    ],
+  },
+  {
+    name: "the SDK forgets what reads have shown",
+    guarantee: "monotonic-reads",
+    scenario: "cut",
+    patches: [
+      {
+        file: CALLER,
+        find: "if (reply.readInfo !== undefined) this.observe(",
+        replace: "if (reply.readInfo !== undefined && call.consistency === undefined) this.observe(",
+      },
+    ],
+  },
+  {
+    name: "a branch's tokens do not cover its replies",
+    guarantee: "session-token",
+    scenario: "calm",
+    patches: [
+      {
+        file: BRANCH_READS,
+        find: "session: sessionAt(bankId, epochs, position),",
+        replace: "session: sessionAt(bankId, epochs, position - 1),",
+      },
+    ],
+  },
+  {
+    name: "a branch asks nobody before a linearizable read",
+    guarantee: "linearizable-read",
+    scenario: "cut",
+    patches: [
+      {
+        file: BRANCH_READS,
+        find: "const index = await this.readIndex(signal);\n    await this.whenShown(index.position, signal);\n    this.requireHistoryOf(index);\n    if (session !== undefined) this.settle(session, index.position);",
+        replace: "if (session !== undefined) this.neededBy(session);",
+      },
+    ],
+  },
+  {
+    name: "a question serves reads that came after it was sent",
+    guarantee: "linearizable-read",
+    scenario: "calm",
+    patches: [
+      {
+        file: READ_GATE,
+        find: "this.waiting ??= newQuestion(this.nowMs());",
+        replace:
+          "if (this.asked !== undefined) return this.asked.answer;\n    this.waiting ??= newQuestion(this.nowMs());",
+      },
+    ],
+  },
+  {
+    name: "a linearizable read does not wait until it is applied",
+    guarantee: "linearizable-read",
+    scenario: "everything",
+    patches: [
+      {
+        file: BRANCH_READS,
+        find: "await this.whenShown(index.position, signal);\n    this.requireHistoryOf(index);",
+        replace: "this.requireHistoryOf(index);",
+      },
+    ],
+  },
+  {
+    name: "the bank answers before the append",
+    guarantee: "acknowledged-kept",
+    scenario: "bank",
+    patches: [
+      {
+        file: SEQUENCER,
+        find: "      await this.appender.appendSettled(stored, {",
+        replace:
+          "      batch.answerFromBatch();\n      for (const job of batch.finished) job.finish();\n" +
+          "      await new Promise((resolve) => setTimeout(resolve, 30));\n      await this.appender.appendSettled(stored, {",
+      },
+    ],
+  },
+  {
+    name: "a request that comes again is carried out again",
+    guarantee: "exactly-once",
+    scenario: "calm",
+    patches: [
+      { file: EXECUTE_BATCH, find: "    if (entry >= 0) {", replace: "    if (entry >= 0 && entry < 0) {" },
+      {
+        file: "packages/core/src/ledger/check-record.ts",
+        find: '  else assert(ledger.findRequest(record.principal, record.request.id) === -1, "a request is answered once");',
+        replace: "",
+      },
+    ],
+  },
+  {
+    name: "staleness counts from when the answer came",
+    guarantee: "staleness",
+    scenario: "cut",
+    patches: [
+      {
+        file: FRESHNESS,
+        find: "const sent = momentOf(this.clocks);\n    const index = await ask();",
+        replace: "const index = await ask();\n    const sent = momentOf(this.clocks);",
+      },
+    ],
+  },
+  {
+    name: "staleness stands still while the branch is cut off",
+    guarantee: "staleness",
+    scenario: "long-cut",
+    patches: [
+      {
+        file: FRESHNESS,
+        find: "return this.freshAsOf === undefined ? undefined : elapsedMs(this.freshAsOf, momentOf(this.clocks));",
+        replace: "return this.freshAsOf === undefined ? undefined : 1;",
+      },
+    ],
+  },
+  {
+    name: "a bounded read is served beyond its bound",
+    guarantee: "bounded-staleness",
+    scenario: "cut",
+    patches: [{ file: BRANCH_READS, find: "    if (isFresh()) return;\n    try {", replace: "    return;\n    try {" }],
+  },
+  {
+    name: "all branches are said to have what none was asked about",
+    guarantee: "propagation",
+    scenario: "cut",
+    patches: [
+      {
+        file: MEMBERS,
+        find: "return this.graceMs() === 0 && position <= this.positionOfAll();",
+        replace: "return true;",
+      },
+    ],
+  },
+  {
+    name: "a branch that is cut off calls itself connected",
+    guarantee: "propagation",
+    scenario: "long-cut",
+    seconds: 6,
+    patches: [
+      {
+        file: "packages/replica/src/bank-contact.ts",
+        find: "return this.isReachable && this.freshness.isConnected(applied);",
+        replace: "return applied > 0;",
+      },
+    ],
+  },
+  {
+    name: "a branch leaves out a record and shows what is behind it",
+    guarantee: "read-as-of-position",
+    scenario: "calm",
+    patches: [
+      {
+        file: BRANCH_READS,
+        find: "const { position, epochs } = ledger;",
+        replace:
+          "const position = this.copy.applied.current + (ledger.position % 7 === 0 ? 1 : 0);\n    const { epochs } = ledger;",
+      },
+    ],
+  },
+  {
+    name: "a read of the past is of the position before",
+    guarantee: "as-of",
+    scenario: "calm",
+    patches: [
+      {
+        file: "packages/node/src/services/history-reads.ts",
+        find: "? notInFuture(asOf.position, shown)",
+        replace: "? notInFuture(asOf.position, shown) - 1",
+      },
+    ],
+  },
+  {
+    name: "a branch that lost its call says that it was not applied",
+    guarantee: "not-applied",
+    scenario: "cut",
+    patches: [
+      {
+        file: BRANCH_WRITES,
+        find: 'throw this.options.contact.unreachable("OUTCOME_UNKNOWN", cause);',
+        replace: 'throw this.options.contact.unreachable("NOT_APPLIED", cause);',
+      },
+    ],
+  },
+];
+void FOLLOWER;
