@@ -224,6 +224,7 @@ describe("all branches", () => {
   });
 
   it("are waited for as long as they may call themselves connected, and no longer", async () => {
+    expect(DROPPED_MS).toBeGreaterThan(CONNECTED_MS);
     const known = knownCopies();
     known.hear(1, 10);
     known.platform.advance(1_000);
