@@ -3,7 +3,8 @@ import { describe, expect, it } from "vitest";
 import { checkHistory, type Report } from "./check-history.ts";
 import { GUARANTEES, type Guarantee } from "./guarantees.ts";
 import { type History, isRead } from "./history.ts";
-import { PLANTS, Planter } from "./plants.test-util.ts";
+import { Planter } from "./planter.test-util.ts";
+import { PLANTS } from "./plants.test-util.ts";
 import { renderReport } from "./render-report.ts";
 import { Simulation } from "./simulation.test-util.ts";
 
