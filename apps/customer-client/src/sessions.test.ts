@@ -124,7 +124,7 @@ describe("a session", () => {
 describe("an answer that may be old", () => {
   it("says so, and that there is no connection", async () => {
     way.refuse();
-    way.endAll("reset");
+    way.endAll("rst");
     const local = `balance ${account} --server ${far} --consistency local`;
     await expect.poll(async () => (await json(local))["connected"], { timeout: 10_000 }).toBe(false);
     expect((await run(local)).stdout).toMatch(

@@ -123,3 +123,48 @@ describe("a branch that cannot be found", () => {
     });
   });
 });
+
+describe("changing a branch", () => {
+  const requestId = "3f0c8a52-6a1e-4c57-9d0b-6a1f6f1c2b11";
+
+  it("names it, or brings it to another state", async () => {
+    const client = clientOf({ bank, first });
+    const renamed = await client.updateBranch(1, { name: "Harbour Street" }, { requestId });
+    expect(renamed).toMatchObject({ requestId, replayed: false, branch: { number: 1, name: "Harbour Street" } });
+    for (const state of ["draining", "active", "retired"] as const)
+      expect((await client.updateBranch(1, { state })).branch.state).toBe(state);
+    expect(bank.calls.map(({ message }) => message)).toMatchObject([
+      { requestId, number: 1, name: "Harbour Street" },
+      { state: "BRANCH_STATE_DRAINING" },
+      { state: "BRANCH_STATE_ACTIVE" },
+      { state: "BRANCH_STATE_RETIRED" },
+    ]);
+  });
+
+  it("is tried again under the same request id", async () => {
+    bank.faults.push("lose-reply");
+    await clientOf({ bank, first }).updateBranch(1, { state: "draining" });
+    expect(new Set(bank.calls.map((call) => call.requestId)).size).toBe(1);
+  });
+
+  it.each([-1, 0.5, 70_000])("refuses the number %s before anything is sent", async (number) => {
+    expect(await failure(clientOf({ bank, first }).updateBranch(number, { state: "active" }))).toMatchObject({
+      reason: "INVALID_REQUEST",
+      violations: [{ field: "number" }],
+    });
+    expect(bank.calls).toEqual([]);
+  });
+});
+
+describe("durability", () => {
+  it("is told with the branches, and said anew", async () => {
+    const client = clientOf({ bank, first });
+    expect((await client.branches()).durability).toEqual({ copies: 1, branches: [1, 2], position: 7 });
+    const set = await client.setDurability({ copies: 2, branches: [2, 3] });
+    expect(set).toMatchObject({ durability: { copies: 2, branches: [2, 3], position: 9 }, replayed: true });
+    expect(bank.calls.at(-1)?.message).toMatchObject({ copies: 2, branches: [2, 3] });
+    expect(await failure(client.setDurability({ copies: -1, branches: [] }))).toMatchObject({
+      reason: "INVALID_REQUEST",
+    });
+  });
+});

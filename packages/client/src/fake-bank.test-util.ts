@@ -6,6 +6,8 @@ import {
   BranchService,
   HoldService,
   HoldState,
+  PropagationMode,
+  type PropagationSchema,
   RequestService,
   TransactionService,
 } from "@bank/proto";
@@ -17,9 +19,10 @@ import {
   type failureFromRefusal,
   type ItemCase,
   readConsistency,
+  readPropagation,
   SESSION_HEADER,
 } from "@bank/rpc";
-import { create } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { type ConnectRouter, createRouterTransport } from "@connectrpc/connect";
 import { FakeLedger, type Result } from "./fake-ledger.test-util.ts";
@@ -90,7 +93,10 @@ class FakeRoutes {
   private addTransactions(router: ConnectRouter): void {
     const { ledger } = this;
     router.service(TransactionService, {
-      deposit: (value) => this.booked({ case: "deposit", value }),
+      deposit: (value, { requestHeader }) => {
+        const booked = this.booked({ case: "deposit", value });
+        return { ...booked, readInfo: { ...booked.readInfo, ...spread(requestHeader) } };
+      },
       withdraw: (value) => this.booked({ case: "withdraw", value }),
       transfer: (value) => this.booked({ case: "transfer", value }),
       reverseTransaction: (value) => this.booked({ case: "reverse", value }),
@@ -102,11 +108,14 @@ class FakeRoutes {
         const { result, ...reply } = this.done({ case: "group", value }, "group");
         return { ...reply, group: result };
       },
-      executeBatch: ({ items }) => {
+      executeBatch: ({ items }, { requestHeader }) => {
         const answers = items.map((item) => ledger.execute(commandOfBatchItem(item)));
         return {
           results: (ledger.dropResults ? [] : answers).map(({ replayed, result }) => ({ replayed, result })),
-          readInfo: this.writeInfo(Math.max(...answers.map(({ position }) => position))),
+          readInfo: {
+            ...this.writeInfo(Math.max(...answers.map(({ position }) => position))),
+            ...spread(requestHeader),
+          },
         };
       },
       getTransaction: ({ transaction: asked }) => {
@@ -167,7 +176,24 @@ class FakeRoutes {
       name: `branch ${each}`,
     });
     router.service(BranchService, {
-      listBranches: () => ({ branches: [...ledger.branches.keys()].map(branch), readInfo: this.readInfo() }),
+      listBranches: () => ({
+        branches: [...ledger.branches.keys()].map(branch),
+        durability: { copies: 1, branches: [1, 2], position: 7n },
+        readInfo: this.readInfo(),
+      }),
+      updateBranch: ({ number: changed, change }) => ({
+        branch: {
+          ...branch(changed),
+          ...(change.case === "name" ? { name: change.value } : {}),
+          ...(change.case === "state" ? { state: change.value } : {}),
+        },
+        readInfo: this.writeInfo(ledger.position),
+      }),
+      setDurability: ({ copies, branches }) => ({
+        durability: { copies, branches, position: 9n },
+        replayed: true,
+        readInfo: this.writeInfo(ledger.position),
+      }),
       getBranch: () => ({
         branch: {
           ...branch(number),
@@ -237,6 +263,16 @@ class FakeRoutes {
 }
 
 type Failure = ReturnType<typeof failureFromRefusal>;
+
+/** What an answer says about propagation: all but branch 3 have it, and branch 4 is away. */
+function spread(headers: Headers): { propagation?: MessageInitShape<typeof PropagationSchema> } {
+  const asked = readPropagation(headers);
+  if (asked.mode === "bank") return {};
+  const modes = { quorum: PropagationMode.QUORUM, allBranches: PropagationMode.ALL_BRANCHES };
+  const copiesAsked = asked.mode === "quorum" ? asked.copies : 0;
+  const said = { satisfied: copiesAsked === 1, copiesReached: 2, reached: [1, 2], missing: [3], disconnected: [4] };
+  return { propagation: { asked: modes[asked.mode], copiesAsked, ...said, appliedHere: true } };
+}
 
 function historyOf(ledger: FakeLedger, account: string) {
   let minor = 0n;

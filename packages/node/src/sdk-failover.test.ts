@@ -35,7 +35,7 @@ describe("a client of two branches and their bank", { timeout: 30_000 }, () => {
     const { transaction } = await client.deposit("1", usd(100n));
     expect(transaction.branch).toBe(1);
     proxy.refuse();
-    proxy.endAll("reset");
+    proxy.endAll("rst");
     const other = await client.deposit("1", usd(20n));
     expect(other.transaction.branch).toBe(2);
     expect(client.server).toBe(cluster.branchUrl(2));

@@ -2,7 +2,9 @@ const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
 
 /** What differs from run to run, and which placeholder stands for it in a script. */
 const CHANGING: readonly { readonly placeholder: string; readonly pattern: RegExp }[] = [
-  { placeholder: "<session>", pattern: /("session":"|^session {4}|^)(A[A-Za-z0-9_-]{52,})/gm },
+  { placeholder: "<session>", pattern: /("session":")([^"]+)/g },
+  // Of `--print-session` and of `bank session`.
+  { placeholder: "<session>", pattern: /^(session {4}|)(A[\w-]{52,})$/gm },
   { placeholder: "<page-token>", pattern: /("next_page_token":"|--page-token )([^"\s]+)/g },
   { placeholder: "<ms>", pattern: /("staleness_ms":|at most )([0-9]+)(?= ms old|[,}])/g },
   { placeholder: "<address>", pattern: /()(http:\/\/127\.0\.0\.1:[0-9]+)/g },

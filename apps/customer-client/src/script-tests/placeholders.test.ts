@@ -21,6 +21,14 @@ describe("placeholders", () => {
     );
   });
 
+  it("stand for a session also where it is on a line of its own", () => {
+    const token = `A${"b-_4".repeat(14)}`;
+    const placeholders = new Placeholders();
+    expect(placeholders.mask(`Deposited.\nsession    ${token}\n`)).toBe("Deposited.\nsession    <session>\n");
+    expect(placeholders.mask(`${token}x\n`)).toBe("<session>\n");
+    expect(placeholders.fill("$ bank balance 1 --session <session>")).toBe(`$ bank balance 1 --session ${token}x`);
+  });
+
   it("stand for the last value in a command", () => {
     const placeholders = new Placeholders();
     placeholders.mask('{"session":"first"}');
