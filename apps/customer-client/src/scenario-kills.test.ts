@@ -15,7 +15,7 @@ import {
   type ScenarioSession,
   type ScenarioTeller,
 } from "./scenario/index.ts";
-import { EXAMPLES, expectedOf, type ScenarioCase, SHARED, scenarioCases } from "./scenario/scenario-cases.test-util.ts";
+import { EXAMPLES, expectedOf, SHARED, scenarioCases } from "./scenario/scenario-cases.test-util.ts";
 
 const ASKED_RUNS = process.env["BANK_SCENARIO_RUNS"];
 const RUNS = Number(ASKED_RUNS ?? 1);
