@@ -46,17 +46,20 @@ const PAGE_SIZE = 1_000;
 export class Calls {
   private readonly name: string;
   private readonly recorder: HistoryRecorder;
+  private readonly onNever: (error: BankError) => void;
 
-  constructor(name: string, recorder: HistoryRecorder) {
+  /** @param onNever told of failures that no customer should ever see here. */
+  constructor(name: string, recorder: HistoryRecorder, onNever: (error: BankError) => void) {
     this.name = name;
     this.recorder = recorder;
+    this.onNever = onNever;
   }
 
   async write({ client, server, session, timeoutMs, request, action, asked, propagation, send }: Write) {
     const end = this.recorder.write({ client: this.name, server, session, request, propagation: asked, ...action });
     const options = { requestId: request, timeoutMs, propagation };
     const sent = send === undefined ? sendAction(client, action, options) : send(client, options);
-    const outcome = await sent.then(done, failed);
+    const outcome = await sent.then(done, (error: unknown) => this.failed(error));
     end(outcome);
     return outcome;
   }
@@ -82,7 +85,7 @@ export class Calls {
             return { status: "unknown", reason: outcome.state };
         }
       },
-      (error: unknown): WriteOutcome => ({ status: "unknown", reason: reasonOf(error) }),
+      (error: unknown): WriteOutcome => ({ status: "unknown", reason: this.checked(error).reason }),
     );
     end(told);
     return told;
@@ -92,9 +95,10 @@ export class Calls {
     const { client, server, session, timeoutMs } = at;
     const call = { client: this.name, server, session, kind: "balance", accounts: [account], consistency } as const;
     const end = this.recorder.read(call);
-    const outcome = await client
-      .balance(account, { consistency: asked(consistency), timeoutMs })
-      .then((reading) => shown(reading, [reading.posted.minor]), failedRead);
+    const outcome = await client.balance(account, { consistency: asked(consistency), timeoutMs }).then(
+      (reading) => shown(reading, [reading.posted.minor]),
+      (error: unknown) => this.failedRead(error),
+    );
     end(outcome);
     return outcome;
   }
@@ -104,14 +108,43 @@ export class Calls {
     const { client, server, session, timeoutMs } = at;
     const end = this.recorder.read({ client: this.name, server, session, kind: "total", accounts, consistency });
     const options = { consistency: asked(consistency), timeoutMs, pageSize: PAGE_SIZE };
-    const outcome = await client.listAccountsPage(options).then((page) => {
-      const balanceOf = (name: string) => page.accounts.find(({ number }) => number === name)?.posted.minor ?? -1n;
-      return shown(page, accounts.map(balanceOf));
-    }, failedRead);
+    const outcome = await client.listAccountsPage(options).then(
+      (page) => {
+        const balanceOf = (name: string) => page.accounts.find(({ number }) => number === name)?.posted.minor ?? -1n;
+        return shown(page, accounts.map(balanceOf));
+      },
+      (error: unknown) => this.failedRead(error),
+    );
     end(outcome);
     return outcome;
   }
+
+  private failed(error: unknown): WriteOutcome {
+    const { outcome, reason } = this.checked(error);
+    switch (outcome) {
+      case "REJECTED":
+        return { status: "rejected", reason };
+      case "NOT_APPLIED":
+        return { status: "notApplied", reason };
+      case "OUTCOME_UNKNOWN":
+        return { status: "unknown", reason };
+    }
+  }
+
+  private failedRead(error: unknown): ReadOutcome {
+    return { status: "notApplied", reason: this.checked(error).reason };
+  }
+
+  /** Throws what is no failure of a call. */
+  private checked(error: unknown): BankError {
+    if (!(error instanceof BankError)) throw error;
+    if (NEVER.includes(error.reason)) this.onNever(error);
+    return error;
+  }
 }
+
+/** Nothing that a session has seen is ever lost here, and no request is malformed. */
+const NEVER: readonly string[] = ["SESSION_LOST", "SESSION_INVALID", "INVALID_REQUEST", "UNEXPECTED_REPLY", "INTERNAL"];
 
 function sendAction(client: BankClient, action: WriteAction, options: MutationOptions): Promise<Done> {
   switch (action.kind) {
@@ -158,31 +191,3 @@ function done({ position, session, replayed, propagation }: Done): WriteOutcome 
   const { satisfied, copiesReached: copies } = propagation;
   return { status: "ok", position, session: token, replayed, propagation: { satisfied, copies } };
 }
-
-function failed(error: unknown): WriteOutcome {
-  const reason = reasonOf(error);
-  switch ((error as BankError).outcome) {
-    case "REJECTED":
-      return { status: "rejected", reason };
-    case "NOT_APPLIED":
-      return { status: "notApplied", reason };
-    case "OUTCOME_UNKNOWN":
-      return { status: "unknown", reason };
-  }
-}
-
-function failedRead(error: unknown): ReadOutcome {
-  return { status: "notApplied", reason: reasonOf(error) };
-}
-
-/**
- * Throws what is no failure of a call, and what a customer must never be told here: nothing that a session has seen is
- * ever lost, and no request is malformed.
- */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof BankError)) throw error;
-  if (NEVER.includes(error.reason)) throw error;
-  return error.reason;
-}
-
-const NEVER: readonly string[] = ["SESSION_LOST", "SESSION_INVALID", "INVALID_REQUEST", "UNEXPECTED_REPLY", "INTERNAL"];

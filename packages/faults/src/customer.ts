@@ -9,7 +9,7 @@ import type {
   WriteAction,
   WriteOutcome,
 } from "@bank/checker";
-import type { AskedPropagation, BankClient } from "@bank/client";
+import type { AskedPropagation, BankClient, BankError } from "@bank/client";
 import type { Random } from "@bank/testkit";
 import { Calls, type Write } from "./calls.ts";
 import type { Counter, Session, SessionPool } from "./sessions.ts";
@@ -32,13 +32,15 @@ export interface CustomerOptions {
   readonly accounts: Accounts;
   readonly recorder: HistoryRecorder;
   readonly random: Random;
+  /** Told of failures that no customer should ever see here. */
+  readonly onNever: (error: BankError) => void;
 }
 
 const AMOUNT_MAX = 60;
 const GROUP_MAX = 3;
 const STALENESS_BOUNDS_MS = [0, 60, 400, 1_500];
 /** Some shorter than most faults, so that calls fail and others follow. */
-const TIMEOUTS_MS = [150, 400, 400, 900, 2_500];
+const TIMEOUTS_MS = [150, 150, 250, 250, 400, 400, 900, 2_500];
 /** Most customers do not come back to a server that did not answer before so long. */
 const AVOIDED_MS = 600;
 /** Between two calls: they are to leave servers some of the processor. */
@@ -61,7 +63,7 @@ export class Customer {
     this.name = options.name;
     this.options = options;
     this.session = options.session;
-    this.calls = new Calls(options.name, options.recorder);
+    this.calls = new Calls(options.name, options.recorder, options.onNever);
   }
 
   /** One random call after the other until the signal aborts. */
@@ -162,15 +164,17 @@ export class Customer {
   }
 
   private async balance(account: string): Promise<void> {
-    const counter = this.counter();
-    this.note(counter, await this.calls.balance(this.at(counter), account, this.consistency()));
+    const consistency = this.consistency();
+    const counter = this.counter(consistency);
+    this.note(counter, await this.calls.balance(this.at(counter), account, consistency));
   }
 
   /** All accounts at one position. */
   private async total(): Promise<void> {
     const { open, withHolds } = this.options.accounts;
-    const counter = this.counter();
-    this.note(counter, await this.calls.total(this.at(counter), [...open, withHolds], this.consistency()));
+    const consistency = this.consistency();
+    const counter = this.counter(consistency);
+    this.note(counter, await this.calls.total(this.at(counter), [...open, withHolds], consistency));
   }
 
   private async past(account: string): Promise<void> {
@@ -214,13 +218,17 @@ export class Customer {
     }
   }
 
-  /** Any server, preferably one that answered when it was asked last. */
-  private counter(): Counter {
+  /**
+   * Any server, preferably one that answered when it was asked last. Where the bank need not be asked, one that has lost
+   * it is as good, and says more.
+   */
+  private counter(consistency?: ReadConsistency): Counter {
     const { random } = this.options;
+    const isLinearizable = consistency === undefined || consistency.mode === "linearizable";
     const { counters } = this.session;
     const nowMs = performance.now();
     const good = counters.filter(({ server }) => (this.avoided.get(server) ?? 0) <= nowMs);
-    return random.pick(good.length === 0 || random.chance(8) ? counters : good);
+    return random.pick(good.length === 0 || random.chance(isLinearizable ? 6 : 50) ? counters : good);
   }
 
   private at({ client, server }: Counter) {

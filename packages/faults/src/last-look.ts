@@ -12,7 +12,7 @@ export async function readHistory(
     readonly seed: number;
     readonly scenario: Scenario;
     readonly timeoutMs: number;
-    readonly troubles: string[];
+    readonly troubles: Set<string>;
   },
 ): Promise<History> {
   const { operations, scenario, timeoutMs, troubles } = options;
@@ -25,7 +25,7 @@ export async function readHistory(
     const records = journal.records.map((each) => translator.translate(each.position, each.timeMs, each.record));
     return { about: aboutHistory(about), accounts: [], records, operations };
   } catch (error) {
-    troubles.push(`the bank's journal cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+    troubles.add(`the bank's journal cannot be read: ${error instanceof Error ? error.message : String(error)}`);
     return { about: aboutHistory({ ...about, hasJournal: false }), accounts: [], records: [], operations };
   } finally {
     server.close();

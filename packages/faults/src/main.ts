@@ -1,6 +1,6 @@
-// `npm run faults -- [--seconds N] [--runs N] [--seed S] [--only PATTERN] [--recovery SECONDS] [--out FILE] [--list]`:
+// `npm run faults -- [--seconds N] [--runs N] [--seed S] [--only PATTERN] [--faults PATTERN] [--out FILE] [--list]`:
 // customers at a bank and its branches while those are killed, paused and cut off; what they saw is checked. Each run is
-// the next scenario of those whose names match. Exits 1 on a violation, and when something does not come back.
+// the next scenario of those whose names match `--only`. Exits 1 on a violation, and when something does not come back.
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { renderReport, writeHistory } from "@bank/checker";
@@ -13,6 +13,7 @@ const { values } = parseArgs({
     runs: { type: "string", default: "1" },
     seed: { type: "string" },
     only: { type: "string", default: "." },
+    faults: { type: "string" },
     customers: { type: "string", default: "12" },
     recovery: { type: "string", default: "30" },
     out: { type: "string" },
@@ -33,10 +34,12 @@ async function runAll(): Promise<void> {
   const firstSeed = values.seed === undefined ? 1 + Math.floor(Math.random() * 0x7fff_fffe) : Number(values.seed);
   const sum = { operations: 0, unknown: 0, faults: 0, violations: 0, undecided: 0, troubles: 0 };
   for (let run = 0; run < Number(values.runs); run++) {
-    const scenario = scenarios[run % scenarios.length];
-    if (scenario === undefined) break;
+    const named = scenarios[run % scenarios.length];
+    if (named === undefined) break;
+    const scenario = values.faults === undefined ? named : { ...named, faults: new RegExp(values.faults) };
     const seed = firstSeed + run;
-    const repeat = `--seconds ${values.seconds} --only '^${scenario.name}$' --seed ${seed}`;
+    const chosen = values.faults === undefined ? "" : ` --faults '${values.faults}'`;
+    const repeat = `--seconds ${values.seconds} --only '^${scenario.name}$'${chosen} --seed ${seed}`;
     console.log(`run ${run + 1} of ${values.runs}: ${repeat}`);
     const ran = await runFaults({
       scenario,

@@ -6,7 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { checkHistory, type History, HistoryRecorder, type Operation, type Report } from "@bank/checker";
 import { type BankClient, connectBank } from "@bank/client";
 import { Nemesis, type NemesisEvent, Random } from "@bank/testkit";
-import { type Accounts, Customer } from "./customer.ts";
+import { type Accounts, Customer, type CustomerOptions } from "./customer.ts";
 import { FaultCluster } from "./fault-cluster.ts";
 import { differingServers, readHistory } from "./last-look.ts";
 import type { Scenario } from "./scenarios.ts";
@@ -40,6 +40,8 @@ const SPARE_SESSIONS = 3;
 /** For servers that have just started. */
 const SET_UP_TIMEOUT_MS = 30_000;
 const RECOVERY_MS = 30_000;
+/** More of them say nothing new. */
+const TROUBLES_MAX = 20;
 
 /**
  * Real servers, customers at all of them, faults for a while; then everything must come back, and what the customers saw
@@ -61,8 +63,17 @@ export async function runFaults(options: FaultRunOptions): Promise<FaultRun> {
     clients.push(setUp);
     await prepare(setUp, scenario);
     const accounts = await openAccounts(setUp, recorder);
-    const customers = await customersOf(cluster, { ...options, accounts, recorder, clients });
-    return await underFaults(cluster, { ...options, customers, recorder, operations });
+    const troubles = new Set<string>();
+    const customers = await customersOf(cluster, {
+      ...options,
+      accounts,
+      recorder,
+      clients,
+      onNever: ({ message }) => {
+        if (troubles.size < TROUBLES_MAX) troubles.add(`a customer was told: ${message}`);
+      },
+    });
+    return await underFaults(cluster, { ...options, customers, recorder, operations, troubles });
   } finally {
     for (const client of clients) client.close();
     await cluster?.stop();
@@ -76,10 +87,10 @@ async function underFaults(
     readonly customers: readonly Customer[];
     readonly recorder: HistoryRecorder;
     readonly operations: readonly Operation[];
+    readonly troubles: Set<string>;
   },
 ): Promise<FaultRun> {
-  const { scenario, seed, forMs, recoveryMs = RECOVERY_MS, customers, recorder, operations } = options;
-  const troubles: string[] = [];
+  const { scenario, seed, forMs, recoveryMs = RECOVERY_MS, customers, recorder, operations, troubles } = options;
   const stop = new AbortController();
   const nemesis = new Nemesis({
     seed,
@@ -89,10 +100,10 @@ async function underFaults(
     faultMs: scenario.faultMs,
     atOnceMax: scenario.atOnceMax,
   });
-  // What nobody should be told ends the run.
+  // A customer who cannot go on ends the run.
   const trading = customers.map((customer) =>
     customer.trade(stop.signal).catch((error: unknown) => {
-      troubles.push(`${customer.name}: ${textOf(error)}`);
+      troubles.add(`${customer.name}: ${textOf(error)}`);
       stop.abort();
     }),
   );
@@ -100,7 +111,7 @@ async function underFaults(
     // It was ended early.
   });
   const faults = await nemesis.run(stop.signal).catch((error: unknown) => {
-    troubles.push(textOf(error));
+    troubles.add(textOf(error));
     return nemesis.log;
   });
   await lasting;
@@ -108,16 +119,16 @@ async function underFaults(
   await Promise.all(trading);
   const looks = customers.map(async (customer) => {
     const isWell = await customer.lookAround(recoveryMs).catch((error: unknown) => {
-      troubles.push(`${customer.name}: ${textOf(error)}`);
+      troubles.add(`${customer.name}: ${textOf(error)}`);
       return true;
     });
-    if (!isWell) troubles.push(`${customer.name} is not answered everywhere after the faults`);
+    if (!isWell) troubles.add(`${customer.name} is not answered everywhere after the faults`);
   });
   await Promise.all(looks);
-  troubles.push(...(await differingServers(cluster, recoveryMs)));
+  for (const differing of await differingServers(cluster, recoveryMs)) troubles.add(differing);
   recorder.close();
   const history = await readHistory(cluster, { operations, seed, scenario, timeoutMs: recoveryMs, troubles });
-  return { history, report: checkHistory(history), faults, story: nemesis.describe(), troubles };
+  return { history, report: checkHistory(history), faults, story: nemesis.describe(), troubles: [...troubles] };
 }
 
 /** All branches are registered, and those that shall count do. */
@@ -138,9 +149,10 @@ async function customersOf(
     readonly accounts: Accounts;
     readonly recorder: HistoryRecorder;
     readonly clients: BankClient[];
+    readonly onNever: CustomerOptions["onNever"];
   },
 ): Promise<Customer[]> {
-  const { seed, customers = 12, accounts, recorder, clients } = options;
+  const { seed, customers = 12, accounts, recorder, clients, onNever } = options;
   const random = new Random(seed);
   const pool = new SessionPool(cluster.places, SPARE_SESSIONS);
   const doors = cluster.places.map(({ door }) => door);
@@ -157,7 +169,7 @@ async function customersOf(
     shared ??= session;
     const isOwn = session !== shared;
     const own = { name, client, session, pool: isOwn ? pool : undefined };
-    everybody.push(new Customer({ ...own, accounts, recorder, random: new Random(random.word()) }));
+    everybody.push(new Customer({ ...own, accounts, recorder, onNever, random: new Random(random.word()) }));
   }
   return everybody;
 }

@@ -20,8 +20,8 @@ export interface Scenario {
 
 const USUAL = {
   atOnceMax: 3,
-  faultMs: [50, 2_500],
-  calmMs: [50, 700],
+  faultMs: [50, 2_000],
+  calmMs: [100, 900],
   branches: 3,
   isTree: true,
   copies: 0,
@@ -32,7 +32,14 @@ export const SCENARIOS: readonly Scenario[] = [
   { ...USUAL, name: "everything", about: "every fault at every server, several at once", faults: /./ },
   { ...USUAL, name: "kill", about: "servers are killed and started again", faults: /^kill/, faultMs: [20, 800] },
   { ...USUAL, name: "pause", about: "servers stand still and go on", faults: /^pause/ },
-  { ...USUAL, name: "cut", about: "links of branches are cut, one way and both", faults: /link of/ },
+  {
+    ...USUAL,
+    name: "cut",
+    about: "links of branches are cut, one way and both",
+    faults: /(cut|reset) link of/,
+    atOnceMax: 2,
+  },
+  { ...USUAL, name: "slow", about: "links of branches are slow, and cut now and then", faults: /(slow|cut) link of/ },
   {
     ...USUAL,
     name: "long-cut",

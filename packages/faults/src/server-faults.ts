@@ -1,6 +1,9 @@
 import type { CutKind, Direction, Fault, FaultProxy, RestartableProcess } from "@bank/testkit";
 
 const KINDS: readonly CutKind[] = ["hold", "lose"];
+/** Far below what makes a link lost. */
+const SLOW_MAX_MS = 120;
+const JITTER_MAX_MS = 30;
 const WAYS: readonly Direction[] = ["toServer", "toClient"];
 
 /** What can happen to a server. */
@@ -31,6 +34,12 @@ export function linkFaults(name: string, link: FaultProxy): readonly Fault[] {
         link.endAll("rst");
       },
       end: () => link.admit(),
+    },
+    {
+      name: `slow ${name}`,
+      group: name,
+      begin: (random) => link.delay("both", 10 + random.below(SLOW_MAX_MS), JITTER_MAX_MS),
+      end: () => link.delay("both", 0),
     },
   ];
 }

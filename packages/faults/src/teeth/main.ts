@@ -16,8 +16,10 @@ const { values } = parseArgs({
 });
 
 const pattern = new RegExp(values.only);
-const mutations = MUTATIONS.filter(({ name, guarantee }) => pattern.test(name) || pattern.test(guarantee));
-if (values.list) for (const { name, guarantee } of mutations) console.log(`${guarantee.padEnd(24)}${name}`);
+const mutations = MUTATIONS.filter(
+  ({ name, guarantees }) => pattern.test(name) || guarantees.some((each) => pattern.test(each)),
+);
+if (values.list) for (const { name, guarantees } of mutations) console.log(`${name}: ${guarantees.join(", ")}`);
 else await biteAll();
 
 async function biteAll(): Promise<void> {
@@ -32,7 +34,7 @@ async function biteAll(): Promise<void> {
       const seconds = ((performance.now() - beganMs) / 1_000).toFixed(1);
       if (isCaught) caught++;
       console.log(
-        `${isCaught ? "caught  " : "SURVIVED"} ${mutation.guarantee.padEnd(22)} ${mutation.name} ` +
+        `${isCaught ? "caught  " : "SURVIVED"} ${mutation.name}: ${mutation.guarantees.join(", ")} ` +
           `(${seconds} s, runs: ${runs}, seed: ${seed}; found: ${found.join(", ") || "nothing"})`,
       );
       if (!isCaught || values.verbose) console.log(output);

@@ -23,25 +23,31 @@ const RUN_TIMEOUT_MS = 60_000;
 /** Runs faults with a mutation, with one seed after the other, until what it breaks is found, or seeds are used up. */
 export async function bite(copy: ScratchCopy, mutation: Mutation, seeds: readonly number[]): Promise<Bite> {
   const found = new Set<string>();
+  const isCaught = () => mutation.guarantees.every((guarantee) => found.has(guarantee));
   let last = { seed: 0, runs: 0, output: "" };
   await copy.patched(mutation.patches, async () => {
     for (const seed of seeds) {
       const output = await runFaults(copy, mutation, seed);
       last = { seed, runs: last.runs + 1, output };
       for (const [, guarantee = ""] of output.matchAll(/^VIOLATED (\S+) \(/gm)) found.add(guarantee);
-      if (found.has(mutation.guarantee)) return;
+      if (isCaught()) return;
     }
   });
-  return { ...last, isCaught: found.has(mutation.guarantee), found: [...found] };
+  return { ...last, isCaught: isCaught(), found: [...found] };
 }
 
-function runFaults(copy: ScratchCopy, { scenario, seconds = SECONDS }: Mutation, seed: number): Promise<string> {
+function runFaults(
+  copy: ScratchCopy,
+  { scenario, faults, seconds = SECONDS }: Mutation,
+  seed: number,
+): Promise<string> {
   const child = spawn(
     process.execPath,
     [
       ...["--conditions=bank-src", "packages/faults/src/main.ts"],
       ...["--seconds", String(seconds), "--recovery", String(RECOVERY_SECONDS)],
       ...["--only", `^${scenario}$`, "--seed", String(seed)],
+      ...(faults === undefined ? [] : ["--faults", faults]),
     ],
     // A group of its own, so that its servers end with it.
     { cwd: copy.root, stdio: ["ignore", "pipe", "pipe"], detached: true },
