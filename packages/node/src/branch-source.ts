@@ -34,6 +34,8 @@ export function branchSource({ replica, copyId, hosted, store, passOnSnapshot }:
       replica.savedPosition === 0 ? { position: 0, chainHash: undefined, epochId: undefined } : replica.head(at),
     probe: (members) => replica.probe(members),
     report: (members) => replica.hear(members),
+    // Who counts may be anywhere behind it.
+    wantsEcho: () => true,
     reportDivergence: () => {
       // A branch decides nothing: the follower is told, and the bank will see for itself.
     },

@@ -222,6 +222,7 @@ function bankSource({ replica, store, lossCheck, copyId, twins }: BankParts): Jo
     },
     probe: (members, signal) => replica.probe(members, signal),
     report: (members) => replica.hear(members),
+    wantsEcho: (follower) => replica.members.wantsEcho(follower),
     reportDivergence: (follower) => lossCheck.start(follower),
     hear: (asker) => twins.hear(asker),
   };

@@ -112,6 +112,7 @@ export class BankReplica {
       platform,
       ledger: replay.ledger,
       committedPosition: () => this.committedPosition,
+      setting: () => this.sequencer.durability,
       hadPredecessor: replay.ledger.position > 0,
       onWanted: (reportPosition) => this.feed.ask({ reportPosition }),
       onEcho: (echo) => this.feed.ask({ echo }),

@@ -297,6 +297,26 @@ describe("the messages to a follower", () => {
     expect(late.got.map(briefly)).toEqual([[undefined, 6, 5, 3]]);
   });
 
+  it("bring an echo by itself only to those who want it", async () => {
+    const journal = await Journal.open();
+    const got: FeedMessage[] = [];
+    const over = new AbortController();
+    const end = (async () => {
+      for await (const message of journal.feed.messages(0, over.signal, () => false)) got.push(message);
+    })();
+    await rest();
+    journal.feed.ask({ echo: 1 });
+    await rest();
+    await journal.write(1);
+    await rest();
+    over.abort(new Error("heard enough"));
+    await expect(end).rejects.toThrow("heard enough");
+    expect(got.map(briefly)).toEqual([
+      [undefined, 0, 0, 0],
+      [1, 1, 0, 1],
+    ]);
+  });
+
   it("wait for one that does not read, with little in memory, while others get theirs", async () => {
     const journal = await Journal.open();
     await journal.write(1);

@@ -144,8 +144,14 @@ export class JournalFeed {
   /**
    * What a follower gets: first how things stand, then every batch behind the position that is on this replica's disk,
    * committed or not, each with the newest news; news by itself only where no batch carries it. Ends and rejects as `follow`.
+   *
+   * @param wantsEcho whether a new echo is worth a message of its own to this follower.
    */
-  async *messages(after: Position, leaving: AbortSignal): AsyncGenerator<FeedMessage, void, undefined> {
+  async *messages(
+    after: Position,
+    leaving: AbortSignal,
+    wantsEcho: () => boolean = () => true,
+  ): AsyncGenerator<FeedMessage, void, undefined> {
     const signal = this.begin(leaving);
     this.followers++;
     try {
@@ -161,7 +167,7 @@ export class JournalFeed {
             yield { batch, ...told };
             position = batch.lastPosition;
           }
-        } else if (this.hasNews(told, position)) {
+        } else if (this.hasNews(told, position) || (this.echo > told.echo && wantsEcho())) {
           told = this.news();
           yield { batch: undefined, ...told };
         } else {
@@ -193,11 +199,7 @@ export class JournalFeed {
 
   /** What is committed beyond a follower's journal is told with the batch. */
   private hasNews(told: FeedNews, position: Position): boolean {
-    return (
-      Math.min(this.committed, position) > told.committedPosition ||
-      this.reportPosition > told.reportPosition ||
-      this.echo > told.echo
-    );
+    return Math.min(this.committed, position) > told.committedPosition || this.reportPosition > told.reportPosition;
   }
 
   private changed(): Promise<void> {

@@ -351,6 +351,20 @@ describe("copies that count", () => {
     expect(second.state).toBe("fulfilled");
   });
 
+  it("are told of echoes, and so is everybody where one of them is behind another branch, or was never heard of", () => {
+    const known = knownCopies();
+    const { members } = setting;
+    known.ledger.setDurability({ copies: 2, members, position: 5 });
+    const told = () => [1, 2, 3, 4].filter((branch) => known.members.wantsEcho(idOf(branch)));
+    known.hear(1, 10);
+    known.hear(2, 10);
+    expect(told()).toEqual([1, 2, 3, 4]);
+    known.hear(3, 10);
+    expect(told()).toEqual([1, 2, 3]);
+    known.members.hear([reportOf(4, 10, { sequence: 50 }), reportOf(3, 10, { sequence: 50, follows: 4 })]);
+    expect(told()).toEqual([1, 2, 3, 4]);
+  });
+
   it("are connected or not, and a branch whose own is silent may have another", () => {
     const known = knownCopies();
     known.hear(1, 10);

@@ -24,6 +24,8 @@ export interface MembersOptions {
   readonly ledger: Ledger;
   /** Everything up to it is committed. */
   readonly committedPosition: () => Position;
+  /** Which copies count by what is committed. */
+  readonly setting: () => CountedSetting;
   /** A bank was here before this start: its branches may still call themselves connected, and not have come back yet. */
   readonly hadPredecessor: boolean;
   /** Somebody waits until followers have this position: they are to say so at once. 0 when nobody waits any more. */
@@ -140,6 +142,15 @@ export class Members {
     const echoed = this.wait({ position: 0, isOver: () => this.count(setting, isEchoed) >= setting.copies }, signal);
     this.options.onEcho(echo);
     return echoed;
+  }
+
+  /** Whether a follower is to be told of echoes: it counts, or one that does may be behind it. */
+  wantsEcho(copyId: Uint8Array): boolean {
+    return this.options.setting().members.some((counted) => {
+      if (bytesEqual(counted.copyId, copyId)) return true;
+      const member = this.table.get(counted.copyId);
+      return member === undefined || member.report.follows !== 0;
+    });
   }
 
   /**

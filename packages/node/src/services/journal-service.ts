@@ -31,6 +31,8 @@ export interface JournalSource extends ServedJournal {
   head(at: Position): Promise<JournalHead>;
   /** The read index, as it stood after this call; takes note of what followers say of themselves. */
   probe(members: readonly MemberReport[], signal: AbortSignal): Promise<ReadIndex>;
+  /** Whether a follower of this copy is to be told of each echo. */
+  wantsEcho(copyId: Uint8Array): boolean;
   /** Takes note of what followers say of themselves, also while no question is answered. */
   report(members: readonly MemberReport[]): void;
   /** A follower of this very bank has what this journal lacks. */
@@ -57,7 +59,7 @@ export function journalService(
       checkPath(journal, [request]);
       await checkFollower(journal, request).catch(refuseGap);
       checkLevel(journal, request);
-      yield* messages(journal, Number(request.afterPosition), AbortSignal.any([context.signal, ending]));
+      yield* messages(journal, request, AbortSignal.any([context.signal, ending]));
     },
 
     getPosition: async ({ atPosition }) => {
@@ -112,10 +114,20 @@ export function journalService(
   };
 }
 
-async function* messages(journal: JournalSource, after: Position, signal: AbortSignal): AsyncGenerator<FollowResponse> {
+async function* messages(
+  journal: JournalSource,
+  { afterPosition, copyId }: FollowRequest,
+  signal: AbortSignal,
+): AsyncGenerator<FollowResponse> {
+  const after = Number(afterPosition);
+  const wantsEcho = () => journal.wantsEcho(copyId);
   let isFirst = true;
   try {
-    for await (const { batch, committedPosition, reportPosition, echo } of journal.feed.messages(after, signal)) {
+    for await (const { batch, committedPosition, reportPosition, echo } of journal.feed.messages(
+      after,
+      signal,
+      wantsEcho,
+    )) {
       yield create(FollowResponseSchema, {
         committedPosition: BigInt(committedPosition),
         reportPosition: BigInt(reportPosition),
