@@ -1,4 +1,4 @@
-import { type BankClient, BankError, type Branch } from "@bank/client";
+import { type BankClient, BankError, type Branch, type BranchStatus } from "@bank/client";
 import type { Command } from "commander";
 import type { CommandContext, Report } from "../command-context.ts";
 import { branchDocument, readDocument } from "../documents.ts";
@@ -67,10 +67,17 @@ async function asked(context: CommandContext, client: BankClient, branch: Branch
   const options = { signal, timeoutMs: Math.min(timeoutMs, STATUS_TIMEOUT_MS), consistency: "local" } as const;
   try {
     const { branch: itself } = await (await client.branch(branch.number, options)).thisBranch(options);
-    return { ...branch, status: itself.status };
+    return { ...branch, status: joined(itself.status, branch.status) };
   } catch (error) {
     // Which branches do not answer is what was asked for; only an interruption ends the command.
     if (error instanceof BankError && error.code !== "CANCELED") return { ...branch, status: undefined };
     throw error;
   }
+}
+
+/** What a branch says of itself, and of its link what only the other end knows. */
+function joined(own: BranchStatus | undefined, listed: BranchStatus | undefined): BranchStatus | undefined {
+  if (own === undefined || listed === undefined) return own;
+  const { follows = listed.follows, connectedSinceMs = listed.connectedSinceMs } = own;
+  return { ...own, follows, connectedSinceMs };
 }
