@@ -91,7 +91,12 @@ describe("the life of a branch", () => {
     expect((await failureOf(atOne.branches.updateBranch({ ...back, requestId: randomUUID(), number: 9 }))).reason).toBe(
       "BRANCH_NOT_FOUND",
     );
-    for (const malformed of [{}, { change: change.name("") }, { change: change.state(0) }, { change: change.state(7) }])
+    for (const malformed of [
+      {},
+      { change: change.name("") },
+      { change: change.state(0) },
+      { change: change.state(7 as BranchState) },
+    ])
       expect(
         (await failureOf(atOne.branches.updateBranch({ requestId: randomUUID(), number: 1, ...malformed }))).reason,
       ).toBe("INVALID_REQUEST");

@@ -17,6 +17,7 @@ it("gives no session for a write that is answered before it shows here", () => {
     whenRegistered: async () => undefined,
     underWay: new RequestsUnderWay(),
     gap: undefined,
+    platform: { monotonicMs: () => 0 },
   });
   expect(teller.sessionAt(7)).toBe(session);
   expect(teller.sessionAt(8)).toBeUndefined();

@@ -2,6 +2,7 @@ import { AccountType, formatRequestId, hashCommand, RefusalError, type RefusalRe
 import {
   type BatchItem,
   BatchItemSchema,
+  BranchState,
   type ForwardedCommand,
   ForwardedCommandSchema,
   SetDurabilityRequestSchema,
@@ -103,13 +104,13 @@ describe("a command", () => {
     const asked = requestFromForwarded(update({ case: "name", value: "north" }), "p");
     expect(asked).toMatchObject({ request: { principal: "p", branch: 3 }, validateOnly: false });
     expect(asked.request.command).toEqual({ kind: "renameBranch", target: 4, name: "north" });
-    for (const state of [1, 2, 3])
+    for (const state of [BranchState.ACTIVE, BranchState.DRAINING, BranchState.RETIRED])
       expect(requestFromForwarded(update({ case: "state", value: state }), "p").request.command).toEqual({
         kind: "setBranchState",
         target: 4,
         state,
       });
-    expect(refusalOfForwarded(update({ case: "state", value: 4 }))).toMatchObject({
+    expect(refusalOfForwarded(update({ case: "state", value: 4 as BranchState }))).toMatchObject({
       reason: "INVALID_REQUEST",
       fields: ["state"],
     });
