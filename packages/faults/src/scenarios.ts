@@ -60,7 +60,8 @@ export const SCENARIOS: readonly Scenario[] = [
     about: "the bank is killed, paused and cut off",
     faults: / bank/,
     atOnceMax: 1,
-    faultMs: [50, 1_500],
+    faultMs: [50, 900],
+    calmMs: [600, 1_500],
   },
   {
     ...USUAL,

@@ -76,7 +76,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "a question serves reads that came after it was sent",
     guarantees: ["linearizable-read"],
-    scenario: "calm",
+    scenario: "slow",
+    faults: "slow link",
     patches: [
       {
         file: READ_GATE,
@@ -121,7 +122,7 @@ export const MUTATIONS: readonly Mutation[] = [
       this.committedTime.advance(batch.timeMs);
       batch.answerFromBatch();
       for (const job of batch.finished) job.finish();
-      await new Promise((resolve) => setTimeout(resolve, 40));
+      await new Promise((resolve) => setTimeout(resolve, 150));
       await this.appender.appendSettled(stored, {`,
       },
       {
