@@ -30,7 +30,15 @@ const USUAL = {
 /** The first is the usual one. */
 export const SCENARIOS: readonly Scenario[] = [
   { ...USUAL, name: "everything", about: "every fault at every server, several at once", faults: /./ },
-  { ...USUAL, name: "kill", about: "servers are killed and started again", faults: /^kill/, faultMs: [20, 800] },
+  {
+    ...USUAL,
+    name: "kill",
+    about: "servers are killed and started again",
+    faults: /^kill/,
+    atOnceMax: 2,
+    faultMs: [20, 700],
+    calmMs: [500, 1_500],
+  },
   { ...USUAL, name: "pause", about: "servers stand still and go on", faults: /^pause/ },
   {
     ...USUAL,
