@@ -212,8 +212,11 @@ describe("branches in one process", () => {
       // Of itself and those beside it a server knows how current they are.
       expect(branches.map(({ status }) => status !== undefined)).toEqual([false, true, true, true]);
     }
-    const { branches } = await clientOf(bank.url).branches.listBranches({});
-    expect(branches.map(({ status }) => status !== undefined)).toEqual([true, false, false, false]);
+    // The bank knows it of all that are connected.
+    await vi.waitFor(async () => {
+      const { branches } = await clientOf(bank.url).branches.listBranches({});
+      expect(branches.map(({ status }) => status?.connected)).toEqual([true, true, true, true]);
+    }, 10_000);
     expect(await failureOf(clientOf(bank.url).branches.getBranch({ number: 9 }))).toMatchObject({
       reason: "READ_BRANCH_NOT_FOUND",
     });
