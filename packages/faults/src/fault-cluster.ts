@@ -8,6 +8,7 @@ import {
   startBankProcess,
   startBranchProcess,
 } from "@bank/testkit";
+import { shareCompiledCode } from "./compile-cache.ts";
 import { linkFaults, processFaults } from "./server-faults.ts";
 
 /** A server and how it is reached. */
@@ -54,6 +55,7 @@ export class FaultCluster {
   static async start(options: FaultClusterOptions): Promise<FaultCluster> {
     const cluster = new FaultCluster(options);
     const { branches, isTree } = options;
+    await shareCompiledCode();
     try {
       await cluster.startBank();
       const { url } = cluster.bank;
