@@ -115,11 +115,13 @@ export class BranchTeller implements Teller {
     return position <= this.host.replica().appliedPosition;
   }
 
-  sessionAt(position: Position): Session | undefined {
+  sessionAt(position: Position, epochId?: Uint8Array): Session | undefined {
     const replica = this.host.replica();
-    // A write that was answered before it shows here may be of an epoch that this branch has not heard of: a token of
-    // the wrong epoch would be told that it is lost.
-    return position > replica.appliedPosition ? undefined : replica.sessionAt(position);
+    if (position <= replica.appliedPosition) return replica.sessionAt(position);
+    // A write that was answered before it shows here may be of an epoch that this branch has not heard of: a token of the
+    // wrong epoch would be told that it is lost, and without one a session would not find its own write.
+    const { bankId } = replica;
+    return epochId === undefined || bankId === undefined ? undefined : { bankId, seen: [{ epochId, position }] };
   }
 
   async timeAt(position: Position, signal: AbortSignal): Promise<number | undefined> {

@@ -299,6 +299,29 @@ describe("a session", () => {
     }
   });
 
+  it("sees its own write also where the branch did not show that in time, of an epoch that this branch does not know", async () => {
+    const first = await startTestBank();
+    const { port, dataDir } = first;
+    const account = await openAccount(clientOf(first.url));
+    const branch = await startFollowing(first.url, [1]);
+    await first.close();
+    // The journal does not come, as where a branch has much to catch up.
+    const bank = await startTestBank({ port, dataDir });
+    const { feed } = bank.replica;
+    const messages = feed.messages.bind(feed);
+    vi.spyOn(feed, "messages").mockImplementation(async function* (after, signal) {
+      for await (const message of messages(after, signal)) if (message.batch === undefined) yield message;
+    });
+    const request = { requestId: randomUUID(), account, amount: { currencyCode: "USD", amountMinor: 1n } };
+    const deposit = () => clientOf(branch.url).transactions.deposit(request, { timeoutMs: 500 });
+    const { readInfo } = await vi.waitFor(deposit, { timeout: 10_000 });
+    expect(branch.replica().appliedPosition).toBeLessThan(Number(readInfo?.position));
+    const token = consistency("session", readInfo?.session);
+    expect(await clientOf(bank.url).balance(account, token)).toBe(1n);
+    const here = clientOf(branch.url).accounts.getBalance({ account }, { ...token, timeoutMs: 300 });
+    expect(await failureOf(here)).toMatchObject({ reason: "DEADLINE_EXCEEDED" });
+  });
+
   it("of another bank, or of no bank, is told so; of a bank it is not asked for a mode that does not exist", async () => {
     const [bank, other] = [await startTestBank(), await startTestBank()];
     const branch = await startFollowing(bank.url, [1]);

@@ -84,8 +84,12 @@ export interface Teller {
   awaitPropagation(position: Position, asked: PropagationAsked, limit: CallLimit): Promise<Propagation>;
   /** Whether this server shows a committed position. */
   shows(position: Position): boolean;
-  /** What a reader of this position has seen. */
-  sessionAt(position: Position): Session | undefined;
+  /**
+   * What a reader of this position has seen; undefined where it is not shown here, and nobody says of which epoch it is.
+   *
+   * @param epochId as the bank says it, 16 bytes.
+   */
+  sessionAt(position: Position, epochId?: Uint8Array): Session | undefined;
   /** Branches that this server hosts; for these it knows how current they are. */
   readonly hosted: ReadonlySet<BranchNumber>;
   /** How current this server is. */

@@ -12,7 +12,7 @@ export type { CallLimit } from "./branch-writes.ts";
 export type { Consistency, ReadResult } from "./consistency.ts";
 export type { FollowedBatch, FollowerState, OpenJournal } from "./follower.ts";
 export type { FollowerHead, JournalFeed } from "./journal-feed.ts";
-export { epochNumberAt, type JournalHead } from "./journal-head.ts";
+export { epochAt, epochNumberAt, type JournalHead } from "./journal-head.ts";
 export { LINK_TICK_MS } from "./link-watch.ts";
 export { lostSession } from "./lost-session.ts";
 export type { MemberReport, Propagation, PropagationAsked } from "./member.ts";

@@ -87,9 +87,15 @@ export async function executeAll(
 
 /** Names a state that contains the outcomes. Its time is known only where a result says when it came about. */
 function writeInfo(teller: Teller, outcomes: readonly CommandOutcome[]): ReadInfo {
-  const position = outcomes.reduce((highest, { position: p }) => (p > highest ? p : highest), 0n);
-  const session = position === 0n ? undefined : teller.sessionAt(Number(position));
-  const epoch = session === undefined ? 0 : epochNumberAt(teller.ledger.epochs, Number(position));
+  const newest = outcomes.reduce<CommandOutcome | undefined>(
+    (last, outcome) => (outcome.position > (last?.position ?? 0n) ? outcome : last),
+    undefined,
+  );
+  const position = newest?.position ?? 0n;
+  const told = newest?.epochId.length === 16 ? newest.epochId : undefined;
+  const session = newest === undefined ? undefined : teller.sessionAt(Number(position), told);
+  const isShown = session !== undefined && teller.shows(Number(position));
+  const epoch = isShown ? epochNumberAt(teller.ledger.epochs, Number(position)) : 0;
   const times = outcomes.flatMap(({ position: p, result }) => (p === position ? (timeOfResult(result) ?? []) : []));
   return create(ReadInfoSchema, {
     position,

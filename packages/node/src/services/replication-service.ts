@@ -7,7 +7,7 @@ import {
   type ReplicationService,
   SubmitResponseSchema,
 } from "@bank/proto";
-import type { BankReplica } from "@bank/replica";
+import { type BankReplica, epochAt } from "@bank/replica";
 import { serverUrl } from "@bank/rpc";
 import { create } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
@@ -40,6 +40,8 @@ export function replicationService(
 
     submit: async ({ commands }, context) => {
       const outcomes = await teller.executeForwarded(commands, ANONYMOUS_PRINCIPAL, context.signal);
+      for (const outcome of outcomes)
+        outcome.epochId = epochAt(bank.ledger.epochs, Number(outcome.position)) ?? outcome.epochId;
       return create(SubmitResponseSchema, { outcomes: [...outcomes] });
     },
 
