@@ -1,11 +1,13 @@
 import { RefusalError } from "@bank/core";
 import { Freshness } from "./freshness.ts";
-import { LinkWatch } from "./link-watch.ts";
+import { LinkWatch, SILENCE_MAX_MS } from "./link-watch.ts";
 import type { Platform } from "./platform.ts";
 import { ReadGate, type ReadIndex } from "./read-gate.ts";
 
 /** A read waits no longer than this for the bank to say how far it is, also where the bank is only slow. */
 const INDEX_WAIT_MAX_MS = 900;
+/** A follower is told sooner than it takes its link to this branch for lost, the way there and back included. */
+const FOLLOWER_WAIT_MAX_MS = SILENCE_MAX_MS - 150;
 
 export interface BankContactOptions {
   readonly platform: Platform;
@@ -26,9 +28,11 @@ export class BankContact {
   /** The branches that this replica serves, for people. */
   readonly branch: string;
   private readonly isFollowing: () => boolean;
+  private readonly platform: Platform;
 
   constructor(options: BankContactOptions) {
     const { platform, probe } = options;
+    this.platform = platform;
     this.branch = options.branch;
     this.isFollowing = options.isFollowing;
     this.freshness = new Freshness(platform);
@@ -65,6 +69,22 @@ export class BankContact {
       return await this.gate.readIndex();
     } catch (cause) {
       throw cause instanceof RefusalError ? cause : this.unreachable("NOT_APPLIED", cause);
+    }
+  }
+
+  /**
+   * Likewise, for the probe of a follower. Where the bank is only slow, that is told in time: a refusal is an answer, and the
+   * follower keeps its stream and its calls, which are on their way over the same connection.
+   */
+  async readIndexForFollower(): Promise<ReadIndex> {
+    const over = new AbortController();
+    const late = this.platform.delay(FOLLOWER_WAIT_MAX_MS, over.signal).then(() => {
+      throw this.unreachable("NOT_APPLIED", new Error("the bank is slow to answer"));
+    });
+    try {
+      return await Promise.race([this.readIndex(), late]);
+    } finally {
+      over.abort();
     }
   }
 

@@ -276,14 +276,15 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
 
   /**
    * Answers a probe of a follower: what it says of itself and of its own followers goes along with a question that is sent
-   * after this one came in, and the answer to that is the answer. Rejects as `readIndex`, and with FOLLOW_LOOP.
+   * after this one came in; what is heard later is not in it. Rejects as `readIndex`, sooner, and with FOLLOW_LOOP.
    *
    * @param reports the asker's first.
    */
   async probe(reports: readonly MemberReport[]): Promise<ReadIndex> {
     this.subtree.hear(reports, this.appliedPosition);
-    const index = await this.readIndex();
-    return this.subtree.hasJoined(reports[0]) ? index : { ...index, connectedMs: 0 };
+    const hasJoined = this.subtree.hasJoined(reports[0]);
+    const index = await this.contact.readIndexForFollower();
+    return hasJoined ? index : { ...index, connectedMs: 0 };
   }
 
   /** Takes what followers report, and passes it on at once. Throws: `RefusalError` FOLLOW_LOOP, NOT_READY. */

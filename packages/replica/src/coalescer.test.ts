@@ -100,7 +100,7 @@ describe("what is submitted", () => {
     await rest(1);
     const waiting = watch(coalescer.submit([2, 3, 4, 5, 6]));
     await expect(coalescer.submit([7])).rejects.toMatchObject({
-      refusal: { reason: "OVERLOADED", outcome: "NOT_APPLIED", metadata: { waiting: "5" } },
+      refusal: { reason: "OVERLOADED", outcome: "OUTCOME_UNKNOWN", metadata: { waiting: "5" } },
     });
     calls[0]!.answer();
     await until(() => calls.length === 2);

@@ -45,7 +45,8 @@ export class Coalescer<Item, Result> {
    */
   submit(items: readonly Item[], untilMs = Number.POSITIVE_INFINITY): Promise<Result[]> {
     if (this.waitingItems + items.length > this.options.waitingItemsMax)
-      return Promise.reject(new RefusalError("OVERLOADED", { waiting: String(this.waitingItems) }));
+      // Nothing of this is sent; but an earlier try of the same may have been.
+      return Promise.reject(new RefusalError("OVERLOADED", { waiting: String(this.waitingItems) }, "OUTCOME_UNKNOWN"));
     return new Promise<Result[]>((resolve, reject) => {
       this.waiting.push({ items, untilMs, resolve, reject });
       this.waitingItems += items.length;
