@@ -1,6 +1,7 @@
 import {
   acceptLoss,
   describeRecovery,
+  forgoCopies,
   healFrom,
   promote,
   resume,
@@ -101,6 +102,13 @@ export function program(): Command {
     .description("let a bank start again that was stopped by word of a newer one, where there is none")
     .requiredOption("--there-is-no-newer-bank", "your word that no other bank has taken its place")
     .action(() => resumeBank(command.opts<BankFlags>()));
+  command
+    .command("forgo-copies")
+    .description(
+      "let a bank go on whose copies that count are lost: none count from then on; the bank must not be running",
+    )
+    .requiredOption("--accept-risk", "your word that none of them was made a bank, and that they are not waited for")
+    .action(() => goWithoutCopies(command.opts<BankFlags>()));
   return command;
 }
 
@@ -191,6 +199,19 @@ async function resumeBank(flags: BankFlags): Promise<void> {
   await operate(async () => {
     const { position, epoch } = await resume({ dataDir: flags.data, ...storeOf(flags), log: textLog });
     return `Epoch ${epoch} begins behind position ${position}. Start the bank as usual.`;
+  });
+}
+
+async function goWithoutCopies(flags: BankFlags): Promise<void> {
+  await operate(async () => {
+    const { position, epoch, before } = await forgoCopies({ dataDir: flags.data, ...storeOf(flags), log: textLog });
+    return [
+      `A write had to be on the disks of ${before.copies} of the branches ${before.branches.join(", ")}. None count any more: ` +
+        `epoch ${epoch} begins behind position ${position}.`,
+      "Everything on the bank's own disk is committed now, also what nobody was told of. What is written from now on is " +
+        "lost with that disk.",
+      "Start the bank as usual, and say soon which copies count: bank durability set.",
+    ].join("\n");
   });
 }
 

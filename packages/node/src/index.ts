@@ -4,6 +4,7 @@
  */
 export { AnchorFile } from "./anchor-file.ts";
 export { WITNESS_TIMEOUT_MS } from "./ask-witnesses.ts";
+export { type Forgone, type ForgoOptions, forgoCopies } from "./forgo-copies.ts";
 export type { HistoryStart } from "./history-wiring.ts";
 export { silentLog, textLog } from "./log.ts";
 export { nodePlatform, sha256 } from "./platform.ts";

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { toHex } from "@bank/core";
+import { type Ledger, toHex } from "@bank/core";
 import { writeDurably } from "./durable-file.ts";
 import { HEX_16, readTextFields, WHOLE_NUMBER } from "./json-file.ts";
 
@@ -66,4 +66,14 @@ export function bankStoreUrl(dataDir: string, store: string | undefined): string
       `${dataDir} is the data folder of a branch. bank-server promote makes its journal the bank's; look there first what that costs`,
     );
   return `sqlite:${dataDir}`;
+}
+
+/**
+ * The records of a promotion that was cut short fence nobody: a bank that went on from there would be one of two.
+ * Throws: an `Error` where it was.
+ */
+export function requireFinished(dataDir: string, ledger: Ledger): void {
+  const promotion = new PromotionFile(dataDir).read();
+  if (promotion !== undefined && (ledger.currentEpoch()?.number ?? 0) < promotion.epoch)
+    throw new Error("the promotion of this folder was cut short: run bank-server promote again");
 }

@@ -1,5 +1,5 @@
 import { mkdirSync } from "node:fs";
-import { type Ledger, toHex } from "@bank/core";
+import { toHex } from "@bank/core";
 import type { History } from "@bank/history";
 import { JournalService, ReplicationService } from "@bank/proto";
 import { BankReplica, errorText, type Log, type Platform, type Recovered } from "@bank/replica";
@@ -14,7 +14,7 @@ import { bankHistory, type HistoryStart } from "./history-wiring.ts";
 import { textLog } from "./log.ts";
 import { LossCheck } from "./loss-check.ts";
 import { nodePlatform } from "./platform.ts";
-import { bankStoreUrl, PromotionFile } from "./promotion-file.ts";
+import { bankStoreUrl, requireFinished } from "./promotion-file.ts";
 import { type JournalSource, journalService } from "./services/journal-service.ts";
 import { replicationService } from "./services/replication-service.ts";
 import { tellerServices } from "./services/teller-services.ts";
@@ -117,13 +117,6 @@ export async function startBank(options: BankServerOptions): Promise<RunningBank
     await replica.close();
     throw error;
   }
-}
-
-/** The records of a promotion that was cut short fence nobody: a bank that went on from there would be one of two. */
-function requireFinished(dataDir: string, ledger: Ledger): void {
-  const promotion = new PromotionFile(dataDir).read();
-  if (promotion !== undefined && (ledger.currentEpoch()?.number ?? 0) < promotion.epoch)
-    throw new Error("the promotion of this folder was cut short: run bank-server promote again");
 }
 
 /** @param parts closed in this order once nothing is served any more. */
