@@ -28,11 +28,11 @@ export class BankContact {
   /** The branches that this replica serves, for people. */
   readonly branch: string;
   private readonly isFollowing: () => boolean;
-  private readonly platform: Platform;
+  /** Followers that wait for an answer to their probes. */
+  private readonly followers = new Set<{ readonly sinceMs: number; readonly reject: (reason: RefusalError) => void }>();
 
   constructor(options: BankContactOptions) {
     const { platform, probe } = options;
-    this.platform = platform;
     this.branch = options.branch;
     this.isFollowing = options.isFollowing;
     this.freshness = new Freshness(platform);
@@ -41,7 +41,7 @@ export class BankContact {
       probe: () => this.gate.readIndex(),
       onDown: (reason) => this.gate.fail(reason),
       onDropped: options.reset,
-      onTick: (nowMs) => this.gate.expire(nowMs - INDEX_WAIT_MAX_MS, () => new Error("the bank is slow to answer")),
+      onTick: (nowMs) => this.look(nowMs),
     });
     this.gate = new ReadGate(
       () => this.watch.sends((signal) => this.freshness.probe(() => probe(signal))),
@@ -77,15 +77,22 @@ export class BankContact {
    * follower keeps its stream and its calls, which are on their way over the same connection.
    */
   async readIndexForFollower(): Promise<ReadIndex> {
-    const over = new AbortController();
-    const late = this.platform.delay(FOLLOWER_WAIT_MAX_MS, over.signal).then(() => {
-      throw this.unreachable("NOT_APPLIED", new Error("the bank is slow to answer"));
-    });
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const wait = { sinceMs: this.watch.nowMs, reject };
+    this.followers.add(wait);
     try {
       return await Promise.race([this.readIndex(), late]);
     } finally {
-      over.abort();
+      this.followers.delete(wait);
     }
+  }
+
+  /** By the same clock as the watch of the link, which runs little while this process stands still. */
+  private look(nowMs: number): void {
+    const reason = new Error("the bank is slow to answer");
+    this.gate.expire(nowMs - INDEX_WAIT_MAX_MS, () => reason);
+    for (const { sinceMs, reject } of this.followers)
+      if (nowMs - sinceMs >= FOLLOWER_WAIT_MAX_MS) reject(this.unreachable("NOT_APPLIED", reason));
   }
 
   unreachable(outcome: "NOT_APPLIED" | "OUTCOME_UNKNOWN", cause?: unknown): RefusalError {
