@@ -8,7 +8,7 @@ import { bite } from "./teeth.ts";
 const { values } = parseArgs({
   options: {
     only: { type: "string", default: "." },
-    seeds: { type: "string", default: "4" },
+    seeds: { type: "string", default: "6" },
     seed: { type: "string", default: "1" },
     verbose: { type: "boolean", default: false },
     list: { type: "boolean", default: false },

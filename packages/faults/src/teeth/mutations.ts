@@ -122,7 +122,7 @@ export const MUTATIONS: readonly Mutation[] = [
       this.committedTime.advance(batch.timeMs);
       batch.answerFromBatch();
       for (const job of batch.finished) job.finish();
-      await new Promise((resolve) => setTimeout(resolve, 150));
+      await new Promise((resolve) => setTimeout(resolve, 300));
       await this.appender.appendSettled(stored, {`,
       },
       {
