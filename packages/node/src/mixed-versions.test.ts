@@ -62,6 +62,11 @@ it("a branch of the previous release follows a bank of today, and both are upgra
 
   const branch = await startFollowing(bank.url, [1], { dataDir: branchDir });
   expect(await clientOf(branch.url).balance(account)).toBe(16n);
+  // An old branch would take the position of whom it follows for the bank's.
+  const followBranch = async () => {
+    for await (const _ of clientOf(branch.url).journal.follow({ follower: "branch 2" }));
+  };
+  await expect(followBranch()).rejects.toThrow(/can follow only the bank itself/);
   const { port } = bank;
   await bank.close();
   const raised = await startTestBank({ dataDir: bankDir, port, raiseFormatLevel: true });

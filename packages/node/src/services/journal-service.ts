@@ -163,7 +163,13 @@ function loopBehind(error: unknown): unknown {
 }
 
 /** What it does not understand must not reach it: it would have to stop in the middle. */
-function checkLevel({ formatLevel: level }: JournalSource, request: FollowRequest): void {
+function checkLevel({ formatLevel: level, isBank }: JournalSource, request: FollowRequest): void {
+  // It would ask for the position of this copy, and take that for the bank's.
+  if (!isBank && request.formatLevel === 0)
+    throw new RefusalError("INVALID_REQUEST", {
+      problem:
+        "a follower of an older release, which does not say which format level it understands, can follow only the bank itself",
+    });
   const known = request.formatLevel === 0 ? UNSAID_FORMAT_LEVEL : request.formatLevel;
   if (known >= level) return;
   const follower = request.follower === "" ? "the follower" : request.follower;
