@@ -144,17 +144,19 @@ export class BankTeller implements Teller {
 
   currency(): Currency {
     const { committedPosition: durablePosition } = this.bank;
-    return { durablePosition, connected: true, historyPosition: this.history.projectedPosition };
+    return {
+      durablePosition,
+      connected: this.bank.currency.connected,
+      historyPosition: this.history.projectedPosition,
+    };
   }
 
   status(): OwnStatus {
     const { bank, copyId } = this;
-    const isSuspended = bank.suspended !== undefined;
     return {
       ...this.currency(),
-      connected: !isSuspended,
       newestPosition: bank.committedPosition,
-      stalenessMs: isSuspended ? undefined : 0,
+      stalenessMs: bank.currency.stalenessMs,
       copyId,
       followers: bank.feed.followers,
       upstream: "",

@@ -11,6 +11,31 @@ import { balanceOf, digestOf, short } from "./sequencer.test-util.ts";
 const LINEARIZABLE = { mode: "linearizable" } as const;
 const LOCAL = { mode: "local" } as const;
 
+describe("a bank that does not hear of copies that count", () => {
+  it("does not know how old what it shows is, and says so: another may have taken its place", async () => {
+    const group = await Group.start(2);
+    const { bank } = group.bank;
+    const ask = (maxStalenessMs: number) => group.driven(bank.read({ mode: "bounded", maxStalenessMs }, () => 0));
+    expect(await ask(0)).toMatchObject({ stalenessMs: 0, connected: true });
+    await group.count(1, 1, 2);
+    await group.connected();
+    const fresh = await ask(CONNECTED_MS - 1);
+    expect(fresh.connected).toBe(true);
+    expect(fresh.stalenessMs).toBeLessThan(CONNECTED_MS);
+    group.cut(1, 2);
+    group.platform.advance(10_000);
+    const late = await group.driven(bank.read(LOCAL, () => 0));
+    expect(late.connected).toBe(false);
+    expect(late.stalenessMs).toBeGreaterThanOrEqual(10_000);
+    expect((await ask(20_000)).connected).toBe(false);
+    await expect(ask(9_000)).rejects.toMatchObject({ refusal: { reason: "NOT_READY", outcome: "NOT_APPLIED" } });
+    group.join(1, 2);
+    await group.connected();
+    expect(await ask(10_000)).toMatchObject({ connected: true });
+    await group.close();
+  });
+});
+
 describe("a write where branches count", () => {
   it("is committed once it is on the disks of as many, and only then shown at any branch", async () => {
     const group = await Group.start(3);

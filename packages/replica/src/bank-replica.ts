@@ -205,7 +205,8 @@ export class BankReplica {
       if (this.suspended !== undefined) throw this.suspended;
       if (consistency.session !== undefined) this.checkSession(consistency.session);
       if (consistency.mode === "position") this.requireCommitted(consistency.position);
-      if (consistency.mode === "linearizable") await this.confirmed(signal);
+      if (consistency.mode === "linearizable") await this.leadership.confirmed(signal);
+      if (consistency.mode === "bounded") await this.leadership.confirmedWithin(consistency.maxStalenessMs, signal);
     }
     const { value, position } = await this.sequencer.read(query, signal);
     return { value, ...this.stateAt(position) };
@@ -228,7 +229,7 @@ export class BankReplica {
    */
   async outcomeOf(principal: string, id: RequestId, signal?: AbortSignal): Promise<ReadResult<RequestStatus>> {
     if (this.suspended !== undefined) throw this.suspended;
-    await this.confirmed(signal);
+    await this.leadership.confirmed(signal);
     if (this.sequencer.failed !== undefined) throw this.sequencer.failed;
     const { committedPosition: position, sequencer } = this;
     const at = this.stateAt(position);
@@ -361,6 +362,11 @@ export class BankReplica {
     return this.replacement ?? this.suspension ?? this.awaited;
   }
 
+  /** How old what it shows may be. Before its epoch it does not know whether it is the newest, nor what of it will last. */
+  get currency(): Leadership["currency"] {
+    return this.suspended === undefined ? this.leadership.currency : { stalenessMs: undefined, connected: false };
+  }
+
   /** Whether the record of the epoch is on disk, and nobody is answered until the copies that count have it too. */
   get isAwaitingCopies(): boolean {
     return this.isAwaited;
@@ -377,11 +383,6 @@ export class BankReplica {
     const { durability } = this.replay.ledger;
     const { durability: before } = this.recovered;
     return (durability === before ? [durability] : [before, durability]).filter(({ copies }) => copies > 0);
-  }
-
-  /** Resolves once it is sure that this was still the bank after this call. */
-  private async confirmed(signal: AbortSignal | undefined): Promise<void> {
-    if (this.sequencer.durability.copies > 0) await abortable(this.leadership.readIndex(), signal, deadlineExceeded);
   }
 
   /**
@@ -468,12 +469,8 @@ export class BankReplica {
 
   /** What is said of the newest state, which is of this position. */
   private stateAt(position: Position): Omit<ReadResult<unknown>, "value"> {
-    const epoch = epochNumberAt(this.replay.ledger.epochs, position);
-    // Before its epoch a bank does not know whether it is the newest, nor whether the end of its journal will last. One
-    // that was replaced knows that it is not.
-    if (this.suspended !== undefined)
-      return { position, stalenessMs: undefined, session: undefined, connected: false, epoch };
-    return { position, stalenessMs: 0, session: this.sessionAt(position), connected: true, epoch };
+    const session = this.suspended === undefined ? this.sessionAt(position) : undefined;
+    return { position, ...this.currency, session, epoch: epochNumberAt(this.replay.ledger.epochs, position) };
   }
 
   private requireCommitted(asked: Position): void {

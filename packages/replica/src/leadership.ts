@@ -1,7 +1,11 @@
 import { RefusalError } from "@bank/core";
-import type { CountedSetting, Members } from "./members.ts";
+import { abortable } from "./abortable.ts";
+import type { ReadResult } from "./consistency.ts";
+import { elapsedMs, type Moment, momentOf } from "./freshness.ts";
+import { CONNECTED_MS, type CountedSetting, type Members } from "./members.ts";
 import { errorText, type Platform } from "./platform.ts";
 import { ReadGate, type ReadIndex } from "./read-gate.ts";
+import { deadlineExceeded } from "./refusals.ts";
 
 /**
  * Copies that have not told a number back by then are taken not to. Sooner than a branch gives up its link to the bank: it
@@ -10,7 +14,7 @@ import { ReadGate, type ReadIndex } from "./read-gate.ts";
 const CONFIRM_TIMEOUT_MS = 400;
 
 export interface LeadershipOptions {
-  readonly platform: Pick<Platform, "timeout">;
+  readonly platform: Pick<Platform, "timeout" | "monotonicMs" | "wallMs">;
   readonly members: Members;
   /** Which copies count. */
   readonly setting: () => CountedSetting;
@@ -26,6 +30,8 @@ export interface LeadershipOptions {
 export class Leadership {
   private readonly options: LeadershipOptions;
   private readonly gate: ReadGate;
+  /** When the last question was sent by which it turned out that this was the bank. */
+  private bankAsOf: Moment | undefined;
 
   constructor(options: LeadershipOptions) {
     this.options = options;
@@ -49,8 +55,31 @@ export class Leadership {
     return this.gate.readIndex();
   }
 
+  /**
+   * How old what it has committed may be: not at all where the held lock is the proof, and else as old as the last
+   * confirmation. Undefined before the first, and where the clocks moved apart since.
+   */
+  get currency(): Pick<ReadResult<unknown>, "stalenessMs" | "connected"> {
+    const { setting, platform } = this.options;
+    if (setting().copies === 0) return { stalenessMs: 0, connected: true };
+    const ageMs = this.bankAsOf === undefined ? undefined : elapsedMs(this.bankAsOf, momentOf(platform));
+    if (ageMs === undefined) return { stalenessMs: undefined, connected: false };
+    return { stalenessMs: Math.ceil(ageMs), connected: ageMs < CONNECTED_MS };
+  }
+
+  /** Resolves once it is sure that this was still the bank after this call. Rejects as `readIndex`, and at the deadline. */
+  async confirmed(signal: AbortSignal | undefined): Promise<void> {
+    if (this.options.setting().copies > 0) await abortable(this.readIndex(), signal, deadlineExceeded);
+  }
+
+  /** Likewise, but it is enough if this was the bank no longer ago than that. */
+  async confirmedWithin(maxMs: number, signal: AbortSignal | undefined): Promise<void> {
+    if ((this.currency.stalenessMs ?? Number.POSITIVE_INFINITY) > maxMs) await this.confirmed(signal);
+  }
+
   private async confirm(): Promise<ReadIndex> {
     const { platform, members, setting, readIndex } = this.options;
+    const sent = momentOf(platform);
     readIndex();
     const needed = setting();
     const { copies } = needed;
@@ -61,6 +90,7 @@ export class Leadership {
     } catch (cause) {
       throw unconfirmed(`fewer than ${copies} have answered (${errorText(cause)})`);
     }
+    this.bankAsOf = sent;
     return readIndex();
   }
 }

@@ -54,7 +54,8 @@ export type ReadInfo = Message<"bank.v1.ReadInfo"> & {
 
   /**
    * Whether the server that answered has a live link to the bank, by its own clock: its last question that the bank has
-   * answered was sent only a moment ago. The bank itself always has.
+   * answered was sent only a moment ago. The bank itself always has; where copies count, only if enough of them have
+   * confirmed a moment ago that it is still the bank.
    *
    * @generated from field: bool connected = 5;
    */
