@@ -330,6 +330,29 @@ describe("what is not committed yet", () => {
     expect(at.fatal).toEqual([]);
   });
 
+  it("is not shown because an earlier bank had committed as much: the one that is followed has not", async () => {
+    const { opened, bank, at, branch, link, held, shown } = await startHeldBack();
+    const before = structuredClone(opened.disk);
+    // It hears that more is committed, and loses the bank before it gets any of that.
+    held.position = Number.POSITIVE_INFINITY;
+    bank.feed.commit(bank.committedPosition + 100);
+    bank.feed.ask({ echo: 1 });
+    await until(() => branch.committedPosition > shown);
+    link.break();
+    const other = await openBank({ disk: Object.assign(opened.disk, { batches: before.batches }) });
+    held.position = other.bank.committedPosition;
+    await other.bank.submit([request(1, deposit(1, 70))]);
+    link.join(other.bank);
+    await saved(at, other.bank.committedPosition);
+    await rest(50);
+    expect(branch.appliedPosition).toBe(held.position);
+    expect((await branch.read({ mode: "local" }, (ledger) => balanceOf(ledger, 1))).value).toBe(0n);
+    held.position = Number.POSITIVE_INFINITY;
+    other.bank.feed.ask({ echo: 1 });
+    await until(() => branch.appliedPosition === other.bank.committedPosition);
+    expect(at.fatal).toEqual([]);
+  });
+
   it("is brought again by the next stream, and kept once", async () => {
     const { bank, at, branch, held, link, shown, opened } = await startHeldBack();
     for (let i = 1; i <= 2; i++) await bank.submit([request(i, deposit(1, 5))]);

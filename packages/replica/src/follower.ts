@@ -83,6 +83,8 @@ export class Follower {
   private readonly tail: UncommittedTail;
   private replayed: Replay | undefined;
   private committed: Position = 0;
+  /** What the stream of the moment says to be committed. What an earlier one said may be of a journal that went on otherwise. */
+  private toldCommitted: Position = 0;
   /** The newest epoch of what was received; undefined before the first batch. */
   private receivedEpoch: Uint8Array | undefined;
   /** The newest echo that the stream has told since it began, and since this epoch did. */
@@ -174,11 +176,13 @@ export class Follower {
       chainHash: this.replayed?.chainHash ?? new Uint8Array(0),
     };
     this.tail.beginStream();
+    this.toldCommitted = 0;
     this.toldEcho = 0;
     for await (const message of this.options.openJournal(from, signal)) {
       await this.belongTo(message.bankId);
       this.setState("following");
-      this.committed = Math.max(this.committed, message.committedPosition);
+      this.toldCommitted = Math.max(this.toldCommitted, message.committedPosition);
+      this.committed = Math.max(this.committed, this.toldCommitted);
       if (message.received !== undefined) this.receive(message, message.received);
       this.applyCommitted();
       this.hear(message);
@@ -229,7 +233,7 @@ export class Follower {
   private receive(message: FollowedBatch, received: ReceivedFrame): void {
     const { replayed } = this;
     assert(replayed !== undefined, "a batch is received by a replica of a bank");
-    if (this.tail.isEmpty && message.lastPosition <= this.committed) {
+    if (this.tail.isEmpty && message.lastPosition <= this.toldCommitted) {
       const previousHash = replayed.chainHash;
       const { header } = this.apply(replayed, received);
       const { firstPosition } = header;
@@ -249,7 +253,7 @@ export class Follower {
     const { replayed } = this;
     if (replayed === undefined) return;
     for (;;) {
-      const batch = this.tail.nextCommitted(this.committed);
+      const batch = this.tail.nextCommitted(this.toldCommitted);
       if (batch === undefined) return;
       this.apply(replayed, batch);
       this.show(batch.lastPosition);
