@@ -208,6 +208,37 @@ export const MUTATIONS: readonly Mutation[] = [
     ],
   },
   {
+    name: "the bank gives up on a branch that may still call itself connected",
+    guarantees: ["propagation"],
+    scenario: "pause",
+    faults: "pause branch",
+    seconds: 6,
+    patches: [
+      {
+        file: "packages/replica/src/copy-table.ts",
+        find: "export const DROPPED_MS = CONNECTED_MS + 500;",
+        replace: "export const DROPPED_MS = 400;",
+      },
+    ],
+  },
+  {
+    name: "a branch tells those behind it how far the bank was, and asks nobody anew",
+    guarantees: ["linearizable-read"],
+    scenario: "slow",
+    faults: "slow link of branch-1",
+    seconds: 6,
+    patches: [
+      {
+        file: "packages/replica/src/branch-replica.ts",
+        find: "const index = await this.contact.readIndexForFollower();",
+        replace: `const last = this.lastIndex;
+    const isNew = last !== undefined && last.atMs > Date.now() - 150;
+    const index = isNew ? last.index : await this.contact.readIndexForFollower();
+    if (!isNew) this.lastIndex = { index, atMs: Date.now() };`,
+      },
+    ],
+  },
+  {
     name: "a branch leaves out a record and shows what is behind it",
     guarantees: ["read-as-of-position"],
     scenario: "calm",
