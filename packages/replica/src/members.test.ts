@@ -381,4 +381,11 @@ describe("copies that count", () => {
     expect(known.members.replaced(setting)).toEqual([{ branch: 1, copyId: idOf(77) }, ...setting.members.slice(1)]);
     expect(known.members.copyOf(1)).toEqual(idOf(77));
   });
+
+  it("are replaced by one copy once, whatever branches it serves by now", () => {
+    const known = knownCopies();
+    known.hear(3, 10);
+    known.hear(7, 1, { copyId: idOf(77), branches: [1, 2] });
+    expect(known.members.replaced(setting)).toEqual([{ branch: 1, copyId: idOf(77) }, ...setting.members.slice(1)]);
+  });
 });

@@ -49,12 +49,16 @@ export class Members {
   private readonly options: MembersOptions;
   private readonly table: CopyTable;
   private readonly waits = new Set<Wait>();
+  /** How many of them may end because time passes. */
+  private timedWaits = 0;
   private readonly alarm: Alarm;
   private readonly startedMs: number;
   private echoes = 0;
   private wanted: Position = 0;
   /** What `positionOfAll` was when nothing had changed since. */
   private all: { readonly position: Position } | undefined;
+  /** What the copies have on their disks, the furthest first, when nothing had changed since. */
+  private durable: readonly Position[] | undefined;
 
   constructor(options: MembersOptions) {
     this.options = options;
@@ -158,15 +162,17 @@ export class Members {
    * branch is served by another copy. Undefined where none has.
    */
   replaced(setting: CountedSetting): DurabilityMember[] | undefined {
+    const members = [...setting.members];
     let isReplaced = false;
-    const members = setting.members.map((counted) => {
+    for (const [i, counted] of setting.members.entries()) {
       const member = this.table.get(counted.copyId);
-      if (member !== undefined && this.table.isPresent(member)) return counted;
+      if (member !== undefined && this.table.isPresent(member)) continue;
       const copyId = this.copyOf(counted.branch);
-      if (copyId === undefined || setting.members.some((other) => bytesEqual(other.copyId, copyId))) return counted;
+      // Branches that lie on one copy now are one disk.
+      if (copyId === undefined || members.some((other) => bytesEqual(other.copyId, copyId))) continue;
+      members[i] = { branch: counted.branch, copyId };
       isReplaced = true;
-      return { branch: counted.branch, copyId };
-    });
+    }
     return isReplaced ? members : undefined;
   }
 
@@ -215,7 +221,7 @@ export class Members {
       case "bank":
         return true;
       case "quorum":
-        return this.copiesWith(position) >= asked.copies;
+        return this.positionOf(asked.copies) >= position;
       case "allBranches":
         return this.graceMs() === 0 && position <= this.positionOfAll();
     }
@@ -225,6 +231,15 @@ export class Members {
     let copies = 0;
     for (const { report } of this.table.members) if (this.positionsOf(report).durable >= position) copies++;
     return copies;
+  }
+
+  /** What so many copies have on their disks. */
+  private positionOf(copies: number): Position {
+    if (copies < 1) return Number.POSITIVE_INFINITY;
+    this.durable ??= Array.from(this.table.members, ({ report }) => this.positionsOf(report).durable).sort(
+      (a, b) => b - a,
+    );
+    return this.durable[copies - 1] ?? 0;
   }
 
   /** What every copy that may call itself connected has on its disk and shows. */
@@ -271,6 +286,7 @@ export class Members {
   }
 
   private told(position: Position, asked: PropagationAsked): Propagation {
+    this.forget();
     const reached = new Set<BranchNumber>();
     const missing = new Set<BranchNumber>();
     for (const member of this.table.members) {
@@ -291,7 +307,7 @@ export class Members {
 
   private wait(options: Omit<Wait, "resolve">, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return Promise.reject(signal.reason);
-    this.all = undefined;
+    this.forget();
     if (options.isOver()) return Promise.resolve();
     return new Promise<void>((resolve, reject) => {
       const onAbort = () => {
@@ -307,14 +323,16 @@ export class Members {
       };
       signal.addEventListener("abort", onAbort, { once: true });
       this.waits.add(wait);
+      if (wait.isTimed) this.timedWaits++;
       this.want(Math.max(this.wanted, wait.position));
-      this.setAlarm();
+      // While others wait it is set already.
+      if (wait.isTimed && this.timedWaits === 1) this.setAlarm();
     });
   }
 
   /** Something was heard, or time has passed. */
   private look(): void {
-    this.all = undefined;
+    this.forget();
     for (const wait of this.waits) {
       if (!wait.isOver()) continue;
       this.leave(wait);
@@ -323,8 +341,13 @@ export class Members {
     this.setAlarm();
   }
 
+  private forget(): void {
+    this.all = undefined;
+    this.durable = undefined;
+  }
+
   private leave(wait: Wait): void {
-    this.waits.delete(wait);
+    if (this.waits.delete(wait) && wait.isTimed) this.timedWaits--;
     if (this.waits.size === 0) this.want(0);
   }
 
@@ -336,7 +359,7 @@ export class Members {
 
   /** A copy that falls silent is waited for no longer than it may call itself connected. */
   private setAlarm(): void {
-    if (![...this.waits].some(({ isTimed }) => isTimed)) return;
+    if (this.timedWaits === 0) return;
     const now = this.options.platform.monotonicMs();
     const ends = this.awaited().map(({ heardMs }) => heardMs + DROPPED_MS - now);
     if (this.graceMs() > 0) ends.push(this.graceMs());
