@@ -1,4 +1,13 @@
-import { FORMAT_LEVEL_MAX, type Position, REFUSALS, type Reason, RefusalError, type RefusalReason } from "@bank/core";
+import {
+  bytesEqual,
+  FORMAT_LEVEL_MAX,
+  type Position,
+  REFUSALS,
+  type Reason,
+  RefusalError,
+  type RefusalReason,
+  toHex,
+} from "@bank/core";
 import { decodeHeader, type ReceivedFrame } from "@bank/journal";
 import { type CommandOutcome, type ForwardedCommand, JournalService, ReplicationService } from "@bank/proto";
 import type {
@@ -57,6 +66,8 @@ export interface FollowerSelf {
   acceptedLoss(): Uint8Array | undefined;
   /** 16 bytes: made once for each data folder. */
   copyId(): Uint8Array;
+  /** The bank whose journal it has, 16 bytes; undefined for none yet. */
+  bankId(): Uint8Array | undefined;
   /** The highest epoch that it knows, told with every call; undefined for none. */
   epoch(): EpochTold | undefined;
 }
@@ -103,6 +114,7 @@ export class RemoteJournal implements BankLink<ForwardedCommand, ForwardedOutcom
       try {
         const message = { members: members.map(reportMessage) };
         const answer = await this.journal.probe(message, { signal });
+        this.requireOwn(answer.bankId);
         const { position, epochId, epoch, connectedMs } = answer;
         return { position: Number(position), epochId, epoch: Number(epoch), connectedMs };
       } catch (error) {
@@ -111,8 +123,18 @@ export class RemoteJournal implements BankLink<ForwardedCommand, ForwardedOutcom
         this.isOlder = true;
       }
     }
-    const { position, epochId } = await this.head(signal);
+    const { bankId, position, epochId } = await this.head(signal);
+    this.requireOwn(bankId);
     return { position, epochId, epoch: 0, connectedMs: 0 };
+  }
+
+  /** Another bank's positions and epochs say nothing about this one's. Throws: `RefusalError` JOURNAL_DIVERGED. */
+  requireOwn(bankId: Uint8Array): void {
+    const own = this.self?.bankId();
+    if (own !== undefined && !bytesEqual(own, bankId))
+      throw new RefusalError("JOURNAL_DIVERGED", {
+        problem: `${this.url} is of another bank: ${toHex(bankId)}, and ${this.follower} of ${toHex(own)}`,
+      });
   }
 
   /** Forgets of which release the server is: it may have been replaced. */

@@ -134,7 +134,12 @@ class BranchServer implements RunningBranches, BranchHost {
     this.log = options.log ?? textLog;
     this.platform = options.platform ?? nodePlatform(this.log);
     this.hostedText = [...this.hosted].join(", ");
-    const self = { acceptedLoss: () => this.acceptedLoss(), copyId: () => this.copyId, epoch: () => this.epochTold() };
+    const self = {
+      acceptedLoss: () => this.acceptedLoss(),
+      copyId: () => this.copyId,
+      bankId: () => this.current?.bankId,
+      epoch: () => this.epochTold(),
+    };
     const urls = [...new Set([options.bankUrl, ...(options.otherUpstreams ?? [])])];
     this.link = new UpstreamLink({
       upstreams: urls.map((url) => new RemoteJournal(url, `branch ${this.hostedText}`, self)),

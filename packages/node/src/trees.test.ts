@@ -1,9 +1,10 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
+import { join } from "node:path";
 import { followJournal } from "@bank/testkit";
 import { expect, it, vi } from "vitest";
 import { deposit, give, openAccount } from "./books.test-util.ts";
-import { clientOf, startFollowing, startTestBank, startTestBranches } from "./servers.test-util.ts";
+import { clientOf, startFollowing, startTestBank, startTestBranches, temporaryFolder } from "./servers.test-util.ts";
 
 const SOON = () => AbortSignal.timeout(10_000);
 
@@ -138,3 +139,22 @@ async function freePort(): Promise<number> {
   await once(server, "close");
   return port;
 }
+
+it("another bank in the list of a branch is never followed, and its epochs are nobody else's", async () => {
+  const folder = await temporaryFolder();
+  const foreignDir = join(folder, "foreign");
+  // It was started more often, and so is of a higher epoch.
+  for (let starts = 0; starts < 3; starts++) await (await startTestBank({ dataDir: foreignDir })).close();
+  const foreign = await startTestBank({ dataDir: foreignDir });
+  const bank = await startTestBank({ dataDir: join(folder, "bank") });
+  const { port } = bank;
+  const branch = await startFollowing(bank.url, [1], { otherUpstreams: [foreign.url] });
+  const client = clientOf(branch.url);
+  const account = await openAccount(client);
+  await bank.close();
+  await vi.waitUntil(() => branch.log.lines.some(({ fields }) => String(fields["problem"]).includes("another bank")));
+  const again = await startTestBank({ dataDir: bank.dataDir, port });
+  await vi.waitFor(() => give(client, deposit(1, account, 1n)), { timeout: 10_000 });
+  expect(again.replica.isSuperseded).toBe(false);
+  expect(await client.balance(account)).toBe(1n);
+});

@@ -205,6 +205,7 @@ export class UpstreamLink implements BankLink<ForwardedCommand, ForwardedOutcome
     const within = AbortSignal.any([signal, platform.timeout(INSPECTION_TIMEOUT_MS)]);
     upstream.meetAnew();
     const head = await upstream.head(within);
+    upstream.requireOwn(head.bankId);
     let index: ReadIndex | undefined;
     try {
       index = await upstream.probe(members(), within);
@@ -230,8 +231,8 @@ export class UpstreamLink implements BankLink<ForwardedCommand, ForwardedOutcome
 
   /** Throws where a server is of an older epoch than has been heard of: another bank has taken its place. */
   private hearOfEpoch({ epoch }: ReadIndex, upstream: RemoteJournal): void {
-    // A bank of the release before this one does not say.
-    if (epoch === 0) return;
+    // A bank of the release before this one does not say. To a branch that belongs to none yet it may be of any.
+    if (epoch === 0 || this.options.epochs().length === 0) return;
     try {
       this.options.known.meet(epoch);
     } catch (error) {
