@@ -2,7 +2,7 @@ import { RequestState, type BatchResult as WireBatchResult, type ReadInfo as Wir
 import { resultFailure, UnexpectedReplyError } from "./attempt-failure.ts";
 import { BankError } from "./bank-error.ts";
 import { type Caller, checkRequestId } from "./caller.ts";
-import { commandResultOf, readInfoOf, safeNumber } from "./messages/index.ts";
+import { readInfoOf, requestResultOf, safeNumber } from "./messages/index.ts";
 import type { CallOptions, FinalOutcome, ReadOptions, RequestOutcome } from "./types/index.ts";
 
 /** What became of a request. Rejects with: `BankError`. */
@@ -54,7 +54,7 @@ function finalOutcome(
   const said = { requestId, answeredPosition: safeNumber(position), ...readInfoOf(readInfo) };
   switch (state) {
     case RequestState.COMMITTED:
-      return { ...said, state: "committed", result: commandResultOf(result?.result ?? { case: undefined }) };
+      return { ...said, state: "committed", result: requestResultOf(result?.result ?? { case: undefined }) };
     case RequestState.REJECTED:
       return { ...said, state: "rejected", error: rejectionOf(result, requestId, server) };
     case RequestState.CANCELLED:

@@ -2,7 +2,7 @@ import type { BranchChange } from "@bank/client";
 import type { Command } from "commander";
 import type { CommandContext, Report } from "../command-context.ts";
 import { branchDocument, doneDocument } from "../documents.ts";
-import { printable } from "../printable.ts";
+import { branchChangeSentence } from "../results/branch-sentence.ts";
 import { branchNumber } from "../settings.ts";
 import { defineCommand, type Run } from "./define.ts";
 
@@ -62,16 +62,6 @@ async function change(context: CommandContext, number: string, what: BranchChang
   const done = await client.updateBranch(branch, what, context.mutation());
   return {
     document: { branch: branchDocument(done.branch), ...doneDocument({ ...done, preview: false }, client.session) },
-    text: `${sentence(branch, what)}\n${done.replayed ? "  This request id was answered before; nothing was done now.\n" : ""}`,
+    text: `${branchChangeSentence({ number: branch, ...what })}\n${done.replayed ? "  This request id was answered before; nothing was done now.\n" : ""}`,
   };
-}
-
-function sentence(branch: number, what: BranchChange): string {
-  if ("name" in what) return `Branch ${branch} is called ${printable(what.name)} from now on.`;
-  const words = {
-    active: "serves customers.",
-    draining: "is draining: it takes no new calls of customers.",
-    retired: "is retired, for good.",
-  } as const;
-  return `Branch ${branch} ${words[what.state]}`;
 }

@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import type { CommandContext, Report } from "../command-context.ts";
 import { doneDocument, durabilityDocument, readDocument } from "../documents.ts";
 import { staleText } from "../positions.ts";
+import { durabilitySentence } from "../results/branch-sentence.ts";
 import { branchNumber } from "../settings.ts";
 import { UsageError } from "../usage-error.ts";
 import { defineCommand, type Run } from "./define.ts";
@@ -58,7 +59,7 @@ async function show(context: CommandContext, _: readonly string[], given: ReadAr
   const list = await client.branches(options());
   return {
     document: { durability: durabilityDocument(list.durability), ...readDocument(list, client.session) },
-    text: `${sentence(list.durability)}\n${staleText(list, consistency)}`,
+    text: `${durabilitySentence(list.durability)}\n${staleText(list, consistency)}`,
   };
 }
 
@@ -71,7 +72,7 @@ async function set(context: CommandContext, _: readonly string[], given: SetArgu
       durability: durabilityDocument(done.durability),
       ...doneDocument({ ...done, preview: false }, client.session),
     },
-    text: `${sentence(done.durability)}\n${done.replayed ? "  This request id was answered before; nothing was done now.\n" : ""}`,
+    text: `${durabilitySentence(done.durability)}\n${done.replayed ? "  This request id was answered before; nothing was done now.\n" : ""}`,
   };
 }
 
@@ -83,12 +84,4 @@ function askedOf({ copies, branches = "" }: SetArguments): Pick<Durability, "cop
   if (Number(copies) > numbers.length)
     throw new UsageError(`--copies ${copies} is more than --branches names: ${numbers.length}.`, { copies });
   return { copies: Number(copies), branches: numbers };
-}
-
-function sentence({ copies, branches, position }: Durability): string {
-  const since = position === undefined ? "" : ` Since position ${position}.`;
-  if (copies === 0) return `A write counts once it is on the bank's disk.${since}`;
-  const names = branches.length === 1 ? `branch ${branches[0]}` : `branches ${branches.join(", ")}`;
-  const disks = copies === branches.length ? `and on that of ${names}` : `and on the disks of ${copies} of ${names}`;
-  return `A write counts once it is on the bank's disk ${disks}.${since}`;
 }

@@ -1,16 +1,17 @@
-import type { CommandResult } from "@bank/client";
+import type { RequestResult } from "@bank/client";
 import {
   accountDocument,
   accountUpdateDocument,
   captureDocument,
+  durabilityDocument,
   holdDocument,
   interestDocument,
   type JsonObject,
   transactionDocument,
 } from "../documents.ts";
 
-/** What a command did, under the name of what came of it. */
-export function resultDocument(result: CommandResult): JsonObject {
+/** What a request did, under the name of what came of it. */
+export function resultDocument(result: RequestResult): JsonObject {
   switch (result.kind) {
     case "transaction":
       return { transaction: transactionDocument(result.transaction) };
@@ -26,6 +27,12 @@ export function resultDocument(result: CommandResult): JsonObject {
       return { hold: holdDocument(result.hold) };
     case "capture":
       return { capture: captureDocument(result.capture) };
+    case "branchChange": {
+      const { number, name, state } = result.change;
+      return { branch_change: { number, name, state } };
+    }
+    case "durability":
+      return { durability: durabilityDocument(result.durability) };
     case "group":
       return {
         group: { position: String(result.group.position), results: result.group.results.map(resultDocument) },

@@ -1,10 +1,11 @@
-import type { AccountState, Capture, CommandResult, Hold, Interest, Transaction } from "@bank/client";
+import type { AccountState, Capture, Hold, Interest, RequestResult, Transaction } from "@bank/client";
 import { moneyText } from "../money-text.ts";
 import { printable } from "../printable.ts";
 import { timeText } from "../time-text.ts";
+import { branchChangeSentence, durabilitySentence } from "./branch-sentence.ts";
 
-/** What a command did, in one sentence. */
-export function resultSentence(result: CommandResult): string {
+/** What a request did, in one sentence. */
+export function resultSentence(result: RequestResult): string {
   switch (result.kind) {
     case "transaction":
       return transactionSentence(result.transaction);
@@ -20,6 +21,10 @@ export function resultSentence(result: CommandResult): string {
       return holdSentence(result.hold);
     case "capture":
       return captureSentence(result.capture);
+    case "branchChange":
+      return branchChangeSentence(result.change);
+    case "durability":
+      return durabilitySentence(result.durability);
     case "group":
       return `Carried out a group of ${result.group.results.length}.`;
   }

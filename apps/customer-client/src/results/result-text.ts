@@ -1,11 +1,11 @@
-import type { CommandResult, Transaction } from "@bank/client";
+import type { RequestResult, Transaction } from "@bank/client";
 import { moneyText } from "../money-text.ts";
 import { pairs } from "../table.ts";
 import { accountUpdateText, branchText, newAccountText } from "./account-text.ts";
 import { resultSentence } from "./result-sentence.ts";
 
-/** What a command did, beyond its sentence: names and values, one pair a line. */
-export function resultDetails(result: CommandResult): string {
+/** What a request did, beyond its sentence: names and values, one pair a line. */
+export function resultDetails(result: RequestResult): string {
   switch (result.kind) {
     case "transaction":
       return pairs(placeOf(result.transaction));
@@ -16,6 +16,8 @@ export function resultDetails(result: CommandResult): string {
     // Their sentences say it all.
     case "stateChange":
     case "hold":
+    case "branchChange":
+    case "durability":
       return "";
     case "interest":
       return result.interest.transaction === undefined ? "" : pairs(placeOf(result.interest.transaction));

@@ -1,7 +1,7 @@
 import * as wire from "@bank/proto";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
-import type { Branch, BranchChange, BranchState, BranchStatus, Durability } from "../types/index.ts";
+import type { Branch, BranchChange, BranchChanged, BranchState, BranchStatus, Durability } from "../types/index.ts";
 import { malformedField, positionOf, present, safeNumber, textOf } from "./fields.ts";
 
 const WIRE_STATES = {
@@ -43,6 +43,16 @@ function statusOf(status: wire.ReplicaStatus): BranchStatus {
     formatLevel: status.formatLevel === 0 ? undefined : status.formatLevel,
     copyId: textOf(status.copyId),
     upstream: textOf(status.upstream),
+  };
+}
+
+/** What a request changed of a branch. */
+export function branchChangedOf({ number, name, state }: wire.BranchChange): BranchChanged {
+  return {
+    number,
+    name: textOf(name),
+    state:
+      state === wire.BranchState.UNSPECIFIED ? undefined : present(STATES.get(state), `what branch state ${state} is`),
   };
 }
 

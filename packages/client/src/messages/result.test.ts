@@ -1,9 +1,9 @@
-import { type BatchResult, BatchResultSchema } from "@bank/proto";
+import { type BatchResult, BatchResultSchema, BranchState } from "@bank/proto";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { CommandGroup, GroupCommand } from "../types/index.ts";
 import { LedgerTeller } from "./ledger-teller.test-util.ts";
-import { commandResultOf, resultOfCommand, resultOfGroup } from "./result.ts";
+import { requestResultOf, resultOfCommand, resultOfGroup } from "./result.ts";
 
 const usd = (minor: bigint) => ({ currency: "USD", minor });
 
@@ -16,7 +16,7 @@ function done(command: GroupCommand | CommandGroup, options?: { readonly validat
   const result = teller.submit(command, options);
   const translated = resultOfCommand(command, result);
   // Whoever does not know the command reads the same.
-  expect(commandResultOf(result)).toEqual(translated);
+  expect(requestResultOf(result)).toEqual(translated);
   return translated;
 }
 
@@ -200,6 +200,26 @@ describe("an answer that no such command gets", () => {
   const group = (...results: BatchResult["result"][]) =>
     result({ case: "group", value: { position: 9n, results: results.map((each) => ({ result: each })) } });
 
+  it("of what an operator decided is told as the result of a request, and of no command", () => {
+    const renamed = result({ case: "branchChange", value: { number: 2, name: "Harbour Street" } });
+    expect(requestResultOf(renamed)).toStrictEqual({
+      kind: "branchChange",
+      change: { number: 2, name: "Harbour Street", state: undefined },
+    });
+    const drained = result({ case: "branchChange", value: { number: 2, state: BranchState.DRAINING } });
+    expect(requestResultOf(drained)).toStrictEqual({
+      kind: "branchChange",
+      change: { number: 2, name: undefined, state: "draining" },
+    });
+    const counted = result({ case: "durability", value: { copies: 1, branches: [1, 2], position: 7n } });
+    expect(requestResultOf(counted)).toStrictEqual({
+      kind: "durability",
+      durability: { copies: 1, branches: [1, 2], position: 7 },
+    });
+    for (const decided of [renamed, counted])
+      expect(() => resultOfCommand(freeze, decided)).toThrow("where something was done");
+  });
+
   it.each<[string, () => unknown, string]>([
     [
       "of another kind",
@@ -220,7 +240,7 @@ describe("an answer that no such command gets", () => {
       'it gave the result "failure" where something was done',
     ],
     ["of a group, without one", () => resultOfGroup([freeze], undefined), "it left out what the group did"],
-    ["a group in a group", () => commandResultOf(group(group(frozen))), 'it gave the result "group" where something'],
+    ["a group in a group", () => requestResultOf(group(group(frozen))), 'it gave the result "group" where something'],
   ])("is refused: %s", (_, translate, message) => {
     expect(translate).toThrow(message);
   });

@@ -1,7 +1,15 @@
 import type * as wire from "@bank/proto";
 import { UnexpectedReplyError } from "../attempt-failure.ts";
-import type { CommandGroup, CommandResult, GroupCommand, GroupItemResult, GroupResult } from "../types/index.ts";
+import type {
+  CommandGroup,
+  CommandResult,
+  GroupCommand,
+  GroupItemResult,
+  GroupResult,
+  RequestResult,
+} from "../types/index.ts";
 import { accountOf, accountStateChangeOf, accountUpdateOf } from "./account.ts";
+import { branchChangedOf, durabilityOf } from "./branch.ts";
 import { present, safeNumber } from "./fields.ts";
 import { captureOf, holdOf } from "./hold.ts";
 import { interestOf, transactionOf } from "./transaction.ts";
@@ -44,12 +52,21 @@ export function resultOfGroup(items: readonly GroupCommand[], group: wire.GroupR
   };
 }
 
-/** What a command did, whatever it was. Throws: `UnexpectedReplyError` when it says nothing, or a failure. */
-export function commandResultOf(result: WireResult): CommandResult {
-  if (result.case !== "group") return groupItemResultOf(result);
-  const { position, results } = result.value;
-  const items = results.map((each) => groupItemResultOf(each.result));
-  return { kind: "group", group: { position: safeNumber(position), results: items } };
+/** What a request did, whatever it was. Throws: `UnexpectedReplyError` when it says nothing, or a failure. */
+export function requestResultOf(result: WireResult): RequestResult {
+  switch (result.case) {
+    case "group": {
+      const { position, results } = result.value;
+      const items = results.map((each) => groupItemResultOf(each.result));
+      return { kind: "group", group: { position: safeNumber(position), results: items } };
+    }
+    case "branchChange":
+      return { kind: "branchChange", change: branchChangedOf(result.value) };
+    case "durability":
+      return { kind: "durability", durability: durabilityOf(result.value) };
+    default:
+      return groupItemResultOf(result);
+  }
 }
 
 function resultOfItem({ kind }: GroupCommand, result: WireResult): GroupItemResult {
