@@ -211,6 +211,33 @@ describe("leadership where branches count", () => {
     await group.close();
   });
 
+  it.each([0, 1])(
+    "is not confirmed by those who counted before alone, once others may know that they count (%i counted before)",
+    async (before) => {
+      const group = await Group.start(3);
+      if (before > 0) await group.count(before, 1);
+      await group.connected();
+      const { link, at, copyId } = group.site(3);
+      at.store.holds = true;
+      const changed = group.asked({ kind: "setDurability", copies: 1, members: [{ branch: 3, copyId }] });
+      // It has that, and could be made the bank by its own word alone.
+      await group.until(() => at.store.held.length > 0);
+      link.break();
+      const asked = watch(group.bank.bank.probe([]));
+      await group.until(() => asked.state !== "pending");
+      expect(String(asked.reason)).toContain("still the bank");
+      await expect(group.driven(group.site(1).at.branch.readIndex())).rejects.toThrow("still the bank");
+      expect(changed.state).toBe("pending");
+      link.join(group.bank.bank);
+      at.store.holds = false;
+      at.store.passNext();
+      await group.until(() => changed.state === "fulfilled");
+      await group.connected();
+      await group.driven(group.site(1).at.branch.readIndex());
+      await group.close();
+    },
+  );
+
   it("is not confirmed by those who follow another bank: a bank that was left alone answers nobody", async () => {
     const group = await Group.start(3);
     await group.count(2, 1, 2, 3);

@@ -112,7 +112,7 @@ export class BankReplica {
       platform,
       ledger: replay.ledger,
       committedPosition: () => this.committedPosition,
-      setting: () => this.sequencer.durability,
+      settings: () => this.sequencer.settingsInForce,
       hadPredecessor: replay.ledger.position > 0,
       onWanted: (reportPosition) => this.feed.ask({ reportPosition }),
       onEcho: (echo) => this.feed.ask({ echo }),
@@ -145,7 +145,7 @@ export class BankReplica {
     this.leadership = new Leadership({
       platform,
       members: this.members,
-      setting: () => this.sequencer.durability,
+      settings: () => this.sequencer.settingsInForce,
       readIndex: () => this.readIndex(),
     });
     this.lostCopies = new LostCopies({

@@ -37,6 +37,14 @@ export class CountedCommit {
     return this.committedSetting;
   }
 
+  /**
+   * By which copies another bank could be made: those of the setting that is committed, and of one that is on its way. Whoever
+   * finds that at the end of a journal cannot know that it is not.
+   */
+  get inForce(): readonly CountedSetting[] {
+    return (this.settings() ?? []).filter(({ copies }) => copies > 0);
+  }
+
   /** What a batch that was executed just now must satisfy; undefined where only the bank's own disk counts. */
   settings(): readonly CountedSetting[] | undefined {
     const { durability } = this.ledger;

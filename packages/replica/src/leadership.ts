@@ -16,8 +16,8 @@ const CONFIRM_TIMEOUT_MS = 400;
 export interface LeadershipOptions {
   readonly platform: Pick<Platform, "timeout" | "monotonicMs" | "wallMs">;
   readonly members: Members;
-  /** Which copies count. */
-  readonly setting: () => CountedSetting;
+  /** By which copies another bank could be made; empty where none count. */
+  readonly settings: () => readonly CountedSetting[];
   /** Throws where the bank knows by itself that it must not answer. */
   readonly readIndex: () => ReadIndex;
 }
@@ -51,7 +51,7 @@ export class Leadership {
    * Rejects with `RefusalError` NOT_READY, and as `LeadershipOptions.readIndex` throws.
    */
   async readIndex(): Promise<ReadIndex> {
-    if (this.options.setting().copies === 0) return this.options.readIndex();
+    if (this.options.settings().length === 0) return this.options.readIndex();
     return this.gate.readIndex();
   }
 
@@ -60,8 +60,8 @@ export class Leadership {
    * confirmation. Undefined before the first, and where the clocks moved apart since.
    */
   get currency(): Pick<ReadResult<unknown>, "stalenessMs" | "connected"> {
-    const { setting, platform } = this.options;
-    if (setting().copies === 0) return { stalenessMs: 0, connected: true };
+    const { settings, platform } = this.options;
+    if (settings().length === 0) return { stalenessMs: 0, connected: true };
     const ageMs = this.bankAsOf === undefined ? undefined : elapsedMs(this.bankAsOf, momentOf(platform));
     if (ageMs === undefined) return { stalenessMs: undefined, connected: false };
     return { stalenessMs: Math.ceil(ageMs), connected: ageMs < CONNECTED_MS };
@@ -69,7 +69,7 @@ export class Leadership {
 
   /** Resolves once it is sure that this was still the bank after this call. Rejects as `readIndex`, and at the deadline. */
   async confirmed(signal: AbortSignal | undefined): Promise<void> {
-    if (this.options.setting().copies > 0) await abortable(this.readIndex(), signal, deadlineExceeded);
+    if (this.options.settings().length > 0) await abortable(this.readIndex(), signal, deadlineExceeded);
   }
 
   /** Likewise, but it is enough if this was the bank no longer ago than that. */
@@ -78,16 +78,19 @@ export class Leadership {
   }
 
   private async confirm(): Promise<ReadIndex> {
-    const { platform, members, setting, readIndex } = this.options;
+    const { platform, members, settings, readIndex } = this.options;
     const sent = momentOf(platform);
     readIndex();
-    const needed = setting();
-    const { copies } = needed;
-    const connected = members.countedConnected(needed);
-    if (connected < copies) throw unconfirmed(`${connected} of the ${copies} that it needs are connected`);
+    const needed = settings();
+    for (const setting of needed) {
+      const connected = members.countedConnected(setting);
+      if (connected < setting.copies)
+        throw unconfirmed(`${connected} of the ${setting.copies} that it needs are connected`);
+    }
     try {
       await members.echoed(needed, platform.timeout(CONFIRM_TIMEOUT_MS));
     } catch (cause) {
+      const copies = Math.max(...needed.map((setting) => setting.copies));
       throw unconfirmed(`fewer than ${copies} have answered (${errorText(cause)})`);
     }
     this.bankAsOf = sent;

@@ -72,7 +72,7 @@ export function knownCopies(
       platform,
       ledger,
       committedPosition: () => known.committed,
-      setting: () => ledger.durability,
+      settings: () => [ledger.durability],
       hadPredecessor: options.hadPredecessor ?? false,
       onWanted: (position) => wanted.push(position),
       onEcho: (echo) => echoes.push(echo),

@@ -332,13 +332,13 @@ describe("copies that count", () => {
     const known = knownCopies();
     known.hear(1, 10);
     known.hear(2, 10);
-    const first = watch(known.members.echoed(setting, signal));
+    const first = watch(known.members.echoed([setting], signal));
     const [echo = 0] = known.echoes;
     known.hear(1, 10, { echo });
     known.hear(2, 10, { echo });
     await rest();
     expect(first.state).toBe("fulfilled");
-    const second = watch(known.members.echoed(setting, signal));
+    const second = watch(known.members.echoed([setting], signal));
     expect(known.echoes).toEqual([echo, echo + 1]);
     known.hear(3, 10, { echo: echo + 1, epochId: idOf(902) });
     known.hear(4, 10, { echo: echo + 1 });

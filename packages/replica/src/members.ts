@@ -24,8 +24,8 @@ export interface MembersOptions {
   readonly ledger: Ledger;
   /** Everything up to it is committed. */
   readonly committedPosition: () => Position;
-  /** Which copies count by what is committed. */
-  readonly setting: () => CountedSetting;
+  /** Which copies count, now or soon. */
+  readonly settings: () => readonly CountedSetting[];
   /** A bank was here before this start: its branches may still call themselves connected, and not have come back yet. */
   readonly hadPredecessor: boolean;
   /** Somebody waits until followers have this position: they are to say so at once. 0 when nobody waits any more. */
@@ -136,25 +136,28 @@ export class Members {
   }
 
   /**
-   * Resolves once as many copies as count have told back a number that was sent after this call: they follow this bank in
-   * this epoch, and no other. Rejects with the signal's reason.
+   * Resolves once as many copies as each of the settings asks for have told back a number that was sent after this call: they
+   * follow this bank in this epoch, and no other. Rejects with the signal's reason.
    */
-  echoed(setting: CountedSetting, signal: AbortSignal): Promise<void> {
+  echoed(settings: readonly CountedSetting[], signal: AbortSignal): Promise<void> {
     const echo = ++this.echoes;
     // An echo of an earlier bank is not taken for this one's: a follower forgets it with the first record of this epoch.
     const isEchoed = ({ report }: Member) => report.echo >= echo && this.isOfCurrentEpoch(report);
-    const echoed = this.wait({ position: 0, isOver: () => this.count(setting, isEchoed) >= setting.copies }, signal);
+    const isOver = () => settings.every((setting) => this.count(setting, isEchoed) >= setting.copies);
+    const echoed = this.wait({ position: 0, isOver }, signal);
     this.options.onEcho(echo);
     return echoed;
   }
 
   /** Whether a follower is to be told of echoes: it counts, or one that does may be behind it. */
   wantsEcho(copyId: Uint8Array): boolean {
-    return this.options.setting().members.some((counted) => {
-      if (bytesEqual(counted.copyId, copyId)) return true;
-      const member = this.table.get(counted.copyId);
-      return member === undefined || member.report.follows !== 0;
-    });
+    return this.options.settings().some(({ members }) =>
+      members.some((counted) => {
+        if (bytesEqual(counted.copyId, copyId)) return true;
+        const member = this.table.get(counted.copyId);
+        return member === undefined || member.report.follows !== 0;
+      }),
+    );
   }
 
   /**

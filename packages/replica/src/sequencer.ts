@@ -151,6 +151,11 @@ export class Sequencer {
     return this.counted.setting;
   }
 
+  /** Which copies count by that, and by what is about to be committed; empty where none do. */
+  get settingsInForce(): readonly CountedSetting[] {
+    return this.counted.inForce;
+  }
+
   /** Why neither reads nor positions of this bank hold any more; undefined as long as they do. */
   get failed(): RefusalError | undefined {
     return this.failure;
