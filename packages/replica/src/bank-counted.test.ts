@@ -1,6 +1,7 @@
 import { toHex } from "@bank/core";
-import { MemoryDisk } from "@bank/store";
-import { deposit, rest, watch } from "@bank/testkit";
+import { MemoryDisk, MemoryJournalStore } from "@bank/store";
+import { FaultyStore } from "@bank/store/testing";
+import { deposit, HeldStore, rest, watch } from "@bank/testkit";
 import { describe, expect, it } from "vitest";
 import { openBank } from "./bank-replica.test-util.ts";
 import { Group } from "./counted.test-util.ts";
@@ -165,6 +166,30 @@ describe("a bank that starts where branches count", () => {
     await group.restartBank(disk);
     await group.connected();
     expect(group.bank.bank.ledger.currentEpoch()?.number).toBe(3);
+    await group.close();
+  });
+
+  it("says of nothing by a snapshot that it is committed, where it could not even begin its epoch", async () => {
+    const group = await Group.start(1);
+    await group.count(1, 1);
+    await group.connected();
+    group.cut(1);
+    const { bank, disk } = group.bank;
+    const lost = group.asked(deposit(1, 5));
+    await group.until(() => bank.feed.appendedPosition > bank.committedPosition);
+    const { platform } = group;
+    const full = new FaultyStore(new MemoryJournalStore(disk));
+    full.failNextAppend("refused");
+    const second = await openBank({ platform, disk, store: new HeldStore(full) });
+    expect(second.bank.suspended).toBeDefined();
+    expect(second.bank.ledger.position).toBeGreaterThan(second.bank.committedPosition);
+    await group.driven(second.bank.close());
+    expect(disk.snapshots).toEqual([]);
+    await group.restartBank(disk);
+    expect(group.bank.bank.recovered.committedPosition).toBe(second.bank.committedPosition);
+    await group.until(() => !group.bank.bank.isAwaitingCopies);
+    expect((await group.driven(group.bank.bank.read(LOCAL, (ledger) => balanceOf(ledger, 1)))).value).toBe(5n);
+    expect(lost.state).toBe("pending");
     await group.close();
   });
 

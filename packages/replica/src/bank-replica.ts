@@ -462,8 +462,9 @@ export class BankReplica {
     this.closing.abort();
     this.members.close();
     await this.sequencer.drain();
-    // After a failure memory may be ahead of the journal, or wrong.
-    await this.snapshotter.finish({ isDurable: this.sequencer.failed === undefined });
+    // After a failure memory may be ahead of the journal, or wrong; before an epoch it may be ahead of what is committed.
+    const isCommitted = this.ledger.position === this.committedPosition;
+    await this.snapshotter.finish({ isDurable: isCommitted && this.sequencer.failed === undefined });
     await closeStore(this.options);
   }
 
