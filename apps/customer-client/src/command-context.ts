@@ -5,7 +5,7 @@ import type { Clients } from "./clients.ts";
 import type { JsonObject } from "./documents.ts";
 import { EXIT, type ExitCode, exitCodeOf } from "./exit-code.ts";
 import { printable } from "./printable.ts";
-import { addToSessionFile, readSessionFile } from "./session-file.ts";
+import { addToSessionFile, readSessionFile, requireKeepable } from "./session-file.ts";
 import type { GivenSettings, Settings } from "./settings.ts";
 import type { ShellHome } from "./shell/shell-home.ts";
 
@@ -72,10 +72,25 @@ export class CommandContext {
     return this.own?.session;
   }
 
-  /** Keeps the session where the settings say. Rejects with: `UsageError`, or the file system's error. */
-  async keepSession(): Promise<void> {
+  /**
+   * Keeps the session where the settings say. Never rejects: what the command did is done.
+   *
+   * @returns a warning where it could not be kept.
+   */
+  async keepSession(): Promise<string | undefined> {
+    const { session } = this;
     const { sessionFile } = this.settings;
-    if (sessionFile !== undefined && this.session !== undefined) await addToSessionFile(sessionFile, this.session);
+    if (sessionFile === undefined || session === undefined) return undefined;
+    try {
+      await addToSessionFile(sessionFile, session);
+      return undefined;
+    } catch (error) {
+      const problem = error instanceof Error ? error.message : String(error);
+      return (
+        `bank: The session could not be kept in ${JSON.stringify(sessionFile)}: ${printable(problem)}\n` +
+        `      Who goes on from that file may not see what this command has seen. Its session is ${session}\n`
+      );
+    }
   }
 
   /** Options of a call: what is left of the command's time, however many calls it makes. */
@@ -92,6 +107,7 @@ export class CommandContext {
     if (this.own !== undefined) return this.own;
     const { servers, session, sessionFile } = this.settings;
     const root = this.clients.to(servers);
+    if (sessionFile !== undefined) await requireKeepable(sessionFile);
     const token = sessionFile === undefined ? session : await readSessionFile(sessionFile);
     this.own = token === undefined && sessionFile === undefined ? root : root.withSession(token);
     return this.own;

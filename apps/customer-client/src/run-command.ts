@@ -45,7 +45,14 @@ export async function runCommand(typed: readonly string[], home: CommandHome): P
   const { io, clients } = home;
   const ending = new AbortController();
   const inShell = home.shell !== undefined;
-  const state: RunState = { result: EXIT.DONE, context: undefined, changes: false, given: home.base, help: "" };
+  const state: RunState = {
+    result: EXIT.DONE,
+    context: undefined,
+    changes: false,
+    given: home.base,
+    help: "",
+    unkept: undefined,
+  };
   const program = buildProgram({
     inShell,
     writeHelp: (text) => {
@@ -72,7 +79,7 @@ export async function runCommand(typed: readonly string[], home: CommandHome): P
         state.result = await handler(context, args, command.opts() as never);
       } finally {
         // Also what a command has seen that failed: a rejection stands in the journal.
-        await context.keepSession();
+        state.unkept = await context.keepSession();
       }
     },
   });
@@ -86,6 +93,7 @@ export async function runCommand(typed: readonly string[], home: CommandHome): P
     return await fail(error, { words, home, program, ...state });
   } finally {
     clients.onRetry = undefined;
+    if (state.unkept !== undefined) await writeError(io, state.unkept);
   }
 }
 
@@ -122,11 +130,13 @@ interface RunState {
   /** Whether it would change something at the bank. */
   changes: boolean;
   given: GivenSettings;
+  /** Warning that its session could not be kept. */
+  unkept: string | undefined;
   /** What was written as help because it was asked for, or because a command is missing. */
   help: string;
 }
 
-interface FailedRun extends Readonly<Omit<RunState, "result">> {
+interface FailedRun extends Readonly<Omit<RunState, "result" | "unkept">> {
   readonly words: readonly string[];
   readonly home: CommandHome;
   /** Undefined when there was no command to parse. */

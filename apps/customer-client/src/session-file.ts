@@ -1,4 +1,5 @@
-import { open, readFile, stat, unlink } from "node:fs/promises";
+import { access, constants, open, readFile, stat, unlink } from "node:fs/promises";
+import { dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { joinSessions } from "@bank/client";
 import { hasCode, undefinedIfMissing } from "./scenario/node-error.ts";
@@ -15,6 +16,14 @@ export async function readSessionFile(file: string): Promise<string | undefined>
     });
   const token = text?.trim();
   return token === "" ? undefined : token;
+}
+
+/** Rejects with: `UsageError` where the file could not be kept, before anything is done that would have to be. */
+export async function requireKeepable(file: string): Promise<void> {
+  await access(dirname(file), constants.W_OK).catch((error: unknown) => {
+    if (!(error instanceof Error)) throw error;
+    throw new UsageError(`The session file ${JSON.stringify(file)} cannot be written: ${error.message}`, { file });
+  });
 }
 
 /**

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, rmdir, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { joinSessions } from "@bank/client";
@@ -58,6 +58,28 @@ describe("a session", () => {
     expect(await postedOf(`balance ${account} --server ${far} --consistency session --session ${session}`)).toBe(
       "5.00",
     );
+  });
+
+  it("that cannot be kept stops a command before anything is done, and is a warning once it is done", async () => {
+    const nowhere = await run(`deposit ${account} 5 --session-file ${join(folder, "nowhere", "file")}`);
+    expect(nowhere).toMatchObject({ exitCode: 2, stdout: "" });
+    expect(nowhere.stderr).toMatch(/^bank: The session file "\S+" cannot be written: ENOENT/);
+    expect(await postedOf(`balance ${account}`)).toBe("0.00");
+
+    const file = join(folder, "unkept");
+    // Whose turn it is can never be said.
+    await mkdir(`${file}.lock`);
+    await utimes(`${file}.lock`, 0, 0);
+    const done = await run(`deposit ${account} 5 --session-file ${file} --json`);
+    expect(done.exitCode).toBe(0);
+    const { session, ok } = JSON.parse(done.stdout) as { session: string; ok: boolean };
+    expect(ok).toBe(true);
+    expect(done.stderr).toMatch(/^bank: The session could not be kept in "\S+": E/);
+    expect(done.stderr).toContain(`Its session is ${session}`);
+    const refused = await run(`withdraw ${account} 999 --session-file ${file}`);
+    expect(refused).toMatchObject({ exitCode: 1, stdout: "" });
+    expect(refused.stderr).toMatch(/to spend[\s\S]*could not be kept/);
+    await rmdir(`${file}.lock`);
   });
 
   it("goes on in a file from command to command, also where they fail, and from many at a time", async () => {
