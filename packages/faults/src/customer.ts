@@ -158,8 +158,9 @@ export class Customer {
         : await this.calls.write({ ...this.at(counter), ...this.propagation(), request, action, send });
       this.note(counter, outcome);
       const isKnown = outcome.status === "ok" || outcome.status === "rejected";
-      // Somebody may not trust the answer, and send it again.
-      if (isKnown ? !random.chance(6) : !random.chance(75)) return;
+      // Somebody may not trust the answer, and send it again; what was not applied is mostly left at that.
+      const again = isKnown ? 6 : outcome.status === "notApplied" ? 20 : 75;
+      if (!random.chance(again)) return;
     }
   }
 
