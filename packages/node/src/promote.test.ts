@@ -99,6 +99,9 @@ describe("a promotion where copies count", () => {
     const [dataDir = ""] = lost.folders;
     const refused = await refusalOf(promote(promotionOf(dataDir)));
     expect(refused).toContain("Promises of 2 of the copies that count are needed, and 1 can be had");
+    // Where nobody is, nobody promises: the old bank may be alive, and would be left for good.
+    const elsewhere = promote(promotionOf(dataDir, { memberUrls: ["http://127.0.0.1:1"] }));
+    expect(await refusalOf(elsewhere)).toMatch(/1 can be had[\s\S]*Branch 2: http:\/\/127.0.0.1:1: .*ECONNREFUSED/);
     expect(existsSync(join(dataDir, "journal", "promised-epoch.json"))).toBe(false);
     // A copy that began anew counts for nothing.
     await rm(join(lost.folders[1] as string, "journal", "copy-id"));

@@ -69,6 +69,32 @@ export async function askOthers({ replay, platform }: Candidate): Promise<readon
   return (await Promise.all(asked)).sort((a, b) => b.position - a.position || a.branch - b.branch);
 }
 
+/** Which copy is at an address. */
+export interface CopyAt {
+  readonly url: string;
+  /** 16 bytes in hexadecimal; empty where nobody answers. */
+  readonly copyId: string;
+  /** Why nobody answers. */
+  readonly problem?: string;
+}
+
+/** Asks at addresses that the operator names which copies are there. Never rejects. */
+export function askCopies(urls: readonly string[], platform: Candidate["platform"]): Promise<readonly CopyAt[]> {
+  return Promise.all(
+    urls.map(async (url): Promise<CopyAt> => {
+      const journal = new RemoteJournal(url, "a candidate for promotion");
+      try {
+        const { copyId } = await journal.head(platform.timeout(CALL_TIMEOUT_MS));
+        return { url, copyId: toHex(copyId) };
+      } catch (error) {
+        return { url, copyId: "", problem: errorText(error) };
+      } finally {
+        journal.close();
+      }
+    }),
+  );
+}
+
 /**
  * Where no copies count: what the other branches have.
  * Rejects with: `PromotionRefusedError` where the operator has not said that the old bank is stopped and what it alone has is

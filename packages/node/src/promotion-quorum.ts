@@ -2,7 +2,15 @@ import { bytesEqual, type DurabilityMember, nextLine, type Position, toHex } fro
 import { errorText } from "@bank/replica";
 import { askPromises, type MemberPromise, type MissingMember } from "./ask-promises.ts";
 import type { EpochPromises } from "./epoch-promise.ts";
-import { askOthers, type Candidate, lookAround, type OperatorsWord, type OtherCopy } from "./promotion-candidates.ts";
+import {
+  askCopies,
+  askOthers,
+  type Candidate,
+  type CopyAt,
+  lookAround,
+  type OperatorsWord,
+  type OtherCopy,
+} from "./promotion-candidates.ts";
 import { PromotionRefusedError } from "./promotion-refused-error.ts";
 import { copyTail } from "./recover-loss.ts";
 
@@ -45,10 +53,17 @@ export async function gatherPromises(
     if (copies === 0) return { others: await lookAround(candidate, options), quorum: undefined };
     const needed = members.length - copies + 1;
     const others = await askOthers(candidate);
-    const reachable = members.filter((member) => isOwn(candidate, member) || isAmong(others, member));
+    const elsewhere = await askCopies(options.memberUrls ?? [], candidate.platform);
+    const reachable = members.filter(
+      (member) => isOwn(candidate, member) || isAmong(others, member) || isAmong(elsewhere, member),
+    );
     // Whoever promises leaves the old bank for good: nobody is asked in vain.
-    if (reachable.length < needed && (options.memberUrls ?? []).length === 0)
-      return withoutQuorum(candidate, options, tooFew(needed, reachable.length, members, []), others);
+    if (reachable.length < needed) {
+      const missing = members
+        .filter((member) => !reachable.includes(member))
+        .map((member) => ({ member, problem: whyNot(elsewhere) }));
+      return withoutQuorum(candidate, options, tooFew(needed, reachable.length, members, missing), others);
+    }
     const epoch = epochFor(candidate, floor);
     const { given, refused, missing } = await ask(candidate, epoch, options);
     if (given.length < needed) {
@@ -160,7 +175,18 @@ function isOwn({ copyId }: Candidate, member: DurabilityMember): boolean {
   return bytesEqual(member.copyId, copyId);
 }
 
-function isAmong(others: readonly OtherCopy[], { copyId }: DurabilityMember): boolean {
+/** Why none of the further addresses holds a copy that counts; the others are told of anyway. */
+function whyNot(elsewhere: readonly CopyAt[]): string {
+  if (elsewhere.length === 0) return "it is at no address that is known";
+  return elsewhere
+    .map(
+      ({ url, copyId, problem }) =>
+        `${url}${problem === undefined ? ` holds another copy, ${copyId}` : `: ${problem}`}`,
+    )
+    .join("; ");
+}
+
+function isAmong(others: readonly Pick<OtherCopy, "copyId">[], { copyId }: DurabilityMember): boolean {
   return others.some((other) => other.copyId === toHex(copyId));
 }
 
