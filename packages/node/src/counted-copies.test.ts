@@ -3,9 +3,9 @@ import { describe, expect, it } from "vitest";
 import { anyCopies, connectedCopies } from "./counted-copies.ts";
 
 function copy(byte: number, ...branches: number[]) {
-  return { report: { copyId: new Uint8Array(16).fill(byte), branches } } as unknown as Parameters<
-    typeof connectedCopies
-  >[1][number];
+  return {
+    report: { copyId: new Uint8Array(16).fill(byte), branches, onDisk: true, whole: true },
+  } as unknown as Parameters<typeof connectedCopies>[1][number];
 }
 
 function refusalOf(run: () => unknown): { reason: string; text: string | undefined; field: string | undefined } {
@@ -41,6 +41,14 @@ describe("the copies of branches that shall count", () => {
       field: "branches[2]",
       text: "branches 2 and 3 lie on one copy of the journal",
     });
+  });
+
+  it("are not had where they lie in memory, or lack the past of the journal", () => {
+    const [one] = connected;
+    if (one === undefined) throw new Error("there are some");
+    const but = (facts: Partial<typeof one.report>) => [{ report: { ...one.report, ...facts } }];
+    expect(refusalOf(() => connectedCopies([1], but({ onDisk: false }))).text).toMatch(/keeps its copy in memory/);
+    expect(refusalOf(() => connectedCopies([1], but({ whole: false }))).text).toMatch(/still fetches the past/);
   });
 
   it("of a request that was answered before are any, as many and all different", () => {

@@ -1,5 +1,5 @@
 import { type BranchNumber, bytesEqual, type DurabilityMember } from "@bank/core";
-import type { Member } from "@bank/replica";
+import { canReplaceBank, type Member } from "@bank/replica";
 import { malformed } from "@bank/rpc";
 
 /**
@@ -14,11 +14,21 @@ export function connectedCopies(
   const members: DurabilityMember[] = [];
   for (const [i, branch] of branches.entries()) {
     const field = `branches[${i}]`;
-    const copyId = connected.find(({ report }) => report.branches.includes(branch))?.report.copyId;
-    if (copyId === undefined)
+    const report = connected.find((member) => member.report.branches.includes(branch))?.report;
+    if (report === undefined)
       throw malformed([
         { field, description: `branch ${branch} is not connected, and only copies that are can count` },
       ]);
+    if (!canReplaceBank(report))
+      throw malformed([
+        {
+          field,
+          description: report.onDisk
+            ? `branch ${branch} still fetches the past of the journal, and only whole copies can count: try again when it has it`
+            : `branch ${branch} keeps its copy in memory, and only copies on disks can count`,
+        },
+      ]);
+    const { copyId } = report;
     const twin = members.find((member) => bytesEqual(member.copyId, copyId));
     if (twin !== undefined)
       throw malformed([{ field, description: `branches ${twin.branch} and ${branch} lie on one copy of the journal` }]);

@@ -20,7 +20,8 @@ export function reportMessage(report: MemberReport): ReportMessage {
 
 /** A report as it came over the wire. */
 export function reportFrom(message: ReportMessage): MemberReport {
-  const { copyId, branches, follows, digest, formatLevel, epochId, followers, upstream, joined } = message;
+  const { copyId, branches, follows, digest, formatLevel, epochId, followers, upstream, joined, onDisk, whole } =
+    message;
   return {
     copyId,
     branches,
@@ -38,5 +39,7 @@ export function reportFrom(message: ReportMessage): MemberReport {
     run: Number(message.run),
     sequence: Number(message.sequence),
     joined,
+    onDisk,
+    whole,
   };
 }

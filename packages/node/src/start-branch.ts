@@ -221,7 +221,7 @@ class BranchServer implements RunningBranches, BranchHost {
     this.promises = new EpochPromises(journalFolder(this.storeUrl()));
     const replica = await this.openReplica();
     const { dataDir, history: start = "eager" } = this.options;
-    const inMemory = /^memory:/i.test(this.storeUrl());
+    const inMemory = this.isInMemory();
     this.backFill = await this.newBackFill(replica);
     this.currentHistory = branchHistory(replica, this.backFill, { dataDir, inMemory, start, platform: this.platform });
     this.current = replica;
@@ -306,6 +306,8 @@ class BranchServer implements RunningBranches, BranchHost {
       get upstream() {
         return link.current.url;
       },
+      onDisk: !this.isInMemory(),
+      isWhole: () => this.gap === undefined,
       historyPosition: () => this.currentHistory?.projectedPosition,
       store: this.store,
       platform,
@@ -362,6 +364,10 @@ class BranchServer implements RunningBranches, BranchHost {
       // Whom it follows is of an older epoch, or will be found again at once.
       onPromised: () => this.link.reset(new Error("this copy has promised to wait for a newer epoch")),
     };
+  }
+
+  private isInMemory(): boolean {
+    return /^memory:/i.test(this.storeUrl());
   }
 
   private storeUrl(): string {

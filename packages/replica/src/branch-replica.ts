@@ -65,6 +65,10 @@ export interface BranchOptions<Command, CommandResult extends { readonly positio
   readonly platform: Platform;
   readonly link: BankLink<Command, CommandResult>;
   readonly snapshotEveryRecords: number;
+  /** False where the store is no disk. */
+  readonly onDisk?: boolean;
+  /** Whether the store has the journal from its first record on; left out where it always does. */
+  readonly isWhole?: () => boolean;
   /** How far its history is projected, for its reports; left out where it keeps none. */
   readonly historyPosition?: () => Position | undefined;
   readonly onStateChange: (state: FollowerState) => void;
@@ -416,6 +420,8 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
       run: this.run,
       sequence: ++this.reportCount,
       joined: false,
+      onDisk: this.options.onDisk ?? true,
+      whole: this.options.isWhole?.() ?? true,
       followers: this.feed.followers,
       historyPosition: this.options.historyPosition?.(),
       upstream,

@@ -16,7 +16,7 @@ export { epochAt, epochNumberAt, type JournalHead } from "./journal-head.ts";
 export { LINK_TICK_MS } from "./link-watch.ts";
 export { lostSession } from "./lost-session.ts";
 export type { MemberReport, Propagation, PropagationAsked } from "./member.ts";
-export { CONNECTED_MS, DROPPED_MS, type Member, Members } from "./members.ts";
+export { CONNECTED_MS, canReplaceBank, DROPPED_MS, type Member, Members } from "./members.ts";
 export { needsWholeJournal, notHereYet } from "./not-here-yet.ts";
 export {
   type Answered,

@@ -37,6 +37,10 @@ export interface MemberReport {
    * this in. Whoever promises that every connected branch shows something waits for this copy from then on.
    */
   readonly joined: boolean;
+  /** Whether its journal lies on a disk: one in memory counts for nothing that must outlive a server. */
+  readonly onDisk: boolean;
+  /** Whether its journal is whole, from the first record on. Until then it could not take the bank's place. */
+  readonly whole: boolean;
 }
 
 /** How far a write should have spread before it is answered. */
@@ -57,7 +61,7 @@ export interface Propagation {
   readonly copiesReached: number;
   /** Branches that have it on disk and show it, ascending. */
   readonly reached: readonly BranchNumber[];
-  /** Connected branches that had not said so in time, ascending. */
+  /** Branches that follow and had not said so in time, those that are still catching up included, ascending. */
   readonly missing: readonly BranchNumber[];
   /** Registered branches that are not connected, ascending. */
   readonly disconnected: readonly BranchNumber[];

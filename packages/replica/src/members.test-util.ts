@@ -34,6 +34,8 @@ export function reportOf(
     stalenessMs: undefined,
     run: 1,
     joined: false,
+    onDisk: true,
+    whole: true,
     ...options,
   };
 }

@@ -160,6 +160,18 @@ describe("a quorum", () => {
     expect(known.wanted).toEqual([10, 0]);
   });
 
+  it("counts no copy that lies in memory", async () => {
+    const known = knownCopies();
+    const { told } = spreading(known, 10, quorum(1));
+    known.hear(1, 10, { onDisk: false });
+    await rest();
+    expect(told.state).toBe("pending");
+    // One that still lacks the past has what is new on its disk all the same.
+    known.hear(2, 10, { whole: false });
+    await rest();
+    expect(told.value).toMatchObject({ satisfied: true, copiesReached: 1 });
+  });
+
   it("that cannot be reached is not waited for", async () => {
     const known = knownCopies({ branches: 2 });
     const { told } = spreading(known, 10, quorum(3));
@@ -326,6 +338,29 @@ describe("copies that count", () => {
     const late = watch(known.members.stored(13, { settings: [setting], isTold: true, signal }));
     expect(known.wanted).toEqual([13]);
     expect(late.state).toBe("pending");
+  });
+
+  it("count only while a bank could go on from them: on a disk, and whole", async () => {
+    const known = knownCopies();
+    known.hear(1, 12, { onDisk: false });
+    known.hear(2, 12, { whole: false });
+    known.hear(3, 12);
+    expect(known.members.countedWith(setting, 12)).toBe(1);
+    expect(known.members.countedConnected(setting)).toBe(1);
+    const stored = watch(known.members.stored(12, { settings: [setting], isTold: false, signal }));
+    await rest();
+    expect(stored.state).toBe("pending");
+    known.hear(2, 12);
+    await rest();
+    expect(stored.state).toBe("fulfilled");
+  });
+
+  it("are not replaced by one that is not whole yet", () => {
+    const known = knownCopies();
+    known.hear(7, 1, { copyId: idOf(77), branches: [1], whole: false });
+    expect(known.members.replaced(setting)).toBeUndefined();
+    known.hear(7, 1, { copyId: idOf(77), branches: [1] });
+    expect(known.members.replaced(setting)).toEqual([{ branch: 1, copyId: idOf(77) }, ...setting.members.slice(1)]);
   });
 
   it("confirm that this is still the bank by numbers that were sent after the question", async () => {

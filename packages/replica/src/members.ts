@@ -170,9 +170,12 @@ export class Members {
     for (const [i, counted] of setting.members.entries()) {
       const member = this.table.get(counted.copyId);
       if (member !== undefined && this.table.isPresent(member)) continue;
-      const copyId = this.copyOf(counted.branch);
+      const present = this.connected().find(({ report }) => report.branches.includes(counted.branch));
+      // A copy that is not whole yet would count for nothing.
+      if (present === undefined || !canReplaceBank(present.report)) continue;
+      const { copyId } = present.report;
       // Branches that lie on one copy now are one disk.
-      if (copyId === undefined || members.some((other) => bytesEqual(other.copyId, copyId))) continue;
+      if (members.some((other) => bytesEqual(other.copyId, copyId))) continue;
       members[i] = { branch: counted.branch, copyId };
       isReplaced = true;
     }
@@ -187,7 +190,7 @@ export class Members {
   private count({ members }: CountedSetting, counts: (member: Member) => boolean): number {
     return members.filter(({ copyId }) => {
       const member = this.table.get(copyId);
-      return member !== undefined && counts(member);
+      return member !== undefined && canReplaceBank(member.report) && counts(member);
     }).length;
   }
 
@@ -232,16 +235,17 @@ export class Members {
 
   private copiesWith(position: Position): number {
     let copies = 0;
-    for (const { report } of this.table.members) if (this.positionsOf(report).durable >= position) copies++;
+    for (const { report } of this.table.members)
+      if (report.onDisk && this.positionsOf(report).durable >= position) copies++;
     return copies;
   }
 
   /** What so many copies have on their disks. */
   private positionOf(copies: number): Position {
     if (copies < 1) return Number.POSITIVE_INFINITY;
-    this.durable ??= Array.from(this.table.members, ({ report }) => this.positionsOf(report).durable).sort(
-      (a, b) => b - a,
-    );
+    this.durable ??= Array.from(this.table.members, ({ report }) =>
+      report.onDisk ? this.positionsOf(report).durable : 0,
+    ).sort((a, b) => b - a);
     return this.durable[copies - 1] ?? 0;
   }
 
@@ -369,6 +373,11 @@ export class Members {
     // Just behind it: at the moment itself it is still connected.
     if (ends.length > 0) this.alarm.ringWithin(Math.min(...ends) + 1);
   }
+}
+
+/** Whether a copy is one from which a bank could go on. */
+export function canReplaceBank({ onDisk, whole }: MemberReport): boolean {
+  return onDisk && whole;
 }
 
 function ascending(branches: ReadonlySet<BranchNumber>): BranchNumber[] {

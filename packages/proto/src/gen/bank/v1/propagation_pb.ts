@@ -56,7 +56,8 @@ export type Propagation = Message<"bank.v1.Propagation"> & {
   reached: number[];
 
   /**
-   * Connected branches that had not said so by the deadline.
+   * Branches that follow the bank and had not said so by the deadline. Those that are still catching up, and do not call
+   * themselves connected, are among them, also where all that was asked for was reached.
    *
    * @generated from field: repeated uint32 missing = 6;
    */
