@@ -54,6 +54,11 @@ describe("what a failure says", () => {
     );
   });
 
+  it.each(["NOT_READY", "TOO_FEW_BRANCHES"])("when branches are missing (%s): how to see which", (reason) => {
+    const { text } = failureReport(bankError({ reason, outcome: "NOT_APPLIED" }), { ...command, requestId: undefined });
+    expect(text).toContain("\n      `bank branches --consistency local` shows which branches are connected.\n");
+  });
+
   it("of a group tells programs the item, and of a malformed request the fields that the message does not tell", () => {
     const violations = [
       { field: "alias", description: "is too long" },

@@ -139,9 +139,13 @@ function outcomeText({ outcome }: BankError, { requestIdGiven }: FailedCommand):
   return requestIdGiven ? "This try did nothing; whether an earlier one did is not known." : "Nothing was done.";
 }
 
+const WHO_IS_CONNECTED = "`bank branches --consistency local` shows which branches are connected.";
+
 const NEXT_STEPS: Readonly<Record<string, string>> = {
   CONNECTION_FAILED: "Is the bank running? `npm start` starts one; --server or BANK_SERVER names another.",
   UNEXPECTED_REPLY: "Is this the address of a bank? --server or BANK_SERVER names another.",
+  NOT_READY: WHO_IS_CONNECTED,
+  TOO_FEW_BRANCHES: WHO_IS_CONNECTED,
   DEADLINE_EXCEEDED: "--timeout gives it more seconds.",
   EPOCH_SUPERSEDED: "--server or BANK_SERVER names the bank that took its place.",
 };
