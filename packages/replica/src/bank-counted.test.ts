@@ -78,6 +78,8 @@ describe("a write where branches count", () => {
     await expect(bank.submit([group.next(deposit(1, 7))])).rejects.toMatchObject({
       refusal: { reason: "TOO_FEW_BRANCHES", outcome: "NOT_APPLIED" },
     });
+    // What is in memory may never be committed, and there is no other state to read.
+    await expect(bank.read(LOCAL, () => 0)).rejects.toThrow(/nothing can be read here before/);
     caller.abort();
     await group.until(() => late.state === "rejected");
     expect(late.reason).toMatchObject({ refusal: { outcome: "OUTCOME_UNKNOWN" } });

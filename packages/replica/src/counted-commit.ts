@@ -81,6 +81,17 @@ export class CountedCommit {
     return connected >= setting.copies ? undefined : tooFewBranches(setting.copies, connected);
   }
 
+  /** Why nobody can read: memory is ahead of what is committed, and too few that count are there to commit it. */
+  stuck(): RefusalError | undefined {
+    const few = this.inForce.find((setting) => this.lacking(setting) !== undefined);
+    if (this.awaited === undefined || few === undefined) return undefined;
+    const connected = this.copies.countedConnected(few);
+    const problem =
+      `position ${this.awaited} is on its disk and must be on those of ${few.copies} branches that count, ` +
+      `of which ${connected} are connected: nothing can be read here before`;
+    return new RefusalError("NOT_READY", { problem });
+  }
+
   /** What callers are told at their deadline whose requests are in the batch that is waited for. */
   late(): RefusalError | undefined {
     if (this.awaited === undefined) return undefined;

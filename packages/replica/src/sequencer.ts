@@ -236,6 +236,8 @@ export class Sequencer {
       const value = query(this.ledger);
       const { position } = this.ledger;
       if (position <= this.committed.current) return { value, position };
+      const stuck = this.counted.stuck();
+      if (stuck !== undefined) throw stuck;
       try {
         await this.committed.reached(position, signal);
       } catch (error) {
