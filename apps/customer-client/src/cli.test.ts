@@ -1,5 +1,5 @@
 import { type RunningCluster, silentLog, startCluster } from "@bank/node";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type CliRunOptions, cli, documentOf } from "./cli.test-util.ts";
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
@@ -9,6 +9,12 @@ const POSITION = /^[1-9][0-9]*$/;
 let cluster: RunningCluster;
 beforeAll(async () => {
   cluster = await startCluster({ branches: [1, 2], log: silentLog });
+  // A branch that follows calls itself connected a moment later, once the bank has heard how far it is.
+  const isConnected = async (number: number) =>
+    documentOf(await cli(["branches", "--consistency", "local", "--json"], { server: cluster.branchUrl(number) }))[
+      "connected"
+    ];
+  await vi.waitUntil(async () => (await isConnected(1)) === true && (await isConnected(2)) === true);
 });
 afterAll(async () => {
   await cluster.close();
