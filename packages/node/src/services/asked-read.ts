@@ -97,7 +97,21 @@ const ANSWER_MAX_MS = 100;
 export function limitOf(context: HandlerContext): CallLimit {
   const leftMs = context.timeoutMs() ?? TIMEOUT_DEFAULT_MS;
   const timeoutMs = Math.max(1, Math.floor(leftMs - Math.min(ANSWER_MAX_MS, leftMs * ANSWER_SHARE)));
-  return { signal: AbortSignal.any([context.signal, AbortSignal.timeout(timeoutMs)]), timeoutMs };
+  return { signal: endingWith(context.signal, timeoutMs), timeoutMs };
+}
+
+/** Aborts with the signal, or after this time. Nothing is left of it once the signal has aborted, as each call's does at its end. */
+function endingWith(signal: AbortSignal, ms: number): AbortSignal {
+  if (signal.aborted) return signal;
+  const ending = new AbortController();
+  const timer = setTimeout(() => ending.abort(new DOMException("the call's time is over", "TimeoutError")), ms);
+  timer.unref();
+  const onAbort = () => {
+    clearTimeout(timer);
+    ending.abort(signal.reason);
+  };
+  signal.addEventListener("abort", onAbort, { once: true });
+  return ending.signal;
 }
 
 function askedByHeaders(
