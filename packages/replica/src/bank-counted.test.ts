@@ -171,6 +171,50 @@ describe("a bank that starts where branches count", () => {
     await group.close();
   });
 
+  it.each([
+    { before: 0, after: 1 },
+    { before: 1, after: 0 },
+  ])(
+    "has a branch show a change of who counts ($before to $after) only once that is committed, whoever restarts",
+    async (change) => {
+      const group = await Group.start(2);
+      if (change.before > 0) await group.count(1, 1);
+      await group.connected();
+      const { bank, disk } = group.bank;
+      const shown = bank.committedPosition;
+      const { copyId, at } = group.site(1);
+      at.store.holds = true;
+      const members = change.after > 0 ? [{ branch: 1, copyId }] : [];
+      group.asked({ kind: "setDurability", copies: change.after, members });
+      await group.until(() => group.site(2).at.branch.savedPosition > shown);
+      const isHidden = async () => {
+        await group.restart(2);
+        await rest(50);
+        expect(group.site(2).at.branch.appliedPosition).toBe(shown);
+      };
+      await isHidden();
+      // A start appends the record of its epoch behind it, by which none count or others do.
+      for (const { link } of group.sites) link.break();
+      const second = await openBank({ platform: group.platform, disk });
+      expect([second.bank.committedPosition, second.bank.isAwaitingCopies]).toEqual([shown, true]);
+      group.bank = second;
+      group.site(2).link.join(second.bank);
+      await group.until(() => group.site(2).at.branch.savedPosition === second.bank.feed.appendedPosition);
+      await isHidden();
+      group.cut(2);
+      const third = await openBank({ platform: group.platform, disk });
+      expect([third.bank.recovered.committedPosition, third.bank.isAwaitingCopies]).toEqual([shown, true]);
+      at.store.holds = false;
+      group.bank = third;
+      group.join(1, 2);
+      at.store.passNext();
+      await group.until(() => !third.bank.isAwaitingCopies);
+      await group.connected();
+      expect(third.bank.ledger.durability.copies).toBe(change.after);
+      await group.close();
+    },
+  );
+
   it("says of nothing by a snapshot that it is committed, where it could not even begin its epoch", async () => {
     const group = await Group.start(1);
     await group.count(1, 1);
