@@ -394,6 +394,33 @@ describe("what is not committed yet", () => {
   });
 });
 
+it("tells no number of an earlier bank back to the next one, also where a branch between passes both on in one stream", async () => {
+  const { opened, bank, at, branch, link } = await startPair();
+  const next = { bank: undefined as typeof bank | undefined };
+  const follow = link.openJournal;
+  Object.assign(link, {
+    openJournal: async function* (...[from, signal]: Parameters<typeof follow>) {
+      for await (const message of follow(from, signal)) {
+        yield { ...message, echo: 50 };
+        if (next.bank !== undefined) break;
+      }
+      const { position, chainHash = new Uint8Array(0) } = await bank.head(0);
+      yield* new LocalLink(next.bank as typeof bank).openJournal({ ...from, position, chainHash }, signal);
+    },
+  });
+  link.break();
+  link.join(bank);
+  await until(() => branch.report().echo === 50, { platform: at.platform });
+  const before = branch.report().epochId;
+  const { bank: second } = await openBank({ disk: opened.disk });
+  second.feed.ask({ echo: 1 });
+  next.bank = second;
+  bank.feed.ask({ echo: 51 });
+  await until(() => branch.appliedPosition === second.committedPosition, { platform: at.platform });
+  expect(branch.report().epochId).not.toEqual(before);
+  expect(branch.report().echo).toBe(1);
+});
+
 it("closes over a link that does not listen to its signal", async () => {
   const { bank } = await openBank();
   const link = new LocalLink(bank);
