@@ -140,6 +140,8 @@ describe("a bank that starts where branches count", () => {
     expect(bank.isAwaitingCopies).toBe(true);
     // Its journal says of all but the last batch that it is committed.
     expect(bank.committedPosition).toBeLessThan(known);
+    // A branch that shows more than that follows only who has as much.
+    expect((await bank.head(0)).position).toBe(bank.feed.appendedPosition);
     for (const number of [1, 3]) {
       const { store } = group.site(number).at;
       store.holds = false;
