@@ -3,12 +3,13 @@ import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { EPOCHS_PER_LINE, FORMAT_LEVEL_MAX } from "@bank/core";
 import { EPOCH_HEADER, failureFromConnectError } from "@bank/rpc";
-import { consistency, type ServerClient } from "@bank/testkit";
+import { consistency, RecordingLog, type ServerClient } from "@bank/testkit";
 import { ConnectError } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
 import { deposit, give, openAccount } from "./books.test-util.ts";
+import { EpochGuard, REMEMBER_AGAIN_MS } from "./epoch-guard.ts";
 import { clientOf, startTestBank } from "./servers.test-util.ts";
-import { SupersededError } from "./superseded-file.ts";
+import { SupersededError, SupersededFile } from "./superseded-file.ts";
 
 async function reasonOf(call: Promise<unknown>): Promise<string> {
   try {
@@ -123,5 +124,39 @@ describe("a bank that hears of a newer epoch", () => {
       );
     await give(client, deposit(1, account, 100n));
     expect(await client.balance(account)).toBe(100n);
+  });
+});
+
+describe("what a full disk could not remember", () => {
+  it("is written by a later call, not by every one; what failed is told once", async () => {
+    const { replica, dataDir } = await startTestBank();
+    const log = new RecordingLog();
+    const file = new SupersededFile(dataDir);
+    let isFull = true;
+    let tries = 0;
+    const write = (superseded: Parameters<SupersededFile["write"]>[0]) => {
+      tries++;
+      if (isFull) throw new Error("ENOSPC: no space left on device");
+      file.write(superseded);
+    };
+    let nowMs = 0;
+    const guard = new EpochGuard({ replica, file: { write }, platform: { monotonicMs: () => nowMs, log } });
+    guard.hear(7);
+    expect(replica.isSuperseded).toBe(true);
+    const hearAfter = (ms: number) => {
+      nowMs += ms;
+      guard.hear(8);
+      return tries;
+    };
+    expect(hearAfter(REMEMBER_AGAIN_MS - 1)).toBe(1);
+    expect(hearAfter(1)).toBe(2);
+    isFull = false;
+    expect(hearAfter(REMEMBER_AGAIN_MS - 1)).toBe(2);
+    expect(file.read()).toBeUndefined();
+    expect(hearAfter(1)).toBe(3);
+    expect(file.read()).toEqual({ epoch: 1, newer: 7 });
+    expect(hearAfter(10 * REMEMBER_AGAIN_MS)).toBe(3);
+    expect(log.about("could not be remembered")).toHaveLength(1);
+    expect(log.about("remembered now")).toHaveLength(1);
   });
 });

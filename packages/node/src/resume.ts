@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { nextLine, type Position } from "@bank/core";
 import { type Log, recover } from "@bank/replica";
 import { openStore } from "@bank/store";
@@ -24,15 +26,17 @@ export interface Resumed {
 /**
  * Lets a bank start again that was told of a newer one, by the operator's word that there is none: begins an epoch whose
  * number is higher than all that was heard of, so that it is not stopped by the same word again.
- * Rejects where the bank was not told so.
+ * Rejects where the bank was not told so, and where there is no bank.
  */
 export async function resume(options: ResumeOptions): Promise<Resumed> {
   const { dataDir, log } = options;
+  const storeUrl = bankStoreUrl(dataDir, options.store);
+  if (!holdsJournal(storeUrl)) throw new Error(`no bank lives in ${dataDir}`);
   const file = new SupersededFile(dataDir);
   const superseded = file.read();
   if (superseded === undefined) throw new Error(`the bank of ${dataDir} has heard of no newer one: start it as usual`);
   const platform = nodePlatform(log);
-  const store = openStore(bankStoreUrl(dataDir, options.store));
+  const store = openStore(storeUrl);
   const { bankId } = await store.open();
   try {
     if (bankId === undefined) throw new Error(`no bank lives in ${dataDir}`);
@@ -45,4 +49,10 @@ export async function resume(options: ResumeOptions): Promise<Resumed> {
   } finally {
     await store.close();
   }
+}
+
+/** Looks without opening the store, which would make a journal where there is none. */
+function holdsJournal(storeUrl: string): boolean {
+  const [, folder] = /^sqlite:(.*)$/is.exec(storeUrl) ?? [];
+  return folder === undefined || existsSync(join(folder, "journal.db"));
 }

@@ -108,7 +108,7 @@ export async function startBank(options: BankServerOptions): Promise<RunningBank
     if (!replica.isAwaitingCopies) await writeAnchor(anchor, replica);
     const lossCheck = new LossCheck({ replica, store, platform, log });
     const twins = new TwinWatch(platform, log);
-    const guard = new EpochGuard({ replica, file: superseded, log });
+    const guard = new EpochGuard({ replica, file: superseded, platform });
     const serving = await listen({ replica, history, store, lossCheck, guard, copyId, twins, platform, log }, options);
     return running(replica, serving, [history, replica, ...(anchor === undefined ? [] : [anchor])]);
   } catch (error) {

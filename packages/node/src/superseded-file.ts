@@ -1,7 +1,7 @@
 import { rmSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { nextLine } from "@bank/core";
-import { writeDurably } from "./durable-file.ts";
+import { syncFolder, writeDurably } from "./durable-file.ts";
 import { readTextFields, WHOLE_NUMBER } from "./json-file.ts";
 
 /** Remembers, in a bank's data folder, that another bank has taken its place. */
@@ -44,8 +44,10 @@ export class SupersededFile {
     writeDurably(this.path, `${JSON.stringify(fields)}\n`);
   }
 
+  /** Gone for good when it returns, also after a power cut. Throws the system's errors. */
   remove(): void {
     rmSync(this.path, { force: true });
+    syncFolder(dirname(this.path));
   }
 }
 
