@@ -3,6 +3,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { followJournal } from "@bank/testkit";
 import { expect, it, vi } from "vitest";
+import { RemoteJournal } from "./bank-link.ts";
 import { deposit, give, openAccount } from "./books.test-util.ts";
 import { clientOf, startFollowing, startTestBank, startTestBranches, temporaryFolder } from "./servers.test-util.ts";
 
@@ -129,6 +130,18 @@ it("a branch that is told to follow itself says so", async () => {
   const lonely = await startTestBranches(url, [1], { firstPort: port, dataDir: first.dataDir });
   await vi.waitUntil(() => lonely.log.about("would follow itself").length > 0, { timeout: 10_000 });
   expect(lonely.replica().state).toBe("connecting");
+});
+
+it("a server that refuses every try is told of once, however the refusal came", async () => {
+  const nobody = `http://127.0.0.1:${await freePort()}`;
+  // It answers, and has no bank.
+  const parent = await startTestBranches(nobody, [1]);
+  const heads = vi.spyOn(RemoteJournal.prototype, "head");
+  const child = await startTestBranches(parent.url, [2]);
+  const tries = () => heads.mock.contexts.filter((asked) => (asked as RemoteJournal).url === parent.url).length;
+  await vi.waitUntil(() => tries() > 20, { timeout: 10_000 });
+  expect(child.log.about("cannot be followed")).toHaveLength(1);
+  expect(child.log.about("cannot be followed")[0]?.fields["problem"]).toContain("never reached its bank");
 });
 
 async function freePort(): Promise<number> {

@@ -12,6 +12,7 @@ import {
   type PropagationAsked,
   type ReadIndex,
 } from "@bank/replica";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { type ForwardedOutcome, type RemoteHead, type RemoteJournal, reasonOf } from "./bank-link.ts";
 import type { KnownEpochs } from "./known-epochs.ts";
 
@@ -23,6 +24,8 @@ const STREAM_TIMEOUT_MS = 5_000;
 const REFUSALS_MAX = 3;
 /** How often it is told that a branch follows itself. */
 const LOOP_TOLD_EVERY_MS = 60_000;
+/** Why a server cannot be followed is told again when it is so again after it was not for so long. */
+const CAUSE_REMEMBERED_MS = 60_000;
 
 export interface UpstreamOptions {
   /** In the order in which they are preferred; at least one. */
@@ -64,8 +67,8 @@ export class UpstreamLink implements BankLink<ForwardedCommand, ForwardedOutcome
   private refusals = 0;
   /** Aborts when the server that is followed must be left. */
   private leaving = new AbortController();
-  /** Why each server could not be followed, as it was told since the last stream. */
-  private readonly told = new Map<RemoteJournal, string>();
+  /** Why each server could not be followed since the last stream, and when that was last so. */
+  private readonly causes = new Map<RemoteJournal, Map<string, number>>();
   private loopToldMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: UpstreamOptions) {
@@ -168,7 +171,7 @@ export class UpstreamLink implements BankLink<ForwardedCommand, ForwardedOutcome
       this.followed = upstream;
       this.leaving = left;
       this.isStreaming = true;
-      this.told.clear();
+      this.causes.clear();
       try {
         for (let next = first; next.done !== true; next = await stream.next()) yield next.value;
         return;
@@ -246,12 +249,17 @@ export class UpstreamLink implements BankLink<ForwardedCommand, ForwardedOutcome
     return upstreams[(upstreams.indexOf(upstream) + 1) % upstreams.length] as RemoteJournal;
   }
 
-  /** Says why a server is not followed; once, however often it is tried. */
+  /** Says why a server is not followed; once for each cause, however often and in how many ways it is tried. */
   private tell(upstream: RemoteJournal, error: unknown): void {
-    const problem = errorText(error);
-    if (this.told.get(upstream) === problem) return;
-    this.told.set(upstream, problem);
-    this.options.platform.log.warn("a server cannot be followed", { url: upstream.url, problem });
+    const { platform } = this.options;
+    const causes = this.causes.get(upstream) ?? new Map<string, number>();
+    this.causes.set(upstream, causes);
+    const cause = causeOf(error);
+    const now = platform.monotonicMs();
+    const beforeMs = causes.get(cause);
+    causes.set(cause, now);
+    if (beforeMs !== undefined && now - beforeMs < CAUSE_REMEMBERED_MS) return;
+    platform.log.warn("a server cannot be followed", { url: upstream.url, problem: errorText(error) });
   }
 
   private noticeLoop(error: unknown, upstream: RemoteJournal): void {
@@ -291,6 +299,12 @@ async function begun<T>(next: Promise<T>, platform: Platform, left: AbortControl
   } finally {
     over.abort(new Error("the stream has begun"));
   }
+}
+
+/** What stays the same while a server cannot be followed: its reason or status; else the text, but for positions and times. */
+function causeOf(error: unknown): string {
+  const code = error instanceof ConnectError ? Code[error.code] : undefined;
+  return reasonOf(error) ?? code ?? errorText(error).replaceAll(/\d+/g, "");
 }
 
 /** Never rejects: nobody may be looking yet when it fails. */
