@@ -110,7 +110,7 @@ class BranchServer implements RunningBranches, BranchHost {
   readonly platform: Platform;
   readonly link: UpstreamLink;
   readonly hostedText: string;
-  private copyId: Uint8Array = new Uint8Array(0);
+  copyId: Uint8Array = new Uint8Array(0);
   private promises = new EpochPromises(undefined);
   private readonly known = new KnownEpochs(
     () => this.epoch,
@@ -458,7 +458,7 @@ class BranchServer implements RunningBranches, BranchHost {
       routes: (router, ending) => {
         tellerServices(router, teller);
         router.service(JournalService, {
-          ...journalService(() => this.source(), ending),
+          ...journalService(() => this.source(), ending, this),
           ...promiseService(() => this.promisingCopy()),
         });
         router.service(ReplicationService, branchReplicationService(this), { readMaxBytes: SUBMIT_BYTES_MAX });

@@ -132,6 +132,19 @@ it("a branch that is told to follow itself says so", async () => {
   expect(lonely.replica().state).toBe("connecting");
 });
 
+it("a branch that is told to follow itself before it ever reached a bank says so, and each cause once", async () => {
+  const port = await freePort();
+  const lonely = await startTestBranches(`http://127.0.0.1:${port}`, [1], { firstPort: port });
+  await vi.waitUntil(() => lonely.log.about("would follow itself").length > 0, { timeout: 10_000 });
+  expect(lonely.log.about("would follow itself")[0]?.level).toBe("error");
+  const probe = vi.spyOn(RemoteJournal.prototype, "probe");
+  await vi.waitUntil(() => probe.mock.calls.length > 20, { timeout: 10_000 });
+  expect(lonely.log.about("would follow itself")).toHaveLength(1);
+  const problems = lonely.log.about("cannot be followed").map(({ fields }) => String(fields["problem"]));
+  expect(problems.filter((problem) => problem.includes("never reached"))).toHaveLength(1);
+  expect(problems.length).toBeLessThan(4);
+});
+
 it("a server that refuses every try is told of once, however the refusal came", async () => {
   const nobody = `http://127.0.0.1:${await freePort()}`;
   // It answers, and has no bank.

@@ -48,10 +48,12 @@ const UNSAID_FORMAT_LEVEL = 2;
  * Streams a journal, and tells how far it goes.
  *
  * @param ending aborts when the server closes; streams end then.
+ * @param self which copy it is, also while it has no journal yet: one that was told to follow itself never gets any.
  */
 export function journalService(
   source: () => JournalSource,
   ending: AbortSignal,
+  self?: { readonly copyId: Uint8Array; readonly hostedText: string },
 ): Partial<ServiceImpl<typeof JournalService>> {
   return {
     async *follow(request, context) {
@@ -91,6 +93,7 @@ export function journalService(
     },
 
     probe: async ({ members, reportsOnly }, context) => {
+      if (self !== undefined) checkPath({ copyId: self.copyId, hosted: self.hostedText }, members);
       const journal = source();
       checkPath(journal, members);
       const [asker] = members;
@@ -149,7 +152,10 @@ function refuseGap(error: unknown): never {
 }
 
 /** Who finds itself among those that follow it would follow itself. */
-function checkPath({ copyId, hosted }: JournalSource, members: readonly { readonly copyId: Uint8Array }[]): void {
+function checkPath(
+  { copyId, hosted }: Pick<JournalSource, "copyId" | "hosted">,
+  members: readonly { readonly copyId: Uint8Array }[],
+): void {
   if (!members.some((member) => bytesEqual(member.copyId, copyId))) return;
   const path = members.flatMap((member) => ("branches" in member ? [`branch ${member.branches}`] : []));
   throw new RefusalError("FOLLOW_LOOP", { branch: hosted, path: path.length === 0 ? "nobody else" : path.join(", ") });
