@@ -68,6 +68,7 @@ describe("the exit code", () => {
         "TIME_IN_FUTURE",
         "JOURNAL_DIVERGED",
         "FOLLOW_LOOP",
+        "BRANCH_TAKEN",
         "FORMAT_LEVEL_UNKNOWN",
         "SNAPSHOT_NOT_FOUND",
       ],

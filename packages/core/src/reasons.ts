@@ -390,6 +390,13 @@ export const REFUSALS = {
     message: "Branch {branch} would follow itself, by way of {path}. Let it follow the bank, or a branch that does.",
     metadata: ["branch", "path"],
   },
+  BRANCH_TAKEN: {
+    status: "FAILED_PRECONDITION",
+    message:
+      "Branch {branch} is served by another server, which is connected to the bank; the address on record is {address}. " +
+      "Stop that one, or give this one another number.",
+    metadata: ["address", "branch"],
+  },
   FORMAT_LEVEL_UNKNOWN: {
     status: "FAILED_PRECONDITION",
     message:

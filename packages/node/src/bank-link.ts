@@ -226,10 +226,16 @@ export class RemoteJournal implements BankLink<ForwardedCommand, ForwardedOutcom
     readonly branch: number;
     readonly name: string;
     readonly address: string;
+    /** Which copy serves it, empty where it does not say; this one where it is left out. */
+    readonly copyId?: Uint8Array;
   }): Promise<Position> {
     // An older bank would take no name for the name.
     const name = branch.name === "" && this.isOlder ? `branch ${branch.branch}` : branch.name;
-    const { position } = await this.replication.registerBranch({ ...branch, name }, { timeoutMs: REGISTER_TIMEOUT_MS });
+    const copyId = branch.copyId ?? this.self?.copyId() ?? new Uint8Array(0);
+    const { position } = await this.replication.registerBranch(
+      { ...branch, name, copyId },
+      { timeoutMs: REGISTER_TIMEOUT_MS },
+    );
     return Number(position);
   }
 

@@ -1,4 +1,4 @@
-import { RefusalError } from "@bank/core";
+import { BranchState, RefusalError } from "@bank/core";
 import { ManualPlatform, until, watch } from "@bank/testkit";
 import { describe, expect, it } from "vitest";
 import type { RemoteJournal } from "./bank-link.ts";
@@ -6,7 +6,9 @@ import { Registration } from "./registration.ts";
 
 type Announced = Parameters<RemoteJournal["registerBranch"]>[0];
 
-const BRANCHES = [1, 2].map((branch) => ({ branch, name: `branch ${branch}`, address: `http://127.0.0.1:${branch}` }));
+const addressOf = (branch: number) => `http://127.0.0.1:${branch}`;
+const BRANCHES = [1, 2].map((branch) => ({ branch, name: `branch ${branch}`, address: addressOf(branch) }));
+const OTHER = addressOf(9);
 const FOREVER = new AbortController().signal;
 
 /** A registration whose bank does as the test says. */
@@ -62,7 +64,7 @@ describe("the registration of branches", () => {
     await until(() => done.state !== "pending", { platform });
     expect(done.state).toBe("fulfilled");
     expect(announced.map(({ branch }) => branch)).toEqual([1, 2, 1, 2, 1, 2, 1, 2]);
-    expect(platform.log.about("not registered yet")).toHaveLength(3);
+    expect(platform.log.about("not registered yet")).toHaveLength(1);
   });
 
   it("keeps what is to be booked here waiting, but not beyond its deadline", async () => {
@@ -125,6 +127,41 @@ describe("the registration of branches", () => {
       setImmediate(resolve);
     });
     expect(await reasonOf(registration.whenDone(FOREVER))).toBe(UNREACHABLE);
+  });
+
+  it("is made anew where the journal shows another address, but not because the branch is behind, nor again and again", async () => {
+    const { announced, bank, platform, registration } = newRegistration();
+    const shown = (position: number, address: string) => {
+      const branches = new Map(
+        [1, 2].map((n) => [n, { name: "", state: BranchState.ACTIVE, address: n === 1 ? address : addressOf(2) }]),
+      );
+      return { ledger: { position, branches } };
+    };
+    registration.check(shown(9, OTHER));
+    registration.start();
+    await registration.whenDone(FOREVER);
+    registration.check(shown(0, OTHER));
+    registration.check(shown(9, addressOf(1)));
+    expect(announced).toHaveLength(2);
+    const refusal = new RefusalError("BRANCH_TAKEN", { branch: "1", address: OTHER });
+    let refusals = 3;
+    bank.answer = async () => {
+      if (refusals-- > 0) throw refusal;
+    };
+    registration.check(shown(9, OTHER));
+    registration.check(shown(9, OTHER));
+    // What is to be booked here goes on: the bank knows the branch.
+    await registration.whenDone(FOREVER);
+    await until(() => announced.length === 7, { platform });
+    expect(platform.log.about("registers anew")).toMatchObject([{ level: "error", fields: { branch: 1 } }]);
+    expect(platform.log.about("not registered yet")).toMatchObject([
+      { level: "error", fields: { problem: expect.stringContaining("Stop that one") } },
+    ]);
+    registration.check(shown(9, OTHER));
+    expect(announced).toHaveLength(7);
+    platform.advance(60_000);
+    registration.check(shown(9, OTHER));
+    await until(() => announced.length === 9, { platform });
   });
 
   it("ends with its branch", async () => {

@@ -1,5 +1,9 @@
-import { type BranchNumber, RefusalError } from "@bank/core";
+import { type BranchNumber, type Ledger, type Position, RefusalError } from "@bank/core";
 import { Backoff, errorText, type Platform } from "@bank/replica";
+import { reasonOf } from "./bank-link.ts";
+
+/** A branch whose number another server takes again and again writes no more than one registration in this time. */
+const TAKEN_BACK_EVERY_MS = 60_000;
 
 interface Announcement {
   readonly branch: BranchNumber;
@@ -10,13 +14,14 @@ interface Announcement {
 
 /** Whom branches are announced to: the bank, or a branch that passes it on. */
 export interface Registrar {
-  registerBranch(announcement: Announcement): Promise<unknown>;
+  /** Gives the position from which on the journal has the address. */
+  registerBranch(announcement: Announcement): Promise<Position>;
 }
 
 /**
  * Tells the bank which branches are here and where they listen, anew with each connection, until it has been done. What
  * customers ask to be booked here waits for it: a command for a branch that the bank does not know would be rejected
- * for ever.
+ * for ever. Where the journal shows another address later, another server had the number: it is told anew.
  */
 export class Registration {
   private readonly link: Registrar;
@@ -26,6 +31,10 @@ export class Registration {
   private done: PromiseWithResolvers<void>;
   private isDone = false;
   private closed = false;
+  /** From here on the journal has had the addresses. */
+  private position: Position = 0;
+  private isTakingBack = false;
+  private takenBackMs = Number.NEGATIVE_INFINITY;
 
   constructor(link: Registrar, platform: Platform) {
     this.link = link;
@@ -51,6 +60,25 @@ export class Registration {
     this.attempt = undefined;
     if (this.isDone) this.done = newPromise();
     this.isDone = false;
+    this.isTakingBack = false;
+  }
+
+  /** Looks whether the journal, as far as this branch shows it, still has the addresses; if not, registers anew. */
+  check(replica: { readonly ledger: Pick<Ledger, "position" | "branches"> }): void {
+    if (!this.isDone || this.attempt === undefined || this.isTakingBack) return;
+    const { ledger } = replica;
+    if (ledger.position < this.position) return;
+    const lost = this.announcements.find(({ branch, address }) => ledger.branches.get(branch)?.address !== address);
+    const now = this.platform.monotonicMs();
+    if (lost === undefined || now - this.takenBackMs < TAKEN_BACK_EVERY_MS) return;
+    this.takenBackMs = now;
+    this.isTakingBack = true;
+    this.platform.log.error("another server was registered with this branch's number: this one registers anew", {
+      branch: lost.branch,
+      address: lost.address,
+      address_on_record: ledger.branches.get(lost.branch)?.address ?? "none",
+    });
+    void this.register(this.attempt.signal);
   }
 
   close(): void {
@@ -86,16 +114,25 @@ export class Registration {
 
   private async register(signal: AbortSignal): Promise<void> {
     const backoff = new Backoff(this.platform, { minMs: 20, maxMs: 2_000 });
+    let told: string | undefined;
     while (!signal.aborted) {
       try {
-        for (const announcement of this.announcements) await this.link.registerBranch(announcement);
+        let position = 0;
+        for (const announcement of this.announcements)
+          position = Math.max(position, await this.link.registerBranch(announcement));
         if (signal.aborted) return;
+        this.position = position;
+        this.isTakingBack = false;
         this.isDone = true;
         this.done.resolve();
         return;
       } catch (error) {
         if (signal.aborted) return;
-        this.platform.log.warn("branch not registered yet", { problem: errorText(error) });
+        const problem = errorText(error);
+        const level = reasonOf(error) === "BRANCH_TAKEN" ? "error" : "warn";
+        // Once, however often it is tried.
+        if (problem !== told) this.platform.log[level]("branch not registered yet", { problem });
+        told = problem;
         await backoff.wait(signal).catch(() => {
           // The bank was lost meanwhile; the loop ends.
         });

@@ -317,7 +317,11 @@ class BranchServer implements RunningBranches, BranchHost {
           if (RemoteJournal.isAcceptedLoss(error)) this.reseed();
           return link.isDivergence(error);
         },
-        probe: (members, signal) => link.probe(members, signal),
+        probe: (members, signal) => {
+          // As often as the bank is asked for a sign of life.
+          this.registration.check(this.replica());
+          return link.probe(members, signal);
+        },
         report: (members, signal) => link.report(members, signal),
         awaitPropagation: (position, asked, limit) => link.awaitPropagation(position, asked, limit),
         // A caller may have left long before its commands come back.

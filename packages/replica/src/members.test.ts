@@ -417,6 +417,24 @@ describe("copies that count", () => {
     expect(known.members.copyOf(1)).toEqual(idOf(77));
   });
 
+  it("are, of two that serve one branch, the one that has been connected for longest", () => {
+    const known = knownCopies();
+    known.hear(2, 10);
+    known.hear(1, 10);
+    known.platform.advance(DROPPED_MS - 1);
+    known.hear(7, 10, { copyId: idOf(77), branches: [1] });
+    known.platform.advance(1);
+    known.hear(1, 10);
+    expect(known.members.copyOf(1)).toEqual(idOf(1));
+    known.platform.advance(DROPPED_MS);
+    known.hear(7, 10, { copyId: idOf(77), branches: [1] });
+    known.platform.advance(1);
+    expect(known.members.copyOf(1)).toEqual(idOf(77));
+    // It was silent, and is back: the other has been there for longer by now.
+    known.hear(1, 10);
+    expect(known.members.copyOf(1)).toEqual(idOf(77));
+  });
+
   it("are replaced by one copy once, whatever branches it serves by now", () => {
     const known = knownCopies();
     known.hear(3, 10);

@@ -92,9 +92,10 @@ export class Members {
     return member !== undefined && this.hasJoined(member) ? CONNECTED_MS : 0;
   }
 
-  /** The connected copy that serves a branch; undefined where there is none. */
+  /** The connected copy that serves a branch, of several the one that has been connected for longest; undefined for none. */
   copyOf(branch: BranchNumber): Uint8Array | undefined {
-    return this.connected().find(({ report }) => report.branches.includes(branch))?.report.copyId;
+    const serving = this.connected().filter(({ report }) => report.branches.includes(branch));
+    return serving.sort((a, b) => a.connectedSinceMs - b.connectedSinceMs)[0]?.report.copyId;
   }
 
   /**

@@ -30,9 +30,9 @@ export interface PassesOn {
 export function branchReplicationService(host: PassesOn): Partial<ServiceImpl<typeof ReplicationService>> {
   return {
     registerBranch: async (request) => {
-      const { branch, name, address } = request;
+      const { branch, name, address, copyId } = request;
       const position = await passedOn(host, "OUTCOME_UNKNOWN", () =>
-        host.link.registerBranch({ branch, name, address }),
+        host.link.registerBranch({ branch, name, address, copyId }),
       );
       return create(RegisterBranchResponseSchema, { position: BigInt(position) });
     },

@@ -1,5 +1,12 @@
 import { randomUUID } from "node:crypto";
-import { ANONYMOUS_PRINCIPAL, parseRequestId, RefusalError, type Request, SYSTEM_PRINCIPAL } from "@bank/core";
+import {
+  ANONYMOUS_PRINCIPAL,
+  bytesEqual,
+  parseRequestId,
+  RefusalError,
+  type Request,
+  SYSTEM_PRINCIPAL,
+} from "@bank/core";
 import {
   AwaitPropagationResponseSchema,
   PassTimeResponseSchema,
@@ -21,12 +28,17 @@ export function replicationService(
   teller: BankTeller,
 ): Partial<ServiceImpl<typeof ReplicationService>> {
   return {
-    registerBranch: async ({ branch, name, address }, context) => {
+    registerBranch: async ({ branch, name, address, copyId }, context) => {
       // The bank asks there at its next start: what is no address would be asked for ever.
       if (!isServerUrl(address)) throw new RefusalError("INVALID_REQUEST", { problem: `address ${address} is no URL` });
       const { value: known, position } = await bank.read({ mode: "local" }, (ledger) => ledger.branches.get(branch));
       if (known !== undefined && (name === "" || known.name === name) && known.address === address)
         return create(RegisterBranchResponseSchema, { position: BigInt(position) });
+      // A second server with the number must not take the address of one that lives.
+      const serving = bank.members.copyOf(branch);
+      const isTaken = copyId.length > 0 && serving !== undefined && !bytesEqual(serving, copyId);
+      if (isTaken && known?.address !== address)
+        throw new RefusalError("BRANCH_TAKEN", { branch: String(branch), address: known?.address || "none" });
       const request: Request = {
         principal: SYSTEM_PRINCIPAL,
         branch: 0,
