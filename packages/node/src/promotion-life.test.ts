@@ -221,9 +221,13 @@ describe("a copy that has promised to wait for a newer epoch", { timeout: 60_000
       chainHash: (await branch.replica().lastSaved()).chainHash,
       branches: [1],
     });
+    // Of what its bank writes from now on, before it hears of it, nothing comes any more: its stream ended with the promise.
+    const late = { requestId: randomUUID(), account, amount: usd(1n) };
+    await Promise.allSettled([clientOf(bank.url).transactions.deposit(late)]);
     expect(await ask(EPOCHS_PER_LINE)).toMatchObject({ promised: true });
     expect(await ask(EPOCHS_PER_LINE, new Uint8Array(16).fill(4))).toMatchObject({ promised: false });
     await vi.waitUntil(() => bank.replica.isSuperseded, { timeout: 10_000 });
+    expect(branch.replica().savedPosition).toBe(position);
 
     // Another process of the old bank, that has heard of nothing.
     await branch.close();
