@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import type { CommandContext, Report } from "../command-context.ts";
 import type { ExitCode } from "../exit-code.ts";
 import { addCommonOptions } from "../settings.ts";
+import { UsageError } from "../usage-error.ts";
 
 /** What a command does: gives what it has to say, or, where it has said everything itself, its exit code. */
 export type Handler<Options> = (
@@ -48,12 +49,30 @@ export function defineCommand<Options>(
   const long = details === undefined ? description : `${description}\n\n${details}`;
   const command = configure(parent.command(usage, { isDefault }).summary(description).description(long));
   addCommonOptions(command)
+    .allowExcessArguments(isDefault)
     .addHelpText("after", examplesText(examples))
     .action((...values: unknown[]) => {
+      if (isDefault) requireNoMore(parent, command);
       // Commander passes the arguments, then the options, then the command; an optional argument may be undefined.
       const args = values.slice(0, -2).filter((value): value is string => typeof value === "string");
       return run({ command, args, handler: handler as Handler<never>, changes });
     });
+}
+
+/** The parser takes every further word of the parent for an argument of its default command. Throws: `UsageError`. */
+function requireNoMore(parent: Command, command: Command): void {
+  const [word = ""] = command.args.slice(command.registeredArguments.length);
+  if (command.args.length <= command.registeredArguments.length) return;
+  const path = `bank ${parent.name()}`;
+  // The command's own name may have been said before them.
+  if (parent.args[0] === command.name())
+    throw new UsageError(`Too many arguments for '${command.name()}': ${JSON.stringify(word)}.`, { word }, [
+      `\`${path} ${command.name()} --help\` shows how to use it.`,
+    ]);
+  const names = parent.commands.map((each) => each.name());
+  throw new UsageError(`Unknown command '${word}': \`${path}\` has ${names.join(", ")}.`, { word }, [
+    `\`${path} --help\` shows how to use them.`,
+  ]);
 }
 
 function examplesText(examples: CommandText["examples"]): string {

@@ -81,6 +81,8 @@ function askedOf({ copies, branches = "" }: SetArguments): Pick<Durability, "cop
   if (copies === undefined || !/^[0-9]{1,2}$/.test(copies))
     throw new UsageError("How many disks? --copies says it: a whole number, 0 for none but the bank's.");
   const numbers = branches === "" ? [] : branches.split(",").map((each) => branchNumber(each.trim()));
+  if (Number(copies) === 0 && numbers.length > 0)
+    throw new UsageError("--copies 0 is for none but the bank's own disk: leave --branches out.", { copies, branches });
   if (Number(copies) > numbers.length)
     throw new UsageError(`--copies ${copies} is more than --branches names: ${numbers.length}.`, { copies });
   return { copies: Number(copies), branches: numbers };

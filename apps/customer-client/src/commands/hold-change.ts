@@ -6,7 +6,7 @@ import { parsePosition } from "../positions.ts";
 import { doneReport } from "../results/done-report.ts";
 import { UsageError } from "../usage-error.ts";
 import { addChangeOptions, type VersionedArguments, versionedOptions } from "./change-options.ts";
-import { addCurrencyOption, type CurrencyArguments, clientAndMoney } from "./currency.ts";
+import { addCurrencyOption, type CurrencyArguments, clientAndMoney, unchanging } from "./currency.ts";
 import { defineCommand, type Run } from "./define.ts";
 import { addExpiryOptions, type ExpiryArguments, expiryOf } from "./expiry.ts";
 
@@ -114,7 +114,9 @@ async function partOf(
 ): Promise<Money> {
   const { position, amount, currency } = given;
   if (currency !== undefined) return parseMoney(amount, currency.toUpperCase());
-  const { hold } = await client.getHold(position, context.call());
+  const { hold } = await unchanging(client, (consistency) =>
+    client.getHold(position, { ...context.call(), consistency }),
+  );
   return parseMoney(amount, hold.amount.currency);
 }
 

@@ -32,9 +32,23 @@ describe("how far a change has spread", () => {
       "bank: It is done, but not every connected branch shows it yet.\n" +
         "      No word yet from: branches 2, 3.\n      Shown at: branch 1.\n      Not connected: branch 4.\n",
     );
-    expect(propagationWarning({ ...quorum, satisfied: false, copiesReached: 1, reached: [1] })).toBe(
-      "bank: It is done, but 1 of 2 copies are known to have it besides the bank's own disk.\n      Shown at: branch 1.\n",
+    expect(propagationWarning({ ...quorum, satisfied: false, copiesReached: 1, reached: [1], disconnected: [2] })).toBe(
+      "bank: It is done, but 1 of 2 copies are known to have it besides the bank's own disk.\n" +
+        "      Shown at: branch 1.\n      Not connected: branch 2.\n",
     );
     expect(propagationWarning(undefined)).toBeUndefined();
+  });
+
+  it.each([
+    [[], [], "No branch is registered"],
+    [[7], [], "Only 1 branch is registered"],
+    [[1, 2], [3], "Only 3 branches are registered"],
+  ])("says that more copies were asked for than there are branches: %j and %j", (missing, disconnected, text) => {
+    const beyond = { ...all, asked: { quorum: 4 }, satisfied: false, copiesReached: 0, reached: [], missing };
+    expect(propagationWarning({ ...beyond, disconnected })?.split("\n")[1]).toBe(
+      `      ${text}: it was not waited for.`,
+    );
+    const within = { ...beyond, asked: { quorum: missing.length + disconnected.length } };
+    expect(propagationWarning({ ...within, disconnected })).not.toContain("registered");
   });
 });

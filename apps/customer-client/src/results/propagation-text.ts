@@ -21,11 +21,20 @@ export function propagationWarning(propagation: Propagation | undefined): string
       : `${copiesReached} of ${asked.quorum} copies are known to have it besides the bank's own disk`;
   const lines = [
     `It is done, but ${goal}.`,
+    ...beyondReach(propagation),
     ...place("No word yet from", missing),
     ...place("Shown at", reached),
     ...place("Not connected", disconnected),
   ];
   return `bank: ${lines.join("\n      ")}\n`;
+}
+
+/** More copies were asked for than branches are there, so that nothing was waited for. */
+function beyondReach({ asked, reached, missing, disconnected }: Propagation): string[] {
+  const branches = new Set([...reached, ...missing, ...disconnected]).size;
+  if (typeof asked === "string" || asked.quorum <= branches) return [];
+  if (branches === 0) return ["No branch is registered: it was not waited for."];
+  return [`Only ${branches === 1 ? "1 branch is" : `${branches} branches are`} registered: it was not waited for.`];
 }
 
 function place(what: string, branches: readonly number[]): string[] {
