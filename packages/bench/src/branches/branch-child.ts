@@ -17,7 +17,7 @@ serveAsks(async (ask) => {
       return { answer: "started", urls };
     }
     case "show":
-      await Promise.all(branches.map(({ running }) => running.replica().whenApplied(ask.position)));
+      await Promise.all(branches.map(({ running }) => whenApplied(running, ask.position)));
       return { answer: "done" };
     case "moments":
       return { answer: "moments", moments: branches.map(({ log }) => log.take()) };
@@ -50,15 +50,26 @@ async function start({ number, upstream, dataDir }: BranchPlan): Promise<string>
 }
 
 async function noteAll(running: RunningBranches, log: MomentLog): Promise<void> {
-  const replica = running.replica();
-  for (let position: Position = replica.appliedPosition; !stopped.signal.aborted; ) {
-    try {
-      await replica.whenApplied(position + 1, stopped.signal);
-    } catch (error) {
-      if (stopped.signal.aborted) return;
-      throw error;
-    }
-    position = replica.appliedPosition;
+  for (let position: Position = running.replica().appliedPosition; !stopped.signal.aborted; ) {
+    await whenApplied(running, position + 1);
+    if (stopped.signal.aborted) return;
+    position = running.replica().appliedPosition;
     log.note(position);
   }
 }
+
+/** Resolves once a branch shows a position, or the benchmark is over. One that fell far behind may begin anew meanwhile. */
+async function whenApplied(running: RunningBranches, position: Position): Promise<void> {
+  while (!stopped.signal.aborted) {
+    const replica = running.replica();
+    try {
+      await replica.whenApplied(position, stopped.signal);
+      return;
+    } catch (error) {
+      while (running.replica() === replica && !stopped.signal.aborted) await nextTurn();
+      if (!stopped.signal.aborted) console.error(`a branch began anew: ${String(error)}`);
+    }
+  }
+}
+
+const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
