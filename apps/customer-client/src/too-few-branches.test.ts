@@ -40,7 +40,7 @@ it("says of every change that branches are missing, also where the currency must
     const told = documentOf(await bank(`${change} --timeout 0.3 --json`));
     expect(told, change).toMatchObject({
       reason: "TOO_FEW_BRANCHES",
-      metadata: { copies: "1", connected: "0", missing: "1", outcome: "NOT_APPLIED" },
+      metadata: { copies: "1", connected: "0", missing: "1", away: "branch 1", outcome: "NOT_APPLIED" },
     });
   }
 });

@@ -31,7 +31,7 @@ const client = (options: ClientOptions = {}) =>
 const asked = () => [first, second, third].map(({ calls }) => calls.length);
 
 const unreachable = () => said("BANK_UNREACHABLE", { branch: "1" });
-const tooFew = () => said("TOO_FEW_BRANCHES", { connected: "0", copies: "1", missing: "1" });
+const tooFew = () => said("TOO_FEW_BRANCHES", { away: "branch 1", connected: "0", copies: "1", missing: "1" });
 const draining = () => said("DRAINING", { branch: "1", state: "draining" });
 const superseded = () => said("EPOCH_SUPERSEDED", { epoch: "1", newer: "2" });
 

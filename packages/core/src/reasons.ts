@@ -377,8 +377,8 @@ export const REFUSALS = {
     status: "UNAVAILABLE",
     message:
       "A write must be on the disks of {copies} branches before it counts, and {connected} of those that count are " +
-      "connected ({missing} missing). Nothing was done. Try again with the same request id.",
-    metadata: ["connected", "copies", "missing"],
+      "connected: {missing} more must be, of {away}. Nothing was done. Try again with the same request id.",
+    metadata: ["away", "connected", "copies", "missing"],
   },
   DRAINING: {
     status: "UNAVAILABLE",

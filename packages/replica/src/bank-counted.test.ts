@@ -321,7 +321,9 @@ describe("leadership where branches count", () => {
     await group.until(() => read.state === "rejected");
     expect(String(read.reason)).toContain("still the bank");
     group.platform.advance(DROPPED_MS + 1);
-    await expect(bank.read(LINEARIZABLE, () => 0)).rejects.toThrow("0 of the 2 that it needs are connected");
+    await expect(bank.read(LINEARIZABLE, () => 0)).rejects.toThrow(
+      "0 of the 2 that it needs are connected (not there: branches 1, 2",
+    );
     // What it has committed it may still tell those who do not ask for the newest.
     expect((await bank.read(LOCAL, (ledger) => balanceOf(ledger, 1))).value).toBe(0n);
     await group.close();

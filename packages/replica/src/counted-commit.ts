@@ -1,4 +1,4 @@
-import { bytesEqual, type Ledger, type Position, RefusalError } from "@bank/core";
+import { type BranchNumber, bytesEqual, type Ledger, type Position, RefusalError } from "@bank/core";
 import type { CountedSetting } from "./members.ts";
 import { tooFewBranches } from "./refusals.ts";
 
@@ -11,6 +11,8 @@ export interface CountedCopies {
   ): Promise<void>;
   /** How many of the copies that count are connected. */
   countedConnected(setting: CountedSetting): number;
+  /** Branches whose copies would count and do not now, ascending. */
+  countedAway(setting: CountedSetting): readonly BranchNumber[];
 }
 
 /**
@@ -78,7 +80,8 @@ export class CountedCommit {
   /** Why copies cannot begin to count: too few of them are connected to acknowledge even that. */
   lacking(setting: CountedSetting): RefusalError | undefined {
     const connected = this.copies.countedConnected(setting);
-    return connected >= setting.copies ? undefined : tooFewBranches(setting.copies, connected);
+    if (connected >= setting.copies) return undefined;
+    return tooFewBranches(setting.copies, connected, this.copies.countedAway(setting));
   }
 
   /** Why nobody can read: memory is ahead of what is committed, and too few that count are there to commit it. */

@@ -5,7 +5,7 @@ import { elapsedMs, type Moment, momentOf } from "./freshness.ts";
 import { CONNECTED_MS, type CountedSetting, type Members } from "./members.ts";
 import { errorText, type Platform } from "./platform.ts";
 import { ReadGate, type ReadIndex } from "./read-gate.ts";
-import { deadlineExceeded } from "./refusals.ts";
+import { branchesText, deadlineExceeded } from "./refusals.ts";
 
 /**
  * Copies that have not told a number back by then are taken not to. Sooner than a branch gives up its link to the bank: it
@@ -85,7 +85,9 @@ export class Leadership {
     for (const setting of needed) {
       const connected = members.countedConnected(setting);
       if (connected < setting.copies)
-        throw unconfirmed(`${connected} of the ${setting.copies} that it needs are connected`);
+        throw unconfirmed(
+          `${connected} of the ${setting.copies} that it needs are connected (not there: ${branchesText(members.countedAway(setting))})`,
+        );
     }
     try {
       await members.echoed(needed, platform.timeout(CONFIRM_TIMEOUT_MS));

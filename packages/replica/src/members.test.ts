@@ -347,6 +347,7 @@ describe("copies that count", () => {
     known.hear(3, 12);
     expect(known.members.countedWith(setting, 12)).toBe(1);
     expect(known.members.countedConnected(setting)).toBe(1);
+    expect(known.members.countedAway(setting)).toEqual([1, 2]);
     const stored = watch(known.members.stored(12, { settings: [setting], isTold: false, signal }));
     await rest();
     expect(stored.state).toBe("pending");
@@ -410,6 +411,7 @@ describe("copies that count", () => {
     expect(known.members.replaced(setting)).toBeUndefined();
     known.platform.advance(DROPPED_MS + 1);
     expect(known.members.countedConnected(setting)).toBe(0);
+    expect(known.members.countedAway(setting)).toEqual([1, 2, 3]);
     known.hear(2, 10);
     expect(known.members.replaced(setting)).toBeUndefined();
     known.hear(7, 1, { copyId: idOf(77), branches: [1] });

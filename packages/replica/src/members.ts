@@ -136,6 +136,12 @@ export class Members {
     return this.count(setting, (member) => this.table.isPresent(member));
   }
 
+  /** Branches, ascending, whose copies would count and do not now: they are not connected, or a bank could not go on from them. */
+  countedAway(setting: CountedSetting): readonly BranchNumber[] {
+    const there = new Set(this.counting(setting, (member) => this.table.isPresent(member)));
+    return ascending(new Set(setting.members.filter((counted) => !there.has(counted)).map(({ branch }) => branch)));
+  }
+
   /**
    * Resolves once as many copies as each of the settings asks for have told back a number that was sent after this call: they
    * follow this bank in this epoch, and no other. Rejects with the signal's reason.
@@ -188,11 +194,15 @@ export class Members {
     this.alarm.cancel();
   }
 
-  private count({ members }: CountedSetting, counts: (member: Member) => boolean): number {
+  private count(setting: CountedSetting, counts: (member: Member) => boolean): number {
+    return this.counting(setting, counts).length;
+  }
+
+  private counting({ members }: CountedSetting, counts: (member: Member) => boolean): DurabilityMember[] {
     return members.filter(({ copyId }) => {
       const member = this.table.get(copyId);
       return member !== undefined && canReplaceBank(member.report) && counts(member);
-    }).length;
+    });
   }
 
   private hasJoined(member: Member): boolean {

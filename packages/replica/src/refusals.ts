@@ -1,4 +1,5 @@
 import {
+  type BranchNumber,
   type CommandHash,
   type FailureOutcome,
   formatRequestId,
@@ -51,13 +52,23 @@ export function deadlineExceeded(waitingFor = "the journal"): RefusalError {
   return new RefusalError("DEADLINE_EXCEEDED", { waiting_for: waitingFor });
 }
 
-/** Fewer of the copies that count are connected than a write must be on. */
-export function tooFewBranches(copies: number, connected: number): RefusalError {
+/**
+ * Fewer of the copies that count are connected than a write must be on.
+ *
+ * @param away the branches whose copies are not.
+ */
+export function tooFewBranches(copies: number, connected: number, away: readonly BranchNumber[]): RefusalError {
   return new RefusalError("TOO_FEW_BRANCHES", {
+    away: branchesText(away),
     connected: String(connected),
     copies: String(copies),
     missing: String(copies - connected),
   });
+}
+
+/** As a refusal names them: "branches 1, 3". */
+export function branchesText(branches: readonly BranchNumber[]): string {
+  return `branch${branches.length === 1 ? "" : "es"} ${branches.join(", ")}`;
 }
 
 /** A moment that is not over yet. */

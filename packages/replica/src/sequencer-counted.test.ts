@@ -40,6 +40,11 @@ class Copies implements CountedCopies {
   countedConnected({ members }: CountedSetting): number {
     return Math.min(this.connected, members.length);
   }
+
+  /** Those that come last in the setting. */
+  countedAway({ members }: CountedSetting): number[] {
+    return members.slice(this.connected).map(({ branch }) => branch);
+  }
 }
 
 const setting = (copies: number, ...branches: number[]) =>
@@ -108,7 +113,7 @@ describe("a batch where copies count", () => {
       refusal: {
         reason: "TOO_FEW_BRANCHES",
         outcome: "NOT_APPLIED",
-        metadata: { copies: "2", connected: "1", missing: "1" },
+        metadata: { copies: "2", connected: "1", missing: "1", away: "branches 2, 3" },
       },
     });
     const retry = watch(submitOne(sequencer, request(1, deposit(1, 5))));
@@ -218,7 +223,7 @@ describe("a batch that says which copies count", () => {
     await change;
     copies.connected = 2;
     await expect(submitOne(sequencer, request(2, setting(3, 1, 2, 3)))).rejects.toMatchObject({
-      refusal: { reason: "TOO_FEW_BRANCHES", metadata: { copies: "3", connected: "2" } },
+      refusal: { reason: "TOO_FEW_BRANCHES", metadata: { copies: "3", connected: "2", away: "branch 3" } },
     });
   });
 });

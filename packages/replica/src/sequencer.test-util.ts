@@ -35,6 +35,7 @@ export interface Fixture {
 const NOBODY: CountedCopies = {
   stored: () => Promise.reject(new Error("there are no copies that count")),
   countedConnected: () => 0,
+  countedAway: () => [],
 };
 
 /** One that has begun its epoch. */
