@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type RunningBank, type RunningBranches, silentLog, startBank, startBranch } from "@bank/node";
-import { expect } from "vitest";
+import { expect, vi } from "vitest";
 import { ScriptClock } from "./script-clock.test-util.ts";
 
 /** The branches that every script has, beside the head office. */
@@ -43,6 +43,15 @@ export class ScriptBank {
       running.push(branch);
       await branch.whenFollowing(AbortSignal.timeout(20_000));
     }
+    // They call themselves connected once the bank has answered how far it is, which they ask by themselves only as time passes.
+    for (const branch of running)
+      await vi.waitUntil(
+        async () => {
+          await branch.replica().readIndex();
+          return branch.replica().connected;
+        },
+        { timeout: 10_000, interval: 5 },
+      );
     return new ScriptBank({ clock, folder }, bank, running);
   }
 
