@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import type { BranchNumber } from "@bank/core";
 import type { Log } from "@bank/replica";
 import { type RunningBank, startBank } from "./start-bank.ts";
@@ -33,6 +34,7 @@ export interface RunningCluster {
 
 /** How long a branch may take to be known to the bank. */
 const REGISTERED_TIMEOUT_MS = 30_000;
+const PROBE_RETRY_MS = 50;
 
 /** Starts a bank and branches, and resolves once all of them serve. Leaves nothing behind when it rejects. */
 export async function startCluster(options: ClusterOptions): Promise<RunningCluster> {
@@ -77,11 +79,22 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
     if (failed !== undefined) throw failed.reason;
     const replicas = starting.flatMap((start) => (start.status === "fulfilled" ? [start.value] : []));
     const signal = AbortSignal.timeout(REGISTERED_TIMEOUT_MS);
-    await Promise.all(replicas.map((replica) => replica.whenFollowing(signal)));
+    await Promise.all(replicas.map((replica) => whenConnected(replica, signal)));
     return cluster(bank, replicas, closeAll);
   } catch (error) {
     await closeAll();
     throw error;
+  }
+}
+
+/** Resolves once branches follow and call themselves connected: each probe tells the bank how far they are by then. */
+async function whenConnected(branches: RunningBranches, signal: AbortSignal): Promise<void> {
+  await branches.whenFollowing(signal);
+  while (!branches.replica().connected) {
+    const probe = branches.replica().readIndex();
+    // The link may have been lost again; it is looked for by itself.
+    await probe.catch(() => delay(PROBE_RETRY_MS, undefined, { signal }));
+    signal.throwIfAborted();
   }
 }
 
