@@ -37,9 +37,10 @@ export {
   toHex,
 } from "./identifiers.ts";
 export type { AccountColumns } from "./ledger/account-table.ts";
-export { apply, beginBatch, type Mark, mark, rollback, totals, unapply } from "./ledger/apply.ts";
+export { apply, applyAll, beginBatch, type Mark, mark, rollback, totals, unapply } from "./ledger/apply.ts";
 export { decide, dueHolds, originalsOf, recordsMax } from "./ledger/decide.ts";
 export type { RecordLookup } from "./ledger/decision.ts";
+export { executeOrder } from "./ledger/execute-order.ts";
 export type { HoldColumns } from "./ledger/hold-table.ts";
 export {
   type AccountDetails,
@@ -54,6 +55,7 @@ export { preview } from "./ledger/preview.ts";
 export type { RequestEntry } from "./ledger/request-table.ts";
 export * from "./limits.ts";
 export { type AmountProblem, fitsBalance, formatAmount, type Money, parseAmount } from "./money.ts";
+export { hashOrder, type MovementOrders, requestOfOrder } from "./movement-orders.ts";
 export { OPERATIONS } from "./operations.ts";
 export { formatRate, parseRate } from "./rate.ts";
 export {
@@ -75,6 +77,7 @@ export {
   statusOf,
 } from "./reasons.ts";
 export * from "./record.ts";
+export { type Actor, RecordList, type Records } from "./record-list.ts";
 export {
   checkSession,
   invalidSession,

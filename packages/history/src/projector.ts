@@ -6,6 +6,7 @@ import {
   type Position,
   postingOf,
   RecordKind,
+  type Records,
 } from "@bank/core";
 import type { Batch } from "@bank/journal";
 import { type Balance, Balances } from "./balances.ts";
@@ -60,11 +61,12 @@ export class Projector {
   private projectBatch({ header, records }: Batch): void {
     const { firstPosition, timeMs } = header;
     const requestIds = requestIdsOf(records);
-    for (let i = 0; i < records.length; i++) {
-      const record = records[i] as LedgerRecord;
+    let i = 0;
+    for (const record of records) {
       const position = firstPosition + i;
       this.projectTransaction(record, position, timeMs, requestIds[i]);
       this.projectHold(record, position);
+      i++;
     }
     this.insertBatch.run(firstPosition + records.length - 1, timeMs);
   }
@@ -142,10 +144,13 @@ function referenceOf(record: LedgerRecord): Position | undefined {
 }
 
 /** The request that each record belongs to: its own, or that of the group that it is in. */
-function requestIdsOf(records: readonly LedgerRecord[]): (Uint8Array | undefined)[] {
-  const ids: (Uint8Array | undefined)[] = records.map(({ request }) => request?.id);
-  records.forEach((record, i) => {
+function requestIdsOf(records: Records): (Uint8Array | undefined)[] {
+  const ids: (Uint8Array | undefined)[] = [];
+  let i = 0;
+  for (const record of records) {
+    ids.push(record.request?.id);
     if (record.kind === RecordKind.GROUP_COMMITTED) ids.fill(record.request?.id, i - record.records, i);
-  });
+    i++;
+  }
   return ids;
 }

@@ -1,4 +1,4 @@
-import type { DurabilitySetRecord, LedgerRecord } from "@bank/core";
+import type { DurabilitySetRecord, LedgerRecord, Records } from "@bank/core";
 import {
   AMOUNT_MAX,
   BALANCE_MIN,
@@ -111,8 +111,8 @@ export function checkLevel(level: number): void {
  * A group committed by the record at `at`: what belongs to it stands directly before it, in one batch, and answers
  * nobody by itself.
  */
-export function checkGroup(records: readonly LedgerRecord[], at: number): void {
-  const group = records[at];
+export function checkGroup(records: Records, at: number): void {
+  const group = records.at(at);
   if (group?.kind !== RecordKind.GROUP_COMMITTED) return;
   need(group.records <= at, "the records of a group stand before it in its batch");
   for (const { kind, request } of records.slice(at - group.records, at))

@@ -1,5 +1,5 @@
-import type { LedgerRecord, Position } from "@bank/core";
-import { BATCH_RECORDS_MAX, bytesEqual, FRAME_BYTES_MAX, RecordKind } from "@bank/core";
+import type { Position, Records } from "@bank/core";
+import { BATCH_RECORDS_MAX, bytesEqual, FRAME_BYTES_MAX, RecordKind, RecordList } from "@bank/core";
 import { BatchHeaderSchema, BatchPayloadSchema } from "@bank/proto";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { JOURNAL_FORMAT } from "./chain.ts";
@@ -27,7 +27,7 @@ export interface BatchHeader {
 /** A decoded frame. */
 export interface Batch {
   readonly header: BatchHeader;
-  readonly records: readonly LedgerRecord[];
+  readonly records: RecordList;
 }
 
 /**
@@ -36,7 +36,7 @@ export interface Batch {
  * `BATCH_RECORDS_MAX`, a frame larger than `FRAME_BYTES_MAX`, an epoch that begins inside the batch, a header that
  * contradicts itself.
  */
-export function encodeFrame(header: Omit<BatchHeader, "count">, records: readonly LedgerRecord[]): Uint8Array {
+export function encodeFrame(header: Omit<BatchHeader, "count">, records: Records): Uint8Array {
   checkBatch({ header: { ...header, count: records.length }, records });
   const head = toBinary(
     BatchHeaderSchema,
@@ -50,7 +50,7 @@ export function encodeFrame(header: Omit<BatchHeader, "count">, records: readonl
       committedPosition: BigInt(header.committedPosition),
     }),
   );
-  const payload = encodeRecords(records);
+  const payload = encodeRecords([...records]);
   const frame = new Uint8Array(4 + head.length + payload.length);
   if (frame.length > FRAME_BYTES_MAX)
     throw new JournalFormatError(`a frame of ${frame.length} bytes is over the limit of ${FRAME_BYTES_MAX}`);
@@ -72,7 +72,10 @@ export function decodeHeader(frame: Uint8Array): BatchHeader {
  */
 export function decodeFrame(frame: Uint8Array): Batch {
   const { header, payload } = splitFrame(frame);
-  const batch = { header, records: decodeRecords(decodeStrictly(BatchPayloadSchema, payload), header.count) };
+  const batch = {
+    header,
+    records: RecordList.of(decodeRecords(decodeStrictly(BatchPayloadSchema, payload), header.count)),
+  };
   checkBatch(batch);
   return batch;
 }
@@ -101,10 +104,10 @@ export function splitFrame(frame: Uint8Array): { header: BatchHeader; payload: U
 }
 
 /** What a batch shows by itself, checked before it is written and again when it is read. */
-function checkBatch({ header, records }: Batch): void {
+function checkBatch({ header, records }: { readonly header: BatchHeader; readonly records: Records }): void {
   checkHeader(header);
-  for (let i = 0; i < records.length; i++) {
-    const record = records[i] as LedgerRecord;
+  let i = 0;
+  for (const record of records) {
     checkRecord(record);
     if (record.kind === RecordKind.GROUP_COMMITTED) checkGroup(records, i);
     if (record.kind === RecordKind.EPOCH_BEGUN) {
@@ -114,6 +117,7 @@ function checkBatch({ header, records }: Batch): void {
       if (!bytesEqual(record.id, header.epochId))
         throw new JournalFormatError("a batch that begins an epoch is written under it");
     }
+    i++;
   }
 }
 

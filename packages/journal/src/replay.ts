@@ -1,5 +1,5 @@
 import type { Ledger, LedgerRecord } from "@bank/core";
-import { apply, beginBatch, bytesEqual, RecordKind, toHex } from "@bank/core";
+import { applyAll, beginBatch, bytesEqual, RecordKind, toHex } from "@bank/core";
 import { nextHash } from "./chain.ts";
 import { DigestMismatchError, JournalChainError } from "./errors.ts";
 import type { Batch } from "./frame.ts";
@@ -54,13 +54,13 @@ export function applyFrame(replay: Replay, received: ReceivedFrame, sha256: Sha2
 }
 
 /** Applies decided records under one time. */
-export function applyBatch(ledger: Ledger, timeMs: number, records: readonly LedgerRecord[]): void {
+export function applyBatch(ledger: Ledger, timeMs: number, records: Iterable<LedgerRecord>): void {
   beginBatch(ledger, timeMs);
-  for (const record of records) apply(ledger, record);
+  applyAll(ledger, records);
 }
 
 function checkEpoch({ ledger, bankId }: Replay, { header, records }: Batch): void {
-  const first = records[0];
+  const first = records.at(0);
   // `decodeFrame` has seen to it that an epoch begins only here, and is the one of the header.
   if (first?.kind === RecordKind.EPOCH_BEGUN) {
     if (!bytesEqual(first.bankId, bankId))

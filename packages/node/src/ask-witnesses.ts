@@ -48,7 +48,7 @@ function anchorWasGivenUp({ epochs }: Ledger, { position, epochId }: Witness): b
 /** The bank whose journal it is, as its first epoch says. */
 async function ownerOf(store: JournalStore): Promise<Uint8Array | undefined> {
   const first = await store.batchAt(1);
-  return first && decodeFrame(first.frame).records.find(isEpochBegun)?.bankId;
+  return first && decodeFrame(first.frame).records.slice().find(isEpochBegun)?.bankId;
 }
 
 function isEpochBegun(record: LedgerRecord): record is EpochBegunRecord {

@@ -176,7 +176,7 @@ async function exportRecords(
       for await (const { received, lastPosition } of journal.openJournal(from, done.signal)) {
         if (received === undefined) continue;
         const { header, records } = decodeFrame(received.frame);
-        for (const [i, record] of records.entries())
+        for (const [i, record] of records.slice().entries())
           await file.write(`${recordLine(record, header.firstPosition + i, header.timeMs)}\n`);
         count += records.length;
         if (lastPosition >= target) break;

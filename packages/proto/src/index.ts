@@ -12,6 +12,7 @@ export * from "./gen/bank/v1/money_pb.ts";
 export * from "./gen/bank/v1/propagation_pb.ts";
 export * from "./gen/bank/v1/read_info_pb.ts";
 export * from "./gen/bank/v1/request_service_pb.ts";
+export * from "./gen/bank/v1/session_service_pb.ts";
 export * from "./gen/bank/v1/transaction_pb.ts";
 export * from "./gen/bank/v1/transaction_service_pb.ts";
 export * from "./gen/google/rpc/error_details_pb.ts";

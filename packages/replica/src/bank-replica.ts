@@ -3,6 +3,7 @@ import {
   checkSession,
   invalidSession,
   type Ledger,
+  type MovementOrders,
   type Position,
   RefusalError,
   type Request,
@@ -25,6 +26,7 @@ import { LostCopies } from "./lost-copies.ts";
 import { lostSession } from "./lost-session.ts";
 import type { MemberReport, Propagation, PropagationAsked } from "./member.ts";
 import { CONNECTED_MS, Members } from "./members.ts";
+import type { OrdersOutcome } from "./orders-outcome.ts";
 import type { CommittedRecord, Outcome, Preview, RequestStatus } from "./outcome.ts";
 import { errorText, type Platform } from "./platform.ts";
 import { Previewer, type RenderPreview } from "./preview.ts";
@@ -34,6 +36,7 @@ import { deadlineExceeded } from "./refusals.ts";
 import { Sequencer } from "./sequencer.ts";
 import { Snapshotter } from "./snapshotter.ts";
 import { forReader, readRecordAt } from "./stored-records.ts";
+import { submitOrders } from "./submit-orders.ts";
 import { findLosses, LossDetectedError, type Witness } from "./witness.ts";
 
 export interface BankOptions {
@@ -192,6 +195,17 @@ export class BankReplica {
     if (refusal !== undefined && !this.isSuperseded) throw refusal;
     if (options.session !== undefined) this.checkSession(options.session);
     return this.sequencer.submit(requests, options.signal);
+  }
+
+  /**
+   * The same for movements in columns: each entry is decided as `requestOfOrder` of it would be. The columns are not changed
+   * any more. Rejects as `submit`.
+   */
+  submitOrders(
+    orders: MovementOrders,
+    options: { readonly signal?: AbortSignal | undefined; readonly session?: Session | undefined } = {},
+  ): Promise<OrdersOutcome> {
+    return submitOrders(orders, (requests) => this.submit(requests, options));
   }
 
   /**

@@ -199,7 +199,7 @@ class Attempt {
 
   private recordAt(job: Job, position: Position): LedgerRecord | undefined {
     const { firstPosition, records } = this.batch;
-    return position < firstPosition ? job.originals.get(position) : records[position - firstPosition];
+    return position < firstPosition ? job.originals.get(position) : records.at(position - firstPosition);
   }
 
   /** The request id was used before: in this batch, whose commit its answer then waits for, or earlier. */

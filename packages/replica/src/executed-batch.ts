@@ -1,10 +1,10 @@
 import {
   assert,
   type Ledger,
-  type LedgerRecord,
   type Mark,
   mark,
   type Position,
+  RecordList,
   type RefusalError,
   rollback,
 } from "@bank/core";
@@ -34,7 +34,7 @@ export interface Replay {
 export class ExecutedBatch {
   readonly mark: Mark;
   readonly timeMs: number;
-  readonly records: LedgerRecord[] = [];
+  readonly records = new RecordList();
   /** Requests taken from the queue. */
   taken = 0;
   /** Jobs at the front of the queue that are done with, or lack an original. */

@@ -19,6 +19,7 @@ export { lostSession } from "./lost-session.ts";
 export type { MemberReport, Propagation, PropagationAsked } from "./member.ts";
 export { CONNECTED_MS, canReplaceBank, DROPPED_MS, type Member, Members } from "./members.ts";
 export { needsWholeJournal, notHereYet } from "./not-here-yet.ts";
+export type { OrdersOutcome } from "./orders-outcome.ts";
 export {
   type Answered,
   type CommittedRecord,

@@ -1,4 +1,11 @@
-import { type LedgerRecord, type Position, RecordKind, type RefusalError, type RejectedRecord } from "@bank/core";
+import {
+  type LedgerRecord,
+  type Position,
+  RecordKind,
+  type Records,
+  type RefusalError,
+  type RejectedRecord,
+} from "@bank/core";
 import type { Batch } from "@bank/journal";
 
 /** One committed record, with what it cannot say by itself. */
@@ -56,11 +63,11 @@ export function isRejected(outcome: Answered): outcome is Answered & { readonly 
 
 /** The record at a position of the batch; undefined where the batch has none. */
 export function recordOfBatch(
-  batch: { readonly header: Pick<Batch["header"], "firstPosition" | "timeMs">; readonly records: Batch["records"] },
+  batch: { readonly header: Pick<Batch["header"], "firstPosition" | "timeMs">; readonly records: Records },
   position: Position,
 ): CommittedRecord | undefined {
   const index = position - batch.header.firstPosition;
-  const record = batch.records[index];
+  const record = batch.records.at(index);
   if (record === undefined) return undefined;
   const { timeMs } = batch.header;
   if (record.kind !== RecordKind.GROUP_COMMITTED) return { record, position, timeMs };

@@ -28,7 +28,7 @@ export async function followJournal(
     if (frame.length > 0) {
       const { header, records: decoded } = applyFrame(replay, { frame, chainHash }, sha256);
       ledger.forgetUndo(ledger.position);
-      decoded.forEach((record, i) => {
+      decoded.slice().forEach((record, i) => {
         const { timeMs, epochId, firstPosition } = header;
         records.push({ position: firstPosition + i, timeMs, epochId, record });
       });

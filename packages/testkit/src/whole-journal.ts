@@ -38,7 +38,7 @@ export async function readWholeJournal(store: JournalStore, bankId: Uint8Array):
     for (const stored of batches) {
       const { header, records: decoded } = applyFrame(replay, stored, sha256);
       const { timeMs, epochId, firstPosition } = header;
-      decoded.forEach((record, i) => {
+      decoded.slice().forEach((record, i) => {
         records.push({ position: firstPosition + i, timeMs, epochId, record });
       });
       batchSizes.push(decoded.length);

@@ -2,6 +2,7 @@ import { assert } from "../assert.ts";
 import type { AccountIndex } from "../identifiers.ts";
 import type { LedgerRecord } from "../record.ts";
 import { isMovement } from "../record.ts";
+import type { Records } from "../record-list.ts";
 import { applyRecord } from "./apply-record.ts";
 import { checkPosting, checkRecord, checkRequest } from "./check-record.ts";
 import type { Ledger } from "./ledger.ts";
@@ -61,6 +62,11 @@ function rememberRequest(ledger: Ledger, { principal, request }: LedgerRecord): 
   ledger.addRequest(index, request.id, ledger.position, request.hashLow, request.hashHigh);
 }
 
+/** Applies records in their order. Throws as `apply`, with those before it applied. */
+export function applyAll(ledger: Ledger, records: Iterable<LedgerRecord>): void {
+  for (const record of records) apply(ledger, record);
+}
+
 /** What `rollback` needs to bring a ledger back to where it was. */
 export interface Mark {
   readonly position: number;
@@ -77,9 +83,9 @@ export function mark(ledger: Ledger): Mark {
  * Takes back every record since the mark.
  * Throws: `InvariantError` when the digest then differs: the ledger must not be used any more.
  */
-export function rollback(ledger: Ledger, to: Mark, records: readonly LedgerRecord[]): void {
+export function rollback(ledger: Ledger, to: Mark, records: Records): void {
   assert(ledger.position - to.position === records.length, "exactly the records since the mark are taken back");
-  for (let i = records.length - 1; i >= 0; i--) unapply(ledger, records[i] as LedgerRecord);
+  for (let i = records.length - 1; i >= 0; i--) unapply(ledger, records.at(i) as LedgerRecord);
   ledger.timeMs = to.timeMs;
   const digest = ledger.digestBytes();
   assert(

@@ -1,7 +1,7 @@
 import { COMMANDS_PER_CALL_MAX } from "@bank/core";
 import type { BatchResult, CommandOutcome, TransactionService } from "@bank/proto";
 import { type CommandCase, commandCount, commandOfBatchItem, type ItemCase, malformed } from "@bank/rpc";
-import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
 import type { Teller } from "../teller.ts";
 import { executeAll, executeOne } from "./call.ts";
 import { getTransaction, listTransactions } from "./history-reads.ts";
@@ -35,6 +35,8 @@ export function transactionService(teller: Teller): ServiceImpl<typeof Transacti
       const { outcomes, readInfo } = await executeAll(teller, context, commands);
       return { results: outcomes.map(resultOf), readInfo };
     },
+
+    executeMovements: () => Promise.reject(new ConnectError("not yet", Code.Unimplemented)),
 
     getTransaction: (request, context) => getTransaction(teller, context, request),
     listTransactions: (request, context) => listTransactions(teller, context, request),

@@ -12,7 +12,7 @@ import type { Propagation, PropagationMode } from "../../v1/propagation_pb.ts";
 import { file_bank_v1_propagation } from "../../v1/propagation_pb.ts";
 import type { CancelRequestRequest } from "../../v1/request_service_pb.ts";
 import { file_bank_v1_request_service } from "../../v1/request_service_pb.ts";
-import type { BatchItem, BatchResult } from "../../v1/transaction_service_pb.ts";
+import type { BatchItem, BatchResult, Failure } from "../../v1/transaction_service_pb.ts";
 import { file_bank_v1_transaction_service } from "../../v1/transaction_service_pb.ts";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import type { Message } from "@bufbuild/protobuf";
@@ -21,7 +21,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file bank/journal/v1/replication_service.proto.
  */
 export const file_bank_journal_v1_replication_service: GenFile = /*@__PURE__*/
-  fileDesc("CiliYW5rL2pvdXJuYWwvdjEvcmVwbGljYXRpb25fc2VydmljZS5wcm90bxIPYmFuay5qb3VybmFsLnYxIm0KF0F3YWl0UHJvcGFnYXRpb25SZXF1ZXN0EhAKCHBvc2l0aW9uGAEgASgEEiYKBG1vZGUYAiABKA4yGC5iYW5rLnYxLlByb3BhZ2F0aW9uTW9kZRIYCgZjb3BpZXMYAyABKA1CCLpIBSoDGOgHIkUKGEF3YWl0UHJvcGFnYXRpb25SZXNwb25zZRIpCgtwcm9wYWdhdGlvbhgBIAEoCzIULmJhbmsudjEuUHJvcGFnYXRpb24igQEKFVJlZ2lzdGVyQnJhbmNoUmVxdWVzdBIbCgZicmFuY2gYASABKA1CC7pICCoGGP//AygBEhYKBG5hbWUYAiABKAlCCLpIBXIDKIABEhkKB2FkZHJlc3MYAyABKAlCCLpIBXIDKIACEhgKB2NvcHlfaWQYBCABKAxCB7pIBHoCGBAiKgoWUmVnaXN0ZXJCcmFuY2hSZXNwb25zZRIQCghwb3NpdGlvbhgBIAEoBCJRCg1TdWJtaXRSZXF1ZXN0EkAKCGNvbW1hbmRzGAEgAygLMiEuYmFuay5qb3VybmFsLnYxLkZvcndhcmRlZENvbW1hbmRCC7pICJIBBQgBEJBOIqMCChBGb3J3YXJkZWRDb21tYW5kEhkKBmJyYW5jaBgBIAEoDUIJukgGKgQY//8DEg8KB3Nlc3Npb24YBiABKAkSIgoEaXRlbRgHIAEoCzISLmJhbmsudjEuQmF0Y2hJdGVtSAASNwoOY2FuY2VsX3JlcXVlc3QYCCABKAsyHS5iYW5rLnYxLkNhbmNlbFJlcXVlc3RSZXF1ZXN0SAASNQoNdXBkYXRlX2JyYW5jaBgJIAEoCzIcLmJhbmsudjEuVXBkYXRlQnJhbmNoUmVxdWVzdEgAEjcKDnNldF9kdXJhYmlsaXR5GAogASgLMh0uYmFuay52MS5TZXREdXJhYmlsaXR5UmVxdWVzdEgAQhAKB2NvbW1hbmQSBbpIAggBSgQIAhAGIkMKDlN1Ym1pdFJlc3BvbnNlEjEKCG91dGNvbWVzGAEgAygLMh8uYmFuay5qb3VybmFsLnYxLkNvbW1hbmRPdXRjb21lImYKDkNvbW1hbmRPdXRjb21lEiQKBnJlc3VsdBgGIAEoCzIULmJhbmsudjEuQmF0Y2hSZXN1bHQSEAoIcG9zaXRpb24YBCABKAQSEAoIZXBvY2hfaWQYByABKAxKBAgBEARKBAgFEAYiMQoPUGFzc1RpbWVSZXF1ZXN0Eh4KB3RpbWVfbXMYASABKARCDbpICjIIGP+3/5D9zjkiJAoQUGFzc1RpbWVSZXNwb25zZRIQCghwb3NpdGlvbhgBIAEoBDL8AgoSUmVwbGljYXRpb25TZXJ2aWNlEmEKDlJlZ2lzdGVyQnJhbmNoEiYuYmFuay5qb3VybmFsLnYxLlJlZ2lzdGVyQnJhbmNoUmVxdWVzdBonLmJhbmsuam91cm5hbC52MS5SZWdpc3RlckJyYW5jaFJlc3BvbnNlEkkKBlN1Ym1pdBIeLmJhbmsuam91cm5hbC52MS5TdWJtaXRSZXF1ZXN0Gh8uYmFuay5qb3VybmFsLnYxLlN1Ym1pdFJlc3BvbnNlEk8KCFBhc3NUaW1lEiAuYmFuay5qb3VybmFsLnYxLlBhc3NUaW1lUmVxdWVzdBohLmJhbmsuam91cm5hbC52MS5QYXNzVGltZVJlc3BvbnNlEmcKEEF3YWl0UHJvcGFnYXRpb24SKC5iYW5rLmpvdXJuYWwudjEuQXdhaXRQcm9wYWdhdGlvblJlcXVlc3QaKS5iYW5rLmpvdXJuYWwudjEuQXdhaXRQcm9wYWdhdGlvblJlc3BvbnNlYgZwcm90bzM", [file_bank_v1_branch_service, file_bank_v1_propagation, file_bank_v1_request_service, file_bank_v1_transaction_service, file_buf_validate_validate]);
+  fileDesc("CiliYW5rL2pvdXJuYWwvdjEvcmVwbGljYXRpb25fc2VydmljZS5wcm90bxIPYmFuay5qb3VybmFsLnYxIm0KF0F3YWl0UHJvcGFnYXRpb25SZXF1ZXN0EhAKCHBvc2l0aW9uGAEgASgEEiYKBG1vZGUYAiABKA4yGC5iYW5rLnYxLlByb3BhZ2F0aW9uTW9kZRIYCgZjb3BpZXMYAyABKA1CCLpIBSoDGOgHIkUKGEF3YWl0UHJvcGFnYXRpb25SZXNwb25zZRIpCgtwcm9wYWdhdGlvbhgBIAEoCzIULmJhbmsudjEuUHJvcGFnYXRpb24igQEKFVJlZ2lzdGVyQnJhbmNoUmVxdWVzdBIbCgZicmFuY2gYASABKA1CC7pICCoGGP//AygBEhYKBG5hbWUYAiABKAlCCLpIBXIDKIABEhkKB2FkZHJlc3MYAyABKAlCCLpIBXIDKIACEhgKB2NvcHlfaWQYBCABKAxCB7pIBHoCGBAiKgoWUmVnaXN0ZXJCcmFuY2hSZXNwb25zZRIQCghwb3NpdGlvbhgBIAEoBCJRCg1TdWJtaXRSZXF1ZXN0EkAKCGNvbW1hbmRzGAEgAygLMiEuYmFuay5qb3VybmFsLnYxLkZvcndhcmRlZENvbW1hbmRCC7pICJIBBQgBEJBOIqMCChBGb3J3YXJkZWRDb21tYW5kEhkKBmJyYW5jaBgBIAEoDUIJukgGKgQY//8DEg8KB3Nlc3Npb24YBiABKAkSIgoEaXRlbRgHIAEoCzISLmJhbmsudjEuQmF0Y2hJdGVtSAASNwoOY2FuY2VsX3JlcXVlc3QYCCABKAsyHS5iYW5rLnYxLkNhbmNlbFJlcXVlc3RSZXF1ZXN0SAASNQoNdXBkYXRlX2JyYW5jaBgJIAEoCzIcLmJhbmsudjEuVXBkYXRlQnJhbmNoUmVxdWVzdEgAEjcKDnNldF9kdXJhYmlsaXR5GAogASgLMh0uYmFuay52MS5TZXREdXJhYmlsaXR5UmVxdWVzdEgAQhAKB2NvbW1hbmQSBbpIAggBSgQIAhAGIkMKDlN1Ym1pdFJlc3BvbnNlEjEKCG91dGNvbWVzGAEgAygLMh8uYmFuay5qb3VybmFsLnYxLkNvbW1hbmRPdXRjb21lImYKDkNvbW1hbmRPdXRjb21lEiQKBnJlc3VsdBgGIAEoCzIULmJhbmsudjEuQmF0Y2hSZXN1bHQSEAoIcG9zaXRpb24YBCABKAQSEAoIZXBvY2hfaWQYByABKAxKBAgBEARKBAgFEAYiWQoWU3VibWl0TW92ZW1lbnRzUmVxdWVzdBI/CgVjYWxscxgBIAMoCzIjLmJhbmsuam91cm5hbC52MS5Gb3J3YXJkZWRNb3ZlbWVudHNCC7pICJIBBQgBEJBOIlMKEkZvcndhcmRlZE1vdmVtZW50cxIZCgZicmFuY2gYASABKA1CCbpIBioEGP//AxIPCgdzZXNzaW9uGAIgASgJEhEKCW1vdmVtZW50cxgDIAEoDCJXChdTdWJtaXRNb3ZlbWVudHNSZXNwb25zZRI8CghvdXRjb21lcxgBIAMoCzIqLmJhbmsuam91cm5hbC52MS5Gb3J3YXJkZWRNb3ZlbWVudHNPdXRjb21lIoMBChlGb3J3YXJkZWRNb3ZlbWVudHNPdXRjb21lEhMKCW1vdmVtZW50cxgBIAEoDEgAEiMKB2ZhaWx1cmUYAiABKAsyEC5iYW5rLnYxLkZhaWx1cmVIABIQCghwb3NpdGlvbhgDIAEoBBIQCghlcG9jaF9pZBgEIAEoDEIICgZyZXN1bHQiMQoPUGFzc1RpbWVSZXF1ZXN0Eh4KB3RpbWVfbXMYASABKARCDbpICjIIGP+3/5D9zjkiJAoQUGFzc1RpbWVSZXNwb25zZRIQCghwb3NpdGlvbhgBIAEoBDLiAwoSUmVwbGljYXRpb25TZXJ2aWNlEmEKDlJlZ2lzdGVyQnJhbmNoEiYuYmFuay5qb3VybmFsLnYxLlJlZ2lzdGVyQnJhbmNoUmVxdWVzdBonLmJhbmsuam91cm5hbC52MS5SZWdpc3RlckJyYW5jaFJlc3BvbnNlEkkKBlN1Ym1pdBIeLmJhbmsuam91cm5hbC52MS5TdWJtaXRSZXF1ZXN0Gh8uYmFuay5qb3VybmFsLnYxLlN1Ym1pdFJlc3BvbnNlEmQKD1N1Ym1pdE1vdmVtZW50cxInLmJhbmsuam91cm5hbC52MS5TdWJtaXRNb3ZlbWVudHNSZXF1ZXN0GiguYmFuay5qb3VybmFsLnYxLlN1Ym1pdE1vdmVtZW50c1Jlc3BvbnNlEk8KCFBhc3NUaW1lEiAuYmFuay5qb3VybmFsLnYxLlBhc3NUaW1lUmVxdWVzdBohLmJhbmsuam91cm5hbC52MS5QYXNzVGltZVJlc3BvbnNlEmcKEEF3YWl0UHJvcGFnYXRpb24SKC5iYW5rLmpvdXJuYWwudjEuQXdhaXRQcm9wYWdhdGlvblJlcXVlc3QaKS5iYW5rLmpvdXJuYWwudjEuQXdhaXRQcm9wYWdhdGlvblJlc3BvbnNlYgZwcm90bzM", [file_bank_v1_branch_service, file_bank_v1_propagation, file_bank_v1_request_service, file_bank_v1_transaction_service, file_buf_validate_validate]);
 
 /**
  * Names a committed position, and how far it should spread.
@@ -289,6 +289,134 @@ export const CommandOutcomeSchema: GenMessage<CommandOutcome> = /*@__PURE__*/
   messageDesc(file_bank_journal_v1_replication_service, 7);
 
 /**
+ * Calls in the order in which they came in at the branch.
+ *
+ * @generated from message bank.journal.v1.SubmitMovementsRequest
+ */
+export type SubmitMovementsRequest = Message<"bank.journal.v1.SubmitMovementsRequest"> & {
+  /**
+   * The calls.
+   *
+   * @generated from field: repeated bank.journal.v1.ForwardedMovements calls = 1;
+   */
+  calls: ForwardedMovements[];
+};
+
+/**
+ * Describes the message bank.journal.v1.SubmitMovementsRequest.
+ * Use `create(SubmitMovementsRequestSchema)` to create a new message.
+ */
+export const SubmitMovementsRequestSchema: GenMessage<SubmitMovementsRequest> = /*@__PURE__*/
+  messageDesc(file_bank_journal_v1_replication_service, 8);
+
+/**
+ * One call of `ExecuteMovements`, with what the branch knows of its caller.
+ *
+ * @generated from message bank.journal.v1.ForwardedMovements
+ */
+export type ForwardedMovements = Message<"bank.journal.v1.ForwardedMovements"> & {
+  /**
+   * The branch where it is booked.
+   *
+   * @generated from field: uint32 branch = 1;
+   */
+  branch: number;
+
+  /**
+   * The caller's session token; empty for none.
+   *
+   * @generated from field: string session = 2;
+   */
+  session: string;
+
+  /**
+   * An encoded `ExecuteMovementsRequest`, as it came in.
+   *
+   * @generated from field: bytes movements = 3;
+   */
+  movements: Uint8Array;
+};
+
+/**
+ * Describes the message bank.journal.v1.ForwardedMovements.
+ * Use `create(ForwardedMovementsSchema)` to create a new message.
+ */
+export const ForwardedMovementsSchema: GenMessage<ForwardedMovements> = /*@__PURE__*/
+  messageDesc(file_bank_journal_v1_replication_service, 9);
+
+/**
+ * One outcome for each call, in the same order.
+ *
+ * @generated from message bank.journal.v1.SubmitMovementsResponse
+ */
+export type SubmitMovementsResponse = Message<"bank.journal.v1.SubmitMovementsResponse"> & {
+  /**
+   * In the order of the calls.
+   *
+   * @generated from field: repeated bank.journal.v1.ForwardedMovementsOutcome outcomes = 1;
+   */
+  outcomes: ForwardedMovementsOutcome[];
+};
+
+/**
+ * Describes the message bank.journal.v1.SubmitMovementsResponse.
+ * Use `create(SubmitMovementsResponseSchema)` to create a new message.
+ */
+export const SubmitMovementsResponseSchema: GenMessage<SubmitMovementsResponse> = /*@__PURE__*/
+  messageDesc(file_bank_journal_v1_replication_service, 10);
+
+/**
+ * What became of one call.
+ *
+ * @generated from message bank.journal.v1.ForwardedMovementsOutcome
+ */
+export type ForwardedMovementsOutcome = Message<"bank.journal.v1.ForwardedMovementsOutcome"> & {
+  /**
+   * How it ended.
+   *
+   * @generated from oneof bank.journal.v1.ForwardedMovementsOutcome.result
+   */
+  result: {
+    /**
+     * An encoded `ExecuteMovementsResponse` without `read_info`.
+     *
+     * @generated from field: bytes movements = 1;
+     */
+    value: Uint8Array;
+    case: "movements";
+  } | {
+    /**
+     * Nothing of the call was begun, or nothing is known of it.
+     *
+     * @generated from field: bank.v1.Failure failure = 2;
+     */
+    value: Failure;
+    case: "failure";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * The position that it was computed from.
+   *
+   * @generated from field: uint64 position = 3;
+   */
+  position: bigint;
+
+  /**
+   * The epoch of `position`, 16 bytes; none where `position` is 0.
+   *
+   * @generated from field: bytes epoch_id = 4;
+   */
+  epochId: Uint8Array;
+};
+
+/**
+ * Describes the message bank.journal.v1.ForwardedMovementsOutcome.
+ * Use `create(ForwardedMovementsOutcomeSchema)` to create a new message.
+ */
+export const ForwardedMovementsOutcomeSchema: GenMessage<ForwardedMovementsOutcome> = /*@__PURE__*/
+  messageDesc(file_bank_journal_v1_replication_service, 11);
+
+/**
  * Names a moment.
  *
  * @generated from message bank.journal.v1.PassTimeRequest
@@ -307,7 +435,7 @@ export type PassTimeRequest = Message<"bank.journal.v1.PassTimeRequest"> & {
  * Use `create(PassTimeRequestSchema)` to create a new message.
  */
 export const PassTimeRequestSchema: GenMessage<PassTimeRequest> = /*@__PURE__*/
-  messageDesc(file_bank_journal_v1_replication_service, 8);
+  messageDesc(file_bank_journal_v1_replication_service, 12);
 
 /**
  * Journal time is beyond the moment from this position on.
@@ -328,7 +456,7 @@ export type PassTimeResponse = Message<"bank.journal.v1.PassTimeResponse"> & {
  * Use `create(PassTimeResponseSchema)` to create a new message.
  */
 export const PassTimeResponseSchema: GenMessage<PassTimeResponse> = /*@__PURE__*/
-  messageDesc(file_bank_journal_v1_replication_service, 9);
+  messageDesc(file_bank_journal_v1_replication_service, 13);
 
 /**
  * Served by the bank for its branches, and by every branch for those that follow it: it passes everything on.
@@ -355,6 +483,16 @@ export const ReplicationService: GenService<{
     methodKind: "unary";
     input: typeof SubmitRequestSchema;
     output: typeof SubmitResponseSchema;
+  },
+  /**
+   * Movements of a branch's customers in columns, several calls gathered into one.
+   *
+   * @generated from rpc bank.journal.v1.ReplicationService.SubmitMovements
+   */
+  submitMovements: {
+    methodKind: "unary";
+    input: typeof SubmitMovementsRequestSchema;
+    output: typeof SubmitMovementsResponseSchema;
   },
   /**
    * Lets journal time pass a moment, if it is past, so that the state as of that moment is final.
