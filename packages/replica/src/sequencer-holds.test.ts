@@ -38,7 +38,7 @@ async function hold(fixture: Fixture, id: number, amount: number, inMs: number):
   return answered(await submitOne(fixture.sequencer, request(id, placeHold(1, amount, expiresMs)))).position;
 }
 
-const recordsOf = ({ frame }: StoredBatch): readonly LedgerRecord[] => decodeFrame(frame).records;
+const recordsOf = ({ frame }: StoredBatch): readonly LedgerRecord[] => [...decodeFrame(frame).records];
 const kindsOf = (batch: StoredBatch) => recordsOf(batch).map(({ kind }) => kind);
 const held = ({ ledger }: Fixture) => ledger.viewAccount(ledger.findCustomerAccount("1")!).held;
 const stateOf = ({ ledger }: Fixture, position: number) => ledger.viewHold(position)?.state;

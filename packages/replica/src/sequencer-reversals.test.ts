@@ -140,7 +140,7 @@ describe("many reversals of old movements", () => {
     // A bounded number of them for each batch.
     expect(committed.length).toBeGreaterThan(3);
     for (const { frame } of committed) {
-      const reversals = decodeFrame(frame).records.filter(({ kind }) => kind === RecordKind.REVERSAL);
+      const reversals = [...decodeFrame(frame).records].filter(({ kind }) => kind === RecordKind.REVERSAL);
       expect(reversals.length).toBeLessThanOrEqual(ORIGINAL_BATCHES_MAX);
     }
     expect(digestOf((await reopened(disk)).replay.ledger)).toBe(digestOf(ledger));

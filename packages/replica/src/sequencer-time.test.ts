@@ -7,7 +7,7 @@ import { startOldSequencer } from "./old-journal.test-util.ts";
 import { appendHeld, type Fixture, startWithAccounts, submitOne } from "./sequencer.test-util.ts";
 
 const kinds = ({ committed }: Fixture) =>
-  committed.map(({ frame }) => decodeFrame(frame).records.map(({ kind }) => kind));
+  committed.map(({ frame }) => [...decodeFrame(frame).records].map(({ kind }) => kind));
 
 describe("letting time pass a moment", () => {
   it("needs no write where journal time is beyond it", async () => {

@@ -282,7 +282,7 @@ describe("the bank's own records", () => {
     store.passNext();
     await Promise.all([first, second]);
     expect(ledger.root).toEqual({ position, root });
-    const kinds = decodeFrame(committed[1]!.frame).records.map(({ kind }) => kind);
+    const kinds = [...decodeFrame(committed[1]!.frame).records].map(({ kind }) => kind);
     expect(kinds).toEqual([RecordKind.STATE_ROOT, RecordKind.DEPOSIT]);
   });
 });
