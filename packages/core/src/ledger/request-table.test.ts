@@ -183,6 +183,30 @@ describe("RequestTable", () => {
     expect(table.find(0, id(3))).toBe(0);
   });
 
+  it(`takes ids as words out of the middle of others ${seeded("ledger/request-table.test.ts")}`, () => {
+    const random = new Random(SEED);
+    const [byBytes, byWords] = [new RequestTable(SEED), new RequestTable(~SEED)];
+    const words = Int32Array.from({ length: 4 * 3_000 + 1 }, () => random.word());
+    const idAt = (at: number) => requestIdFromBytes(new Uint8Array(words.slice(at, at + 4).buffer));
+    for (let n = 0; n < 2_999; n++) {
+      const [principal, at] = [n % 3, 4 * n + 1];
+      const [hashLow, hashHigh] = [random.word() | 0, random.word() | 0];
+      expect(byWords.findAt(principal, words, at)).toBe(-1);
+      byBytes.push(principal, idAt(at), n + 1, hashLow, hashHigh);
+      byWords.pushAt(principal, words, at, n + 1, hashLow, hashHigh);
+    }
+    for (let n = 0; n < 2_999; n++) {
+      expect(byWords.findAt(n % 3, words, 4 * n + 1)).toBe(n);
+      expect(byWords.find(n % 3, idAt(4 * n + 1))).toBe(n);
+      expect(byWords.findAt((n + 1) % 3, words, 4 * n + 1)).toBe(-1);
+      expect(byWords.entryAt(n)).toEqual(byBytes.entryAt(n));
+    }
+    // What was given may be written over.
+    const copy = words.slice();
+    words.fill(0);
+    expect(byWords.findAt(2, copy, 4 * 2 + 1)).toBe(2);
+  });
+
   it("fills, borders and reuses chunks of 4,096", () => {
     const table = new RequestTable(SEED);
     const twin = new NaiveTable();

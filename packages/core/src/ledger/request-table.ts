@@ -47,8 +47,10 @@ export class RequestTable implements IndexedEntries {
   private length = 0;
   private readonly hasher: RequestHasher;
   private readonly index = new RequestIndex(this);
-  private readonly key = new Int32Array(4);
+  private readonly key: Int32Array = new Int32Array(4);
   private soughtPrincipal = 0;
+  private soughtWords = this.key;
+  private soughtAt = 0;
 
   /** @param seed any 32 bits, different in each process. */
   constructor(seed: number) {
@@ -76,25 +78,44 @@ export class RequestTable implements IndexedEntries {
   /** Number of the entry for this key; -1 when there is none. */
   find(principal: number, id: RequestId): number {
     loadKey(this.key, id);
+    return this.findAt(principal, this.key, 0);
+  }
+
+  /** As `find`, for the id whose four little-endian words begin at `at`. */
+  findAt(principal: number, words: Int32Array, at: number): number {
     this.soughtPrincipal = principal;
-    return this.index.find(this.hasher.hash(principal, this.key, 0));
+    this.soughtWords = words;
+    this.soughtAt = at;
+    return this.index.find(this.hasher.hash(principal, words, at));
   }
 
   /** Adds an entry that is not there yet, at a position above all others. */
   push(principal: number, id: RequestId, position: Position, hashLow: number, hashHigh: number): void {
+    loadKey(this.key, id);
+    this.pushAt(principal, this.key, 0, position, hashLow, hashHigh);
+  }
+
+  /** As `push`, for the id whose four little-endian words begin at `at`. */
+  pushAt(
+    principal: number,
+    words: Int32Array,
+    at: number,
+    position: Position,
+    hashLow: number,
+    hashHigh: number,
+  ): void {
     const entry = this.length;
     const offset = offsetOf(entry);
     if (offset === 0 && entry >>> CHUNK_BITS === this.chunks.length)
       this.chunks.push(new Int32Array(CHUNK_ENTRIES * Word.COUNT));
     const chunk = this.chunkOf(entry);
-    loadKey(this.key, id);
-    for (let i = 0; i < 4; i++) chunk[offset + i] = this.key[i] as number;
+    for (let i = 0; i < 4; i++) chunk[offset + i] = words[at + i] as number;
     chunk[offset + Word.PRINCIPAL] = principal;
     chunk[offset + Word.POSITION_LOW] = position | 0;
     chunk[offset + Word.POSITION_HIGH] = Math.floor(position / 4_294_967_296);
     chunk[offset + Word.HASH_LOW] = hashLow;
     chunk[offset + Word.HASH_HIGH] = hashHigh;
-    this.index.add(this.hasher.hash(principal, this.key, 0), entry);
+    this.index.add(this.hasher.hash(principal, words, at), entry);
     this.length++;
   }
 
@@ -168,11 +189,12 @@ export class RequestTable implements IndexedEntries {
   isSought(entry: number): boolean {
     const chunk = this.chunkOf(entry);
     const offset = offsetOf(entry);
+    const { soughtWords, soughtAt } = this;
     return (
-      chunk[offset] === this.key[0] &&
-      chunk[offset + 1] === this.key[1] &&
-      chunk[offset + 2] === this.key[2] &&
-      chunk[offset + 3] === this.key[3] &&
+      chunk[offset] === soughtWords[soughtAt] &&
+      chunk[offset + 1] === soughtWords[soughtAt + 1] &&
+      chunk[offset + 2] === soughtWords[soughtAt + 2] &&
+      chunk[offset + 3] === soughtWords[soughtAt + 3] &&
       chunk[offset + Word.PRINCIPAL] === this.soughtPrincipal
     );
   }
