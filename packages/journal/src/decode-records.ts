@@ -1,5 +1,5 @@
 import type { AccountIndex, LedgerRecord, RequestKey } from "@bank/core";
-import { RecordKind, requestIdFromBytes } from "@bank/core";
+import { AMOUNT_MAX, RecordKind, requestIdFromBytes } from "@bank/core";
 import type { BatchPayload } from "@bank/proto";
 import { copyBytes, safeInteger } from "./decode.ts";
 import {
@@ -111,6 +111,7 @@ export class RecordColumns {
         this.movement++;
         if (debit === undefined || credit === undefined || amount === undefined)
           throw new JournalFormatError("a column of movements ends too early");
+        if (amount > AMOUNT_MAX) throw new JournalFormatError("an amount has 63 bits");
         return { kind, principal, branch, request, debit, credit, amount };
       }
       case RecordKind.ACCOUNT_OPENED:

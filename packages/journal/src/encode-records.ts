@@ -110,7 +110,7 @@ class MovementColumns {
 
   push({ debit, credit, amount }: MovementRecord): void {
     // A `DataView` would quietly cut off what does not fit.
-    if (debit >>> 0 !== debit || credit >>> 0 !== credit || BigInt.asUintN(64, amount) !== amount)
+    if (debit >>> 0 !== debit || credit >>> 0 !== credit || BigInt.asUintN(63, amount) !== amount)
       throw new JournalFormatError(`a movement of ${amount} from ${debit} to ${credit} does not fit into its columns`);
     const at = this.count++;
     this.debit.setUint32(4 * at, debit, true);

@@ -210,7 +210,7 @@ describe("a batch whose records changed before they were hashed", () => {
   function before(matches: (record: LedgerRecord) => boolean): { replica: Replay; frame: Uint8Array } {
     const replica = emptyReplay();
     for (const received of bank.frames) {
-      if (decodeFrame(received.frame).records.some(matches)) return { replica, frame: received.frame };
+      if ([...decodeFrame(received.frame).records].some(matches)) return { replica, frame: received.frame };
       applyFrame(replica, received, sha256);
     }
     return expect.unreachable();

@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 import { JournalFormatError } from "./errors.ts";
 import { decodeFrame, decodeHeader, encodeFrame } from "./frame.ts";
 import type { Changes } from "./raw-frame.test-util.ts";
-import { altered, concatenate, flipped, frameOfBytes } from "./raw-frame.test-util.ts";
+import { altered, concatenate, contents, flipped, frameOfBytes } from "./raw-frame.test-util.ts";
 import {
   answering,
   countingBytes,
@@ -25,14 +25,14 @@ describe("round trip", () => {
   test.each(Object.entries(SAMPLES))("keeps every field of a record: %s", (_, record) => {
     for (const records of [[record], [answering(record, 1)], [record, record].slice(0, isEpoch(record) ? 1 : 2)]) {
       const frame = encodeFrame(HEADER, records);
-      expect(decodeFrame(frame)).toEqual({ header: { ...HEADER, count: records.length }, records });
+      expect(contents(frame)).toEqual({ header: { ...HEADER, count: records.length }, records });
     }
   });
 
   test("keeps the order of records of all kinds, with and without requests", () => {
     const records = everyKind();
     expect(new Set(records.map(({ kind }) => kind)).size).toBe(Object.keys(RecordKind).length);
-    expect(decodeFrame(small).records).toEqual(records);
+    expect(decodeFrame(small).records.slice()).toEqual(records);
   });
 
   test("keeps who acted where, whether few or many, in whatever order", () => {
@@ -50,7 +50,7 @@ describe("round trip", () => {
     const records = actors.map(([principal, branch], i) =>
       transfer(undefined, { principal, branch, amount: BigInt(i) }),
     );
-    expect(decodeFrame(encodeFrame(HEADER, records)).records).toEqual(records);
+    expect(decodeFrame(encodeFrame(HEADER, records)).records.slice()).toEqual(records);
   });
 
   test("lists a single actor once and says nothing more about it", () => {
@@ -58,7 +58,7 @@ describe("round trip", () => {
     const two = [transfer(undefined), transfer(undefined, { branch: 4 })];
     // An actor is "dev" and a branch: 9 bytes; then one index for each record behind tag and length.
     expect(encodeFrame(HEADER, two).length - encodeFrame(HEADER, one).length).toBe(9 + 2 + 2);
-    expect(decodeFrame(encodeFrame(HEADER, one)).records).toEqual(one);
+    expect(decodeFrame(encodeFrame(HEADER, one)).records.slice()).toEqual(one);
   });
 
   test("keeps a header whose numbers are as small or as large as they can be", () => {
@@ -158,7 +158,7 @@ describe("bytes that changed", () => {
   );
 
   test("are of every kind in these tests, answering a request and not", () => {
-    const records = quarters.flatMap((frame) => decodeFrame(frame).records);
+    const records = quarters.flatMap((frame) => decodeFrame(frame).records.slice());
     const shown = (asked: boolean) =>
       new Set(records.filter(({ request }) => (request !== undefined) === asked).map(({ kind }) => kind));
     expect(shown(false)).toEqual(new Set(Object.values(RecordKind)));
@@ -235,6 +235,7 @@ describe("what a frame may not say", () => {
       [{}, [transfer(undefined, { debit: (2 ** 32) as never })]],
       [{}, [transfer(undefined, { credit: -1 as never })]],
       [{}, [transfer(undefined, { amount: -1n })]],
+      [{}, [transfer(undefined, { amount: 2n ** 63n })]],
       [{}, [transfer(undefined, { amount: 2n ** 64n })]],
     ];
     for (const [header, records] of unwritable)

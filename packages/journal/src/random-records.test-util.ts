@@ -61,7 +61,7 @@ const movement = fc.record({
   kind: fc.constantFrom(RecordKind.DEPOSIT, RecordKind.WITHDRAWAL, RecordKind.TRANSFER),
   debit: accountIndex,
   credit: accountIndex,
-  amount: fc.bigInt(0n, 2n ** 64n - 1n),
+  amount: fc.bigInt(0n, AMOUNT_MAX),
 });
 
 const opened = fc.record({

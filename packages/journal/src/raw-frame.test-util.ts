@@ -1,7 +1,15 @@
+import type { LedgerRecord } from "@bank/core";
 import type { BatchHeader, BatchPayload } from "@bank/proto";
 import { BatchHeaderSchema, BatchPayloadSchema } from "@bank/proto";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { type Batch, decodeFrame } from "./frame.ts";
+
+/** What a frame says, with each record as an object: to be compared. */
+export function contents(frame: Uint8Array): { header: Batch["header"]; records: LedgerRecord[] } {
+  const { header, records } = decodeFrame(frame);
+  return { header, records: records.slice() };
+}
 
 /** The two messages of a frame, as a lenient decoder sees them: to be changed and put together again. */
 export function takeApart(frame: Uint8Array): { header: BatchHeader; payload: BatchPayload } {

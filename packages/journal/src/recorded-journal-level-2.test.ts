@@ -62,7 +62,7 @@ describe("the recorded journal of format 1 that reached level 2", () => {
   });
 
   test("has everything that can stand in a journal at this level", () => {
-    const records = journal.flatMap(({ frame }) => decodeFrame(frame).records);
+    const records = journal.flatMap(({ frame }) => decodeFrame(frame).records.slice());
     const kinds = Object.values(RecordKind).filter((kind) => kind <= RecordKind.TIME_TICKED);
     expect(new Set(records.map(({ kind }) => kind))).toEqual(new Set(kinds));
     const rejections = records.flatMap((record) => (record.kind === RecordKind.REJECTED ? [record.rejection] : []));
@@ -85,7 +85,9 @@ describe("the recorded journal of format 1 that reached level 2", () => {
 
   test("begins at level 1: its first batches are those that a program of that level would write", () => {
     const levels = journal.map(({ frame }) =>
-      decodeFrame(frame).records.some(({ kind }) => kind === RecordKind.FORMAT_LEVEL_RAISED),
+      decodeFrame(frame)
+        .records.slice()
+        .some(({ kind }) => kind === RecordKind.FORMAT_LEVEL_RAISED),
     );
     const raised = levels.indexOf(true);
     expect(raised).toBeGreaterThan(3);

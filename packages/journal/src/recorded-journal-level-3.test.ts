@@ -20,7 +20,7 @@ import { emptyReplay } from "./test-bank.test-util.ts";
 const journal = readJournal(FIXTURE_LEVEL_3);
 const { bankId: id, batches, snapshot, ...end } = readExpectedLevel3();
 const bankId = Uint8Array.from(Buffer.from(id, "hex"));
-const records = journal.flatMap(({ frame }) => decodeFrame(frame).records);
+const records = journal.flatMap(({ frame }) => decodeFrame(frame).records.slice());
 
 function replayed(count = journal.length, replay: Replay = emptyReplay(bankId), from = 0): Replay {
   for (const received of journal.slice(from, count)) applyFrame(replay, received, sha256);
@@ -84,9 +84,9 @@ describe("the recorded journal of format 1 that reached level 3", () => {
 
   test("begins at level 1, and is raised twice: what stands before is of the level below", () => {
     const levels = journal.flatMap(({ frame }, batch) =>
-      decodeFrame(frame).records.flatMap((record) =>
-        record.kind === RecordKind.FORMAT_LEVEL_RAISED ? [{ batch, level: record.level }] : [],
-      ),
+      decodeFrame(frame)
+        .records.slice()
+        .flatMap((record) => (record.kind === RecordKind.FORMAT_LEVEL_RAISED ? [{ batch, level: record.level }] : [])),
     );
     expect(levels.map(({ level }) => level)).toEqual([2, 3]);
     for (const { batch, level } of levels) {

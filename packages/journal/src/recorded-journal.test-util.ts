@@ -141,7 +141,7 @@ function dumpBatch({ header, records }: Batch, chainHash: Uint8Array): string {
     `batch ${firstPosition}..${firstPosition + count - 1} time ${timeMs} committed ${committedPosition}`,
     `  epoch ${toHex(epochId)} digest ${toHex(digestAfter)}`,
     `  chain ${toHex(chainHash)}`,
-    ...records.map((record, i) => `  ${firstPosition + i} ${dumpRecord(record)}`),
+    ...[...records].map((record, i) => `  ${firstPosition + i} ${dumpRecord(record)}`),
   ];
   return `${lines.join("\n")}\n`;
 }

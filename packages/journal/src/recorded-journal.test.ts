@@ -65,7 +65,7 @@ describe("the recorded journal of format 1", () => {
   });
 
   test("has everything that can stand in a journal", () => {
-    const records = journal.flatMap(({ frame }) => decodeFrame(frame).records);
+    const records = journal.flatMap(({ frame }) => decodeFrame(frame).records.slice());
     const present = <T>(values: readonly T[]) => new Set(values);
     // Kinds and rejections that were added later are in later recordings.
     const kinds = Object.values(RecordKind).filter((kind) => kind <= RecordKind.STATE_ROOT);

@@ -76,7 +76,7 @@ describe("a replica", () => {
     const bank = new TestBank();
     tellWholeStory(bank, { seed: 1, batches: 40 });
     const { ledger } = bank.replay;
-    const records = bank.frames.flatMap(({ frame }) => decodeFrame(frame).records);
+    const records = bank.frames.flatMap(({ frame }) => decodeFrame(frame).records.slice());
     const rejections = records.flatMap((record) => (record.kind === RecordKind.REJECTED ? [record.rejection] : []));
     const accounts = Array.from({ length: ledger.accounts.count }, (_, i) => ledger.viewAccount(i as AccountIndex));
     const holds = Array.from({ length: ledger.holds.count }, (_, i) => ledger.holds.viewAt(i));
@@ -278,7 +278,7 @@ describe("applyBatch", () => {
   test("refuses a time before that of the last batch, with nothing applied", () => {
     const { replica, last } = almostCaughtUp();
     const before = stateOf(replica);
-    const records: readonly LedgerRecord[] = decodeFrame(last.frame).records;
+    const records: readonly LedgerRecord[] = decodeFrame(last.frame).records.slice();
     expect(() => applyBatch(replica.ledger, replica.ledger.timeMs - 1, records)).toThrow(InvariantError);
     expect(stateOf(replica)).toEqual(before);
   });
