@@ -1,0 +1,108 @@
+import { randomInt } from "node:crypto";
+import { connectBank } from "@bank/client";
+import { CONSISTENCY_HEADER, SESSION_HEADER } from "@bank/rpc";
+import { AccountChooser, QuickRandom } from "../harness/distribution.ts";
+import { BatchDriver } from "./batch-driver.ts";
+import type { LoadDriver } from "./closed-loop.ts";
+import { GrpcConnection, grpcHeaders } from "./grpc-connection.ts";
+import type { LoadPlan, ReadMode, UnaryMethod } from "./load-plan.ts";
+import { MovementsDriver } from "./movements-driver.ts";
+import { PipelineDriver } from "./pipeline-driver.ts";
+import { balanceRequest, depositRequest, envelope, peerDepositRequest } from "./wire.ts";
+
+type PlanOf<Kind extends LoadPlan["kind"]> = Extract<LoadPlan, { readonly kind: Kind }>;
+
+const DEPOSIT = "/bank.v1.TransactionService/Deposit";
+const PATHS = { deposit: DEPOSIT, health: "/grpc.health.v1.Health/Check", "peer deposit": "/peer.Bank/Deposit" } as const;
+const BALANCE = "/bank.v1.AccountService/GetBalance";
+
+/** Connects, and makes everything ready for calls. */
+export async function openDriver(plan: LoadPlan): Promise<LoadDriver> {
+  const random = new QuickRandom(randomInt(2 ** 32));
+  const chooser = new AccountChooser(plan.accounts, plan.distribution, random);
+  switch (plan.kind) {
+    case "unary":
+      return unaryDriver(plan, chooser, random);
+    case "movements":
+      return new MovementsDriver(await GrpcConnection.open(plan.url), plan, { chooser, random });
+    case "batch":
+      return new BatchDriver(await GrpcConnection.open(plan.url), plan, { chooser, random });
+    case "pipeline": {
+      const { method } = plan;
+      const session = typeof method === "object" && method.balance === "session" ? await sessionOf(plan.url) : "";
+      return PipelineDriver.open(await GrpcConnection.open(plan.url), plan, { chooser, random, session });
+    }
+    case "sdk":
+      return sdkDriver(plan, chooser);
+  }
+}
+
+async function unaryDriver(plan: PlanOf<"unary">, chooser: AccountChooser, random: QuickRandom): Promise<LoadDriver> {
+  const { inFlight, method, url } = plan;
+  const opening = Array.from({ length: plan.connections }, () => GrpcConnection.open(url));
+  const connections = await Promise.all(opening);
+  const headers = await unaryHeaders(method, url);
+  let next = 0;
+  return {
+    inFlight,
+    begin(done, failed) {
+      next = (next + 1) % connections.length;
+      const frame = unaryFrame(method, chooser, random);
+      (connections[next] as GrpcConnection).call(headers, frame, () => done(1), failed);
+    },
+    close() {
+      for (const connection of connections) connection.close();
+    },
+  };
+}
+
+async function unaryHeaders(method: UnaryMethod, url: string) {
+  if (typeof method === "string") return grpcHeaders(PATHS[method]);
+  return grpcHeaders(BALANCE, {
+    [CONSISTENCY_HEADER]: method.balance,
+    ...(method.balance === "session" ? { [SESSION_HEADER]: await sessionOf(url) } : {}),
+  });
+}
+
+const EMPTY = envelope(new Uint8Array());
+
+function unaryFrame(method: UnaryMethod, chooser: AccountChooser, random: QuickRandom): Buffer {
+  if (typeof method === "object") return envelope(balanceRequest(chooser.one()));
+  switch (method) {
+    case "deposit":
+      return envelope(depositRequest(chooser.one(), random));
+    case "peer deposit":
+      return envelope(peerDepositRequest(chooser.one(), random));
+    case "health":
+      return EMPTY;
+  }
+}
+
+/** The token of somebody who has just seen the newest state that there is. */
+async function sessionOf(server: string): Promise<string> {
+  const client = connectBank({ server: new URL(server).host });
+  try {
+    await client.balance("1");
+    return client.session;
+  } finally {
+    client.close();
+  }
+}
+
+function sdkDriver({ url, inFlight, method }: PlanOf<"sdk">, chooser: AccountChooser): LoadDriver {
+  const consistency: ReadMode = typeof method === "object" ? method.balance : "linearizable";
+  const client = connectBank({ server: new URL(url).host, timeoutMs: 60_000, consistency });
+  const amount = { currency: "USD", minor: 1n };
+  const call = () => {
+    const first = chooser.first();
+    if (typeof method === "object") return client.balance(String(first));
+    return client.transfer(String(first), String(chooser.other(first)), amount);
+  };
+  return {
+    inFlight,
+    begin(done, failed) {
+      call().then(() => done(1), failed);
+    },
+    close: () => client.close(),
+  };
+}
