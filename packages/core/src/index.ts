@@ -37,26 +37,28 @@ export {
   toHex,
 } from "./identifiers.ts";
 export type { AccountColumns } from "./ledger/account-table.ts";
-export { apply, applyAll, beginBatch, type Mark, mark, rollback, totals, unapply } from "./ledger/apply.ts";
+export { apply, beginBatch, totals, unapply } from "./ledger/apply.ts";
+export { applyAll, type Mark, mark, rollback } from "./ledger/apply-all.ts";
 export { decide, dueHolds, originalsOf, recordsMax } from "./ledger/decide.ts";
 export type { RecordLookup } from "./ledger/decision.ts";
-export { executeOrder } from "./ledger/execute-order.ts";
+export type {
+  AccountDetails,
+  BranchEntry,
+  CurrencyEntry,
+  DurabilityEntry,
+  EpochEntry,
+  StateRootEntry,
+} from "./ledger/entries.ts";
+export { executeOrder, OrderExecutor } from "./ledger/execute-order.ts";
 export type { HoldColumns } from "./ledger/hold-table.ts";
-export {
-  type AccountDetails,
-  type BranchEntry,
-  type CurrencyEntry,
-  type DurabilityEntry,
-  type EpochEntry,
-  Ledger,
-  type StateRootEntry,
-} from "./ledger/ledger.ts";
+export { Ledger } from "./ledger/ledger.ts";
 export { preview } from "./ledger/preview.ts";
 export type { RequestEntry } from "./ledger/request-table.ts";
 export * from "./limits.ts";
 export { type AmountProblem, fitsBalance, formatAmount, type Money, parseAmount } from "./money.ts";
 export { hashOrder, type MovementOrders, requestOfOrder } from "./movement-orders.ts";
 export { OPERATIONS } from "./operations.ts";
+export { OrderHasher } from "./order-hasher.ts";
 export { formatRate, parseRate } from "./rate.ts";
 export {
   describe,

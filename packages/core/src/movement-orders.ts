@@ -1,7 +1,8 @@
 import type { Command, Request } from "./command.ts";
-import { type CommandHash, hashCommand } from "./command-hash.ts";
+import type { CommandHash } from "./command-hash.ts";
 import type { BranchNumber } from "./identifiers.ts";
 import { requestIdFromBytes } from "./identifiers.ts";
+import { OrderHasher } from "./order-hasher.ts";
 
 /**
  * Many deposits, withdrawals and transfers of one caller, in columns. Each entry is a request of its own, with an id of its
@@ -35,9 +36,10 @@ export function requestOfOrder(orders: MovementOrders, index: number): Request {
   return { principal, branch, id: requestIdFromBytes(bytes), command: commandOfOrder(orders, index) };
 }
 
-/** The same as `hashCommand` of the entry's command. */
+/** The same as `hashCommand` of the entry's command. Whoever hashes many keeps an `OrderHasher`. */
 export function hashOrder(orders: MovementOrders, index: number): CommandHash {
-  return hashCommand(commandOfOrder(orders, index));
+  const { low, high } = new OrderHasher(orders).hash(index);
+  return { low, high };
 }
 
 function commandOfOrder(orders: MovementOrders, index: number): Command {

@@ -1,6 +1,7 @@
 import type { AccountIndex, BranchNumber } from "./identifiers.ts";
 import { requestIdFromBytes } from "./identifiers.ts";
 import type { LedgerRecord, MovementRecord } from "./record.ts";
+import "./little-endian.ts";
 import { isMovement, RecordKind } from "./record.ts";
 
 /** Records by index: what a `RecordList` and an array have in common. */
@@ -39,6 +40,8 @@ export class RecordList implements Records {
   credits: Uint32Array;
   /** Minor units, at least 1. */
   amounts: BigInt64Array;
+  /** The same, as two words each: low and high half. */
+  amountWords: Int32Array;
   /** Four words each: the bytes of the request id, little-endian. */
   requestIds: Int32Array;
   /** Two words each: low and high half. */
@@ -58,6 +61,7 @@ export class RecordList implements Records {
     this.debits = new Uint32Array(size);
     this.credits = new Uint32Array(size);
     this.amounts = new BigInt64Array(size);
+    this.amountWords = new Int32Array(this.amounts.buffer);
     this.requestIds = new Int32Array(4 * size);
     this.requestHashes = new Int32Array(2 * size);
   }
@@ -121,6 +125,11 @@ export class RecordList implements Records {
     return actors.push({ principal, branch }) - 1;
   }
 
+  /** Makes room for so many more records at once: until they are there, no column is replaced. */
+  reserve(more: number): void {
+    if (this.count + more > this.kinds.length) this.grow(Math.max(this.count + more, 2 * this.count));
+  }
+
   /** Makes room for one more record, counts it, and gives its index: its columns are zero. */
   extend(): number {
     if (this.count === this.kinds.length) this.grow(2 * this.count);
@@ -150,6 +159,7 @@ export class RecordList implements Records {
     this.debits = enlarged(this.debits, new Uint32Array(capacity));
     this.credits = enlarged(this.credits, new Uint32Array(capacity));
     this.amounts = enlarged(this.amounts, new BigInt64Array(capacity));
+    this.amountWords = new Int32Array(this.amounts.buffer);
     this.requestIds = enlarged(this.requestIds, new Int32Array(4 * capacity));
     this.requestHashes = enlarged(this.requestHashes, new Int32Array(2 * capacity));
   }

@@ -1,6 +1,6 @@
 import { assert } from "./assert.ts";
 import { bytesEqual, type Position, toHex } from "./identifiers.ts";
-import type { EpochEntry } from "./ledger/ledger.ts";
+import type { EpochEntry } from "./ledger/entries.ts";
 import { RefusalError } from "./reasons.ts";
 
 /** What a client has seen: for each epoch the highest position. Only durable positions are ever put into one. */

@@ -63,10 +63,14 @@ export class AccountTable {
   homeBranches = new Uint32Array(64);
   numbers = new Float64Array(64);
   posted = new BigInt64Array(64);
+  postedWords = new Int32Array(this.posted.buffer);
   held = new BigInt64Array(64);
+  heldWords = new Int32Array(this.held.buffer);
   floors = new BigInt64Array(64);
+  floorWords = new Int32Array(this.floors.buffer);
   /** `AMOUNT_MAX` for none. */
   ceilings = new BigInt64Array(64);
+  ceilingWords = new Int32Array(this.ceilings.buffer);
   states = new Uint8Array(64);
   versions = new Float64Array(64);
   openedPositions = new Float64Array(64);
@@ -153,6 +157,11 @@ export class AccountTable {
     return index === NO_ACCOUNT ? undefined : (index as AccountIndex);
   }
 
+  /** As `findByNumber`, with −1 for none. */
+  indexOfNumber(number: number): number {
+    return this.findByNumber(number) ?? -1;
+  }
+
   findByAlias(alias: string): AccountIndex | undefined {
     return this.byAlias.get(alias);
   }
@@ -200,6 +209,11 @@ export class AccountTable {
     };
   }
 
+  /** To be called before a column of an account changes. */
+  beforeChange(_account: number): void {
+    // Nothing is kept aside yet.
+  }
+
   setMetadata(account: AccountIndex, metadata: Metadata): void {
     this.metadata[account] = frozen(metadata);
   }
@@ -231,9 +245,13 @@ export class AccountTable {
     this.homeBranches = grown(new Uint32Array(capacity), this.homeBranches);
     this.numbers = grown(new Float64Array(capacity), this.numbers);
     this.posted = grown(new BigInt64Array(capacity), this.posted);
+    this.postedWords = new Int32Array(this.posted.buffer);
     this.held = grown(new BigInt64Array(capacity), this.held);
+    this.heldWords = new Int32Array(this.held.buffer);
     this.floors = grown(new BigInt64Array(capacity), this.floors);
+    this.floorWords = new Int32Array(this.floors.buffer);
     this.ceilings = grown(new BigInt64Array(capacity), this.ceilings);
+    this.ceilingWords = new Int32Array(this.ceilings.buffer);
     this.states = grown(new Uint8Array(capacity), this.states);
     this.versions = grown(new Float64Array(capacity), this.versions);
     this.openedPositions = grown(new Float64Array(capacity), this.openedPositions);

@@ -5,7 +5,8 @@ import type { AccountIndex, Position } from "../identifiers.ts";
 import type { AccountOpenedRecord, AccountUpdatedRecord, Posting } from "../record.ts";
 import { postingOf, RecordKind } from "../record.ts";
 import type { OtherRecord } from "./check-record.ts";
-import type { AccountDetails, BranchEntry, Ledger } from "./ledger.ts";
+import type { AccountDetails, BranchEntry } from "./entries.ts";
+import type { Ledger } from "./ledger.ts";
 
 /**
  * Carries out a record that was checked. Each step is followed by how to take it back, and is done as a whole or not at

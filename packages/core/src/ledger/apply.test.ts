@@ -6,7 +6,8 @@ import type { AccountIndex, CurrencyIndex } from "../identifiers.ts";
 import { AMOUNT_MAX, BALANCE_MIN } from "../limits.ts";
 import type { AccountOpenedRecord, LedgerRecord, MovementRecord } from "../record.ts";
 import { RecordKind } from "../record.ts";
-import { apply, beginBatch, mark, rollback, totals } from "./apply.ts";
+import { apply, beginBatch, totals } from "./apply.ts";
+import { mark, rollback } from "./apply-all.ts";
 import {
   branch,
   deposit,

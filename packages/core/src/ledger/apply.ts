@@ -2,7 +2,6 @@ import { assert } from "../assert.ts";
 import type { AccountIndex } from "../identifiers.ts";
 import type { LedgerRecord } from "../record.ts";
 import { isMovement } from "../record.ts";
-import type { Records } from "../record-list.ts";
 import { applyRecord } from "./apply-record.ts";
 import { checkPosting, checkRecord, checkRequest } from "./check-record.ts";
 import type { Ledger } from "./ledger.ts";
@@ -30,6 +29,8 @@ export function apply(ledger: Ledger, record: LedgerRecord): void {
     // What can fail for want of memory comes before what money moves.
     rememberRequest(ledger, record);
     if (isMovement(record)) {
+      ledger.accounts.beforeChange(record.debit);
+      ledger.accounts.beforeChange(record.credit);
       ledger.post(record.debit, -record.amount, 1);
       ledger.post(record.credit, record.amount, 1);
     } else {
@@ -60,38 +61,6 @@ function rememberRequest(ledger: Ledger, { principal, request }: LedgerRecord): 
   if (request === undefined) return;
   const index = ledger.internPrincipal(principal);
   ledger.addRequest(index, request.id, ledger.position, request.hashLow, request.hashHigh);
-}
-
-/** Applies records in their order. Throws as `apply`, with those before it applied. */
-export function applyAll(ledger: Ledger, records: Iterable<LedgerRecord>): void {
-  for (const record of records) apply(ledger, record);
-}
-
-/** What `rollback` needs to bring a ledger back to where it was. */
-export interface Mark {
-  readonly position: number;
-  readonly timeMs: number;
-  readonly digest: Uint8Array;
-}
-
-/** Notes where the ledger stands, before a batch is executed on it. */
-export function mark(ledger: Ledger): Mark {
-  return { position: ledger.position, timeMs: ledger.timeMs, digest: ledger.digestBytes() };
-}
-
-/**
- * Takes back every record since the mark.
- * Throws: `InvariantError` when the digest then differs: the ledger must not be used any more.
- */
-export function rollback(ledger: Ledger, to: Mark, records: Records): void {
-  assert(ledger.position - to.position === records.length, "exactly the records since the mark are taken back");
-  for (let i = records.length - 1; i >= 0; i--) unapply(ledger, records.at(i) as LedgerRecord);
-  ledger.timeMs = to.timeMs;
-  const digest = ledger.digestBytes();
-  assert(
-    digest.every((byte, i) => byte === to.digest[i]),
-    "rolling back restores the digest",
-  );
 }
 
 /** Sum of all posted balances of each currency, by code. Double entry keeps every one of them zero. */

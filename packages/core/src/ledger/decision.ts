@@ -10,7 +10,8 @@ import { fitsBalance, formatAmount } from "../money.ts";
 import { RefusalError, type RejectionReason } from "../reasons.ts";
 import type { AccountOpenedRecord, LedgerRecord, RequestKey } from "../record.ts";
 import { RecordKind } from "../record.ts";
-import type { CurrencyEntry, Ledger } from "./ledger.ts";
+import type { CurrencyEntry } from "./entries.ts";
+import type { Ledger } from "./ledger.ts";
 
 /** The record at a position of the journal; undefined when there is none yet. */
 export type RecordLookup = (position: Position) => LedgerRecord | undefined;

@@ -1,63 +1,24 @@
-import type { AccountView, InternalAccountType, Metadata } from "../account.ts";
+import type { AccountView, InternalAccountType } from "../account.ts";
 import { AccountState, AccountType, isCustomerType, numberOfAlias } from "../account.ts";
 import { assert } from "../assert.ts";
-import { BranchState, type DurabilityMember } from "../branch.ts";
+import { BranchState } from "../branch.ts";
 import type { HoldView } from "../hold.ts";
 import type { AccountIndex, BranchNumber, CurrencyIndex, Position, RequestId } from "../identifiers.ts";
 import { AMOUNT_MAX, BRANCH_NUMBER_MAX } from "../limits.ts";
 import { type AccountEntry, AccountTable } from "./account-table.ts";
+import type {
+  AccountDetails,
+  BranchEntry,
+  CurrencyEntry,
+  DurabilityEntry,
+  EpochEntry,
+  StateRootEntry,
+} from "./entries.ts";
 import { HoldTable } from "./hold-table.ts";
+import { Movements } from "./movements.ts";
 import { RequestTable } from "./request-table.ts";
 import { Digest } from "./term-hasher.ts";
 import { Terms } from "./terms.ts";
-
-export interface CurrencyEntry {
-  readonly code: string;
-  readonly decimals: number;
-}
-
-export interface BranchEntry {
-  readonly name: string;
-  readonly address: string;
-  readonly state: BranchState;
-}
-
-/** Which copies of the journal count, besides the bank's. */
-export interface DurabilityEntry {
-  /** How many of the members must have a write on disk before it counts as committed. 0: only the bank counts. */
-  readonly copies: number;
-  /** By ascending branch. */
-  readonly members: readonly DurabilityMember[];
-  /** Position of the record that says so; 0 where none ever did. */
-  readonly position: Position;
-}
-
-/** A term of one writer. It ends where the next begins. */
-export interface EpochEntry {
-  readonly number: number;
-  /** 16 random bytes. */
-  readonly id: Uint8Array;
-  /** Position of its epoch record. */
-  readonly firstPosition: Position;
-  readonly lossAccepted: boolean;
-  /** 16 bytes: the copy id of the branch whose journal became the bank's; undefined for none. */
-  readonly promotedFrom?: Uint8Array | undefined;
-}
-
-/** What can be changed of an account. */
-export interface AccountDetails {
-  readonly displayName: string;
-  readonly metadata: Metadata;
-  readonly floor: bigint;
-  /** Undefined for none. */
-  readonly ceiling: bigint | undefined;
-}
-
-export interface StateRootEntry {
-  readonly position: Position;
-  /** 32 bytes. */
-  readonly root: Uint8Array;
-}
 
 /**
  * The state of the bank at one position. Everything that decides a future answer is in here, and in its digest.
@@ -84,6 +45,10 @@ export class Ledger {
   readonly epochs: EpochEntry[] = [];
   readonly principals: string[] = [];
   root: StateRootEntry | undefined;
+  /** Movements as columns have them. */
+  readonly movements: Movements;
+  /** Counts every change of principals, currencies, branches and the bank's own accounts, taking back included. */
+  tableChanges = 0;
   private durabilityEntry: DurabilityEntry = { copies: 0, members: [], position: 0 };
   private readonly principalIndexes = new Map<string, number>();
   private readonly currencyIndexes = new Map<string, CurrencyIndex>();
@@ -98,6 +63,7 @@ export class Ledger {
   /** @param hashSeed any 32 bits, different in each process; it changes no outcome. */
   constructor(options: { readonly hashSeed: number }) {
     this.requests = new RequestTable(options.hashSeed);
+    this.movements = new Movements(this.accounts, this.requests, this.digest);
   }
 
   // Questions
@@ -235,9 +201,14 @@ export class Ledger {
     return this.epochs.at(-1);
   }
 
+  /** Undefined for one who was never answered. */
+  principalIndex(name: string): number | undefined {
+    return this.principalIndexes.get(name);
+  }
+
   /** Number of the remembered request with this key; -1 when it was never answered. */
   findRequest(principal: string, id: RequestId): number {
-    const index = this.principalIndexes.get(principal);
+    const index = this.principalIndex(principal);
     return index === undefined ? -1 : this.requests.find(index, id);
   }
 
@@ -245,6 +216,7 @@ export class Ledger {
 
   /** Adds to a posted balance and counts the change. */
   post(account: AccountIndex, delta: bigint, versionStep: 1 | -1): void {
+    this.accounts.beforeChange(account);
     const { posted, versions } = this.accounts;
     this.digest.subtract(this.terms.balance(account, posted[account] as bigint, versions[account] as number));
     posted[account] = (posted[account] as bigint) + delta;
@@ -254,6 +226,7 @@ export class Ledger {
 
   /** Adds to what open holds keep back; counts no change. */
   keepBack(account: AccountIndex, delta: bigint): void {
+    this.accounts.beforeChange(account);
     const { held } = this.accounts;
     this.subtractHeld(account);
     held[account] = (held[account] as bigint) + delta;
@@ -263,7 +236,7 @@ export class Ledger {
   addAccount(entry: AccountEntry): AccountIndex {
     const index = this.accounts.push(entry);
     const { type, homeBranch, currency } = entry;
-    if (!isCustomerType(type)) this.internalAccounts.set(internalKey(type, homeBranch, currency), index);
+    if (!isCustomerType(type)) this.setInternalAccount(internalKey(type, homeBranch, currency), index);
     this.addAccountTerms(index);
     this.digest.add(this.terms.balance(index, 0n, 1));
     return index;
@@ -279,13 +252,20 @@ export class Ledger {
     const type = accounts.types[index] as AccountType;
     const branch = accounts.homeBranches[index] as number;
     if (!isCustomerType(type))
-      this.internalAccounts.delete(internalKey(type, branch, accounts.currencies[index] as CurrencyIndex));
+      this.setInternalAccount(internalKey(type, branch, accounts.currencies[index] as CurrencyIndex), undefined);
     accounts.pop();
+  }
+
+  private setInternalAccount(key: number, index: AccountIndex | undefined): void {
+    this.tableChanges++;
+    if (index === undefined) this.internalAccounts.delete(key);
+    else this.internalAccounts.set(key, index);
   }
 
   /** Sets balance and version as a snapshot has them. */
   restoreBalance(account: AccountIndex, posted: bigint, version: number): void {
     const { accounts } = this;
+    accounts.beforeChange(account);
     const was = accounts.posted[account] as bigint;
     this.digest.subtract(this.terms.balance(account, was, accounts.versions[account] as number));
     accounts.posted[account] = posted;
@@ -303,6 +283,7 @@ export class Ledger {
 
   /** Counts no change. */
   setState(account: AccountIndex, state: AccountState): void {
+    this.accounts.beforeChange(account);
     this.subtractAccountTerms(account);
     this.accounts.states[account] = state;
     this.addAccountTerms(account);
@@ -311,6 +292,7 @@ export class Ledger {
   /** Changes what can be changed of an account; counts no change. */
   setDetails(account: AccountIndex, details: AccountDetails): void {
     const { accounts } = this;
+    accounts.beforeChange(account);
     this.subtractAccountTerms(account);
     accounts.displayNames[account] = details.displayName;
     accounts.floors[account] = details.floor;
@@ -363,10 +345,12 @@ export class Ledger {
   internPrincipal(name: string): number {
     const known = this.principalIndexes.get(name);
     if (known !== undefined) return known;
+    this.tableChanges++;
     const index = this.principals.push(name) - 1;
     this.principalIndexes.set(name, index);
     this.digest.add(this.terms.principal(index, name));
     this.undo(() => {
+      this.tableChanges++;
       this.principals.pop();
       this.principalIndexes.delete(name);
       this.digest.subtract(this.terms.principal(index, name));
@@ -375,12 +359,14 @@ export class Ledger {
   }
 
   addCurrency(entry: CurrencyEntry): void {
+    this.tableChanges++;
     const index = (this.currencies.push(entry) - 1) as CurrencyIndex;
     this.currencyIndexes.set(entry.code, index);
     this.digest.add(this.terms.currency(index, entry));
   }
 
   removeNewestCurrency(): void {
+    this.tableChanges++;
     const entry = this.currencies.pop();
     assert(entry !== undefined, "there is a currency to take away");
     this.currencyIndexes.delete(entry.code);
@@ -389,6 +375,7 @@ export class Ledger {
 
   /** Sets or, with undefined, removes a branch. */
   setBranch(branch: BranchNumber, entry: BranchEntry | undefined): void {
+    this.tableChanges++;
     const previous = this.branches.get(branch);
     if (previous !== undefined) this.subtractBranchTerms(branch, previous);
     if (entry === undefined) {

@@ -5,7 +5,8 @@ import type { Command, GroupItem } from "../command.ts";
 import { hashCommand } from "../command-hash.ts";
 import type { LedgerRecord } from "../record.ts";
 import { RecordKind, SYSTEM_PRINCIPAL } from "../record.ts";
-import { apply, beginBatch, mark, rollback, unapply } from "./apply.ts";
+import { apply, beginBatch, unapply } from "./apply.ts";
+import { mark, rollback } from "./apply-all.ts";
 import { decide, dueHolds } from "./decide.ts";
 import {
   branch,

@@ -1,3 +1,5 @@
+import "../little-endian.ts";
+
 /**
  * Folds one entry of the state (its kind, key and fields) into four 32-bit lanes. The digest of a ledger is the sum of
  * its entries' lanes modulo 2^32, so an entry is replaced by subtracting its old lanes and adding its new ones.
@@ -33,6 +35,27 @@ export class TermHasher {
     this.b = (((b << 15) | (b >>> 17)) + 0x3849_5ab5) | 0;
     this.c = (((c << 17) | (c >>> 15)) + 0x2b5f_cd13) | 0;
     this.d = (((d << 11) | (d >>> 21)) + 0x5bd1_e995) | 0;
+    return this;
+  }
+
+  /** The first `count` of some words: the lanes stay in registers meanwhile, which is several times as fast. */
+  words(values: Int32Array, count: number): this {
+    let { a, b, c, d } = this;
+    for (let i = 0; i < count; i++) {
+      const value = values[i] as number;
+      a = Math.imul(a ^ value, 0x85eb_ca6b);
+      b = Math.imul(b ^ value, 0xc2b2_ae35);
+      c = Math.imul(c ^ value, 0x27d4_eb2f);
+      d = Math.imul(d ^ value, 0x1656_67b1);
+      a = (((a << 13) | (a >>> 19)) + 0x52dc_e729) | 0;
+      b = (((b << 15) | (b >>> 17)) + 0x3849_5ab5) | 0;
+      c = (((c << 17) | (c >>> 15)) + 0x2b5f_cd13) | 0;
+      d = (((d << 11) | (d >>> 21)) + 0x5bd1_e995) | 0;
+    }
+    this.a = a;
+    this.b = b;
+    this.c = c;
+    this.d = d;
     return this;
   }
 

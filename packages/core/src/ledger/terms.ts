@@ -6,7 +6,7 @@ import type { AccountTable } from "./account-table.ts";
 import { TermHasher } from "./term-hasher.ts";
 
 /** Kinds of entries in the digest. Their numbers are for ever. */
-const Term = {
+export const Term = {
   ACCOUNT: 1,
   BALANCE: 2,
   REQUEST: 3,
