@@ -166,7 +166,7 @@ function listen(parts: BankParts, options: BankServerOptions): Promise<Serving> 
     routes: (router, ending) => {
       const teller = new BankTeller({ bank: replica, history, url: () => url, copyId, platform });
       const source = bankSource(parts);
-      tellerServices(router, teller);
+      tellerServices(router, teller, ending);
       router.service(
         JournalService,
         journalService(() => source, ending),

@@ -460,7 +460,7 @@ class BranchServer implements RunningBranches, BranchHost {
       host: this.options.host ?? "127.0.0.1",
       port,
       routes: (router, ending) => {
-        tellerServices(router, teller);
+        tellerServices(router, teller, ending);
         router.service(JournalService, {
           ...journalService(() => this.source(), ending, this),
           ...promiseService(() => this.promisingCopy()),

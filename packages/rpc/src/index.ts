@@ -41,7 +41,7 @@ export {
   SESSION_HEADER,
   type WritePropagation,
 } from "./headers.ts";
-export type { ReportIncident } from "./interceptors.ts";
+export { type ReportIncident, requireValid, type VisibleError, visibleErrorKey } from "./interceptors.ts";
 export { type ItemOptions, itemFromCommand } from "./item-messages.ts";
 export { malformed } from "./malformed.ts";
 export { accountMessage, durabilityMessage, holdMessage, moneyMessage } from "./messages.ts";

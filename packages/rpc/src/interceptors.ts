@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { RefusalError } from "@bank/core";
 import type { DescMessage, Message } from "@bufbuild/protobuf";
-import { ConnectError, type Interceptor } from "@connectrpc/connect";
+import { ConnectError, createContextKey, type Interceptor } from "@connectrpc/connect";
 import { connectErrorFromRefusal } from "./failure.ts";
 import { malformed } from "./malformed.ts";
 import { MessageRules } from "./message-rules.ts";
@@ -12,6 +12,12 @@ export type ReportIncident = (incident: {
   readonly method: string;
   readonly error: unknown;
 }) => void;
+
+/** What callers may see of an error. */
+export type VisibleError = (error: unknown) => ConnectError;
+
+/** For handlers of streams that tell of errors inside their messages: what these would have ended a call with. */
+export const visibleErrorKey = createContextKey<VisibleError>((error) => ConnectError.from(error));
 
 /**
  * Turns whatever a handler throws into what callers may see: refusals by the catalogue, and everything unexpected into
@@ -27,6 +33,7 @@ export function errorInterceptor(report: ReportIncident): Interceptor {
       return connectErrorFromRefusal(new RefusalError("INTERNAL", { incident: id }, "OUTCOME_UNKNOWN"));
     };
     try {
+      if (request.stream) request.contextValues.set(visibleErrorKey, visible);
       const response = await next(request);
       return response.stream ? { ...response, message: withVisibleErrors(response.message, visible) } : response;
     } catch (error) {
@@ -35,21 +42,31 @@ export function errorInterceptor(report: ReportIncident): Interceptor {
   };
 }
 
-/** Calls whose handler checks every command by itself: the branches that make them have validated the messages. */
-const CHECKED_BY_HANDLER: ReadonlySet<string> = new Set(["bank.journal.v1.ReplicationService.Submit"]);
+/**
+ * Calls whose handler checks every command by itself: the branches that make them have validated the messages, or one that
+ * is wrong must not end the others.
+ */
+const CHECKED_BY_HANDLER: ReadonlySet<string> = new Set([
+  "bank.journal.v1.ReplicationService.Submit",
+  "bank.v1.SessionService.Pipeline",
+]);
 
 const rules = new MessageRules();
 
+/** Holds a message against the rules that it carries. Throws: `RefusalError` INVALID_REQUEST. */
+export function requireValid(type: DescMessage, message: Message): void {
+  const violations = rules.violations(type, message);
+  if (violations.length > 0) throw malformed(violations);
+}
+
 /** Holds every request against the rules that its message carries. */
 export function validationInterceptor(): Interceptor {
-  const check = (type: DescMessage, message: Message) => {
-    const violations = rules.violations(type, message);
-    if (violations.length > 0) throw malformed(violations);
-  };
   return (next) => async (request) => {
     const { input } = request.method;
-    if (request.stream) return next({ ...request, message: checkedEach(request.message, (one) => check(input, one)) });
-    if (!CHECKED_BY_HANDLER.has(`${request.service.typeName}.${request.method.name}`)) check(input, request.message);
+    if (CHECKED_BY_HANDLER.has(`${request.service.typeName}.${request.method.name}`)) return next(request);
+    if (request.stream)
+      return next({ ...request, message: checkedEach(request.message, (one) => requireValid(input, one)) });
+    requireValid(input, request.message);
     return next(request);
   };
 }

@@ -6,8 +6,16 @@ import {
   RefusalError,
   type Session,
 } from "@bank/core";
-import type { AccountService, AccountStateChange, ListAccountsRequest } from "@bank/proto";
-import { accountMessage, type CommandCase } from "@bank/rpc";
+import {
+  type AccountService,
+  type AccountStateChange,
+  type GetBalanceResponse,
+  GetBalanceResponseSchema,
+  type ListAccountsRequest,
+  type ReadInfo,
+} from "@bank/proto";
+import { accountMessage, type CommandCase, moneyMessage } from "@bank/rpc";
+import { create } from "@bufbuild/protobuf";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { Teller } from "../teller.ts";
 import { askedOfPast } from "./asked-read.ts";
@@ -48,18 +56,7 @@ export function accountService(teller: Teller): ServiceImpl<typeof AccountServic
       if (asked.asOf !== undefined) return getBalanceAsOf(teller, request.account, { ...asked, asOf: asked.asOf });
       const { consistency, limit } = asked;
       const read = await teller.read(consistency, (ledger) => requireAccount(ledger, request.account), limit.signal);
-      const { posted, held, available, version } = accountMessage(read.value);
-      const info = readInfo(read);
-      const { position, time } = info;
-      return {
-        ...(posted === undefined ? {} : { posted }),
-        ...(held === undefined ? {} : { held }),
-        ...(available === undefined ? {} : { available }),
-        version,
-        position,
-        ...(time === undefined ? {} : { time }),
-        readInfo: info,
-      };
+      return balanceMessage(read.value, readInfo(read));
     },
 
     listAccounts: async (request, context) => {
@@ -74,6 +71,23 @@ export function accountService(teller: Teller): ServiceImpl<typeof AccountServic
       return { accounts: value.views.map(accountMessage), nextPageToken: value.nextPageToken, ...state };
     },
   };
+}
+
+/** What an account has, in the state that it was read from. */
+export function balanceMessage(
+  { currency, posted, held, version }: AccountView,
+  readInfo: ReadInfo,
+): GetBalanceResponse {
+  const { position, time } = readInfo;
+  return create(GetBalanceResponseSchema, {
+    posted: moneyMessage(currency, posted),
+    held: moneyMessage(currency, held),
+    available: moneyMessage(currency, posted - held),
+    version: BigInt(version),
+    position,
+    ...(time === undefined ? {} : { time }),
+    readInfo,
+  });
 }
 
 /** An account by number, alias or internal name. Throws: `RefusalError` READ_ACCOUNT_NOT_FOUND. */

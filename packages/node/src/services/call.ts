@@ -86,7 +86,7 @@ export async function executeAll(
 }
 
 /** Names a state that contains the outcomes. Its time is known only where a result says when it came about. */
-function writeInfo(teller: Teller, outcomes: readonly CommandOutcome[]): ReadInfo {
+export function writeInfo(teller: Teller, outcomes: readonly CommandOutcome[]): ReadInfo {
   const newest = outcomes.reduce<CommandOutcome | undefined>(
     (last, outcome) => (outcome.position > (last?.position ?? 0n) ? outcome : last),
     undefined,

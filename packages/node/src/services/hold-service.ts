@@ -44,7 +44,8 @@ export function holdService(teller: Teller): ServiceImpl<typeof HoldService> {
   };
 }
 
-function requireHold(ledger: Ledger, hold: Position): HoldView {
+/** Throws: `RefusalError` READ_HOLD_NOT_FOUND. */
+export function requireHold(ledger: Ledger, hold: Position): HoldView {
   const view = ledger.viewHold(hold);
   if (view !== undefined) return view;
   throw new RefusalError("READ_HOLD_NOT_FOUND", { hold: String(hold), position: String(ledger.position) });
