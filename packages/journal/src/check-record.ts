@@ -1,4 +1,4 @@
-import type { DurabilitySetRecord, LedgerRecord, Records } from "@bank/core";
+import type { DurabilitySetRecord, LedgerRecord, RecordList } from "@bank/core";
 import {
   AMOUNT_MAX,
   BALANCE_MIN,
@@ -108,15 +108,16 @@ export function checkLevel(level: number): void {
 }
 
 /**
- * A group committed by the record at `at`: what belongs to it stands directly before it, in one batch, and answers
- * nobody by itself.
+ * A group of so many records committed by the one at `at`: what belongs to it stands directly before it, in one batch, and
+ * answers nobody by itself.
  */
-export function checkGroup(records: Records, at: number): void {
-  const group = records.at(at);
-  if (group?.kind !== RecordKind.GROUP_COMMITTED) return;
-  need(group.records <= at, "the records of a group stand before it in its batch");
-  for (const { kind, request } of records.slice(at - group.records, at))
-    need(request === undefined && GROUP_KINDS.has(kind), "a group is made of records that carry out its items");
+export function checkGroup({ kinds, answers }: RecordList, at: number, count: number): void {
+  need(count <= at, "the records of a group stand before it in its batch");
+  for (let i = at - count; i < at; i++)
+    need(
+      answers[i] === 0 && GROUP_KINDS.has(kinds[i] as RecordKind),
+      "a group is made of records that carry out its items",
+    );
 }
 
 const GROUP_KINDS: ReadonlySet<RecordKind> = new Set([

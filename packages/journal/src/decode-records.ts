@@ -1,191 +1,155 @@
-import type { AccountIndex, LedgerRecord, RequestKey } from "@bank/core";
-import { AMOUNT_MAX, RecordKind, requestIdFromBytes } from "@bank/core";
-import type { BatchPayload } from "@bank/proto";
-import { copyBytes, safeInteger } from "./decode.ts";
-import {
-  accountOpened,
-  accountStateChanged,
-  accountUpdated,
-  branchStateChanged,
-  currencyDefined,
-  durabilitySet,
-  epochBegun,
-  holdCaptured,
-  holdKept,
-  holdPlaced,
-  interestApplied,
-  rejected,
-  reversal,
-  stateRoot,
-} from "./decode-entries.ts";
+import type { Actor, LedgerRecord, RequestKey } from "@bank/core";
+import { RecordKind, RecordList, requestIdFromBytes } from "@bank/core";
+import { type BatchPayload, BatchPayloadSchema } from "@bank/proto";
+import { copyBytes, decodeStrictly } from "./decode.ts";
+import { decodeEntry, type EntryColumn, type TakeEntry, unknownKind } from "./decode-entry.ts";
 import { JournalFormatError } from "./errors.ts";
+import { findColumns } from "./payload-columns.ts";
 import { ANSWERS_REQUEST, KIND_MASK } from "./record-kinds.ts";
+import { WireCursor } from "./wire-cursor.ts";
 
 /**
- * Reads `count` records out of their columns. They keep no part of the payload.
- * Throws: `JournalFormatError` when a kind is unknown, a column has too few or too many values, or a dictionary is not
- * the one that the records need.
+ * Reads `count` records out of a payload, columns into columns: nothing is made for a movement by itself. Refuses
+ * everything that this program does not know, and every other encoding of what it knows than its own. The records keep no
+ * part of the payload.
+ * Throws: `JournalFormatError`, besides for that, when a column has too few or too many values, or a dictionary is not the
+ * one that the records need.
  */
-export function decodeRecords(payload: BatchPayload, count: number): LedgerRecord[] {
-  if (payload.kinds.length !== count)
-    throw new JournalFormatError(`the batch has ${payload.kinds.length} kinds for ${count} records`);
-  if (payload.requestIds.length !== payload.requestHashes.length * 2)
+export function decodeRecords(payload: Uint8Array, count: number): RecordList {
+  const columns = findColumns(payload);
+  if (columns.kinds.length !== count)
+    throw new JournalFormatError(`the batch has ${columns.kinds.length} kinds for ${count} records`);
+  const records = new RecordList(count);
+  const { requests, movements } = readKinds(records, columns.kinds);
+  readActors(records, decodeStrictly(BatchPayloadSchema, columns.actors).actors, columns.actor);
+  const { requestIds, requestHashes, debit, credit, amount } = columns;
+  if (requestIds.length !== requestHashes.length * 2)
     throw new JournalFormatError("the columns of request ids and hashes differ in length");
-  checkActors(payload, count);
-  const columns = new RecordColumns(payload);
-  const records: LedgerRecord[] = [];
-  for (let i = 0; i < count; i++) records.push(columns.next());
-  columns.assertFinished();
+  const requestRows = { count: requests, flags: records.answers, flagMax: 1 };
+  readWords(records, records.requestIds, { bytes: requestIds, width: 4, name: "request ids" }, requestRows);
+  readWords(records, records.requestHashes, { bytes: requestHashes, width: 2, name: "request hashes" }, requestRows);
+  const movementRows = { count: movements, flags: records.kinds, flagMax: RecordKind.TRANSFER };
+  readWords(records, records.debits, { bytes: debit, width: 1, name: "movements" }, movementRows);
+  readWords(records, records.credits, { bytes: credit, width: 1, name: "movements" }, movementRows);
+  readWords(records, records.amountWords, { bytes: amount, width: 2, name: "movements" }, movementRows);
+  readEntries(records, decodeStrictly(BatchPayloadSchema, columns.entries), count - movements);
   return records;
 }
 
-/** The dictionary holds each actor once, in the order of first use, and there is a column only where it says something. */
-function checkActors({ actors, actor }: BatchPayload, count: number): void {
-  if (actor.length !== (actors.length === 1 ? 0 : count))
-    throw new JournalFormatError("the column of actors does not fit the records");
-  let used = actors.length === 1 ? 1 : 0;
-  for (const index of actor) {
-    if (index > used) throw new JournalFormatError("the actors are not listed in the order of their first use");
-    if (index === used) used++;
-  }
-  const different = new Set(actors.map(({ principal, branch }) => `${branch} ${principal}`));
-  if (used !== actors.length || different.size !== actors.length)
-    throw new JournalFormatError("the batch does not list exactly the actors that its records name");
-}
+const IS_KNOWN = new Uint8Array(KIND_MASK + 1);
+for (const kind of Object.values(RecordKind)) IS_KNOWN[kind] = 1;
 
-/** The columns whose values belong to one record each, apart from movements. */
-export type EntryColumn = keyof RecordColumns["used"];
-
-/** Takes the values out of the columns, record by record. */
-export class RecordColumns {
-  private readonly payload: BatchPayload;
-  /** One copy, which the ids of all records share. */
-  private readonly requestIds: ArrayBuffer;
-  private readonly hashes: DataView;
-  private record = 0;
-  private request = 0;
-  private movement = 0;
-  readonly used = {
-    accountsOpened: 0,
-    rejections: 0,
-    epochsBegun: 0,
-    currenciesDefined: 0,
-    branchesRegistered: 0,
-    stateRoots: 0,
-    formatLevelsRaised: 0,
-    accountsUpdated: 0,
-    accountStatesChanged: 0,
-    reversals: 0,
-    interestsApplied: 0,
-    holdsChanged: 0,
-    holdsExpired: 0,
-    groupsCommitted: 0,
-    branchStatesChanged: 0,
-    durabilitiesSet: 0,
-  };
-
-  constructor(payload: BatchPayload) {
-    this.payload = payload;
-    this.requestIds = copyBytes(payload.requestIds).buffer;
-    const { buffer, byteOffset, byteLength } = payload.requestHashes;
-    this.hashes = new DataView(buffer, byteOffset, byteLength);
-  }
-
-  /** The next record. Throws: `JournalFormatError` where the columns do not have it. */
-  next(): LedgerRecord {
-    const { payload } = this;
-    const kindByte = payload.kinds[this.record] as number;
-    const actor = payload.actors[payload.actor[this.record] ?? 0];
-    if (actor === undefined) throw new JournalFormatError("a record names an actor that the batch does not list");
-    this.record++;
-    const { principal, branch } = actor;
-    const request = (kindByte & ANSWERS_REQUEST) === 0 ? undefined : this.nextRequest();
-    const kind = kindByte & KIND_MASK;
-    switch (kind) {
-      case RecordKind.DEPOSIT:
-      case RecordKind.WITHDRAWAL:
-      case RecordKind.TRANSFER: {
-        const debit = payload.debit[this.movement] as AccountIndex | undefined;
-        const credit = payload.credit[this.movement] as AccountIndex | undefined;
-        const amount = payload.amount[this.movement];
-        this.movement++;
-        if (debit === undefined || credit === undefined || amount === undefined)
-          throw new JournalFormatError("a column of movements ends too early");
-        if (amount > AMOUNT_MAX) throw new JournalFormatError("an amount has 63 bits");
-        return { kind, principal, branch, request, debit, credit, amount };
-      }
-      case RecordKind.ACCOUNT_OPENED:
-        return { kind, principal, branch, request, ...accountOpened(this.take("accountsOpened")) };
-      case RecordKind.REJECTED:
-        return { kind, principal, branch, request, ...rejected(this.take("rejections")) };
-      case RecordKind.EPOCH_BEGUN:
-        return { kind, principal, branch, request, ...epochBegun(this.take("epochsBegun")) };
-      case RecordKind.CURRENCY_DEFINED:
-        return { kind, principal, branch, request, ...currencyDefined(this.take("currenciesDefined")) };
-      case RecordKind.BRANCH_REGISTERED: {
-        const { branch: number, name, address } = this.take("branchesRegistered");
-        return { kind, principal, branch, request, number, name, address };
-      }
-      case RecordKind.STATE_ROOT:
-        return { kind, principal, branch, request, ...stateRoot(this.take("stateRoots")) };
-      case RecordKind.FORMAT_LEVEL_RAISED:
-        return { kind, principal, branch, request, level: this.take("formatLevelsRaised").level };
-      case RecordKind.ACCOUNT_UPDATED:
-        return { kind, principal, branch, request, ...accountUpdated(this.take("accountsUpdated")) };
-      case RecordKind.ACCOUNT_STATE_CHANGED:
-        return { kind, principal, branch, request, ...accountStateChanged(this.take("accountStatesChanged")) };
-      case RecordKind.REVERSAL:
-        return { kind, principal, branch, request, ...reversal(this.take("reversals")) };
-      case RecordKind.INTEREST_APPLIED:
-        return { kind, principal, branch, request, ...interestApplied(this.take("interestsApplied")) };
-      case RecordKind.HOLD_PLACED:
-        return { kind, principal, branch, request, ...holdPlaced(this.take("holdsChanged")) };
-      case RecordKind.HOLD_CAPTURED:
-        return { kind, principal, branch, request, ...holdCaptured(this.take("holdsChanged")) };
-      case RecordKind.HOLD_RELEASED:
-      case RecordKind.HOLD_EXTENDED:
-        return { kind, principal, branch, request, ...holdKept(this.take("holdsChanged")) };
-      case RecordKind.HOLDS_EXPIRED: {
-        const holds = this.take("holdsExpired").holds.map((hold) => safeInteger(hold, "position of a hold"));
-        return { kind, principal, branch, request, holds };
-      }
-      case RecordKind.GROUP_COMMITTED:
-        return { kind, principal, branch, request, records: this.take("groupsCommitted") };
-      case RecordKind.TIME_TICKED:
-        return { kind, principal, branch, request };
-      case RecordKind.BRANCH_STATE_CHANGED:
-        return { kind, principal, branch, request, ...branchStateChanged(this.take("branchStatesChanged")) };
-      case RecordKind.DURABILITY_SET:
-        return { kind, principal, branch, request, ...durabilitySet(this.take("durabilitiesSet")) };
-      default:
-        throw new JournalFormatError(`record kind ${kind} is unknown: use a newer program`);
+function readKinds(records: RecordList, kinds: Uint8Array): { requests: number; movements: number } {
+  let requests = 0;
+  let movements = 0;
+  for (let i = 0; i < kinds.length; i++) {
+    const byte = kinds[i] as number;
+    const kind = byte & KIND_MASK;
+    if (IS_KNOWN[kind] === 0) throw unknownKind(kind);
+    const at = records.extend();
+    records.kinds[at] = kind;
+    if (kind <= RecordKind.TRANSFER) movements++;
+    if ((byte & ANSWERS_REQUEST) !== 0) {
+      records.answers[at] = 1;
+      requests++;
     }
   }
+  return { requests, movements };
+}
 
-  /** Every value of every column belongs to a record. */
-  assertFinished(): void {
-    const { payload, movement } = this;
-    const finished =
-      this.request * 16 === payload.requestIds.length &&
-      [payload.debit, payload.credit, payload.amount].every((column) => column.length === movement) &&
-      (Object.keys(this.used) as EntryColumn[]).every((name) => payload[name].length === this.used[name]);
-    if (!finished) throw new JournalFormatError("a column has more values than the records use");
+/** The dictionary holds each actor once, in the order of first use, and there is a column only where it says something. */
+function readActors(records: RecordList, actors: BatchPayload["actors"], column: Uint8Array): void {
+  const { length, actorIndexes } = records;
+  let used = actors.length === 1 ? 1 : 0;
+  let values = 0;
+  const cursor = new WireCursor(column);
+  while (cursor.at < column.length) {
+    const index = cursor.varint(32, column.length);
+    if (index > used) throw new JournalFormatError("the actors are not listed in the order of their first use");
+    if (index === used) used++;
+    if (values < length) actorIndexes[values] = index;
+    values++;
   }
+  if (values !== (actors.length === 1 ? 0 : length))
+    throw new JournalFormatError("the column of actors does not fit the records");
+  const isEachOnce =
+    actors.length === 1 ||
+    new Set(actors.map(({ principal, branch }) => `${branch} ${principal}`)).size === actors.length;
+  if (used !== actors.length || !isEachOnce)
+    throw new JournalFormatError("the batch does not list exactly the actors that its records name");
+  for (const { principal, branch } of actors) records.actors.push({ principal, branch });
+}
 
-  private nextRequest(): RequestKey {
-    const at = this.request++;
-    if (16 * at + 16 > this.requestIds.byteLength)
-      throw new JournalFormatError("the column of request ids ends too early");
-    return {
-      id: requestIdFromBytes(new Uint8Array(this.requestIds, 16 * at, 16)),
-      hashLow: this.hashes.getInt32(8 * at, true),
-      hashHigh: this.hashes.getInt32(8 * at + 4, true),
-    };
+/** The records that have a value in a column: those whose flag is neither 0 nor above the greatest. */
+interface Rows {
+  readonly count: number;
+  readonly flags: Uint8Array;
+  readonly flagMax: number;
+}
+
+interface Column {
+  readonly bytes: Uint8Array;
+  /** Words of a value. */
+  readonly width: 1 | 2 | 4;
+  readonly name: string;
+}
+
+function readWords(
+  { length }: RecordList,
+  words: Int32Array | Uint32Array,
+  { bytes, width, name }: Column,
+  { count, flags, flagMax }: Rows,
+): void {
+  if (bytes.length < 4 * width * count) throw new JournalFormatError(`the column of ${name} ends too early`);
+  if (bytes.length > 4 * width * count) throw tooMany();
+  if (count === 0) return;
+  if (count === length) {
+    new Uint8Array(words.buffer, words.byteOffset, bytes.length).set(bytes);
+    return;
   }
+  // A copy that begins where words may begin.
+  const values = new Int32Array(copyBytes(bytes).buffer);
+  for (let i = 0, from = 0; i < length; i++) {
+    const flag = flags[i] as number;
+    if (flag === 0 || flag > flagMax) continue;
+    for (let word = 0; word < width; word++) words[width * i + word] = values[from++] as number;
+  }
+}
 
-  private take<Name extends EntryColumn>(name: Name): BatchPayload[Name][number] {
-    const value = this.payload[name][this.used[name]++];
+function readEntries(records: RecordList, payload: BatchPayload, count: number): void {
+  const used = new Map<EntryColumn, number>();
+  const take: TakeEntry = (name) => {
+    const row = used.get(name) ?? 0;
+    used.set(name, row + 1);
+    const value = payload[name][row];
     if (value === undefined) throw new JournalFormatError(`the column ${name} ends too early`);
     return value;
+  };
+  if (count > 0) {
+    const others = new Map<number, LedgerRecord>();
+    for (let i = 0; i < records.length; i++) {
+      const kind = records.kinds[i] as number;
+      if (kind <= RecordKind.TRANSFER) continue;
+      const { principal, branch } = records.actors[records.actorIndexes[i] as number] as Actor;
+      others.set(i, decodeEntry(kind, { principal, branch, request: requestAt(records, i) }, take));
+    }
+    records.others = others;
   }
+  for (const name of ENTRY_COLUMNS) if (payload[name].length !== (used.get(name) ?? 0)) throw tooMany();
+}
+
+/** Every column behind those that `findColumns` knows by itself. */
+const ENTRY_COLUMNS = BatchPayloadSchema.fields
+  .filter(({ number }) => number > BatchPayloadSchema.field.amount.number)
+  .map(({ localName }) => localName as EntryColumn);
+
+function requestAt({ answers, requestIds, requestHashes }: RecordList, index: number): RequestKey | undefined {
+  if (answers[index] === 0) return undefined;
+  const id = copyBytes(new Uint8Array(requestIds.buffer, requestIds.byteOffset + 16 * index, 16));
+  const hashLow = requestHashes[2 * index] as number;
+  return { id: requestIdFromBytes(id), hashLow, hashHigh: requestHashes[2 * index + 1] as number };
+}
+
+function tooMany(): JournalFormatError {
+  return new JournalFormatError("a column has more values than the records use");
 }

@@ -1,128 +1,133 @@
-import type { LedgerRecord, MovementRecord, RequestKey } from "@bank/core";
-import { isMovement } from "@bank/core";
+import type { Actor, RecordList } from "@bank/core";
+import { RecordKind } from "@bank/core";
 import type { BatchPayload } from "@bank/proto";
 import { ActorSchema, BatchPayloadSchema } from "@bank/proto";
 import { create, toBinary } from "@bufbuild/protobuf";
-import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import { type BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { encodeEntry } from "./encode-entries.ts";
 import { JournalFormatError } from "./errors.ts";
 import { ANSWERS_REQUEST } from "./record-kinds.ts";
 import { wellFormed } from "./texts.ts";
 
+const FIELD = BatchPayloadSchema.field;
+
 /**
- * Puts records into columns: the bytes of a `BatchPayload`.
- * Throws: `JournalFormatError` for what its readers would see otherwise: a text that has no UTF-8, numbers that are too
- * large for their columns.
+ * Writes records, as `checkBatch` passed them, in columns: a `BatchPayload`. What the records have in columns is copied as
+ * it stands there: nothing is made for a movement by itself.
+ * Throws: `JournalFormatError` for a text that has no UTF-8, which its readers would see otherwise.
  */
-export function encodeRecords(records: readonly LedgerRecord[]): Uint8Array {
-  // Two halves of one message: between them come the columns of movements, which are most of a large batch.
-  const front = create(BatchPayloadSchema, { kinds: new Uint8Array(records.length) });
-  const back = create(BatchPayloadSchema);
-  const actors = new ActorColumn(front);
-  const requests = new RequestColumns(records.reduce((sum, { request }) => sum + (request === undefined ? 0 : 1), 0));
-  const movements = new MovementColumns(records.reduce((sum, record) => sum + (isMovement(record) ? 1 : 0), 0));
-  for (let i = 0; i < records.length; i++) {
-    const record = records[i] as LedgerRecord;
-    actors.push(i, record.principal, record.branch);
-    front.kinds[i] = record.request === undefined ? record.kind : record.kind | ANSWERS_REQUEST;
-    if (record.request !== undefined) requests.push(record.request);
-    if (isMovement(record)) movements.push(record);
-    else encodeEntry(back, record);
+export function encodeRecords(records: RecordList, writer: BinaryWriter): void {
+  const { kinds, actorRows, actors, requestRows, movementRows, entries } = new RecordScan(records);
+  column(writer, FIELD.kinds, kinds);
+  for (const { principal, branch } of actors) {
+    const actor = create(ActorSchema, { principal: wellFormed(principal), branch });
+    column(writer, FIELD.actors, toBinary(ActorSchema, actor));
   }
-  front.requestIds = requests.ids;
-  front.requestHashes = requests.hashes;
-  const writer = new BinaryWriter().raw(toBinary(BatchPayloadSchema, front));
-  movements.write(writer);
-  return writer.raw(toBinary(BatchPayloadSchema, back)).finish();
+  // With a single actor the column says nothing.
+  if (actors.length > 1) column(writer, FIELD.actor, varints(actorRows));
+  column(writer, FIELD.requestIds, bytesOf(records.requestIds, 4, requestRows, records.length));
+  column(writer, FIELD.requestHashes, bytesOf(records.requestHashes, 2, requestRows, records.length));
+  column(writer, FIELD.debit, bytesOf(records.debits, 1, movementRows, records.length));
+  column(writer, FIELD.credit, bytesOf(records.credits, 1, movementRows, records.length));
+  column(writer, FIELD.amount, bytesOf(records.amountWords, 2, movementRows, records.length));
+  if (entries !== undefined) writer.raw(toBinary(BatchPayloadSchema, entries));
 }
 
-/** The small dictionary of (principal, branch) in the order of first use, and the column that points into it. */
-class ActorColumn {
-  private readonly payload: BatchPayload;
-  private readonly indexes = new Map<string, Map<number, number>>();
-  private branches = new Map<number, number>();
-  private lastPrincipal: string | undefined;
-  private lastBranch = -1;
-  private last = 0;
+/** What has to be known of the records before their columns can be written. */
+class RecordScan {
+  readonly kinds: Uint8Array;
+  /** In the order of their first use: those of a list may have been noted for a record that then did not come to be. */
+  readonly actors: Actor[] = [];
+  readonly actorRows: Uint16Array;
+  /** The records that answer a request. */
+  readonly requestRows: Rows;
+  readonly movementRows: Rows;
+  /** What is no movement; undefined where there are only movements. */
+  readonly entries: BatchPayload | undefined;
 
-  constructor(payload: BatchPayload) {
-    this.payload = payload;
-  }
-
-  push(record: number, principal: string, branch: number): void {
-    // Neighbours mostly have the same actor: most records need no look-up.
-    if (principal !== this.lastPrincipal || branch !== this.lastBranch) this.lookUp(record, principal, branch);
-    // With a single actor the column says nothing.
-    if (this.payload.actors.length > 1) this.payload.actor.push(this.last);
-  }
-
-  private lookUp(record: number, principal: string, branch: number): void {
-    if (principal !== this.lastPrincipal) {
-      this.branches = this.indexes.get(principal) ?? new Map<number, number>();
-      this.indexes.set(principal, this.branches);
+  constructor(records: RecordList) {
+    const { length } = records;
+    this.kinds = new Uint8Array(length);
+    this.actorRows = new Uint16Array(length);
+    this.requestRows = new Rows(length);
+    this.movementRows = new Rows(length);
+    this.scanActors(records);
+    for (let i = 0; i < length; i++) {
+      const kind = records.kinds[i] as number;
+      const answers = records.answers[i] === 1;
+      this.kinds[i] = answers ? kind | ANSWERS_REQUEST : kind;
+      if (answers) this.requestRows.push(i);
+      if (kind <= RecordKind.TRANSFER) {
+        this.movementRows.push(i);
+      } else {
+        this.entries ??= create(BatchPayloadSchema);
+        encodeEntry(this.entries, records.others.get(i) as Parameters<typeof encodeEntry>[1]);
+      }
     }
-    this.last = this.branches.get(branch) ?? this.add(record, principal, branch);
-    this.lastPrincipal = principal;
-    this.lastBranch = branch;
   }
 
-  private add(record: number, principal: string, branch: number): number {
-    const index = this.payload.actors.push(create(ActorSchema, { principal: wellFormed(principal), branch })) - 1;
-    this.branches.set(branch, index);
-    if (index === 1) this.payload.actor = new Array<number>(record).fill(0);
-    return index;
-  }
-}
-
-/** Id and hash of the requests that are answered. */
-class RequestColumns {
-  readonly ids: Uint8Array<ArrayBuffer>;
-  readonly hashes: Uint8Array<ArrayBuffer>;
-  private readonly view: DataView;
-  private count = 0;
-
-  constructor(count: number) {
-    this.ids = new Uint8Array(16 * count);
-    this.hashes = new Uint8Array(8 * count);
-    this.view = new DataView(this.hashes.buffer);
-  }
-
-  push({ id, hashLow, hashHigh }: RequestKey): void {
-    const at = this.count++;
-    this.ids.set(id, 16 * at);
-    this.view.setInt32(8 * at, hashLow, true);
-    this.view.setInt32(8 * at + 4, hashHigh, true);
+  private scanActors({ actors, actorIndexes, length }: RecordList): void {
+    const indexes = new Int32Array(actors.length).fill(-1);
+    let last = -1;
+    let index = 0;
+    for (let i = 0; i < length; i++) {
+      const own = actorIndexes[i] as number;
+      if (own !== last) {
+        last = own;
+        const known = indexes[own];
+        if (known === undefined) throw new JournalFormatError("a record names an actor that its list does not have");
+        index = known >= 0 ? known : this.actors.push(actors[own] as Actor) - 1;
+        indexes[own] = index;
+      }
+      this.actorRows[i] = index;
+    }
   }
 }
 
-/** Who paid whom how much. Written here, since a packed column of fixed width is a plain run of bytes. */
-class MovementColumns {
-  private readonly debit: DataView<ArrayBuffer>;
-  private readonly credit: DataView<ArrayBuffer>;
-  private readonly amount: DataView<ArrayBuffer>;
-  private count = 0;
+/** Some of the records, by ascending index. */
+class Rows {
+  count = 0;
+  private readonly indexes: Uint16Array;
 
-  constructor(count: number) {
-    this.debit = new DataView(new ArrayBuffer(4 * count));
-    this.credit = new DataView(new ArrayBuffer(4 * count));
-    this.amount = new DataView(new ArrayBuffer(8 * count));
+  constructor(capacity: number) {
+    this.indexes = new Uint16Array(capacity);
   }
 
-  push({ debit, credit, amount }: MovementRecord): void {
-    // A `DataView` would quietly cut off what does not fit.
-    if (debit >>> 0 !== debit || credit >>> 0 !== credit || BigInt.asUintN(63, amount) !== amount)
-      throw new JournalFormatError(`a movement of ${amount} from ${debit} to ${credit} does not fit into its columns`);
-    const at = this.count++;
-    this.debit.setUint32(4 * at, debit, true);
-    this.credit.setUint32(4 * at, credit, true);
-    this.amount.setBigUint64(8 * at, amount, true);
+  push(index: number): void {
+    this.indexes[this.count++] = index;
   }
 
-  write(writer: BinaryWriter): void {
-    if (this.count === 0) return;
-    const { debit, credit, amount } = BatchPayloadSchema.field;
-    writer.tag(debit.number, WireType.LengthDelimited).bytes(new Uint8Array(this.debit.buffer));
-    writer.tag(credit.number, WireType.LengthDelimited).bytes(new Uint8Array(this.credit.buffer));
-    writer.tag(amount.number, WireType.LengthDelimited).bytes(new Uint8Array(this.amount.buffer));
+  at(row: number): number {
+    return this.indexes[row] as number;
   }
+}
+
+function column(writer: BinaryWriter, { number }: { readonly number: number }, bytes: Uint8Array): void {
+  // An actor whose principal and branch are the defaults has no bytes, and is one all the same.
+  if (bytes.length === 0 && number !== FIELD.actors.number) return;
+  writer.tag(number, WireType.LengthDelimited).bytes(bytes);
+}
+
+/** The values of those rows in a column of so many words each: where these are all rows, the memory itself. */
+function bytesOf(words: Int32Array | Uint32Array, width: 1 | 2 | 4, rows: Rows, length: number): Uint8Array {
+  const { count } = rows;
+  if (count === length) return new Uint8Array(words.buffer, words.byteOffset, 4 * width * count);
+  const chosen = new Int32Array(width * count);
+  for (let row = 0; row < count; row++) {
+    const from = width * rows.at(row);
+    for (let word = 0; word < width; word++) chosen[width * row + word] = words[from + word] as number;
+  }
+  return new Uint8Array(chosen.buffer);
+}
+
+/** Integers of up to 16 bits, seven in each byte. */
+function varints(values: Uint16Array): Uint8Array {
+  const bytes = new Uint8Array(3 * values.length);
+  let at = 0;
+  for (let i = 0; i < values.length; i++) {
+    let value = values[i] as number;
+    for (; value > 0x7f; value >>>= 7) bytes[at++] = (value & 0x7f) | 0x80;
+    bytes[at++] = value;
+  }
+  return bytes.subarray(0, at);
 }

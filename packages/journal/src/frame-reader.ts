@@ -1,9 +1,10 @@
-import type { LedgerRecord, Position } from "@bank/core";
-import { RecordKind } from "@bank/core";
+import type { AccountIndex, LedgerRecord, MovementRecord, Position, RequestKey } from "@bank/core";
+import { RecordKind, requestIdFromBytes } from "@bank/core";
 import { type BatchPayload, BatchPayloadSchema } from "@bank/proto";
-import { create, type DescField, type DescMessage, fromBinary, type Message } from "@bufbuild/protobuf";
+import { type DescField, type DescMessage, fromBinary, type Message } from "@bufbuild/protobuf";
 import { BinaryReader } from "@bufbuild/protobuf/wire";
-import { type EntryColumn, RecordColumns } from "./decode-records.ts";
+import { copyBytes } from "./decode.ts";
+import { decodeEntry, type EntryColumn, type TakeEntry, unknownKind } from "./decode-entry.ts";
 import { JournalFormatError } from "./errors.ts";
 import { type BatchHeader, splitFrame } from "./frame.ts";
 import { ANSWERS_REQUEST, KIND_MASK } from "./record-kinds.ts";
@@ -92,13 +93,11 @@ export class FrameReader {
     const indexes = positions.map((position) => position - firstPosition);
     for (const index of indexes)
       if (!(index >= 0 && index < count)) throw new RangeError(`the batch has no position ${firstPosition + index}`);
-    let columns: RecordColumns;
     try {
-      columns = new RecordColumns(this.select(indexes));
+      return indexes.map((index) => this.recordAt(index));
     } catch (cause) {
       throw asFormatError(cause);
     }
-    return indexes.map(() => columns.next());
   }
 
   private findColumns(payload: Uint8Array): void {
@@ -143,7 +142,7 @@ export class FrameReader {
       if ((byte & KIND_MASK) !== kind) {
         if (kind >= 0) counts.set(column, row);
         kind = byte & KIND_MASK;
-        if (!(kind in COLUMN_OF)) throw new JournalFormatError(`record kind ${kind} is unknown: use a newer program`);
+        if (!(kind in COLUMN_OF)) throw unknownKind(kind);
         column = COLUMN_OF[kind as RecordKind];
         row = counts.get(column) ?? 0;
       }
@@ -153,35 +152,32 @@ export class FrameReader {
     }
   }
 
-  /** A payload with nothing but these records. */
-  private select(indexes: readonly number[]): BatchPayload {
-    const kinds = this.column("kinds");
-    const answering = indexes.filter((index) => ((kinds[index] as number) & ANSWERS_REQUEST) !== 0);
-    const requestRows = answering.map((index) => this.requestRows[index] as number);
-    const movements: number[] = [];
-    const entries: Partial<Record<EntryColumn, unknown[]>> = {};
-    for (const index of indexes) {
-      const column = COLUMN_OF[((kinds[index] as number) & KIND_MASK) as RecordKind];
-      const row = this.rows[index] as number;
-      if (column === MOVEMENT) movements.push(row);
-      else if (column !== undefined) {
-        const value = this.entry(column, row);
-        const values = entries[column];
-        if (values === undefined) entries[column] = [value];
-        else values.push(value);
-      }
+  private recordAt(index: number): LedgerRecord {
+    const byte = this.column("kinds")[index] as number;
+    const actor = this.actors[this.actor.length === 0 ? 0 : (this.actor[index] ?? this.actors.length)];
+    if (actor === undefined) throw new JournalFormatError("a record names an actor that the batch does not list");
+    const { principal, branch } = actor;
+    const request = (byte & ANSWERS_REQUEST) === 0 ? undefined : this.requestAt(this.requestRows[index] as number);
+    const kind = (byte & KIND_MASK) as RecordKind;
+    const row = this.rows[index] as number;
+    if (kind > RecordKind.TRANSFER) {
+      const take: TakeEntry = (name) => this.entry(name, row) as never;
+      return decodeEntry(kind, { principal, branch, request }, take);
     }
-    return create(BatchPayloadSchema, {
-      ...(entries as Partial<Pick<BatchPayload, EntryColumn>>),
-      kinds: Uint8Array.from(indexes, (index) => kinds[index] as number),
-      actors: this.actors,
-      actor: this.actor.length === 0 ? [] : indexes.map((index) => this.actor[index] ?? this.actors.length),
-      requestIds: pick(this.column("requestIds"), requestRows, 16),
-      requestHashes: pick(this.column("requestHashes"), requestRows, 8),
-      debit: numbers(this.column("debit"), movements),
-      credit: numbers(this.column("credit"), movements),
-      amount: amounts(this.column("amount"), movements),
-    });
+    const debit = this.view("debit", row, 4).getUint32(0, true) as AccountIndex;
+    const credit = this.view("credit", row, 4).getUint32(0, true) as AccountIndex;
+    const amount = this.view("amount", row, 8).getBigInt64(0, true);
+    return { kind: kind as MovementRecord["kind"], principal, branch, request, debit, credit, amount };
+  }
+
+  private requestAt(row: number): RequestKey {
+    const { buffer, byteOffset } = this.view("requestIds", row, 16);
+    const hash = this.view("requestHashes", row, 8);
+    return {
+      id: requestIdFromBytes(copyBytes(new Uint8Array(buffer, byteOffset, 16))),
+      hashLow: hash.getInt32(0, true),
+      hashHigh: hash.getInt32(4, true),
+    };
   }
 
   private entry(column: EntryColumn, row: number): unknown {
@@ -192,6 +188,13 @@ export class FrameReader {
 
   private column(name: string): Uint8Array {
     return this.columns.get(name) ?? NO_BYTES;
+  }
+
+  /** One value of a column of fixed width. */
+  private view(name: string, row: number, width: number): DataView {
+    const { buffer, byteOffset, length } = this.column(name);
+    if ((row + 1) * width > length) throw new JournalFormatError("a column ends too early");
+    return new DataView(buffer, byteOffset + row * width, width);
   }
 }
 
@@ -210,41 +213,6 @@ function varints(bytes: Uint8Array): number[] {
   const values: number[] = [];
   while (reader.pos < reader.len) values.push(reader.uint32());
   return values;
-}
-
-/** Some rows of a column of fixed width. */
-function pick(column: Uint8Array, rows: readonly number[], width: number): Uint8Array {
-  const picked = new Uint8Array(rows.length * width);
-  rows.forEach((row, i) => {
-    requireRow(column, row, width);
-    // A view for each of thousands of rows would take longer than its few bytes.
-    for (let at = 0; at < width; at++) picked[i * width + at] = column[row * width + at] as number;
-  });
-  return picked;
-}
-
-function numbers(column: Uint8Array, rows: readonly number[]): number[] {
-  const view = viewOf(column);
-  return rows.map((row) => {
-    requireRow(column, row, 4);
-    return view.getUint32(4 * row, true);
-  });
-}
-
-function amounts(column: Uint8Array, rows: readonly number[]): bigint[] {
-  const view = viewOf(column);
-  return rows.map((row) => {
-    requireRow(column, row, 8);
-    return view.getBigUint64(8 * row, true);
-  });
-}
-
-function requireRow(column: Uint8Array, row: number, width: number): void {
-  if ((row + 1) * width > column.length) throw new JournalFormatError("a column ends too early");
-}
-
-function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {
-  return new DataView(buffer, byteOffset, byteLength);
 }
 
 function asFormatError(cause: unknown): JournalFormatError {

@@ -1,9 +1,10 @@
-import type { Position, Records } from "@bank/core";
-import { BATCH_RECORDS_MAX, bytesEqual, FRAME_BYTES_MAX, RecordKind, RecordList } from "@bank/core";
-import { BatchHeaderSchema, BatchPayloadSchema } from "@bank/proto";
+import type { Position, RecordList, Records } from "@bank/core";
+import { FRAME_BYTES_MAX } from "@bank/core";
+import { BatchHeaderSchema } from "@bank/proto";
 import { create, toBinary } from "@bufbuild/protobuf";
+import { BinaryWriter } from "@bufbuild/protobuf/wire";
 import { JOURNAL_FORMAT } from "./chain.ts";
-import { checkGroup, checkRecord } from "./check-record.ts";
+import { checkBatch, checkHeader, inColumns } from "./check-batch.ts";
 import { copyBytes, decodeStrictly, safeInteger } from "./decode.ts";
 import { decodeRecords } from "./decode-records.ts";
 import { encodeRecords } from "./encode-records.ts";
@@ -37,7 +38,8 @@ export interface Batch {
  * contradicts itself.
  */
 export function encodeFrame(header: Omit<BatchHeader, "count">, records: Records): Uint8Array {
-  checkBatch({ header: { ...header, count: records.length }, records });
+  const list = inColumns(records);
+  checkBatch({ header: { ...header, count: list.length }, records: list });
   const head = toBinary(
     BatchHeaderSchema,
     create(BatchHeaderSchema, {
@@ -50,13 +52,13 @@ export function encodeFrame(header: Omit<BatchHeader, "count">, records: Records
       committedPosition: BigInt(header.committedPosition),
     }),
   );
-  const payload = encodeRecords([...records]);
-  const frame = new Uint8Array(4 + head.length + payload.length);
+  const length = new Uint8Array(4);
+  new DataView(length.buffer).setUint32(0, head.length, true);
+  const writer = new BinaryWriter().raw(length).raw(head);
+  encodeRecords(list, writer);
+  const frame = writer.finish();
   if (frame.length > FRAME_BYTES_MAX)
     throw new JournalFormatError(`a frame of ${frame.length} bytes is over the limit of ${FRAME_BYTES_MAX}`);
-  new DataView(frame.buffer).setUint32(0, head.length, true);
-  frame.set(head, 4);
-  frame.set(payload, 4 + head.length);
   return frame;
 }
 
@@ -72,10 +74,7 @@ export function decodeHeader(frame: Uint8Array): BatchHeader {
  */
 export function decodeFrame(frame: Uint8Array): Batch {
   const { header, payload } = splitFrame(frame);
-  const batch = {
-    header,
-    records: RecordList.of(decodeRecords(decodeStrictly(BatchPayloadSchema, payload), header.count)),
-  };
+  const batch = { header, records: decodeRecords(payload, header.count) };
   checkBatch(batch);
   return batch;
 }
@@ -101,31 +100,4 @@ export function splitFrame(frame: Uint8Array): { header: BatchHeader; payload: U
   };
   checkHeader(header);
   return { header, payload: frame.subarray(headerEnd) };
-}
-
-/** What a batch shows by itself, checked before it is written and again when it is read. */
-function checkBatch({ header, records }: { readonly header: BatchHeader; readonly records: Records }): void {
-  checkHeader(header);
-  let i = 0;
-  for (const record of records) {
-    checkRecord(record);
-    if (record.kind === RecordKind.GROUP_COMMITTED) checkGroup(records, i);
-    if (record.kind === RecordKind.EPOCH_BEGUN) {
-      if (record.bankId.length !== 16) throw new JournalFormatError("a bank id has 16 bytes");
-      // Each batch belongs to one epoch, and an epoch to whole batches.
-      if (i > 0) throw new JournalFormatError("an epoch begins with the first record of a batch");
-      if (!bytesEqual(record.id, header.epochId))
-        throw new JournalFormatError("a batch that begins an epoch is written under it");
-    }
-    i++;
-  }
-}
-
-function checkHeader({ epochId, firstPosition, count, digestAfter, committedPosition }: BatchHeader): void {
-  if (epochId.length !== 16) throw new JournalFormatError("an epoch id has 16 bytes");
-  if (digestAfter.length !== 16) throw new JournalFormatError("a digest has 16 bytes");
-  if (count === 0 || count > BATCH_RECORDS_MAX)
-    throw new JournalFormatError(`a batch has 1 to ${BATCH_RECORDS_MAX} records, not ${count}`);
-  if (firstPosition === 0) throw new JournalFormatError("positions begin at 1");
-  if (committedPosition >= firstPosition) throw new JournalFormatError("a batch is not committed before it is written");
 }

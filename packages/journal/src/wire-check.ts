@@ -2,6 +2,7 @@ import type { DescField, DescMessage } from "@bufbuild/protobuf";
 import { ScalarType } from "@bufbuild/protobuf";
 import { WireType } from "@bufbuild/protobuf/wire";
 import { JournalFormatError } from "./errors.ts";
+import { WireCursor } from "./wire-cursor.ts";
 
 /**
  * Refuses bytes that are not the one encoding that this program itself would write for their contents: unknown fields
@@ -30,14 +31,7 @@ interface FieldShape {
   readonly oneof: string | undefined;
 }
 
-class WireWalk {
-  private readonly bytes: Uint8Array;
-  private at = 0;
-
-  constructor(bytes: Uint8Array) {
-    this.bytes = bytes;
-  }
-
+class WireWalk extends WireCursor {
   message(desc: DescMessage, end: number): void {
     const shapes = shapesOf(desc);
     let last = 0;
@@ -82,29 +76,6 @@ class WireWalk {
   private packed(desc: DescMessage, number: number, shape: FieldShape, end: number): void {
     if (shape.width === 0) while (this.at < end) this.varint(shape.bits, end);
     else if ((end - this.at) % shape.width !== 0) throw malformed(desc, number, "ends inside a value");
-  }
-
-  /** A varint in its shortest form. Above 2^53 the result is near the value; that it is not zero stays exact. */
-  private varint(bits: FieldShape["bits"], end: number): number {
-    const first = this.bytes[this.at] as number;
-    if (first < 0x80 && bits > 1 && this.at < end) {
-      this.at++;
-      return first;
-    }
-    let value = 0;
-    let factor = 1;
-    for (let length = 1; length <= 10 && this.at < end; length++) {
-      const byte = this.bytes[this.at++] as number;
-      value += (byte & 0x7f) * factor;
-      factor *= 128;
-      if (byte >= 0x80) continue;
-      if (byte === 0 && length > 1) throw new JournalFormatError("an integer is padded");
-      // In ten bytes the last has but one bit left: compared here, since the sum is not exact any more.
-      if (length === 10 ? bits < 64 || byte > 1 : value >= 2 ** bits)
-        throw new JournalFormatError(`an integer has more than ${bits} bits`);
-      return value;
-    }
-    throw new JournalFormatError("an integer does not end");
   }
 }
 
