@@ -18,7 +18,19 @@ export interface Rule {
   readonly testOnly?: boolean;
 }
 
-const EVERY_LIBRARY = ["checker", "client", "core", "history", "journal", "node", "proto", "replica", "rpc", "store"];
+const EVERY_LIBRARY = [
+  "checker",
+  "client",
+  "core",
+  "history",
+  "journal",
+  "node",
+  "proto",
+  "quick-unary",
+  "replica",
+  "rpc",
+  "store",
+];
 
 /** By path, relative to the root. */
 export const RULES: Readonly<Record<string, Rule>> = {
@@ -30,7 +42,12 @@ export const RULES: Readonly<Record<string, Rule>> = {
   // It drives a store through its port and never picks an engine, so it loads none.
   "packages/replica": { bank: ["journal", "core", "proto", "store/errors"] },
   "packages/history": { bank: ["core", "journal", "replica"], npm: [] },
-  "packages/rpc": { bank: ["proto", "core"] },
+  // It knows nothing of banks, only of calls.
+  "packages/quick-unary": {
+    bank: [],
+    npm: ["@bufbuild/protobuf", "@connectrpc/connect", "@connectrpc/connect-node"],
+  },
+  "packages/rpc": { bank: ["proto", "core", "quick-unary"] },
   "packages/client": { bank: ["rpc", "proto", "core"] },
   "packages/node": { bank: ["client", "core", "history", "journal", "proto", "replica", "rpc", "store"] },
   "packages/testkit": { bank: EVERY_LIBRARY, testOnly: true },

@@ -1,11 +1,9 @@
+import type { ReportUnsent } from "@bank/quick-unary";
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
 
 type NodeRequest = Parameters<typeof universalRequestFromNodeRequest>[0];
 type NodeResponse = Parameters<typeof universalResponseToNodeResponse>[1];
-
-/** Told of every answer that could not be sent: most often its caller broke off. */
-export type ReportUnsent = (unsent: { readonly method: string; readonly error: unknown }) => void;
 
 /**
  * What serves the routes of a router, over either HTTP.

@@ -1,9 +1,9 @@
 import { connect, type Socket } from "node:net";
 import { BranchService } from "@bank/proto";
+import type { ReportUnsent } from "@bank/quick-unary";
 import { type Client, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import { onTestFinished } from "vitest";
 import type { ReportIncident } from "./interceptors.ts";
-import type { ReportUnsent } from "./request-listener.ts";
 import { type ServeOptions, type Serving, serve } from "./serve.ts";
 import { connectToServer } from "./transport.ts";
 

@@ -1,0 +1,49 @@
+/** Something that ends at a time, by the clock of `performance.now`. */
+export interface Expiring {
+  readonly deadlineMs: number;
+  expire(): void;
+}
+
+/** Node's timers fire at once where they are given more. */
+const TIMER_MAX_MS = 2 ** 31 - 1;
+
+/**
+ * The deadlines of all calls that are under way, with one timer: it is set for the earliest, and stays set when that call
+ * ends. Almost all calls end long before, so that most cost an entry in a set, and no timer.
+ */
+export class Deadlines {
+  private readonly waiting = new Set<Expiring>();
+  private timer: NodeJS.Timeout | undefined;
+  private wakesMs = Number.POSITIVE_INFINITY;
+
+  add(one: Expiring): void {
+    this.waiting.add(one);
+    if (one.deadlineMs < this.wakesMs) this.wakeAt(one.deadlineMs);
+  }
+
+  delete(one: Expiring): void {
+    this.waiting.delete(one);
+  }
+
+  private wakeAt(timeMs: number): void {
+    clearTimeout(this.timer);
+    this.wakesMs = timeMs;
+    const delayMs = Math.min(Math.max(Math.ceil(timeMs - performance.now()), 1), TIMER_MAX_MS);
+    // Nothing but the server itself keeps a process alive.
+    this.timer = setTimeout(() => this.wake(), delayMs).unref();
+  }
+
+  private wake(): void {
+    this.wakesMs = Number.POSITIVE_INFINITY;
+    const nowMs = performance.now();
+    let nextMs = Number.POSITIVE_INFINITY;
+    for (const one of this.waiting) {
+      if (one.deadlineMs <= nowMs) {
+        this.waiting.delete(one);
+        one.expire();
+      } else if (one.deadlineMs < nextMs) nextMs = one.deadlineMs;
+    }
+    // What expired may have added another.
+    if (nextMs < this.wakesMs) this.wakeAt(nextMs);
+  }
+}

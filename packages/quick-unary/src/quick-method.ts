@@ -1,0 +1,150 @@
+import { create, type DescMessage, type MessageShape } from "@bufbuild/protobuf";
+import {
+  Code,
+  ConnectError,
+  createContextValues,
+  type HandlerContext,
+  type Interceptor,
+  type UnaryRequest,
+  type UnaryResponse,
+} from "@connectrpc/connect";
+import {
+  createMethodSerializationLookup,
+  createMethodUrl,
+  limitSerialization,
+  validateUniversalHandlerOptions,
+} from "@connectrpc/connect/protocol";
+import type { UnaryCodec } from "./codec.ts";
+import type { UnaryRoute } from "./record-routes.ts";
+
+type AnyMessage = MessageShape<DescMessage>;
+type AnyFn = ReturnType<Interceptor>;
+/** As Connect's: bytes of one message there and back. What they throw is a `ConnectError`. */
+type Serialization = ReturnType<ReturnType<typeof createMethodSerializationLookup>["getI"]>;
+
+/** A unary method, with all that its calls have in common. */
+export class QuickMethod {
+  readonly route: UnaryRoute;
+  readonly path: string;
+  /** `service/Method`, for reports. */
+  readonly name: string;
+  readonly options: ReturnType<typeof validateUniversalHandlerOptions>;
+  /** Reads requests. */
+  readonly input: Serialization;
+  /** Writes answers. */
+  readonly output: Serialization;
+  private authority = "";
+  private url: string | undefined;
+
+  constructor(route: UnaryRoute, codec: UnaryCodec | undefined) {
+    const { method } = route.spec;
+    this.route = route;
+    this.path = createMethodUrl("/", method);
+    this.name = `${method.parent.typeName}/${method.name}`;
+    this.options = validateUniversalHandlerOptions(route.options);
+    const { binaryOptions, jsonOptions } = this.options;
+    const generated = createMethodSerializationLookup(method, binaryOptions, jsonOptions, this.options);
+    this.input = generated.getI(true);
+    this.output = generated.getO(true);
+    if (codec?.decode !== undefined) this.input = limitSerialization(decoding(codec.decode, this.input), this.options);
+    if (codec?.encode !== undefined)
+      this.output = limitSerialization(encoding(codec.encode, this.output), this.options);
+  }
+
+  /** The address that a caller used; undefined where it is none. */
+  urlAt(authority: string, scheme: string): string | undefined {
+    // Callers of one server call it by one name, most often.
+    if (authority !== this.authority) {
+      this.authority = authority;
+      const base = `${scheme}://${authority}`;
+      this.url = URL.canParse(this.path, base) ? new URL(this.path, base).toString() : undefined;
+    }
+    return this.url;
+  }
+
+  /** Gives the answer of the implementation as the interceptors let it through. Source: connect 2.2, `invoke-implementation.ts`. */
+  async invoke(context: HandlerContext, message: AnyMessage): Promise<AnyMessage> {
+    const { spec } = this.route;
+    const service = spec.method.parent;
+    const handle = async (request: UnaryRequest): Promise<UnaryResponse> => ({
+      stream: false,
+      message: create(spec.method.output, await spec.impl(request.message, contextOf(request, context))),
+      service,
+      method: spec.method,
+      header: context.responseHeader,
+      trailer: context.responseTrailer,
+    });
+    const { interceptors } = this.options;
+    let next = handle as AnyFn;
+    for (let i = interceptors.length - 1; i >= 0; i--) next = (interceptors[i] as Interceptor)(next);
+    const response = await next({
+      stream: false,
+      message,
+      service,
+      method: spec.method,
+      requestMethod: context.requestMethod,
+      url: context.url,
+      signal: context.signal,
+      header: context.requestHeader,
+      contextValues: context.values,
+    });
+    copyHeaders(response.header, context.responseHeader);
+    copyHeaders(response.trailer, context.responseTrailer);
+    return (response as UnaryResponse).message;
+  }
+
+  /** What the handler of a call is given besides the message. */
+  contextOf(init: Omit<HandlerContext, "method" | "service" | "requestMethod" | "values">): HandlerContext {
+    const { method } = this.route.spec;
+    return { ...init, service: method.parent, method, requestMethod: "POST", values: createContextValues() };
+  }
+}
+
+/** As the interceptors have left it. */
+function contextOf(request: UnaryRequest, context: HandlerContext): HandlerContext {
+  const { service, header, signal, contextValues } = request;
+  const isAsItCame =
+    header === context.requestHeader &&
+    signal === context.signal &&
+    contextValues === context.values &&
+    service === context.service;
+  return isAsItCame ? context : { ...context, service, requestHeader: header, signal, values: contextValues };
+}
+
+function copyHeaders(from: Headers, to: Headers): void {
+  if (from === to) return;
+  to.forEach((_value, name) => {
+    to.delete(name);
+  });
+  from.forEach((value, name) => {
+    to.set(name, value);
+  });
+}
+
+function decoding(decode: NonNullable<UnaryCodec["decode"]>, generated: Serialization): Serialization {
+  const { serialize } = generated;
+  return {
+    serialize,
+    parse: saying("parse", (bytes: Uint8Array) => {
+      const hasOwnBuffer = bytes.buffer instanceof ArrayBuffer && bytes.byteLength === bytes.buffer.byteLength;
+      return decode(hasOwnBuffer ? (bytes as Uint8Array<ArrayBuffer>) : new Uint8Array(bytes));
+    }),
+  };
+}
+
+function encoding(encode: NonNullable<UnaryCodec["encode"]>, generated: Serialization): Serialization {
+  const { parse } = generated;
+  return { parse, serialize: saying("serialize", encode) };
+}
+
+/** Says what a codec throws as Connect does where the generated way throws. Source: connect 2.2, `serialization.ts`. */
+function saying<From, To>(what: "parse" | "serialize", convert: (from: From) => To): (from: From) => To {
+  return (from) => {
+    try {
+      return convert(from);
+    } catch (error) {
+      const problem = error instanceof Error ? error.message : String(error);
+      throw new ConnectError(`${what} binary: ${problem}`, Code.Internal);
+    }
+  };
+}

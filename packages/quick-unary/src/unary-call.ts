@@ -1,0 +1,239 @@
+import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from "node:http2";
+import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
+import type { Deadlines, Expiring } from "./deadlines.ts";
+import { QuickHeaders } from "./quick-headers.ts";
+import type { QuickMethod } from "./quick-method.ts";
+import { resetReason } from "./reset-reason.ts";
+
+type AnyMessage = MessageShape<DescMessage>;
+
+/** What a call has besides its stream. */
+export interface CallParts {
+  readonly method: QuickMethod;
+  readonly url: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly deadlines: Deadlines;
+  /** Told of an answer that was begun and not finished, or could not be begun though its caller waits. */
+  readonly reportUnsent: (error: unknown) => void;
+}
+
+/** What a protocol says about the time that a call may take: as Connect's `parseTimeout` gives it. */
+export interface AskedTimeout {
+  readonly timeoutMs?: number | undefined;
+  readonly error?: ConnectError | undefined;
+}
+
+/**
+ * - `reading`: bytes of the request are awaited. It ends with the last one, or with what is wrong with them.
+ * - `working`: interceptors and handler have the message, or a failure is being answered.
+ * - `answering`: the response has begun. It ends when HTTP/2 has taken all of it.
+ * - `over`: nothing is to be done any more: answered, or the caller is gone.
+ */
+type Phase = "reading" | "working" | "answering" | "over";
+
+/** Whoever goes on sending after his answer is let speak so far, and then cut off. */
+const UNREAD_BYTES_MAX = 16 * 1024 * 1024;
+/** Connect's signals abort without a reason when a call is over; making one for each costs more than it tells. */
+const OVER = new DOMException("This operation was aborted", "AbortError");
+
+const CALL = Symbol("call");
+
+/** A stream knows its call: listeners that all calls share cost less than closures for each. */
+interface TakenStream extends ServerHttp2Stream {
+  [CALL]?: UnaryCall;
+}
+
+/** One unary call on a stream of HTTP/2, in one of the protocols. */
+export abstract class UnaryCall implements Expiring {
+  /** By the clock of `performance.now`. */
+  readonly deadlineMs: number;
+  protected readonly stream: ServerHttp2Stream;
+  protected readonly method: QuickMethod;
+  protected readonly context: HandlerContext;
+  private readonly deadlines: Deadlines;
+  private readonly reportUnsent: (error: unknown) => void;
+  private readonly controller = new AbortController();
+  private phase: Phase = "reading";
+  private unreadBytes = 0;
+
+  protected constructor(
+    stream: ServerHttp2Stream,
+    parts: CallParts,
+    protocol: { readonly name: string; readonly asked: AskedTimeout; readonly responseHeader: QuickHeaders },
+  ) {
+    this.stream = stream;
+    this.method = parts.method;
+    this.deadlines = parts.deadlines;
+    this.reportUnsent = parts.reportUnsent;
+    const { timeoutMs } = protocol.asked;
+    this.deadlineMs = timeoutMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + timeoutMs;
+    // In whole milliseconds, as Connect counts them.
+    const endsMs = timeoutMs === undefined ? undefined : Math.trunc(Date.now() + timeoutMs);
+    this.context = this.method.contextOf({
+      protocolName: protocol.name,
+      url: parts.url,
+      signal: this.controller.signal,
+      timeoutMs: () => (endsMs === undefined ? undefined : endsMs - Date.now()),
+      requestHeader: new QuickHeaders(parts.headers),
+      responseHeader: protocol.responseHeader,
+      responseTrailer: new QuickHeaders({}),
+    });
+    if (timeoutMs === undefined) return;
+    if (timeoutMs <= 0) this.expire();
+    else this.deadlines.add(this);
+  }
+
+  /** Listens to its stream from now on. */
+  begin(): void {
+    const stream: TakenStream = this.stream;
+    stream[CALL] = this;
+    stream.on("error", ignoreError);
+    stream.on("close", onClose);
+    stream.on("wantTrailers", onWantTrailers);
+    stream.on("data", onData);
+    stream.on("end", onEnd);
+  }
+
+  /** The handler's signal says so; it is the handler who gives up. */
+  expire(): void {
+    this.controller.abort(new ConnectError("the operation timed out", Code.DeadlineExceeded));
+  }
+
+  /** A piece of the request. */
+  protected abstract take(piece: Buffer): void;
+  /** The request is complete. */
+  protected abstract taken(): void;
+  /** Sends the answer. May throw. */
+  protected abstract answer(bytes: Uint8Array<ArrayBuffer>): void | Promise<void>;
+  /** Sends what went wrong instead. May throw. */
+  protected abstract answerFailure(error: unknown): void | Promise<void>;
+  /** What comes behind the body. */
+  protected abstract trailers(): OutgoingHttpHeaders;
+
+  /** Has a message read, handled and answered. */
+  protected work(bytes: Uint8Array): void {
+    try {
+      void this.workOn(this.method.input.parse(bytes));
+    } catch (error) {
+      void this.workOnFailure(error);
+    }
+  }
+
+  /** Has a message handled and answers; never rejects. */
+  protected async workOn(message: AnyMessage): Promise<void> {
+    this.phase = "working";
+    try {
+      let bytes: Uint8Array<ArrayBuffer>;
+      try {
+        bytes = this.method.output.serialize(await this.method.invoke(this.context, message));
+      } catch (error) {
+        await this.fail(error);
+        return;
+      }
+      await this.answer(bytes);
+      this.release(OVER);
+    } catch (error) {
+      this.giveUp(error);
+    }
+  }
+
+  /** Answers with a failure; never rejects. */
+  protected async workOnFailure(failure: unknown): Promise<void> {
+    this.phase = "working";
+    // Whatever else the caller sends is let pass.
+    if (this.stream.isPaused()) this.stream.resume();
+    try {
+      await this.fail(failure);
+    } catch (error) {
+      this.giveUp(error);
+    }
+  }
+
+  /** Begins the response. False where nobody waits for it any more. */
+  protected respond(headers: OutgoingHttpHeaders): boolean {
+    if (this.phase === "over" || this.stream.destroyed || this.stream.closed) return false;
+    this.phase = "answering";
+    this.stream.respond(headers, WITH_TRAILERS);
+    return true;
+  }
+
+  private async fail(error: unknown): Promise<void> {
+    this.release(error ?? OVER);
+    await this.answerFailure(error);
+  }
+
+  /** The call is over for those who listen to its signal. */
+  private release(reason: unknown): void {
+    if (this.deadlineMs !== Number.POSITIVE_INFINITY) this.deadlines.delete(this);
+    this.controller.abort(reason);
+  }
+
+  /** There is no answer that could be sent. */
+  private giveUp(error: unknown): void {
+    this.release(error);
+    if (this.phase === "over") return;
+    this.phase = "over";
+    this.reportUnsent(error);
+    this.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+  }
+
+  /** @internal for the listeners of streams. */
+  onData(piece: Buffer): void {
+    if (this.phase === "reading") {
+      this.take(piece);
+      return;
+    }
+    this.unreadBytes += piece.length;
+    if (this.unreadBytes > UNREAD_BYTES_MAX) this.stream.close(constants.NGHTTP2_NO_ERROR);
+  }
+
+  /** @internal for the listeners of streams. */
+  onEnd(): void {
+    if (this.phase === "reading") this.taken();
+  }
+
+  /** @internal for the listeners of streams. */
+  onWantTrailers(): void {
+    this.phase = "over";
+    try {
+      this.stream.sendTrailers(this.trailers());
+    } catch (error) {
+      this.phase = "answering";
+      this.giveUp(error);
+    }
+  }
+
+  /** @internal for the listeners of streams. */
+  onClose(): void {
+    const { phase, stream } = this;
+    if (phase === "over") return;
+    this.phase = "over";
+    const reason = resetReason(stream.rstCode);
+    this.release(reason);
+    if (phase === "answering")
+      this.reportUnsent(stream.errored ?? reason ?? new Error("the stream was closed too soon"));
+  }
+}
+
+const WITH_TRAILERS = { waitForTrailers: true };
+
+function onData(this: TakenStream, piece: Buffer): void {
+  this[CALL]?.onData(piece);
+}
+
+function onEnd(this: TakenStream): void {
+  this[CALL]?.onEnd();
+}
+
+function onWantTrailers(this: TakenStream): void {
+  this[CALL]?.onWantTrailers();
+}
+
+function onClose(this: TakenStream): void {
+  this[CALL]?.onClose();
+}
+
+function ignoreError(): void {
+  // It is followed by "close", where the call asks what it was.
+}
