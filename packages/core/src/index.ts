@@ -19,6 +19,7 @@ export {
 export { assert, InvariantError } from "./assert.ts";
 export { BRANCH_STATE_WORDS, BranchState, type DurabilityMember, isBranchState } from "./branch.ts";
 export { checkCommand } from "./check-command.ts";
+export { checkOrders, ORDER_VIOLATIONS_MAX } from "./check-orders.ts";
 export * from "./command.ts";
 export { CANCELLED_HASH, type CommandHash, hashCommand } from "./command-hash.ts";
 export { currencyCodes, currencyDecimals } from "./currency.ts";

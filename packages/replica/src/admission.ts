@@ -1,6 +1,7 @@
-import { type Ledger, RefusalError, type Request } from "@bank/core";
+import { type Ledger, RefusalError } from "@bank/core";
 import type { ReplayAnswers } from "./answer-replays.ts";
 import type { CountedCommit } from "./counted-commit.ts";
+import type { Job } from "./job.ts";
 import type { JobQueue } from "./job-queue.ts";
 
 /** Requests that may wait for the sequencer; beyond it callers are told to come back. */
@@ -23,37 +24,39 @@ export class Admission {
     this.options = options;
   }
 
-  /** OVERLOADED or TOO_FEW_BRANCHES; undefined where the requests can wait their turn. */
-  refusal(requests: readonly Request[]): RefusalError | undefined {
-    const waiting = this.overload(requests);
+  /** OVERLOADED or TOO_FEW_BRANCHES; undefined where the job can wait its turn. */
+  refusal(job: Job): RefusalError | undefined {
+    const waiting = this.overload(job);
     if (waiting !== undefined) return new RefusalError("OVERLOADED", { waiting: String(waiting) });
-    return this.tooFew(requests);
+    return this.tooFew(job);
   }
 
   /** How many requests wait already, if these are too many beside them. */
-  private overload(requests: readonly Request[]): number | undefined {
+  private overload(job: Job): number | undefined {
     const { queue, replays } = this.options;
     const { waiting } = queue;
-    if (waiting + requests.length > QUEUED_REQUESTS_MAX) return waiting;
+    if (waiting + job.count > QUEUED_REQUESTS_MAX) return waiting;
     const { waiting: replayed } = replays;
-    if (replayed + requests.length <= REPLAYED_REQUESTS_MAX) return undefined;
-    return replayed + requests.filter((request) => this.isRetry(request)).length > REPLAYED_REQUESTS_MAX
-      ? replayed
-      : undefined;
+    if (replayed + job.count <= REPLAYED_REQUESTS_MAX) return undefined;
+    let retries = 0;
+    for (let i = 0; i < job.count; i++) if (this.isRetry(job, i)) retries++;
+    return replayed + retries > REPLAYED_REQUESTS_MAX ? replayed : undefined;
   }
 
   /** What was begun before is not refused: it is answered as soon as it can be. */
-  private tooFew(requests: readonly Request[]): RefusalError | undefined {
+  private tooFew(job: Job): RefusalError | undefined {
     const { counted } = this.options;
     const few = counted.tooFew();
-    if (few !== undefined) return requests.every((request) => this.isRetry(request)) ? undefined : few;
-    const [first] = requests;
-    if (requests.length > 1 || first?.command.kind !== "setDurability" || this.isRetry(first)) return undefined;
-    return counted.lacking(first.command);
+    if (few !== undefined) {
+      for (let i = 0; i < job.count; i++) if (!this.isRetry(job, i)) return few;
+      return undefined;
+    }
+    const command = job.count === 1 ? job.requestAt(0).command : undefined;
+    return command?.kind === "setDurability" && !this.isRetry(job, 0) ? counted.lacking(command) : undefined;
   }
 
-  private isRetry({ principal, id }: Request): boolean {
+  private isRetry(job: Job, index: number): boolean {
     const { ledger, queue } = this.options;
-    return ledger.findRequest(principal, id) >= 0 || queue.has(principal, id);
+    return job.rememberedAt(ledger, index) >= 0 || queue.has(job.principalAt(index), job.idAt(index));
   }
 }

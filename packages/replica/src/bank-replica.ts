@@ -36,7 +36,6 @@ import { deadlineExceeded } from "./refusals.ts";
 import { Sequencer } from "./sequencer.ts";
 import { Snapshotter } from "./snapshotter.ts";
 import { forReader, readRecordAt } from "./stored-records.ts";
-import { submitOrders } from "./submit-orders.ts";
 import { findLosses, LossDetectedError, type Witness } from "./witness.ts";
 
 export interface BankOptions {
@@ -55,6 +54,13 @@ export interface BankOptions {
   readonly onFatal: (error: unknown) => void;
   /** Called after each commit. */
   readonly onCommitted: (head: FollowerHead) => void;
+}
+
+export interface SubmitOptions {
+  /** Ends the wait. */
+  readonly signal?: AbortSignal | undefined;
+  /** What the caller has seen. */
+  readonly session?: Session | undefined;
 }
 
 type BeginOptions = Parameters<Sequencer["beginEpoch"]>[0];
@@ -186,26 +192,18 @@ export class BankReplica {
    * Decides requests in their order; one outcome for each, all durable.
    * Rejects with `RefusalError`, also SESSION_LOST and SESSION_INVALID.
    */
-  async submit(
-    requests: readonly Request[],
-    options: { readonly signal?: AbortSignal | undefined; readonly session?: Session | undefined } = {},
-  ): Promise<Outcome[]> {
-    const refusal = this.suspension ?? this.awaited;
-    // One that was replaced knows whether an earlier try was carried out: the sequencer says so.
-    if (refusal !== undefined && !this.isSuperseded) throw refusal;
-    if (options.session !== undefined) this.checkSession(options.session);
+  async submit(requests: readonly Request[], options: SubmitOptions = {}): Promise<Outcome[]> {
+    this.checkWrite(options);
     return this.sequencer.submit(requests, options.signal);
   }
 
   /**
    * The same for movements in columns: each entry is decided as `requestOfOrder` of it would be. The columns are not changed
-   * any more. Rejects as `submit`.
+   * any more. Rejects as `submit`, and with INVALID_REQUEST where any of them is malformed: then none is decided.
    */
-  submitOrders(
-    orders: MovementOrders,
-    options: { readonly signal?: AbortSignal | undefined; readonly session?: Session | undefined } = {},
-  ): Promise<OrdersOutcome> {
-    return submitOrders(orders, (requests) => this.submit(requests, options));
+  async submitOrders(orders: MovementOrders, options: SubmitOptions = {}): Promise<OrdersOutcome> {
+    this.checkWrite(options);
+    return this.sequencer.submitOrders(orders, options.signal);
   }
 
   /**
@@ -492,6 +490,13 @@ export class BankReplica {
     const { committedPosition } = this;
     if (asked > committedPosition)
       throw new RefusalError("POSITION_IN_FUTURE", { asked: String(asked), position: String(committedPosition) });
+  }
+
+  private checkWrite({ session }: SubmitOptions): void {
+    const refusal = this.suspension ?? this.awaited;
+    // One that was replaced knows whether an earlier try was carried out: the sequencer says so.
+    if (refusal !== undefined && !this.isSuperseded) throw refusal;
+    if (session !== undefined) this.checkSession(session);
   }
 
   /** Throws: `RefusalError` SESSION_LOST, SESSION_INVALID. */

@@ -12,6 +12,7 @@ import {
   type LedgerRecord,
   originalsOf,
   type Position,
+  RECORDS_PER_COMMAND_MAX,
   RefusalError,
   type Request,
   recordsMax,
@@ -27,20 +28,23 @@ export interface ExecuteOptions {
   readonly timeMs: number;
   /** The bank's own records: they come first. */
   readonly systemRecords: readonly LedgerRecord[];
-  /** Taken from the front. */
+  /** Jobs are taken from the front. */
   readonly queue: Job[];
   readonly log: Log;
 }
 
+/** Entries on which the ledger threw, by index. */
+type Failed = Map<Job, Map<number, RefusalError>>;
+
 /**
  * Executes as much of the queue as one batch holds: behind the bank's own records, and behind the end of the holds whose
- * time has come. A job whose next request lacks an original is passed over. A command on which the ledger throws fails alone: the batch is taken back and executed again without
- * it.
+ * time has come. A job whose next entry lacks an original is passed over. An entry on which the ledger throws fails
+ * alone: the batch is taken back and executed again without it.
  * Throws: `InvariantError` when the ledger cannot be brought back.
  */
 export function executeBatch(options: ExecuteOptions): ExecutedBatch {
   const { ledger, queue, log } = options;
-  const failed = new Map<Request, RefusalError>();
+  const failed: Failed = new Map();
   for (;;) {
     const batch = new ExecutedBatch(ledger, options.timeMs);
     const attempt = new Attempt(options, batch, failed);
@@ -48,10 +52,12 @@ export function executeBatch(options: ExecuteOptions): ExecutedBatch {
       attempt.run();
     } catch (cause) {
       takeBack(ledger, batch, cause);
-      for (const [job, next] of batch.jobs) job.next = next;
-      const culprit = attempt.current;
-      if (culprit === undefined || failed.has(culprit)) throw cause;
-      failed.set(culprit, internalError(log, culprit, cause));
+      const { current: job } = attempt;
+      const index = job?.next ?? 0;
+      if (job === undefined || failed.get(job)?.has(index)) throw cause;
+      const entries = failed.get(job) ?? new Map<number, RefusalError>();
+      failed.set(job, entries.set(index, internalError(log, job.requestAt(index), cause)));
+      for (const begun of batch.jobs) begun.rewind();
       continue;
     }
     queue.splice(0, batch.jobsPassed);
@@ -74,14 +80,14 @@ function takeBack(ledger: Ledger, batch: ExecutedBatch, reason: unknown): void {
 
 /** One try at executing a batch. */
 class Attempt {
-  /** The request that is being executed. */
-  current: Request | undefined;
+  /** The job whose next entry is being executed. */
+  current: Job | undefined;
   private readonly options: ExecuteOptions;
   private readonly batch: ExecutedBatch;
-  private readonly failed: ReadonlyMap<Request, RefusalError>;
+  private readonly failed: Failed;
   private bytes = 0;
 
-  constructor(options: ExecuteOptions, batch: ExecutedBatch, failed: ReadonlyMap<Request, RefusalError>) {
+  constructor(options: ExecuteOptions, batch: ExecutedBatch, failed: Failed) {
     this.options = options;
     this.batch = batch;
     this.failed = failed;
@@ -122,30 +128,74 @@ class Attempt {
   private runJob(job: Job): "done" | "lacking" | "full" {
     const { batch } = this;
     if (job.cancelled) {
-      batch.taken += job.requests.length - job.next;
+      batch.taken += job.count - job.next;
       return "done";
     }
-    const first = job.next;
-    while (job.next < job.requests.length) {
-      const index = job.next;
-      const request = job.requests[index] as Request;
-      const refusal = job.refusals[index];
-      const error = this.failed.get(request) ?? (refusal && refusalError(refusal));
-      if (error !== undefined) {
-        // First of all: what is malformed may be of any size.
-        if (index === first) batch.jobs.set(job, first);
-        job.answer(index, { kind: "refused", error, position: 0 });
-      } else {
-        if (this.isFull(request)) return "full";
-        if (this.lacksOriginals(job, request)) return "lacking";
-        if (index === first) batch.jobs.set(job, first);
-        this.runRequest(job, index, request);
-      }
-      job.next++;
-      batch.taken++;
+    while (job.next < job.count) {
+      this.runPlain(job);
+      if (job.next === job.count) break;
+      const end = this.runNext(job);
+      if (end !== "done") return end;
     }
     batch.finished.push(job);
     return "done";
+  }
+
+  /** Carries out entries as long as that is plain, and there is room for what any other may take. */
+  private runPlain(job: Job): void {
+    const { batch, failed } = this;
+    const { records } = batch;
+    const first = job.next;
+    const room = Math.min(
+      BATCH_RECORDS_MAX - batch.taken,
+      BATCH_RECORDS_MAX - records.length - RECORDS_PER_COMMAND_MAX + 1,
+      Math.floor((BATCH_BYTES_TARGET - this.bytes) / job.plainBytes) + 1,
+    );
+    let end = Math.min(job.count, first + room);
+    for (const index of failed.get(job)?.keys() ?? NONE) if (index >= first) end = Math.min(end, index);
+    if (end <= first) return;
+    const { ledger } = this.options;
+    const position = ledger.position + 1;
+    this.current = job;
+    try {
+      job.runPlain(ledger, records, end);
+    } finally {
+      if (job.next > first) batch.begin(job, first);
+    }
+    this.current = undefined;
+    const count = job.next - first;
+    if (count === 0) return;
+    batch.addRows(job, first, count, position);
+    batch.taken += count;
+    this.bytes += count * job.plainBytes;
+  }
+
+  private runNext(job: Job): "done" | "lacking" | "full" {
+    const { batch } = this;
+    const index = job.next;
+    const error = this.errorOf(job, index);
+    if (error !== undefined) {
+      // First of all: what is malformed may be of any size.
+      batch.begin(job, index);
+      job.answer(index, { kind: "refused", error, position: 0 });
+    } else {
+      const request = job.requestAt(index);
+      if (this.isFull(request)) return "full";
+      if (this.lacksOriginals(job, request)) return "lacking";
+      batch.begin(job, index);
+      this.runRequest(job, index, request);
+    }
+    job.next++;
+    batch.taken++;
+    return "done";
+  }
+
+  /** Why an entry is not even looked at. */
+  private errorOf(job: Job, index: number): RefusalError | undefined {
+    const error = this.failed.get(job)?.get(index);
+    if (error !== undefined) return error;
+    const refusal = job.refusalAt(index);
+    return refusal && refusalError(refusal);
   }
 
   /** However many bytes the next command takes, a batch that is not over its target still fits into a frame. */
@@ -162,14 +212,14 @@ class Attempt {
     if (needed.length === 0) return false;
     const { ledger } = this.options;
     const isLacking = (position: Position) =>
-      position > 0 && position <= this.batch.mark.position && !job.originals.has(position);
+      position > 0 && position <= this.batch.mark.position && !job.originals?.has(position);
     return needed.some(isLacking) && ledger.findRequest(principal, id) < 0;
   }
 
   private runRequest(job: Job, index: number, request: Request): void {
     const { ledger } = this.options;
-    const hash = job.hashes[index] as CommandHash;
-    this.current = request;
+    this.current = job;
+    const hash = job.hashAt(index);
     const entry = ledger.findRequest(request.principal, request.id);
     if (entry >= 0) {
       const position = ledger.requests.positionOf(entry);
@@ -199,7 +249,7 @@ class Attempt {
 
   private recordAt(job: Job, position: Position): LedgerRecord | undefined {
     const { firstPosition, records } = this.batch;
-    return position < firstPosition ? job.originals.get(position) : records.at(position - firstPosition);
+    return position < firstPosition ? job.originals?.get(position) : records.at(position - firstPosition);
   }
 
   /** The request id was used before: in this batch, whose commit its answer then waits for, or earlier. */
@@ -222,3 +272,5 @@ class Attempt {
     this.bytes += estimateBytes(record);
   }
 }
+
+const NONE: readonly number[] = [];

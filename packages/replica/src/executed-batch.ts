@@ -11,7 +11,16 @@ import {
 import type { Job } from "./job.ts";
 import { recordOfBatch } from "./outcome.ts";
 
-/** A request whose answer is a record of this batch, or was computed from one. */
+/** Entries that were carried out plainly: records of this batch answer them, one each. */
+interface Rows {
+  readonly job: Job;
+  readonly first: number;
+  /** Of the record that answers the first. */
+  readonly position: Position;
+  count: number;
+}
+
+/** An entry whose answer is a record of this batch, or was computed from one. */
 interface FromBatch {
   readonly job: Job;
   readonly index: number;
@@ -22,7 +31,7 @@ interface FromBatch {
   readonly replayed: boolean;
 }
 
-/** A request whose answer is a record of an earlier batch. */
+/** An entry whose answer is a record of an earlier batch. */
 export interface Replay {
   readonly job: Job;
   readonly index: number;
@@ -35,17 +44,18 @@ export class ExecutedBatch {
   readonly mark: Mark;
   readonly timeMs: number;
   readonly records = new RecordList();
-  /** Requests taken from the queue. */
+  /** Entries taken from the queue. */
   taken = 0;
   /** Jobs at the front of the queue that are done with, or lack an original. */
   jobsPassed = 0;
-  /** Jobs whose next request lacks an original; others went before them. */
+  /** Jobs whose next entry lacks an original; others went before them. */
   readonly lacking: Job[] = [];
   readonly replays: Replay[] = [];
-  /** Jobs of which no request is left in the queue. */
+  /** Jobs of which no entry is left in the queue. */
   readonly finished: Job[] = [];
-  /** Jobs of which a request was executed here, and the index of the first of these. */
-  readonly jobs = new Map<Job, number>();
+  /** Jobs of which an entry was executed here; each knows with which it began. */
+  readonly jobs: Job[] = [];
+  private readonly rows: Rows[] = [];
   private readonly fromBatch: FromBatch[] = [];
 
   constructor(ledger: Ledger, timeMs: number) {
@@ -62,6 +72,25 @@ export class ExecutedBatch {
     return this.mark.position + 1;
   }
 
+  /** An entry is executed here; the first of its job counts. */
+  begin(job: Job, index: number): void {
+    if (job.begunAt >= 0) return;
+    job.begunAt = index;
+    this.jobs.push(job);
+  }
+
+  /**
+   * Entries that follow each other were carried out plainly.
+   *
+   * @param position of the first record.
+   */
+  addRows(job: Job, first: number, count: number, position: Position): void {
+    const last = this.rows.at(-1);
+    const isNext = last?.job === job && last.first + last.count === first && last.position + last.count === position;
+    if (isNext) last.count += count;
+    else this.rows.push({ job, first, count, position });
+  }
+
   addFromBatch(entry: FromBatch): void {
     this.fromBatch.push(entry);
   }
@@ -70,6 +99,7 @@ export class ExecutedBatch {
   answerFromBatch(): void {
     const { firstPosition, timeMs, records } = this;
     const batch = { header: { firstPosition, timeMs }, records };
+    for (const rows of this.rows) rows.job.answerRows(rows, batch);
     for (const { job, index, position, error, replayed } of this.fromBatch) {
       if (error !== undefined) {
         job.answer(index, { kind: "refused", error, position });
@@ -83,7 +113,10 @@ export class ExecutedBatch {
 
   /** The batch was not stored: nothing that was computed from it leaves, whatever it was. */
   refuseFromBatch(error: RefusalError): void {
-    for (const { job, index } of this.fromBatch) job.answer(index, { kind: "refused", error, position: 0 });
+    const refused = { kind: "refused", error, position: 0 } as const;
+    for (const { job, first, count } of this.rows)
+      for (let index = first; index < first + count; index++) job.answer(index, refused);
+    for (const { job, index } of this.fromBatch) job.answer(index, refused);
   }
 }
 

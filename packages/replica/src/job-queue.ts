@@ -1,17 +1,30 @@
-import type { Request, RequestId } from "@bank/core";
+import type { RequestId } from "@bank/core";
 import type { Job } from "./job.ts";
 import { JobIds } from "./job-ids.ts";
 
-/** The jobs that wait to be executed, oldest first, and the ids of all requests that wait or run. */
-export class JobQueue {
-  private ready: Job[] = [];
-  private waitingRequests = 0;
-  /** Of requests that wait or run, as often as they do. */
-  private readonly ids: JobIds;
+export interface JobQueueOptions {
+  /** Of a request id. */
+  readonly hash: (id: RequestId) => number;
+  /** Jobs that were set aside, and not put back yet. */
+  readonly aside: () => Iterable<Job>;
+}
 
-  /** @param hash of a request id. */
-  constructor(hash: (id: RequestId) => number) {
-    this.ids = new JobIds(hash);
+/**
+ * The jobs that wait to be executed, oldest first, and whether a request waits or runs. The ids of those that do are
+ * collected when somebody asks, and then kept up until a batch ends before which nobody asked again: mostly nobody does,
+ * and every request passes through here.
+ */
+export class JobQueue {
+  private readonly options: JobQueueOptions;
+  private ready: Job[] = [];
+  private running: readonly Job[] = [];
+  private waitingEntries = 0;
+  /** Of entries that wait or run, as often as they do; undefined as long as nobody asks. */
+  private ids: JobIds | undefined;
+  private wasAsked = false;
+
+  constructor(options: JobQueueOptions) {
+    this.options = options;
   }
 
   /** Those that can be executed. `executeBatch` takes them from the front. */
@@ -19,15 +32,15 @@ export class JobQueue {
     return this.ready;
   }
 
-  /** Requests that wait to be executed, also those of jobs that were set aside. */
+  /** Entries that wait to be executed, also those of jobs that were set aside. */
   get waiting(): number {
-    return this.waitingRequests;
+    return this.waitingEntries;
   }
 
   push(job: Job): void {
     this.ready.push(job);
-    this.waitingRequests += job.requests.length;
-    this.countIds(job, 0, job.requests.length, 1);
+    this.waitingEntries += job.count;
+    if (this.ids !== undefined) countIds(this.ids, job, 0, job.count, 1);
   }
 
   /** Puts jobs that were set aside back to where their age says, ascending by number. */
@@ -42,21 +55,29 @@ export class JobQueue {
   /** The job will not be executed. It is taken out when its turn comes. */
   cancel(job: Job): void {
     job.cancelled = true;
-    this.countIds(job, job.next, job.requests.length, -1);
-  }
-
-  /** So many requests are executed, or were taken out, and run from now on. */
-  taken(count: number): void {
-    this.waitingRequests -= count;
+    if (this.ids !== undefined) countIds(this.ids, job, job.next, job.count, -1);
   }
 
   /**
-   * What was executed does not run any more, however it ended.
+   * Entries were executed, or taken out.
    *
-   * @param begun where each job began.
+   * @param count how many wait no longer.
+   * @param jobs those with entries that run from now on.
    */
-  ended(begun: ReadonlyMap<Job, number>): void {
-    for (const [job, first] of begun) this.countIds(job, first, job.next, -1);
+  taken(count: number, jobs: readonly Job[]): void {
+    this.waitingEntries -= count;
+    this.running = jobs;
+  }
+
+  /** What was executed does not run any more, however it ended. */
+  ended(): void {
+    for (const job of this.running) {
+      if (this.ids !== undefined && this.wasAsked) countIds(this.ids, job, job.begunAt, job.next, -1);
+      job.begunAt = -1;
+    }
+    this.running = [];
+    if (!this.wasAsked) this.ids = undefined;
+    this.wasAsked = false;
   }
 
   /**
@@ -66,22 +87,32 @@ export class JobQueue {
    */
   clear(aside: readonly Job[]): readonly Job[] {
     const jobs = [...this.ready.splice(0), ...aside];
-    for (const job of jobs) if (!job.cancelled) this.countIds(job, job.next, job.requests.length, -1);
-    this.waitingRequests = 0;
+    const { ids } = this;
+    if (ids !== undefined) for (const job of jobs) if (!job.cancelled) countIds(ids, job, job.next, job.count, -1);
+    this.waitingEntries = 0;
     return jobs;
   }
 
   /** Whether a well-formed request with this key waits or runs. */
   has(principal: string, id: RequestId): boolean {
+    this.wasAsked = true;
+    this.ids ??= this.collectIds();
     return this.ids.has(principal, id);
   }
 
-  private countIds({ requests, refusals }: Job, from: number, to: number, change: 1 | -1): void {
-    for (let i = from; i < to; i++) {
-      if (refusals[i] !== undefined) continue;
-      const { principal, id } = requests[i] as Request;
-      if (change > 0) this.ids.add(principal, id);
-      else this.ids.remove(principal, id);
-    }
+  private collectIds(): JobIds {
+    const ids = new JobIds(this.options.hash);
+    for (const job of this.running) countIds(ids, job, job.begunAt, job.next, 1);
+    for (const jobs of [this.ready, this.options.aside()])
+      for (const job of jobs) if (!job.cancelled) countIds(ids, job, job.next, job.count, 1);
+    return ids;
+  }
+}
+
+function countIds(ids: JobIds, job: Job, from: number, to: number, change: 1 | -1): void {
+  for (let i = from; i < to; i++) {
+    if (job.refusalAt(i) !== undefined) continue;
+    if (change > 0) ids.add(job.principalAt(i), job.idAt(i));
+    else ids.remove(job.principalAt(i), job.idAt(i));
   }
 }

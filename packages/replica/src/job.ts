@@ -1,75 +1,128 @@
-import type { CommandHash, LedgerRecord, Position, Refusal, RefusalError, Request } from "@bank/core";
+import type {
+  CommandHash,
+  Ledger,
+  LedgerRecord,
+  Position,
+  RecordList,
+  Refusal,
+  RefusalError,
+  Request,
+  RequestId,
+} from "@bank/core";
 import type { Outcome } from "./outcome.ts";
 
-/** One call's requests on their way through the sequencer. */
-export interface Job {
-  readonly requests: readonly Request[];
-  readonly hashes: readonly CommandHash[];
-  /** Refused whatever the state is, before any look at it. */
-  readonly refusals: readonly (Refusal | undefined)[];
-  /** Jobs are executed by ascending number, unless they lack what has to be fetched first. */
-  readonly number: number;
-  /** What was fetched of the earlier records that its requests are decided by. */
-  originals: Map<Position, LedgerRecord>;
-  /** Index of the first request that is not executed yet. */
-  next: number;
-  /** Requests whose answers are looked up in the store. */
-  owed: number;
-  /** The caller gave up before any request was executed: none will be. */
-  cancelled: boolean;
-  /** The caller has its answer, or an error. */
-  readonly isTold: boolean;
-  answer(index: number, outcome: Outcome): void;
-  /** All requests are executed, and what came of them is durable. */
-  finish(): void;
-  /** Tells the caller all outcomes, once the job is finished and no answer is owed. */
-  settleIfDone(): void;
-  reject(error: RefusalError): void;
-  /** Called once, when the caller has its answer. */
-  onSettled: () => void;
+/** A batch whose records answer entries of jobs, once it is durable. */
+export interface AnsweringBatch {
+  readonly header: { readonly firstPosition: Position; readonly timeMs: number };
+  readonly records: RecordList;
 }
 
-/** Makes a job whose caller is told through the two functions, once. */
-export function newJob(
-  options: Pick<Job, "requests" | "hashes" | "refusals" | "number"> & {
-    readonly resolve: (outcomes: Outcome[]) => void;
+/** Entries of a job that follow each other, as do the records that answer them. */
+export interface AnsweredRows {
+  readonly first: number;
+  readonly count: number;
+  /** Of the record that answers the first. */
+  readonly position: Position;
+}
+
+/** Called once, when the job has its outcome. */
+export interface JobCaller<Result> {
+  readonly resolve: (result: Result) => void;
+  readonly reject: (error: RefusalError) => void;
+}
+
+/** One call on its way through the sequencer. What it asks, one by one and in order, are its entries. */
+export abstract class Job {
+  readonly count: number;
+  /** Jobs are executed by ascending number, unless they lack what has to be fetched first. */
+  readonly number: number;
+  /** An upper bound on what the record of an entry adds to a frame that is carried out plainly. */
+  abstract readonly plainBytes: number;
+  /** What was fetched of the earlier records that its entries are decided by. */
+  originals: Map<Position, LedgerRecord> | undefined;
+  /** Index of the first entry that is not executed yet. */
+  next = 0;
+  /** Index of its first entry in the batch that is in flight; −1 where none is in it. */
+  begunAt = -1;
+  /** Entries whose answers are looked up in the store. */
+  owed = 0;
+  /** The caller gave up before any entry was executed: none will be. */
+  cancelled = false;
+  /** The caller has its answer, or an error. */
+  isTold = false;
+  /** Called once, when the caller has its answer. */
+  onSettled: (() => void) | undefined;
+  private isFinished = false;
+  private readonly rejectCaller: (error: RefusalError) => void;
+
+  constructor(options: {
+    readonly count: number;
+    readonly number: number;
     readonly reject: (error: RefusalError) => void;
-  },
-): Job {
-  const outcomes: Outcome[] = new Array(options.requests.length);
-  let isFinished = false;
-  let isTold = false;
-  const tell = (told: () => void) => {
-    if (isTold) return;
-    isTold = true;
-    job.onSettled();
-    told();
-  };
-  const job: Job = {
-    requests: options.requests,
-    hashes: options.hashes,
-    refusals: options.refusals,
-    number: options.number,
-    originals: new Map(),
-    next: 0,
-    owed: 0,
-    cancelled: false,
-    get isTold() {
-      return isTold;
-    },
-    onSettled: () => undefined,
-    answer: (index, outcome) => {
-      outcomes[index] = outcome;
-    },
-    finish: () => {
-      isFinished = true;
-      job.originals.clear();
-      job.settleIfDone();
-    },
-    settleIfDone: () => {
-      if (isFinished && job.owed === 0) tell(() => options.resolve(outcomes));
-    },
-    reject: (error) => tell(() => options.reject(error)),
-  };
-  return job;
+  }) {
+    this.count = options.count;
+    this.number = options.number;
+    this.rejectCaller = options.reject;
+  }
+
+  /** The request that an entry is. */
+  abstract requestAt(index: number): Request;
+
+  abstract hashAt(index: number): CommandHash;
+
+  abstract principalAt(index: number): string;
+
+  abstract idAt(index: number): RequestId;
+
+  /** Why an entry is refused whatever the state is; undefined where it is well-formed. */
+  abstract refusalAt(index: number): Refusal | undefined;
+
+  /** Number of the remembered request with an entry's key; −1 when it was never answered. */
+  abstract rememberedAt(ledger: Ledger, index: number): number;
+
+  /**
+   * Carries out entries from `next` on, before `end`, as long as each needs no more than a record of its own and nothing
+   * has to be said against it. `next` advances with each.
+   */
+  abstract runPlain(ledger: Ledger, records: RecordList, end: number): void;
+
+  /** What became of an entry; said again, the later one counts. */
+  abstract answer(index: number, outcome: Outcome): void;
+
+  /** Entries that records of their own answer, now. */
+  abstract answerRows(rows: AnsweredRows, batch: AnsweringBatch): void;
+
+  /** Tells the caller what became of all entries. */
+  protected abstract resolve(): void;
+
+  /** The batch that is being executed was taken back: its entries are executed again. */
+  rewind(): void {
+    this.next = this.begunAt;
+    this.begunAt = -1;
+  }
+
+  /** All entries are executed, and what came of them is durable. */
+  finish(): void {
+    this.isFinished = true;
+    this.originals = undefined;
+    this.settleIfDone();
+  }
+
+  /** Tells the caller all outcomes, once the job is finished and no answer is owed. */
+  settleIfDone(): void {
+    if (!this.isFinished || this.owed > 0 || !this.settle()) return;
+    this.resolve();
+  }
+
+  /** Tells the caller this instead, if it was told nothing. */
+  reject(error: RefusalError): void {
+    if (this.settle()) this.rejectCaller(error);
+  }
+
+  private settle(): boolean {
+    if (this.isTold) return false;
+    this.isTold = true;
+    this.onSettled?.();
+    return true;
+  }
 }

@@ -45,6 +45,11 @@ export class Originals {
     return this.task;
   }
 
+  /** Jobs that wait here. */
+  get aside(): Iterable<Job> {
+    return this.waiting;
+  }
+
   /** Takes jobs whose next request lacks an original. To be called after each batch, also without jobs. */
   wait(jobs: readonly Job[]): void {
     for (const job of jobs) {
@@ -66,8 +71,9 @@ export class Originals {
     if (this.waiting.size === 0) return false;
     let kept = 0;
     for (const job of this.supplied) {
-      if (job.cancelled || job.originals.size === 0) this.supplied.delete(job);
-      else kept += job.originals.size;
+      const size = job.cancelled ? 0 : (job.originals?.size ?? 0);
+      if (size === 0) this.supplied.delete(job);
+      else kept += size;
     }
     return kept < LOOKAHEAD_MAX;
   }
@@ -100,7 +106,7 @@ export class Originals {
       const positions = positionsIn(frame, wanted);
       frame.recordsAt(positions).forEach((record, i) => {
         const found = positions[i] as Position;
-        for (const job of wanted.get(found) ?? []) job.originals.set(found, record);
+        for (const job of wanted.get(found) ?? []) job.originals?.set(found, record);
         wanted.delete(found);
       });
     }
@@ -109,7 +115,7 @@ export class Originals {
   /** Who lacks what, in the order in which it is fetched. Forgets what nobody needs any more. */
   private wanted(): Map<Position, Job[]> {
     const wanted = new Map<Position, Job[]>();
-    const fetched = new Map<Job, ReadonlyMap<Position, LedgerRecord>>();
+    const fetched = new Map<Job, ReadonlyMap<Position, LedgerRecord> | undefined>();
     let looks = 0;
     let jobs: Iterable<Job> = this.waiting;
     for (let ahead = 0; ; ahead++) {
@@ -123,11 +129,11 @@ export class Originals {
         }
         for (const position of this.originalsFor(job, index)) {
           const record = fetched.get(job)?.get(position);
-          if (record !== undefined) job.originals.set(position, record);
+          if (record !== undefined) job.originals?.set(position, record);
           else if (wanted.has(position)) wanted.get(position)?.push(job);
           else wanted.set(position, [job]);
         }
-        if (index + 1 < job.requests.length && !job.cancelled) longer.push(job);
+        if (index + 1 < job.count && !job.cancelled) longer.push(job);
       }
       if (longer.length === 0) return wanted;
       jobs = longer;
@@ -144,17 +150,17 @@ export class Originals {
   }
 
   private isLacking(job: Job): boolean {
-    return this.originalsFor(job, job.next).some((position) => !job.originals.has(position));
+    return this.originalsFor(job, job.next).some((position) => !job.originals?.has(position));
   }
 
   /** The committed records that a request is decided by. */
   private originalsFor(job: Job, index: number): readonly Position[] {
-    const request = job.requests[index];
-    if (request === undefined || job.cancelled || job.refusals[index] !== undefined) return [];
+    if (index >= job.count || job.cancelled) return [];
     const { ledger, committedPosition } = this.options;
     const end = committedPosition();
-    const positions = originalsOf(request.command).filter((position) => position > 0 && position <= end);
+    const positions = originalsOf(job.requestAt(index).command).filter((position) => position > 0 && position <= end);
+    if (positions.length === 0 || job.refusalAt(index) !== undefined) return [];
     // What was answered before is not decided again.
-    return positions.length === 0 || ledger.findRequest(request.principal, request.id) >= 0 ? [] : positions;
+    return job.rememberedAt(ledger, index) >= 0 ? [] : positions;
   }
 }

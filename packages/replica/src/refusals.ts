@@ -77,15 +77,15 @@ export function timeInFuture(askedMs: number, nowMs: number): RefusalError {
   return new RefusalError("TIME_IN_FUTURE", { asked, now: formatTime(nowMs) });
 }
 
-/** The error for a caller whose requests, or the rest of them, will not be executed. */
-export function refusalFor(ledger: Ledger, target: Job | readonly Request[], error: RefusalError): RefusalError {
+/** The error for the caller of a job that, or the rest of which, will not be executed. */
+export function refusalFor(ledger: Ledger, job: Job, error: RefusalError): RefusalError {
   const { reason, metadata } = error.refusal;
-  return new RefusalError(reason, metadata, failureOutcomeOf(ledger, target), { cause: error });
+  return new RefusalError(reason, metadata, failureOutcomeOf(ledger, job), { cause: error });
 }
 
 /** An id that the ledger knows was begun by an earlier try: then nobody may say that nothing was applied. */
-function failureOutcomeOf(ledger: Ledger, target: Job | readonly Request[]): FailureOutcome {
-  if ("next" in target) return target.next > 0 ? "OUTCOME_UNKNOWN" : failureOutcomeOf(ledger, target.requests);
-  const isKnown = target.some(({ principal, id }) => ledger.findRequest(principal, id) >= 0);
-  return isKnown ? "OUTCOME_UNKNOWN" : "NOT_APPLIED";
+function failureOutcomeOf(ledger: Ledger, job: Job): FailureOutcome {
+  if (job.next > 0) return "OUTCOME_UNKNOWN";
+  for (let i = 0; i < job.count; i++) if (job.rememberedAt(ledger, i) >= 0) return "OUTCOME_UNKNOWN";
+  return "NOT_APPLIED";
 }

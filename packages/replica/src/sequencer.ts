@@ -1,11 +1,11 @@
 import {
   assert,
-  type CommandHash,
+  checkOrders,
   type EpochEntry,
   FORMAT_LEVEL_MAX,
-  hashCommand,
   type Ledger,
   type LedgerRecord,
+  type MovementOrders,
   nextLine,
   type Position,
   RecordKind,
@@ -20,32 +20,32 @@ import { AppendRefusedError } from "@bank/store/errors";
 import { Admission } from "./admission.ts";
 import { ReplayAnswers } from "./answer-replays.ts";
 import { Appender } from "./appender.ts";
-import { checkRequest } from "./check-request.ts";
+import { checkActor } from "./check-request.ts";
 import { CountedCommit, type CountedCopies } from "./counted-commit.ts";
 import { encodeBatch } from "./encode-batch.ts";
 import { executeBatch } from "./execute-batch.ts";
 import { type ExecutedBatch, rollbackBatch } from "./executed-batch.ts";
 import { ExpirySchedule } from "./expiry-schedule.ts";
-import { type Job, newJob } from "./job.ts";
+import type { Job } from "./job.ts";
 import { idHash } from "./job-ids.ts";
+import { OrdersJob } from "./job-of-orders.ts";
+import { RequestsJob } from "./job-of-requests.ts";
 import { JobQueue } from "./job-queue.ts";
 import { JournalClock } from "./journal-clock.ts";
 import type { CountedSetting } from "./members.ts";
 import { nextTurn } from "./next-turn.ts";
+import type { OrdersOutcome } from "./orders-outcome.ts";
 import { Originals } from "./originals.ts";
 import type { Outcome } from "./outcome.ts";
+import { PassingTime } from "./passing-time.ts";
 import { errorText, type Platform } from "./platform.ts";
 import { PositionWatch } from "./position-watch.ts";
 import type { Recovered } from "./recover.ts";
-import { deadlineExceeded, refusalFor, timeInFuture } from "./refusals.ts";
+import { deadlineExceeded, refusalError, refusalFor } from "./refusals.ts";
 import { readFrameAt } from "./stored-records.ts";
 
-/** At this level of the format time can be written down by itself. */
-const TICK_LEVEL = 2;
 /** So long a bank that closes waits for copies to acknowledge its last batch. */
 const COPIES_DRAIN_MS = 1_000;
-/** Of requests that were refused whatever the state is: nobody looks at theirs. */
-const NO_HASH: CommandHash = { low: 0, high: 0 };
 
 export interface SequencerOptions {
   readonly replay: Replay;
@@ -80,8 +80,7 @@ export class Sequencer {
   private readonly queue: JobQueue;
   private readonly systemRecords: LedgerRecord[] = [];
   private readonly committed: PositionWatch;
-  /** Journal time of the committed position. */
-  private readonly committedTime: PositionWatch;
+  private readonly time: PassingTime;
   private readonly originals: Originals;
   private readonly replays: ReplayAnswers;
   private readonly expiries: ExpirySchedule;
@@ -91,8 +90,8 @@ export class Sequencer {
   private readonly startPosition: Position;
   private jobs = 0;
   private running: Promise<void> | undefined;
-  /** Jobs with requests in the batch that is in flight, and where it began with each. */
-  private inFlight: ReadonlyMap<Job, number> = new Map();
+  /** Jobs with entries in the batch that is in flight. */
+  private inFlight: readonly Job[] = [];
   /** Counts the batches that were taken back: what was read meanwhile is read again. */
   private rollbacks = 0;
   /** Why nothing more is written. */
@@ -110,10 +109,16 @@ export class Sequencer {
     this.startPosition = this.ledger.position;
     this.counted = new CountedCommit(this.ledger, options.copies, options.settled.durability);
     this.committed = new PositionWatch(options.settled.committedPosition);
-    this.committedTime = new PositionWatch(this.ledger.timeMs);
+    this.time = new PassingTime({
+      ledger: this.ledger,
+      platform: options.platform,
+      nowMs: () => this.nowMs(),
+      whyNot: () => this.stopped ?? this.counted.tooFew(),
+      tick: () => this.tick(),
+    });
     const { platform } = options;
     const [seed = 0] = new Int32Array(platform.randomBytes(4).slice().buffer);
-    this.queue = new JobQueue(idHash(seed));
+    this.queue = new JobQueue({ hash: idHash(seed), aside: () => this.originals.aside });
     const read = (position: Position) => this.readFrame(position);
     const onFailed = (error: unknown) => {
       this.fail(error);
@@ -210,19 +215,32 @@ export class Sequencer {
    * Idempotent: by (principal, request id) of each request.
    */
   submit(requests: readonly Request[], signal?: AbortSignal): Promise<Outcome[]> {
-    if (this.stopped !== undefined) return Promise.reject(refusalFor(this.ledger, requests, this.stopped));
-    if (signal?.aborted) return Promise.reject(refusalFor(this.ledger, requests, deadlineExceeded()));
-    const refusal = this.admission.refusal(requests);
-    if (refusal !== undefined) return Promise.reject(refusalFor(this.ledger, requests, refusal));
-    const refusals = requests.map(checkRequest);
-    const isWellFormed = (index: number) => refusals[index] === undefined;
-    const hashes = requests.map(({ command }, i) => (isWellFormed(i) ? hashCommand(command) : NO_HASH));
     return new Promise<Outcome[]>((resolve, reject) => {
-      const job = newJob({ requests, hashes, refusals, number: this.jobs++, resolve, reject });
-      if (signal !== undefined) this.abortWith(signal, job);
-      this.queue.push(job);
-      this.pump();
+      this.take(new RequestsJob(requests, this.jobs++, { resolve, reject }), signal);
     });
+  }
+
+  /**
+   * The same for movements in columns, which are not changed any more. Rejects besides with `RefusalError`
+   * INVALID_REQUEST where any of them is malformed: then none is decided.
+   */
+  submitOrders(orders: MovementOrders, signal?: AbortSignal): Promise<OrdersOutcome> {
+    const malformed = checkActor(orders) ?? checkOrders(orders);
+    if (malformed !== undefined) return Promise.reject(refusalError(malformed));
+    return new Promise<OrdersOutcome>((resolve, reject) => {
+      this.take(new OrdersJob(orders, this.jobs++, { resolve, reject }), signal);
+    });
+  }
+
+  private take(job: Job, signal: AbortSignal | undefined): void {
+    const refusal = this.stopped ?? (signal?.aborted ? deadlineExceeded() : this.admission.refusal(job));
+    if (refusal !== undefined) {
+      job.reject(refusalFor(this.ledger, job, refusal));
+      return;
+    }
+    if (signal !== undefined) this.abortWith(signal, job);
+    this.queue.push(job);
+    this.pump();
   }
 
   /**
@@ -264,30 +282,8 @@ export class Sequencer {
    */
   async passTime(timeMs: number, signal?: AbortSignal): Promise<Position> {
     if (this.failure !== undefined) throw this.failure;
-    if (this.committedTime.current <= timeMs) {
-      let nowMs = this.nowMs();
-      // Whoever was just answered may ask for that very moment: it is over in the next.
-      if (timeMs === nowMs) nowMs = await this.nextMoment(signal);
-      if (timeMs >= nowMs) throw timeInFuture(timeMs, nowMs);
-      // A batch that is in flight may be late enough.
-      if (this.ledger.timeMs <= timeMs) this.wantTick();
-      try {
-        await this.committedTime.reached(timeMs + 1, signal);
-      } catch (error) {
-        throw error instanceof RefusalError ? error : deadlineExceeded();
-      }
-    }
+    await this.time.passed(timeMs, signal);
     return this.committed.current;
-  }
-
-  private async nextMoment(signal = new AbortController().signal): Promise<number> {
-    try {
-      await this.options.platform.delay(1, signal);
-    } catch {
-      // Only the signal ends the wait early.
-      throw deadlineExceeded();
-    }
-    return this.nowMs();
   }
 
   /**
@@ -338,12 +334,7 @@ export class Sequencer {
   }
 
   /** Has the next batch say that time passes, if nobody has asked for it yet. */
-  private wantTick(): void {
-    const refusal = this.stopped ?? this.counted.tooFew();
-    if (refusal !== undefined) throw refusal;
-    const { formatLevel: level } = this.ledger;
-    if (level < TICK_LEVEL)
-      throw new RefusalError("FORMAT_LEVEL_TOO_LOW", { level: String(level), needed: String(TICK_LEVEL) });
+  private tick(): void {
     if (!this.systemRecords.some(({ kind }) => kind === RecordKind.TIME_TICKED))
       this.pushSystem({ ...system, kind: RecordKind.TIME_TICKED });
   }
@@ -351,7 +342,7 @@ export class Sequencer {
   private abortWith(signal: AbortSignal, job: Job): void {
     const onAbort = () => {
       // A job that was begun stays: its effects are real, only its caller no longer waits.
-      const late = this.inFlight.has(job) ? this.counted.late() : undefined;
+      const late = job.begunAt >= 0 ? this.counted.late() : undefined;
       job.reject(refusalFor(this.ledger, job, late ?? deadlineExceeded()));
       if (job.next === 0 && !job.cancelled) this.queue.cancel(job);
     };
@@ -394,15 +385,15 @@ export class Sequencer {
         log: this.options.platform.log,
       });
       assert(!batch.isEmpty, "there is work, and each turn does some of it");
-      this.queue.taken(batch.taken);
+      this.queue.taken(batch.taken, batch.jobs);
       this.inFlight = batch.jobs;
       this.originals.wait(batch.lacking);
       try {
         if (batch.records.length > 0) await this.commit(batch);
       } finally {
-        this.queue.ended(batch.jobs);
+        this.queue.ended();
       }
-      this.inFlight = new Map();
+      this.inFlight = [];
       if (this.failure === undefined) this.replays.add(batch.replays);
       for (const job of batch.finished) job.finish();
       // Room for more originals, now that some were used.
@@ -443,7 +434,7 @@ export class Sequencer {
     this.ledger.forgetUndo(stored.lastPosition);
     this.counted.committed();
     this.committed.advance(stored.lastPosition);
-    this.committedTime.advance(batch.timeMs);
+    this.time.committed.advance(batch.timeMs);
     this.expiries.committed();
     onCommitted(stored);
     batch.answerFromBatch();
@@ -472,7 +463,7 @@ export class Sequencer {
     this.expiries.refused();
     // Whoever wanted one of the bank's own records learns it by these, or can do without.
     this.committed.rejectWaiters(new RefusalError("STORE_REFUSED", { problem: error.message }));
-    this.committedTime.rejectWaiters(new RefusalError("STORE_REFUSED", { problem: error.message }));
+    this.time.committed.rejectWaiters(new RefusalError("STORE_REFUSED", { problem: error.message }));
     batch.refuseFromBatch(
       new RefusalError("STORE_REFUSED", { problem: error.message }, "NOT_APPLIED", { cause: error }),
     );
@@ -483,16 +474,15 @@ export class Sequencer {
     this.stopped = failure;
     this.expiries.cancel();
     this.committed.fail(failure);
-    this.committedTime.fail(failure);
-    for (const job of [...this.inFlight.keys(), ...this.replays.clear()])
-      job.reject(refusalFor(this.ledger, job, failure));
+    this.time.committed.fail(failure);
+    for (const job of [...this.inFlight, ...this.replays.clear()]) job.reject(refusalFor(this.ledger, job, failure));
     this.refuseQueue(failure);
   }
 
   private refuseQueue(error: RefusalError): void {
     for (const job of this.queue.clear(this.originals.clear())) job.reject(refusalFor(this.ledger, job, error));
     this.systemRecords.length = 0;
-    this.committedTime.rejectWaiters(error);
+    this.time.committed.rejectWaiters(error);
   }
 }
 

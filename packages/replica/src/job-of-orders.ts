@@ -1,0 +1,121 @@
+import {
+  type AccountIndex,
+  type CommandHash,
+  hashOrder,
+  isMovement,
+  type Ledger,
+  type MovementOrders,
+  OrderExecutor,
+  RecordKind,
+  type RecordList,
+  type Request,
+  type RequestId,
+  requestOfOrder,
+} from "@bank/core";
+import { estimateBytes } from "@bank/journal";
+import { type AnsweredRows, type AnsweringBatch, Job, type JobCaller } from "./job.ts";
+import type { OrdersOutcome } from "./orders-outcome.ts";
+import type { Outcome } from "./outcome.ts";
+
+/** Movements in columns, which were checked. Nothing is made for an entry that is carried out plainly. */
+export class OrdersJob extends Job {
+  readonly plainBytes: number;
+  private readonly orders: MovementOrders;
+  private readonly positions: Float64Array;
+  private readonly timesMs: Float64Array;
+  /** What became of the entries that were not plainly done, in no order. */
+  private readonly others = new Map<number, Outcome>();
+  private position = 0;
+  /** For the batch with these records. */
+  private executor: OrderExecutor | undefined;
+  private records: RecordList | undefined;
+  private readonly resolveCaller: (outcome: OrdersOutcome) => void;
+
+  constructor(orders: MovementOrders, number: number, { resolve, reject }: JobCaller<OrdersOutcome>) {
+    super({ count: orders.count, number, reject });
+    this.plainBytes = movementBytes(orders.principal);
+    this.orders = orders;
+    this.positions = new Float64Array(orders.count);
+    this.timesMs = new Float64Array(orders.count);
+    this.resolveCaller = resolve;
+  }
+
+  requestAt(index: number): Request {
+    return requestOfOrder(this.orders, index);
+  }
+
+  hashAt(index: number): CommandHash {
+    return hashOrder(this.orders, index);
+  }
+
+  principalAt(): string {
+    return this.orders.principal;
+  }
+
+  idAt(index: number): RequestId {
+    return this.requestAt(index).id;
+  }
+
+  refusalAt(): undefined {
+    // They were checked as a whole.
+    return undefined;
+  }
+
+  rememberedAt(ledger: Ledger, index: number): number {
+    const principal = ledger.principalIndex(this.orders.principal);
+    return principal === undefined ? -1 : ledger.requests.findAt(principal, this.orders.requestIds, 4 * index);
+  }
+
+  runPlain(ledger: Ledger, records: RecordList, end: number): void {
+    // What other entries and jobs have done in this batch it notices by itself.
+    if (this.executor === undefined || this.records !== records) {
+      this.executor = new OrderExecutor(ledger, this.orders, records);
+      this.records = records;
+      records.reserve(end - this.next);
+    }
+    const { executor } = this;
+    while (this.next < end && executor.execute(this.next)) this.next++;
+  }
+
+  answer(index: number, outcome: Outcome): void {
+    const isAnswered = outcome.kind === "answered";
+    const isPlain = isAnswered && !outcome.replayed && isMovement(outcome.record);
+    this.positions[index] = isAnswered ? outcome.position : 0;
+    this.timesMs[index] = isPlain ? outcome.timeMs : 0;
+    if (isPlain) this.others.delete(index);
+    else this.others.set(index, outcome);
+    this.position = Math.max(this.position, outcome.position);
+  }
+
+  answerRows({ first, count, position }: AnsweredRows, { header }: AnsweringBatch): void {
+    const { positions } = this;
+    for (let i = 0; i < count; i++) positions[first + i] = position + i;
+    this.timesMs.fill(header.timeMs, first, first + count);
+    this.position = Math.max(this.position, position + count - 1);
+  }
+
+  override rewind(): void {
+    // Another try may carry out what this one did not.
+    for (const index of this.others.keys()) if (index >= this.begunAt) this.others.delete(index);
+    super.rewind();
+  }
+
+  override finish(): void {
+    this.executor = undefined;
+    this.records = undefined;
+    super.finish();
+  }
+
+  protected resolve(): void {
+    const { positions, timesMs, position } = this;
+    const others = new Map([...this.others].sort(([a], [b]) => a - b));
+    this.resolveCaller({ positions, timesMs, others, position });
+  }
+}
+
+/** What the record of a movement takes in a frame, its actor included. */
+function movementBytes(principal: string): number {
+  const account = 0 as AccountIndex;
+  const movement = { kind: RecordKind.TRANSFER, debit: account, credit: account, amount: 1n };
+  return estimateBytes({ ...movement, principal, branch: 0, request: undefined });
+}
