@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { EpochEntry } from "./ledger/ledger.ts";
+import type { EpochEntry } from "./ledger/entries.ts";
 import { RefusalError } from "./reasons.ts";
 import type { Session } from "./session.ts";
 import { checkSession, mergeSessions, sessionAt } from "./session.ts";
