@@ -1,6 +1,14 @@
-import { AccountService, BranchService, HoldService, RequestService, TransactionService } from "@bank/proto";
+import {
+  AccountService,
+  BranchService,
+  HoldService,
+  RequestService,
+  SessionService,
+  TransactionService,
+} from "@bank/proto";
 import { connectToServer, type ServerConnection } from "@bank/rpc";
 import { type Client, createClient } from "@connectrpc/connect";
+import { ServerPipeline } from "./pipeline-server.ts";
 
 /** One server, and its services. */
 export interface Server {
@@ -11,6 +19,8 @@ export interface Server {
   readonly holds: Client<typeof HoldService>;
   readonly requests: Client<typeof RequestService>;
   readonly branches: Client<typeof BranchService>;
+  /** Single operations over one stream; it opens with the first of them. */
+  readonly pipeline: ServerPipeline;
 }
 
 /** Opens a connection; replaced by tests, which have no network. */
@@ -37,13 +47,17 @@ export class Connections {
       holds: createClient(HoldService, transport),
       requests: createClient(RequestService, transport),
       branches: createClient(BranchService, transport),
+      pipeline: new ServerPipeline(createClient(SessionService, transport)),
     };
     this.servers.set(url, { server, connection });
     return server;
   }
 
   close(): void {
-    for (const { connection } of this.servers.values()) connection.close();
+    for (const { server, connection } of this.servers.values()) {
+      server.pipeline.close();
+      connection.close();
+    }
     this.servers.clear();
   }
 }

@@ -1,0 +1,156 @@
+import type { BatchResult, Failure, PipelinedCall, PipelinedReply, ReadInfo } from "@bank/proto";
+import {
+  CONSISTENCY_HEADER,
+  commandCount,
+  connectErrorFromFailure,
+  EPOCH_HEADER,
+  PROPAGATION_HEADER,
+  SESSION_HEADER,
+} from "@bank/rpc";
+import { type Code, ConnectError } from "@connectrpc/connect";
+import { UnexpectedReplyError } from "./attempt-failure.ts";
+
+/** A single operation, as the stream carries it. */
+export type PipelinedOperation = Exclude<PipelinedCall["call"], { case: undefined }>;
+
+type AnyReply = Exclude<PipelinedReply["reply"], { case: undefined | "failure" }>;
+/** What an operation is answered with. */
+type ReplyCase<Case extends PipelinedOperation["case"]> = Case extends "item" ? "result" : Case;
+
+/** The answer to an operation that was done: what the call by itself would have resolved with. */
+export interface PipelinedAnswer<Case extends PipelinedOperation["case"] = PipelinedOperation["case"]> {
+  readonly reply: Extract<AnyReply, { case: ReplyCase<Case> }>;
+  /** Of the state that contains it, or that it was read from. */
+  readonly readInfo: ReadInfo | undefined;
+}
+
+/** How a call is sent: as Connect's call options, of which it knows the headers of consistency, session, propagation and epoch. */
+export interface PipelinedSending {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A call from when it is made until it is settled, over as many streams as that takes. */
+export class PipelineEntry {
+  readonly operation: PipelinedOperation;
+  /** How many commands it is, those inside a group counted. */
+  readonly weight: number;
+  readonly signal: AbortSignal | undefined;
+  /** The number of the highest epoch that the caller knows; 0 for none. */
+  readonly epoch: number;
+  /** The header that says so. */
+  readonly epochText: string | undefined;
+  /** A stream on which it was sent has broken: it may have been carried out. */
+  mayHaveRun = false;
+  isSettled = false;
+  private readonly headers: Readonly<Record<string, string>>;
+  private readonly deadlineMs: number;
+  private readonly resolve: (answer: PipelinedAnswer) => void;
+  private readonly refuse: (error: unknown) => void;
+  private readonly onSettled: (entry: PipelineEntry) => void;
+  private readonly timer: NodeJS.Timeout;
+
+  constructor(
+    operation: PipelinedOperation,
+    { headers, timeoutMs, signal }: PipelinedSending,
+    settle: {
+      readonly resolve: (answer: PipelinedAnswer) => void;
+      readonly reject: (error: unknown) => void;
+      /** Called when its time is up before it is settled. */
+      readonly onTimeUp: (entry: PipelineEntry) => void;
+      /** Called once, before it resolves or rejects. */
+      readonly onSettled: (entry: PipelineEntry) => void;
+    },
+  ) {
+    this.operation = operation;
+    this.weight = weightOf(operation);
+    this.headers = headers;
+    this.signal = signal;
+    this.epochText = headers[EPOCH_HEADER];
+    this.epoch = this.epochText === undefined ? 0 : Number.parseInt(this.epochText, 10);
+    this.deadlineMs = performance.now() + timeoutMs;
+    this.resolve = settle.resolve;
+    this.refuse = settle.reject;
+    this.onSettled = settle.onSettled;
+    this.timer = setTimeout(settle.onTimeUp, timeoutMs, this);
+  }
+
+  /** As it goes over a stream now. */
+  message(id: bigint): PipelinedCall {
+    const { headers } = this;
+    return {
+      $typeName: "bank.v1.PipelinedCall",
+      id,
+      timeoutMs: roundedMs(this.deadlineMs - performance.now()),
+      consistency: headers[CONSISTENCY_HEADER] ?? "",
+      session: headers[SESSION_HEADER] ?? "",
+      propagation: headers[PROPAGATION_HEADER] ?? "",
+      call: this.operation,
+    };
+  }
+
+  answer(told: PipelinedReply): void {
+    if (this.isSettled) return;
+    const problem = this.problemOf(told);
+    if (problem !== undefined) {
+      this.reject(problem);
+      return;
+    }
+    this.settled();
+    const { reply, readInfo } = told;
+    this.resolve({ reply, readInfo } as PipelinedAnswer);
+  }
+
+  reject(error: unknown): void {
+    if (this.isSettled) return;
+    this.settled();
+    this.refuse(error);
+  }
+
+  /** The error that an answer is; undefined for what was done. */
+  private problemOf({ reply, readInfo }: PipelinedReply): Error | undefined {
+    if (reply.case === "failure") return failed(reply.value, 0, readInfo);
+    const expected = this.operation.case === "item" ? "result" : this.operation.case;
+    if (reply.case !== expected)
+      return new UnexpectedReplyError(`it answered ${this.operation.case} with ${reply.case ?? "nothing"}`);
+    const failure = reply.case === "result" ? failureIn(reply.value) : undefined;
+    return failure === undefined ? undefined : failed(failure, this.groupSize(), readInfo);
+  }
+
+  private settled(): void {
+    this.isSettled = true;
+    clearTimeout(this.timer);
+    this.onSettled(this);
+  }
+
+  private groupSize(): number {
+    return this.operation.case === "item" && this.operation.value.command.case === "group" ? this.weight : 0;
+  }
+}
+
+function weightOf(operation: PipelinedOperation): number {
+  if (operation.case !== "item" || operation.value.command.case === undefined) return 1;
+  return Math.max(1, commandCount(operation.value.command));
+}
+
+/** Whole milliseconds, at least 1, rounded down to five binary digits: calls that are sent together ask alike, and the server can do them together. */
+function roundedMs(ms: number): number {
+  const whole = Math.max(1, Math.floor(ms));
+  const digits = 32 - Math.clz32(whole);
+  const dropped = Math.max(0, digits - 5);
+  return (whole >>> dropped) << dropped;
+}
+
+function failureIn({ result }: BatchResult): Failure | undefined {
+  return result.case === "failure" ? result.value : undefined;
+}
+
+/** As the call by itself would have ended. A rejection is an outcome that was seen. */
+function failed(failure: Failure, groupSize: number, readInfo: ReadInfo | undefined): ConnectError {
+  // An error that no bank made.
+  if (failure.reason === "") return new ConnectError(failure.message, failure.code as Code);
+  const error = connectErrorFromFailure(failure, groupSize);
+  if (readInfo !== undefined && readInfo.session !== "") error.metadata.set(SESSION_HEADER, readInfo.session);
+  return error;
+}
