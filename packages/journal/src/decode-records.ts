@@ -1,10 +1,10 @@
 import type { Actor, LedgerRecord, RequestKey } from "@bank/core";
 import { RecordKind, RecordList, requestIdFromBytes } from "@bank/core";
-import { type BatchPayload, BatchPayloadSchema } from "@bank/proto";
+import { ActorSchema, type BatchPayload, BatchPayloadSchema } from "@bank/proto";
 import { copyBytes, decodeStrictly } from "./decode.ts";
 import { decodeEntry, type EntryColumn, type TakeEntry, unknownKind } from "./decode-entry.ts";
 import { JournalFormatError } from "./errors.ts";
-import { findColumns } from "./payload-columns.ts";
+import { findColumns, type PayloadColumns } from "./payload-columns.ts";
 import { ANSWERS_REQUEST, KIND_MASK } from "./record-kinds.ts";
 import { WireCursor } from "./wire-cursor.ts";
 
@@ -21,7 +21,7 @@ export function decodeRecords(payload: Uint8Array, count: number): RecordList {
     throw new JournalFormatError(`the batch has ${columns.kinds.length} kinds for ${count} records`);
   const records = new RecordList(count);
   const { requests, movements } = readKinds(records, columns.kinds);
-  readActors(records, decodeStrictly(BatchPayloadSchema, columns.actors).actors, columns.actor);
+  readActors(records, columns);
   const { requestIds, requestHashes, debit, credit, amount } = columns;
   if (requestIds.length !== requestHashes.length * 2)
     throw new JournalFormatError("the columns of request ids and hashes differ in length");
@@ -32,7 +32,8 @@ export function decodeRecords(payload: Uint8Array, count: number): RecordList {
   readWords(records, records.debits, { bytes: debit, width: 1, name: "movements" }, movementRows);
   readWords(records, records.credits, { bytes: credit, width: 1, name: "movements" }, movementRows);
   readWords(records, records.amountWords, { bytes: amount, width: 2, name: "movements" }, movementRows);
-  readEntries(records, decodeStrictly(BatchPayloadSchema, columns.entries), count - movements);
+  if (movements < count || columns.entries.length > 0)
+    readEntries(records, decodeStrictly(BatchPayloadSchema, columns.entries));
   return records;
 }
 
@@ -58,7 +59,8 @@ function readKinds(records: RecordList, kinds: Uint8Array): { requests: number; 
 }
 
 /** The dictionary holds each actor once, in the order of first use, and there is a column only where it says something. */
-function readActors(records: RecordList, actors: BatchPayload["actors"], column: Uint8Array): void {
+function readActors(records: RecordList, { actors: encoded, actor: column }: PayloadColumns): void {
+  const actors = encoded.map((bytes) => decodeStrictly(ActorSchema, bytes));
   const { length, actorIndexes } = records;
   let used = actors.length === 1 ? 1 : 0;
   let values = 0;
@@ -116,7 +118,7 @@ function readWords(
   }
 }
 
-function readEntries(records: RecordList, payload: BatchPayload, count: number): void {
+function readEntries(records: RecordList, payload: BatchPayload): void {
   const used = new Map<EntryColumn, number>();
   const take: TakeEntry = (name) => {
     const row = used.get(name) ?? 0;
@@ -125,16 +127,14 @@ function readEntries(records: RecordList, payload: BatchPayload, count: number):
     if (value === undefined) throw new JournalFormatError(`the column ${name} ends too early`);
     return value;
   };
-  if (count > 0) {
-    const others = new Map<number, LedgerRecord>();
-    for (let i = 0; i < records.length; i++) {
-      const kind = records.kinds[i] as number;
-      if (kind <= RecordKind.TRANSFER) continue;
-      const { principal, branch } = records.actors[records.actorIndexes[i] as number] as Actor;
-      others.set(i, decodeEntry(kind, { principal, branch, request: requestAt(records, i) }, take));
-    }
-    records.others = others;
+  const others = new Map<number, LedgerRecord>();
+  for (let i = 0; i < records.length; i++) {
+    const kind = records.kinds[i] as number;
+    if (kind <= RecordKind.TRANSFER) continue;
+    const { principal, branch } = records.actors[records.actorIndexes[i] as number] as Actor;
+    others.set(i, decodeEntry(kind, { principal, branch, request: requestAt(records, i) }, take));
   }
+  records.others = others;
   for (const name of ENTRY_COLUMNS) if (payload[name].length !== (used.get(name) ?? 0)) throw tooMany();
 }
 

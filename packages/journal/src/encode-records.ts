@@ -3,11 +3,11 @@ import { RecordKind } from "@bank/core";
 import type { BatchPayload } from "@bank/proto";
 import { ActorSchema, BatchPayloadSchema } from "@bank/proto";
 import { create, toBinary } from "@bufbuild/protobuf";
-import { type BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { encodeEntry } from "./encode-entries.ts";
 import { JournalFormatError } from "./errors.ts";
 import { ANSWERS_REQUEST } from "./record-kinds.ts";
 import { wellFormed } from "./texts.ts";
+import type { WireWriter } from "./wire-writer.ts";
 
 const FIELD = BatchPayloadSchema.field;
 
@@ -16,12 +16,13 @@ const FIELD = BatchPayloadSchema.field;
  * it stands there: nothing is made for a movement by itself.
  * Throws: `JournalFormatError` for a text that has no UTF-8, which its readers would see otherwise.
  */
-export function encodeRecords(records: RecordList, writer: BinaryWriter): void {
+export function encodeRecords(records: RecordList, writer: WireWriter): void {
   const { kinds, actorRows, actors, requestRows, movementRows, entries } = new RecordScan(records);
   column(writer, FIELD.kinds, kinds);
   for (const { principal, branch } of actors) {
     const actor = create(ActorSchema, { principal: wellFormed(principal), branch });
-    column(writer, FIELD.actors, toBinary(ActorSchema, actor));
+    // An actor whose principal and branch are the defaults has no bytes, and is one all the same.
+    writer.field(FIELD.actors.number, toBinary(ActorSchema, actor));
   }
   // With a single actor the column says nothing.
   if (actors.length > 1) column(writer, FIELD.actor, varints(actorRows));
@@ -102,10 +103,8 @@ class Rows {
   }
 }
 
-function column(writer: BinaryWriter, { number }: { readonly number: number }, bytes: Uint8Array): void {
-  // An actor whose principal and branch are the defaults has no bytes, and is one all the same.
-  if (bytes.length === 0 && number !== FIELD.actors.number) return;
-  writer.tag(number, WireType.LengthDelimited).bytes(bytes);
+function column(writer: WireWriter, { number }: { readonly number: number }, bytes: Uint8Array): void {
+  if (bytes.length > 0) writer.field(number, bytes);
 }
 
 /** The values of those rows in a column of so many words each: where these are all rows, the memory itself. */

@@ -2,13 +2,13 @@ import type { Position, RecordList, Records } from "@bank/core";
 import { FRAME_BYTES_MAX } from "@bank/core";
 import { BatchHeaderSchema } from "@bank/proto";
 import { create, toBinary } from "@bufbuild/protobuf";
-import { BinaryWriter } from "@bufbuild/protobuf/wire";
 import { JOURNAL_FORMAT } from "./chain.ts";
 import { checkBatch, checkHeader, inColumns } from "./check-batch.ts";
 import { copyBytes, decodeStrictly, safeInteger } from "./decode.ts";
 import { decodeRecords } from "./decode-records.ts";
 import { encodeRecords } from "./encode-records.ts";
 import { JournalFormatError } from "./errors.ts";
+import { WireWriter } from "./wire-writer.ts";
 
 /** What a batch says about itself. */
 export interface BatchHeader {
@@ -54,7 +54,7 @@ export function encodeFrame(header: Omit<BatchHeader, "count">, records: Records
   );
   const length = new Uint8Array(4);
   new DataView(length.buffer).setUint32(0, head.length, true);
-  const writer = new BinaryWriter().raw(length).raw(head);
+  const writer = new WireWriter().raw(length).raw(head);
   encodeRecords(list, writer);
   const frame = writer.finish();
   if (frame.length > FRAME_BYTES_MAX)

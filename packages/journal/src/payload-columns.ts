@@ -9,15 +9,15 @@ import { WireCursor } from "./wire-cursor.ts";
  */
 export interface PayloadColumns {
   readonly kinds: Uint8Array;
-  /** The field `actors`, as it would stand in a payload that has nothing else. */
-  readonly actors: Uint8Array;
+  /** Each by itself. */
+  readonly actors: readonly Uint8Array[];
   readonly actor: Uint8Array;
   readonly requestIds: Uint8Array;
   readonly requestHashes: Uint8Array;
   readonly debit: Uint8Array;
   readonly credit: Uint8Array;
   readonly amount: Uint8Array;
-  /** The fields behind `amount`, likewise. */
+  /** The fields behind `amount`, as they would stand in a payload that has nothing else. */
   readonly entries: Uint8Array;
 }
 
@@ -55,10 +55,10 @@ class ColumnWalk extends WireCursor {
   }
 
   /** All messages of a field, if they come next. */
-  messages(number: number): Uint8Array {
-    const begin = this.at;
-    while (this.takes(number)) this.value(number);
-    return this.bytes.subarray(begin, this.at);
+  messages(number: number): Uint8Array[] {
+    const messages: Uint8Array[] = [];
+    while (this.takes(number)) messages.push(this.value(number));
+    return messages;
   }
 
   /** What is left: fields behind `last`. */

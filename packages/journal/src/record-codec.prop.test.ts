@@ -10,6 +10,7 @@ import { decodePlainly, encodePlainly } from "./plain-codec.test-util.ts";
 import { anyBatch } from "./random-records.test-util.ts";
 import { concatenate } from "./raw-frame.test-util.ts";
 import { requestKey, transfer } from "./sample-records.test-util.ts";
+import { WireWriter } from "./wire-writer.ts";
 
 // A failure prints seed and path: `fc.assert(…, { seed, path })` repeats it.
 
@@ -104,7 +105,7 @@ function outcomeOf(decode: () => Iterable<LedgerRecord>): readonly LedgerRecord[
 }
 
 function encode(records: RecordList): Uint8Array {
-  const writer = new BinaryWriter();
+  const writer = new WireWriter();
   encodeRecords(records, writer);
   return writer.finish();
 }
