@@ -1,6 +1,7 @@
 import { serverUrl } from "@bank/rpc";
 import type { BankClient } from "./bank-client.ts";
 import { BranchDirectory } from "./branch-directory.ts";
+import type { CallerOptions } from "./caller.ts";
 import { type Connect, Connections } from "./connections.ts";
 import { EpochMemory } from "./epoch-memory.ts";
 import { readConsistencyOf, writePropagationOf } from "./messages/index.ts";
@@ -57,26 +58,28 @@ export type ConnectOptions = ClientOptions &
  * `RangeError` for a timeout, or a number in them, out of range; `BankError` SESSION_INVALID for a token that is none.
  */
 export function connectBank(options: ConnectOptions): BankClient {
+  const connections = new Connections(options.connect);
+  return new ServerClient(callerOptions(options, connections), { connections, directory: new BranchDirectory() });
+}
+
+/** How calls are made as these options say. Throws as `connectBank`. */
+export function callerOptions(options: ConnectOptions, connections: Connections): Omit<CallerOptions, "lifetime"> {
   const { timeoutMs = TIMEOUT_DEFAULT_MS, retryDelayMs = RETRY_DELAY_MIN_MS } = options;
   const { consistency = "linearizable", propagation = "bank" } = options;
   const urls = [...new Set(("servers" in options ? options.servers : [options.server]).map(serverUrl))];
   if (urls[0] === undefined) throw new TypeError("a client needs a server to connect to");
-  const connections = new Connections(options.connect);
-  return new ServerClient(
-    {
-      pool: new ServerPool(urls.map((url) => connections.to(url))),
-      session: newSession(options.session, urls[0]),
-      epochs: new EpochMemory(),
-      timeoutMs,
-      consistency: readConsistencyOf(consistency),
-      propagation: writePropagationOf(propagation),
-      retry: {
-        delayMinMs: retryDelayMs,
-        delayMaxMs: Math.max(retryDelayMs, RETRY_DELAY_MAX_MS),
-        budget: new RetryBudget(),
-        onRetry: options.onRetry,
-      },
+  return {
+    pool: new ServerPool(urls.map((url) => connections.to(url))),
+    session: newSession(options.session, urls[0]),
+    epochs: new EpochMemory(),
+    timeoutMs,
+    consistency: readConsistencyOf(consistency),
+    propagation: writePropagationOf(propagation),
+    retry: {
+      delayMinMs: retryDelayMs,
+      delayMaxMs: Math.max(retryDelayMs, RETRY_DELAY_MAX_MS),
+      budget: new RetryBudget(),
+      onRetry: options.onRetry,
     },
-    { connections, directory: new BranchDirectory() },
-  );
+  };
 }

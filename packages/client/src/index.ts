@@ -14,6 +14,8 @@ export {
 export { TIMEOUT_MAX_MS } from "./caller.ts";
 export { type ClientOptions, type ConnectOptions, connectBank } from "./connect-bank.ts";
 export { joinSessions } from "./new-session.ts";
+export { connectPipeline, type Pipeline, type PipelineOptions } from "./pipeline.ts";
+export type { PipelinedAnswer, PipelinedOperation } from "./pipeline-entry.ts";
 export type { RetryNotice } from "./retry.ts";
 export type { ErrorCode } from "./status.ts";
 export type * from "./types/index.ts";

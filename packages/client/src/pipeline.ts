@@ -1,13 +1,25 @@
 import type { ReadInfo } from "@bank/proto";
-import { Caller } from "./caller.ts";
+import { Caller, type CallerOptions } from "./caller.ts";
+import { type ConnectOptions, callerOptions } from "./connect-bank.ts";
+import { Connections } from "./connections.ts";
 import { newSession } from "./new-session.ts";
 import type { PipelinedAnswer, PipelinedOperation } from "./pipeline-entry.ts";
+import { EndedCall } from "./retry.ts";
 import type { ReadOptions, WriteOptions } from "./types/index.ts";
 
 /** Options of a pipelined call: `consistency` is of reads, `propagation` of writes. */
 export interface PipelineOptions extends ReadOptions, WriteOptions {
   /** The token of a session that this call belongs to. Default: the session of all calls of this pipeline. */
   readonly session?: string | undefined;
+}
+
+/**
+ * A pipeline to a bank or its branches. It connects with its first call, and again whenever a connection is lost. It must be
+ * closed. Throws as `connectBank`.
+ */
+export function connectPipeline(options: ConnectOptions): Pipeline {
+  const connections = new Connections(options.connect);
+  return new Pipeline(callerOptions(options, connections), () => connections.close());
 }
 
 /**
@@ -19,9 +31,12 @@ export interface PipelineOptions extends ReadOptions, WriteOptions {
  */
 export class Pipeline {
   private readonly caller: Caller;
+  private readonly ending = new AbortController();
+  private readonly onClose: () => void;
 
-  constructor(caller: Caller) {
-    this.caller = caller;
+  constructor(options: Omit<CallerOptions, "lifetime">, onClose: () => void) {
+    this.caller = new Caller({ ...options, lifetime: this.ending.signal });
+    this.onClose = onClose;
   }
 
   /**
@@ -54,6 +69,12 @@ export class Pipeline {
   /** Resolves once not too many calls wait to be sent: for those who make calls faster than they are answered. */
   whenRoom(): Promise<void> {
     return this.caller.server.pipeline.whenRoom();
+  }
+
+  /** Ends every call with CLIENT_CLOSED. Idempotent. */
+  close(): void {
+    this.ending.abort(new EndedCall("CLIENT_CLOSED"));
+    this.onClose();
   }
 
   private callerOf(session: string | undefined): Caller {
