@@ -6,6 +6,7 @@ import {
   type PipelinedCall,
   PipelinedCallSchema,
   type PipelinedReply,
+  type ReadInfo,
 } from "@bank/proto";
 import {
   commandCount,
@@ -24,7 +25,7 @@ import { Code, type ConnectError } from "@connectrpc/connect";
 export type Operation = Exclude<PipelinedCall["call"], { case: undefined }>;
 
 /** How a call ends. */
-export type Reply = Pick<PipelinedReply, "reply" | "readInfo">;
+export type Reply = Pick<PipelinedReply, "reply"> & { readonly readInfo?: ReadInfo };
 
 /** A call of a stream that is under way. */
 export interface CallUnderWay {
