@@ -15,6 +15,8 @@ import type {
   CallLimit,
   FollowedBatch,
   MemberReport,
+  MovementsAnswer,
+  MovementsCall,
   OpenJournal,
   Propagation,
   PropagationAsked,
@@ -31,6 +33,7 @@ import {
   submitCalls,
 } from "@bank/rpc";
 import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
+import { answerFrom, callMessage, submitRows } from "./forwarded-movements.ts";
 import type { CopyHead } from "./given-up.ts";
 import { reportMessage } from "./member-messages.ts";
 import { propagationFrom, propagationMode } from "./propagation-messages.ts";
@@ -82,6 +85,8 @@ export class RemoteJournal implements BankLink<ForwardedCommand, ForwardedOutcom
   private readonly replication: Client<typeof ReplicationService>;
   /** The server is of the release before this one, which has no probes. */
   private isOlder = false;
+  /** The server is of a release that takes no movements in columns. */
+  private takesNoColumns = false;
 
   /**
    * @param follower who asks, for people: "branch 2".
@@ -140,6 +145,7 @@ export class RemoteJournal implements BankLink<ForwardedCommand, ForwardedOutcom
   /** Forgets of which release the server is: it may have been replaced. */
   meetAnew(): void {
     this.isOlder = false;
+    this.takesNoColumns = false;
   }
 
   /** A branch of an older release knows only how far its own copy goes, which is no read index. */
@@ -208,6 +214,33 @@ export class RemoteJournal implements BankLink<ForwardedCommand, ForwardedOutcom
       }
     }
     return all;
+  }
+
+  /** In one call; to a server of the release before this one as ordinary commands, one call after the other. */
+  async submitMovements(
+    calls: readonly MovementsCall[],
+    { signal, timeoutMs = SUBMIT_TIMEOUT_MS }: CallLimit,
+  ): Promise<readonly MovementsAnswer[]> {
+    const untilMs = performance.now() + timeoutMs;
+    if (!this.takesNoColumns) {
+      try {
+        const request = { calls: calls.map(callMessage) };
+        const { outcomes } = await this.replication.submitMovements(request, { signal, timeoutMs });
+        return outcomes.map(answerFrom);
+      } catch (error) {
+        if (!isUnimplemented(error)) throw refusalOfBank(error) ?? error;
+        this.takesNoColumns = true;
+      }
+    }
+    const answers: MovementsAnswer[] = [];
+    for (const call of calls) {
+      const leftMs = Math.max(1, Math.floor(untilMs - performance.now()));
+      const answer = await submitRows(call, { signal, timeoutMs: leftMs }, async (commands, limit) =>
+        (await this.submit(commands, limit)).map(({ outcome }) => outcome),
+      );
+      answers.push(answer);
+    }
+    return answers;
   }
 
   /** Lets journal time pass the moment, Unix milliseconds. Rejects with `RefusalError` where the bank refuses. */

@@ -1,40 +1,55 @@
 import {
   ANONYMOUS_PRINCIPAL,
+  type BranchNumber,
   BranchState,
   type Ledger,
+  type MovementOrders,
   type Position,
   RefusalError,
   type Request,
   type RequestId,
+  requestOfOrder,
   type Session,
 } from "@bank/core";
 import type { History } from "@bank/history";
 import { type CommandOutcome, CommandOutcomeSchema, type ForwardedCommand } from "@bank/proto";
-import type {
-  BankReplica,
-  CallLimit,
-  Consistency,
-  Outcome,
-  Platform,
-  Propagation,
-  PropagationAsked,
-  RequestStatus,
+import {
+  type BankReplica,
+  type CallLimit,
+  type Consistency,
+  epochAt,
+  type MovementsAnswer,
+  type MovementsCall,
+  type Outcome,
+  type Platform,
+  type Propagation,
+  type PropagationAsked,
+  type RequestStatus,
 } from "@bank/replica";
 import {
   type Asked,
   type CommandCase,
+  type CopiesOf,
+  commandOfForwarded,
+  decodeMovements,
   decodeSession,
+  encodeMovementsReply,
   failureFromRefusal,
-  forwardedCommand,
+  type MovementColumns,
+  ordersOf,
   outcomeFromFailure,
   outcomeFromRecord,
-  requestFromForwarded,
+  requestFromCommand,
   resultFromPreview,
 } from "@bank/rpc";
 import { create } from "@bufbuild/protobuf";
 import { anyCopies, connectedCopies } from "./counted-copies.ts";
+import { refusedCall } from "./forwarded-movements.ts";
+import { type MovementsDone, replyFromOrders } from "./movement-replies.ts";
 import { type Currency, type FollowingCopy, heardAgo, type OwnStatus, type Teller } from "./teller.ts";
 import { type TimedResult, timedOutcome, timedRead } from "./timed-read.ts";
+
+const NO_EPOCH = new Uint8Array(0);
 
 /** Serves customers at the bank itself: the head office, branch 0. */
 export class BankTeller implements Teller {
@@ -74,8 +89,59 @@ export class BankTeller implements Teller {
     commands: readonly CommandCase[],
     call: CallLimit & { readonly session: string },
   ): Promise<readonly CommandOutcome[]> {
-    const forwarded = commands.map((command) => forwardedCommand(this.branch, command, call.session));
-    return this.executeForwarded(forwarded, ANONYMOUS_PRINCIPAL, call.signal);
+    const { branch } = this;
+    const { session, signal } = call;
+    const principal = ANONYMOUS_PRINCIPAL;
+    const check = this.checker(principal);
+    return this.executeAsked(
+      commands.map((command) => check(() => command, branch, session)),
+      signal,
+    );
+  }
+
+  async executeMovements(
+    message: MovementColumns,
+    { session, signal }: CallLimit & { readonly session: string },
+  ): Promise<MovementsDone> {
+    const orders = ordersOf(message, { principal: ANONYMOUS_PRINCIPAL, branch: this.branch });
+    return this.executeOrders(orders, session, signal);
+  }
+
+  /**
+   * Movements in columns, with the branch where they are booked. Never rejects with a `RefusalError`: that is the answer. The
+   * ledger's order is that of the calls.
+   */
+  async executeForwardedMovements(
+    call: MovementsCall,
+    principal: string,
+    signal: AbortSignal,
+  ): Promise<MovementsAnswer> {
+    try {
+      const { branch, session } = call;
+      const orders = ordersOf(decodeMovements(call.movements), { principal, branch });
+      const { reply, position } = await this.executeOrders(orders, session, signal);
+      const epochId = epochAt(this.bank.ledger.epochs, position) ?? NO_EPOCH;
+      return { result: encodeMovementsReply(reply), position, epochId };
+    } catch (error) {
+      if (error instanceof RefusalError) return refusedCall(error);
+      throw error;
+    }
+  }
+
+  private async executeOrders(orders: MovementOrders, session: string, signal: AbortSignal): Promise<MovementsDone> {
+    this.checkSessionOf(orders, session);
+    const done = await this.bank.submitOrders(orders, { signal });
+    const { position } = done;
+    return { reply: replyFromOrders(this.bank.ledger, done, orders.branch), position };
+  }
+
+  /** The session is no part of what is asked: an earlier try of a row may have been carried out. */
+  private checkSessionOf(orders: MovementOrders, session: string): void {
+    const refusal = this.sessionRefusal(session);
+    if (refusal === undefined) return;
+    const { ledger } = this.bank;
+    const rows = Array.from({ length: orders.count }, (_, row) => requestOfOrder(orders, row));
+    throw rows.some(({ principal, id }) => ledger.findRequest(principal, id) >= 0) ? unknown(refusal) : refusal;
   }
 
   /**
@@ -88,18 +154,35 @@ export class BankTeller implements Teller {
     principal: string,
     signal: AbortSignal,
   ): Promise<readonly CommandOutcome[]> {
+    const check = this.checker(principal);
+    return this.executeAsked(
+      commands.map((command) => check(() => commandOfForwarded(command), command.branch, command.session)),
+      signal,
+    );
+  }
+
+  private async executeAsked(
+    commands: readonly (Asked | RefusalError)[],
+    signal: AbortSignal,
+  ): Promise<readonly CommandOutcome[]> {
+    if (commands.every(isToBeDone))
+      return this.submit(
+        commands.map(({ request }) => request),
+        signal,
+        true,
+      );
     const outcomes: CommandOutcome[] = new Array(commands.length);
     const waiting: Numbered[] = [];
     let isFirst = true;
     const submitWaiting = async () => {
       const batch = waiting.splice(0);
       if (batch.length === 0) return;
-      const made = await this.submit(batch, signal, isFirst);
+      const requests = batch.map(({ request }) => request);
+      const made = await this.submit(requests, signal, isFirst);
       for (const [i, { index }] of batch.entries()) outcomes[index] = made[i] as CommandOutcome;
       isFirst = false;
     };
-    for (const [index, command] of commands.entries()) {
-      const asked = this.check(command, principal);
+    for (const [index, asked] of commands.entries()) {
       if (asked instanceof RefusalError) {
         outcomes[index] = refused(asked);
       } else if (asked.validateOnly) {
@@ -181,35 +264,55 @@ export class BankTeller implements Teller {
     return this.bank.ledger;
   }
 
-  /** What is asked for, or why it cannot be. */
-  private check(command: ForwardedCommand, principal: string): Asked | RefusalError {
-    let asked: Asked | undefined;
+  /** For the commands of one call: what each asks for, or why it cannot be. */
+  private checker(
+    principal: string,
+  ): (command: () => CommandCase, branch: BranchNumber, session: string) => Asked | RefusalError {
+    const { bank } = this;
+    const copiesOf: CopiesOf = (branches, id) =>
+      bank.ledger.findRequest(principal, id) >= 0
+        ? anyCopies(branches)
+        : connectedCopies(branches, bank.members.connected());
+    // Mostly one caller's, or none.
+    let token = "";
+    let lost: RefusalError | undefined;
+    return (command, branch, session) => {
+      try {
+        const asked = requestFromCommand(command(), { principal, branch }, copiesOf);
+        if (session !== token) {
+          token = session;
+          lost = this.sessionRefusal(session);
+        }
+        if (lost === undefined) return asked;
+        // The session is no part of a request: an earlier try, with another token or none, may have been carried out.
+        return bank.ledger.findRequest(principal, asked.request.id) >= 0 ? unknown(lost) : lost;
+      } catch (error) {
+        if (!(error instanceof RefusalError)) throw error;
+        return error;
+      }
+    };
+  }
+
+  /** What is wrong with a session token; undefined for none, and for one that is as it should be. */
+  private sessionRefusal(token: string): RefusalError | undefined {
+    if (token === "") return undefined;
     try {
-      asked = requestFromForwarded(command, principal, (branches, id) =>
-        this.bank.ledger.findRequest(principal, id) >= 0
-          ? anyCopies(branches)
-          : connectedCopies(branches, this.bank.members.connected()),
-      );
-      if (command.session !== "") this.bank.checkSession(decodeSession(command.session));
-      return asked;
+      this.bank.checkSession(decodeSession(token));
+      return undefined;
     } catch (error) {
-      if (!(error instanceof RefusalError)) throw error;
-      // The session is no part of a request: an earlier try, with another token or none, may have been carried out.
-      const isKnown = asked !== undefined && this.bank.ledger.findRequest(principal, asked.request.id) >= 0;
-      const { reason, metadata } = error.refusal;
-      return isKnown ? new RefusalError(reason, metadata, "OUTCOME_UNKNOWN", { cause: error }) : error;
+      if (error instanceof RefusalError) return error;
+      throw error;
     }
   }
 
   /** @param isFirst nothing was done for this call before, so that a refusal may speak for all of it. */
-  private async submit(batch: readonly Numbered[], signal: AbortSignal, isFirst: boolean): Promise<CommandOutcome[]> {
+  private async submit(requests: readonly Request[], signal: AbortSignal, isFirst: boolean): Promise<CommandOutcome[]> {
     try {
-      const requests = batch.map(({ request }) => request);
       const outcomes = await this.bank.submit(requests, { signal });
       return outcomes.map((outcome) => this.outcomeMessage(outcome));
     } catch (error) {
       if (isFirst || !(error instanceof RefusalError)) throw error;
-      return batch.map(() => refused(error));
+      return requests.map(() => refused(error));
     }
   }
 
@@ -238,6 +341,16 @@ export class BankTeller implements Teller {
 interface Numbered {
   readonly index: number;
   readonly request: Request;
+}
+
+function isToBeDone(asked: Asked | RefusalError): asked is Asked {
+  return !(asked instanceof RefusalError) && !asked.validateOnly;
+}
+
+/** The same of what may have been carried out by an earlier try. */
+function unknown(error: RefusalError): RefusalError {
+  const { reason, metadata } = error.refusal;
+  return new RefusalError(reason, metadata, "OUTCOME_UNKNOWN", { cause: error });
 }
 
 function refused(error: RefusalError, position: Position = 0): CommandOutcome {

@@ -20,9 +20,20 @@ import {
   type PropagationAsked,
   type RequestStatus,
 } from "@bank/replica";
-import { type CommandCase, decodeSession, encodeSession, forwardedCommand } from "@bank/rpc";
+import {
+  type CommandCase,
+  decodeMovementsReply,
+  decodeSession,
+  encodeMovements,
+  encodeSession,
+  forwardedCommand,
+  type MovementColumns,
+  ordersOf,
+  requireOrders,
+} from "@bank/rpc";
 import type { StoreGap } from "@bank/store";
 import type { ForwardedOutcome } from "./bank-link.ts";
+import type { MovementsDone } from "./movement-replies.ts";
 import type { RequestsUnderWay } from "./requests-under-way.ts";
 import { type Currency, type FollowingCopy, heardAgo, type OwnStatus, type Teller } from "./teller.ts";
 import { type TimedResult, timedOutcome, timedRead } from "./timed-read.ts";
@@ -81,6 +92,24 @@ export class BranchTeller implements Teller {
       await this.host.whenRegistered(call.signal);
       const results = await this.host.replica().submit(forwarded, call.signal, call.timeoutMs);
       return results.map(({ outcome }) => outcome);
+    });
+  }
+
+  async executeMovements(
+    message: MovementColumns,
+    call: CallLimit & { readonly session: string },
+  ): Promise<MovementsDone> {
+    const { branch } = this;
+    // What is malformed goes no further.
+    requireOrders(ordersOf(message, { principal: ANONYMOUS_PRINCIPAL, branch }));
+    const calls = [{ branch, session: wellFormed(call.session), movements: encodeMovements(message) }];
+    return this.host.underWay.duringMovements(calls, async () => {
+      await this.host.whenRegistered(call.signal);
+      const [answer] = await this.host.replica().submitMovements(calls, call.signal, call.timeoutMs);
+      if (answer === undefined) throw new Error("a call has an answer");
+      const { result, position, epochId } = answer;
+      if (result instanceof Error) throw result;
+      return { reply: decodeMovementsReply(result), position, epochId };
     });
   }
 

@@ -3,7 +3,7 @@ import { toHex } from "@bank/core";
 import type { History } from "@bank/history";
 import { JournalService, ReplicationService } from "@bank/proto";
 import { BankReplica, errorText, type Log, type Platform, type Recovered } from "@bank/replica";
-import { epochInterceptor, type Serving, SUBMIT_BYTES_MAX, serve } from "@bank/rpc";
+import { epochInterceptor, movementsCodec, type Serving, SUBMIT_BYTES_MAX, serve } from "@bank/rpc";
 import { type JournalStore, openStore } from "@bank/store";
 import { AnchorFile } from "./anchor-file.ts";
 import { askWitnesses } from "./ask-witnesses.ts";
@@ -179,6 +179,7 @@ function listen(parts: BankParts, options: BankServerOptions): Promise<Serving> 
         (epoch) => guard.hear(epoch),
       ),
     ],
+    codecs: [movementsCodec],
     reportIncident: ({ id, method, error }) =>
       log.error("request failed", { incident: id, method, problem: detail(error) }),
     reportUnsent: ({ method, error }) => log.info("answer could not be sent", { method, problem: errorText(error) }),

@@ -17,7 +17,7 @@ import {
   type SeedCosts,
   seed,
 } from "@bank/replica";
-import { type EpochTold, epochInterceptor, type Serving, SUBMIT_BYTES_MAX, serve } from "@bank/rpc";
+import { type EpochTold, epochInterceptor, movementsCodec, type Serving, SUBMIT_BYTES_MAX, serve } from "@bank/rpc";
 import { CorruptStoreError, type JournalStore, openStore, type StoreGap } from "@bank/store";
 import { type RemoteHead, RemoteJournal } from "./bank-link.ts";
 import { branchSource } from "./branch-source.ts";
@@ -326,6 +326,8 @@ class BranchServer implements RunningBranches, BranchHost {
         awaitPropagation: (position, asked, limit) => link.awaitPropagation(position, asked, limit),
         // A caller may have left long before its commands come back.
         submit: (commands, limit) => this.underWay.during(commands, () => link.submit(commands, limit)),
+        submitMovements: (calls, limit) =>
+          this.underWay.duringMovements(calls, () => link.submitMovements(calls, limit)),
         passTime: (timeMs, limit) => link.passTime(timeMs, limit),
         reset: (reason) => link.reset(reason),
       },
@@ -473,6 +475,7 @@ class BranchServer implements RunningBranches, BranchHost {
           (epoch) => this.known.hear(epoch),
         ),
       ],
+      codecs: [movementsCodec],
       reportIncident: ({ id, method, error }) =>
         this.log.error("request failed", { incident: id, method, problem: errorText(error) }),
       reportUnsent: ({ method, error }) =>

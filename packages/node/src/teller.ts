@@ -2,7 +2,8 @@ import type { BranchNumber, BranchState, Ledger, Position, RequestId, Session } 
 import type { History } from "@bank/history";
 import type { CommandOutcome } from "@bank/proto";
 import type { CallLimit, Consistency, Member, Propagation, PropagationAsked, RequestStatus } from "@bank/replica";
-import type { CommandCase } from "@bank/rpc";
+import type { CommandCase, MovementColumns } from "@bank/rpc";
+import type { MovementsDone } from "./movement-replies.ts";
 import type { TimedResult } from "./timed-read.ts";
 
 /** How current a server is. */
@@ -52,6 +53,11 @@ export interface Teller {
     commands: readonly CommandCase[],
     call: CallLimit & { readonly session: string },
   ): Promise<readonly CommandOutcome[]>;
+  /**
+   * Movements in columns, likewise. Rejects with `RefusalError`, or with what the bank said, when nothing of the call was
+   * begun, or nothing is known of it.
+   */
+  executeMovements(message: MovementColumns, call: CallLimit & { readonly session: string }): Promise<MovementsDone>;
   /** Rejects with `RefusalError`. */
   read<T>(consistency: Consistency, query: (ledger: Ledger) => T, signal: AbortSignal): Promise<TimedResult<T>>;
   /**

@@ -6,6 +6,8 @@ import {
   errorText,
   type FollowedBatch,
   type MemberReport,
+  type MovementsAnswer,
+  type MovementsCall,
   type OpenJournal,
   type Platform,
   type Propagation,
@@ -126,6 +128,10 @@ export class UpstreamLink implements BankLink<ForwardedCommand, ForwardedOutcome
 
   submit(commands: readonly ForwardedCommand[], limit: CallLimit): Promise<readonly ForwardedOutcome[]> {
     return this.followed.submit(commands, limit);
+  }
+
+  submitMovements(calls: readonly MovementsCall[], limit: CallLimit): Promise<readonly MovementsAnswer[]> {
+    return this.followed.submitMovements(calls, limit);
   }
 
   passTime(timeMs: number, limit: CallLimit): Promise<Position> {

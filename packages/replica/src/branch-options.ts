@@ -3,6 +3,7 @@ import type { JournalStore } from "@bank/store";
 import type { CallLimit } from "./branch-writes.ts";
 import type { FollowerState, OpenJournal } from "./follower.ts";
 import type { MemberReport, Propagation, PropagationAsked } from "./member.ts";
+import type { MovementsAnswer, MovementsCall } from "./movements-call.ts";
 import type { Platform } from "./platform.ts";
 import type { ReadIndex } from "./read-gate.ts";
 
@@ -21,6 +22,8 @@ export interface BankLink<Command, CommandResult extends { readonly position: Po
   awaitPropagation(position: Position, asked: PropagationAsked, limit: CallLimit): Promise<Propagation>;
   /** One result for each command, in order. */
   submit(commands: readonly Command[], limit: CallLimit): Promise<readonly CommandResult[]>;
+  /** One answer for each call, in order. */
+  submitMovements(calls: readonly MovementsCall[], limit: CallLimit): Promise<readonly MovementsAnswer[]>;
   /** A committed position whose journal time is later than this moment, Unix milliseconds. */
   passTime(timeMs: number, limit: CallLimit): Promise<Position>;
   /** Drops the connection, which may be half open: what comes next connects anew. */

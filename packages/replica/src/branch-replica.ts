@@ -21,6 +21,7 @@ import { type FollowedBatch, Follower, type FollowerState, type OpenJournal } fr
 import { JournalFeed } from "./journal-feed.ts";
 import { epochAt, type JournalHead } from "./journal-head.ts";
 import type { MemberReport, Propagation, PropagationAsked } from "./member.ts";
+import type { MovementsAnswer, MovementsCall } from "./movements-call.ts";
 import type { CommittedRecord, RequestStatus } from "./outcome.ts";
 import { errorText } from "./platform.ts";
 import type { ReadGate, ReadIndex } from "./read-gate.ts";
@@ -128,6 +129,7 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
       contact: this.contact,
       applied: this.follower.applied,
       send: (commands, limit) => link.submit(commands, limit),
+      sendMovements: (calls, limit) => link.submitMovements(calls, limit),
     });
   }
 
@@ -216,6 +218,27 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
     timeoutMs?: number,
   ): Promise<readonly CommandResult[]> {
     return this.writes.passOn(commands, signal, timeoutMs);
+  }
+
+  /** As `submit`, for movements in columns: one answer for each call, in order. */
+  async submitMovements(
+    calls: readonly MovementsCall[],
+    signal?: AbortSignal,
+    timeoutMs?: number,
+  ): Promise<readonly MovementsAnswer[]> {
+    const answers = await this.passOnMovements(calls, signal, timeoutMs);
+    const position = answers.reduce((highest, answer) => Math.max(highest, answer.position), 0);
+    await this.writes.show(position, signal);
+    return answers;
+  }
+
+  /** As `passOn`, likewise. */
+  passOnMovements(
+    calls: readonly MovementsCall[],
+    signal?: AbortSignal,
+    timeoutMs?: number,
+  ): Promise<readonly MovementsAnswer[]> {
+    return this.writes.passOnMovements(calls, signal, timeoutMs);
   }
 
   /** Reads at this branch. Rejects with `RefusalError`. */

@@ -1,7 +1,9 @@
-import { COMMANDS_PER_CALL_MAX, type Position, RefusalError } from "@bank/core";
+import { assert, COMMANDS_PER_CALL_MAX, type Position, RefusalError } from "@bank/core";
 import { abortable } from "./abortable.ts";
+import { QUEUED_REQUESTS_MAX } from "./admission.ts";
 import type { BankContact } from "./bank-contact.ts";
 import { Coalescer } from "./coalescer.ts";
+import { type MovementsAnswer, type MovementsCall, weightOf } from "./movements-call.ts";
 import type { Platform } from "./platform.ts";
 import type { PositionWatch } from "./position-watch.ts";
 
@@ -16,6 +18,12 @@ export interface CallLimit {
 /** How long a committed write waits for this branch to show it, before it is answered anyway. */
 const SHOW_WRITE_TIMEOUT_MS = 5_000;
 const CALLS_IN_FLIGHT_MAX = 4;
+/** Rows of movements, as `weightOf` counts them, that go to the bank in one call. */
+const MOVEMENTS_PER_CALL_MAX = 2 * COMMANDS_PER_CALL_MAX;
+assert(
+  CALLS_IN_FLIGHT_MAX * MOVEMENTS_PER_CALL_MAX <= QUEUED_REQUESTS_MAX,
+  "a branch alone does not overload its bank",
+);
 
 export interface BranchWritesOptions<Command, CommandResult> {
   readonly platform: Platform;
@@ -23,20 +31,33 @@ export interface BranchWritesOptions<Command, CommandResult> {
   readonly applied: PositionWatch;
   /** One result for each command, in order. */
   readonly send: (commands: readonly Command[], limit: CallLimit) => Promise<readonly CommandResult[]>;
+  /** One answer for each call, in order. */
+  readonly sendMovements: (calls: readonly MovementsCall[], limit: CallLimit) => Promise<readonly MovementsAnswer[]>;
 }
+
+/** Sends what was gathered. */
+type Send<Item, Result> = (items: readonly Item[], limit: CallLimit) => Promise<readonly Result[]>;
 
 /** Passes commands on to the bank, together with what others ask at the same time. */
 export class BranchWrites<Command, CommandResult extends { readonly position: Position }> {
   private readonly options: BranchWritesOptions<Command, CommandResult>;
   private readonly forwarder: Coalescer<Command, CommandResult>;
+  private readonly movements: Coalescer<MovementsCall, MovementsAnswer>;
 
   constructor(options: BranchWritesOptions<Command, CommandResult>) {
     this.options = options;
     this.forwarder = new Coalescer({
-      send: (commands, untilMs) => this.send(commands, untilMs),
-      itemsPerCallMax: COMMANDS_PER_CALL_MAX,
+      send: (commands, untilMs) => this.send(options.send, commands, untilMs),
+      weightPerCallMax: COMMANDS_PER_CALL_MAX,
       callsInFlightMax: CALLS_IN_FLIGHT_MAX,
-      waitingItemsMax: 10 * COMMANDS_PER_CALL_MAX,
+      waitingWeightMax: 10 * COMMANDS_PER_CALL_MAX,
+    });
+    this.movements = new Coalescer({
+      send: (calls, untilMs) => this.send(options.sendMovements, calls, untilMs),
+      weightOf,
+      weightPerCallMax: MOVEMENTS_PER_CALL_MAX,
+      callsInFlightMax: CALLS_IN_FLIGHT_MAX,
+      waitingWeightMax: 10 * MOVEMENTS_PER_CALL_MAX,
     });
   }
 
@@ -46,17 +67,35 @@ export class BranchWrites<Command, CommandResult extends { readonly position: Po
    *
    * @param timeoutMs how long the caller waits, where it said; passed on.
    */
-  async passOn(
+  passOn(
     commands: readonly Command[],
     signal: AbortSignal | undefined,
     timeoutMs: number | undefined,
   ): Promise<readonly CommandResult[]> {
+    return this.gathered(this.forwarder, commands, signal, timeoutMs);
+  }
+
+  /** Likewise for movements in columns: one answer for each call, in order. */
+  passOnMovements(
+    calls: readonly MovementsCall[],
+    signal: AbortSignal | undefined,
+    timeoutMs: number | undefined,
+  ): Promise<readonly MovementsAnswer[]> {
+    return this.gathered(this.movements, calls, signal, timeoutMs);
+  }
+
+  private async gathered<Item, Result>(
+    forwarder: Coalescer<Item, Result>,
+    items: readonly Item[],
+    signal: AbortSignal | undefined,
+    timeoutMs: number | undefined,
+  ): Promise<readonly Result[]> {
     const { contact, platform } = this.options;
     const late = () => new RefusalError("DEADLINE_EXCEEDED", { waiting_for: "the bank" }, "OUTCOME_UNKNOWN");
     if (!contact.isReachable) throw contact.unreachable("OUTCOME_UNKNOWN");
     if (signal?.aborted) throw late();
     const untilMs = timeoutMs === undefined ? Number.POSITIVE_INFINITY : platform.monotonicMs() + timeoutMs;
-    return abortable(this.forward(commands, untilMs), signal, late);
+    return abortable(this.forward(forwarder, items, untilMs), signal, late);
   }
 
   /** Waits until a committed write shows here. It is committed whatever happens now, so this never fails. */
@@ -87,9 +126,13 @@ export class BranchWrites<Command, CommandResult extends { readonly position: Po
     }
   }
 
-  private async forward(commands: readonly Command[], untilMs: number): Promise<readonly CommandResult[]> {
+  private async forward<Item, Result>(
+    forwarder: Coalescer<Item, Result>,
+    items: readonly Item[],
+    untilMs: number,
+  ): Promise<readonly Result[]> {
     try {
-      return await this.forwarder.submit(commands, untilMs);
+      return await forwarder.submit(items, untilMs);
     } catch (cause) {
       if (cause instanceof RefusalError) throw cause;
       throw this.options.contact.unreachable("OUTCOME_UNKNOWN", cause);
@@ -97,12 +140,16 @@ export class BranchWrites<Command, CommandResult extends { readonly position: Po
   }
 
   /** Those that waited while the link was lost are not sent any more: their callers are told at once. */
-  private async send(commands: readonly Command[], untilMs: number): Promise<readonly CommandResult[]> {
-    const { contact, platform, send } = this.options;
+  private async send<Item, Result>(
+    send: Send<Item, Result>,
+    items: readonly Item[],
+    untilMs: number,
+  ): Promise<readonly Result[]> {
+    const { contact, platform } = this.options;
     if (!contact.isReachable) throw contact.unreachable("OUTCOME_UNKNOWN");
     const signal = contact.watch.connection;
     const timeoutMs =
       untilMs === Number.POSITIVE_INFINITY ? undefined : Math.max(1, Math.floor(untilMs - platform.monotonicMs()));
-    return abortable(send(commands, { signal, timeoutMs }), signal, () => signal.reason);
+    return abortable(send(items, { signal, timeoutMs }), signal, () => signal.reason);
   }
 }

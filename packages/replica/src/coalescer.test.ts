@@ -11,9 +11,9 @@ interface Call {
 function start(limits: Partial<CoalescerOptions<number, string>> = {}) {
   const calls: Call[] = [];
   const coalescer = new Coalescer<number, string>({
-    itemsPerCallMax: 10,
+    weightPerCallMax: 10,
     callsInFlightMax: 1,
-    waitingItemsMax: 100,
+    waitingWeightMax: 100,
     send: (items) =>
       new Promise((resolve, reject) => {
         const answer = (results: readonly string[] = items.map((item) => `r${item}`)) => resolve(results);
@@ -80,7 +80,7 @@ describe("what is submitted", () => {
   });
 
   it("has so many calls in flight and no more", async () => {
-    const { calls, coalescer } = start({ callsInFlightMax: 3, itemsPerCallMax: 1 });
+    const { calls, coalescer } = start({ callsInFlightMax: 3, weightPerCallMax: 1 });
     const told = Array.from({ length: 6 }, (_, i) => watch(coalescer.submit([i])));
     await rest(2);
     expect(calls).toHaveLength(3);
@@ -95,7 +95,7 @@ describe("what is submitted", () => {
   });
 
   it("beyond the limit of what may wait is refused, until there is room", async () => {
-    const { calls, coalescer } = start({ waitingItemsMax: 5 });
+    const { calls, coalescer } = start({ waitingWeightMax: 5 });
     const first = watch(coalescer.submit([1]));
     await rest(1);
     const waiting = watch(coalescer.submit([2, 3, 4, 5, 6]));

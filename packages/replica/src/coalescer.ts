@@ -2,6 +2,8 @@ import { RefusalError } from "@bank/core";
 
 interface Entry<Item, Result> {
   readonly items: readonly Item[];
+  /** Of all of them. */
+  readonly weight: number;
   readonly untilMs: number;
   readonly resolve: (results: Result[]) => void;
   readonly reject: (reason: unknown) => void;
@@ -14,12 +16,14 @@ export interface CoalescerOptions<Item, Result> {
    * @param untilMs when the last of those who sent them stops waiting.
    */
   readonly send: (items: readonly Item[], untilMs: number) => Promise<readonly Result[]>;
-  /** Items in one call at the most. */
-  readonly itemsPerCallMax: number;
+  /** What an item counts towards the limits; 1 where it is left out. */
+  readonly weightOf?: (item: Item) => number;
+  /** Weight of the items in one call at the most; what is submitted at once is not taken apart. */
+  readonly weightPerCallMax: number;
   /** Calls on their way at the same time. */
   readonly callsInFlightMax: number;
-  /** Items that may wait; beyond it `OVERLOADED`. */
-  readonly waitingItemsMax: number;
+  /** Weight of the items that may wait; beyond it `OVERLOADED`. */
+  readonly waitingWeightMax: number;
 }
 
 /**
@@ -29,7 +33,7 @@ export interface CoalescerOptions<Item, Result> {
 export class Coalescer<Item, Result> {
   private readonly options: CoalescerOptions<Item, Result>;
   private readonly waiting: Entry<Item, Result>[] = [];
-  private waitingItems = 0;
+  private waitingWeight = 0;
   private inFlight = 0;
   private scheduled = false;
 
@@ -38,18 +42,20 @@ export class Coalescer<Item, Result> {
   }
 
   /**
-   * One result for each item, in order. At most `itemsPerCallMax` items. Rejects with what `send` rejects with, and
+   * One result for each item, in order. Rejects with what `send` rejects with, and
    * with `RefusalError` OVERLOADED.
    *
    * @param untilMs when the caller stops waiting, by any clock; it is left to `send` what that means.
    */
   submit(items: readonly Item[], untilMs = Number.POSITIVE_INFINITY): Promise<Result[]> {
-    if (this.waitingItems + items.length > this.options.waitingItemsMax)
+    const { weightOf, waitingWeightMax } = this.options;
+    const weight = weightOf === undefined ? items.length : items.reduce((sum, item) => sum + weightOf(item), 0);
+    if (this.waitingWeight + weight > waitingWeightMax)
       // Nothing of this is sent; but an earlier try of the same may have been.
-      return Promise.reject(new RefusalError("OVERLOADED", { waiting: String(this.waitingItems) }, "OUTCOME_UNKNOWN"));
+      return Promise.reject(new RefusalError("OVERLOADED", { waiting: String(this.waitingWeight) }, "OUTCOME_UNKNOWN"));
     return new Promise<Result[]>((resolve, reject) => {
-      this.waiting.push({ items, untilMs, resolve, reject });
-      this.waitingItems += items.length;
+      this.waiting.push({ items, weight, untilMs, resolve, reject });
+      this.waitingWeight += weight;
       this.schedule();
     });
   }
@@ -66,7 +72,8 @@ export class Coalescer<Item, Result> {
 
   private async sendNext(): Promise<void> {
     const entries = this.takeEntries();
-    const items = entries.flatMap((entry) => entry.items);
+    const [first] = entries;
+    const items = entries.length === 1 && first !== undefined ? first.items : entries.flatMap((entry) => entry.items);
     const untilMs = entries.reduce((latest, entry) => Math.max(latest, entry.untilMs), Number.NEGATIVE_INFINITY);
     this.inFlight++;
     try {
@@ -88,13 +95,13 @@ export class Coalescer<Item, Result> {
 
   private takeEntries(): Entry<Item, Result>[] {
     let count = 0;
-    let items = 0;
+    let weight = 0;
     for (const entry of this.waiting) {
-      if (count > 0 && items + entry.items.length > this.options.itemsPerCallMax) break;
-      items += entry.items.length;
+      if (count > 0 && weight + entry.weight > this.options.weightPerCallMax) break;
+      weight += entry.weight;
       count++;
     }
-    this.waitingItems -= items;
+    this.waitingWeight -= weight;
     return this.waiting.splice(0, count);
   }
 }

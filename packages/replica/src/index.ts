@@ -18,6 +18,7 @@ export { LINK_TICK_MS } from "./link-watch.ts";
 export { lostSession } from "./lost-session.ts";
 export type { MemberReport, Propagation, PropagationAsked } from "./member.ts";
 export { CONNECTED_MS, canReplaceBank, DROPPED_MS, type Member, Members } from "./members.ts";
+export type { MovementsAnswer, MovementsCall } from "./movements-call.ts";
 export { needsWholeJournal, notHereYet } from "./not-here-yet.ts";
 export type { OrdersOutcome } from "./orders-outcome.ts";
 export {

@@ -95,25 +95,35 @@ export interface Asked {
  * Throws: `RefusalError` for what is wrong with it whatever the state is, with the fields that are wrong; and as `copiesOf`.
  */
 export function requestFromForwarded(
-  { branch, command }: ForwardedCommand,
+  forwarded: ForwardedCommand,
   principal: string,
   copiesOf: CopiesOf = noneConnected,
 ): Asked {
+  return requestFromCommand(commandOfForwarded(forwarded), { principal, branch: forwarded.branch }, copiesOf);
+}
+
+/** Throws: `RefusalError` INVALID_REQUEST. */
+export function commandOfForwarded({ command }: ForwardedCommand): CommandCase {
   if (command.case === undefined) throw malformed([{ field: "command", description: "value is required" }]);
-  const asked = command.case === "item" ? commandOfBatchItem(command.value) : command;
+  return command.case === "item" ? commandOfBatchItem(command.value) : command;
+}
+
+/** A command as the ledger takes it. Throws: as `requestFromForwarded`. */
+export function requestFromCommand(
+  asked: CommandCase,
+  { principal, branch }: { readonly principal: string; readonly branch: BranchNumber },
+  copiesOf: CopiesOf = noneConnected,
+): Asked {
   const id = parseRequestId(asked.value.requestId);
   if (id === undefined) throw malformed([{ field: "request_id", description: "value must be a valid UUID" }]);
-  const coded = coreCommand(asked, (branches) => copiesOf(branches, id));
+  const coded = coreCommand(asked, id, copiesOf);
   const refusal = checkCommand(coded);
   if (refusal !== undefined) throw located(refusal, asked);
-  const validateOnly = !isLone(asked) && asked.value.validateOnly;
+  const validateOnly = "validateOnly" in asked.value && asked.value.validateOnly;
   return { request: { principal, branch, id, command: coded }, validateOnly };
 }
 
-function coreCommand(
-  command: CommandCase,
-  copiesOf: (branches: readonly BranchNumber[]) => readonly DurabilityMember[],
-): Command {
+function coreCommand(command: CommandCase, id: RequestId, copiesOf: CopiesOf): Command {
   switch (command.case) {
     case "cancelRequest":
       return { kind: "cancelRequest" };
@@ -121,12 +131,12 @@ function coreCommand(
       return branchUpdate(command.value);
     case "setDurability": {
       const { copies, branches } = command.value;
-      return { kind: "setDurability", copies, members: copiesOf(branches) };
+      return { kind: "setDurability", copies, members: copiesOf(branches, id) };
     }
     case "group":
       return { kind: "group", items: command.value.items.map((item, i) => groupItem(item, i + 1)) };
     default:
-      return new ItemDecoder("", undefined).decode(command);
+      return LONE_ITEM.decode(command);
   }
 }
 
@@ -203,12 +213,16 @@ class ItemDecoder {
       }
       case "deposit":
       case "withdraw": {
-        const { account, amount, expectedVersion } = command.value;
-        return { kind: command.case, account, amount: this.money(amount), ...this.versioned(expectedVersion) };
+        const { account, expectedVersion } = command.value;
+        const amount = this.money(command.value.amount);
+        if (expectedVersion === undefined) return { kind: command.case, account, amount };
+        return { kind: command.case, account, amount, ...this.versioned(expectedVersion) };
       }
       case "transfer": {
-        const { fromAccount: from, toAccount: to, amount, expectedVersion } = command.value;
-        return { kind: "transfer", from, to, amount: this.money(amount), ...this.versioned(expectedVersion) };
+        const { fromAccount: from, toAccount: to, expectedVersion } = command.value;
+        const amount = this.money(command.value.amount);
+        if (expectedVersion === undefined) return { kind: "transfer", from, to, amount };
+        return { kind: "transfer", from, to, amount, ...this.versioned(expectedVersion) };
       }
       case "reverse": {
         const { transaction, expectedVersion } = command.value;
@@ -326,6 +340,9 @@ class ItemDecoder {
     return joined(this.path, field);
   }
 }
+
+/** Of a command by itself. */
+const LONE_ITEM = new ItemDecoder("", undefined);
 
 /** Either may be empty: a field of the request itself, or the whole of a message. */
 function joined(path: string, field: string): string {

@@ -2,15 +2,18 @@
  * `@bank/rpc`: the seam between the wire and the ledger: codecs, error mapping, headers, serving and connecting.
  * Everything exported here is public; other files are internal.
  */
+export { type UnaryCodec, unaryCodec } from "@bank/quick-unary";
 export {
   type Asked,
   type CommandCase,
   type CopiesOf,
   commandCount,
   commandOfBatchItem,
+  commandOfForwarded,
   forwardedCommand,
   type ItemCase,
   isLone,
+  requestFromCommand,
   requestFromForwarded,
 } from "./command-codec.ts";
 export { type EpochTold, epochInterceptor, epochTeller, formatEpoch, readEpoch } from "./epoch-header.ts";
@@ -24,6 +27,7 @@ export {
   OUTCOME_KEY,
   outcomeOf,
 } from "./failure.ts";
+export { columnOf, type FixedColumn } from "./fixed-columns.ts";
 export {
   CONSISTENCY_HEADER,
   CONSISTENCY_MODES,
@@ -45,6 +49,17 @@ export { type ReportIncident, requireValid, type VisibleError, visibleErrorKey }
 export { type ItemOptions, itemFromCommand } from "./item-messages.ts";
 export { malformed } from "./malformed.ts";
 export { accountMessage, durabilityMessage, holdMessage, moneyMessage } from "./messages.ts";
+export {
+  decodeMovements,
+  decodeMovementsReply,
+  encodeMovements,
+  encodeMovementsReply,
+  type MovementColumns,
+  type MovementsReply,
+  movementsCodec,
+} from "./movement-codec.ts";
+export { hasRequestId } from "./movement-ids.ts";
+export { ordersOf, requireOrders } from "./movement-orders.ts";
 export {
   type AnsweringRecord,
   outcomeFromFailure,

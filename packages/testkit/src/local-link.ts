@@ -6,6 +6,7 @@ import type {
   CallLimit,
   FollowedBatch,
   MemberReport,
+  MovementsAnswer,
   OpenJournal,
   Outcome,
   Propagation,
@@ -99,6 +100,11 @@ export class LocalLink implements BankLink<Request, LocalResult> {
       const outcomes = await bank.submit(requests);
       return outcomes.map((outcome) => ({ position: outcome.position, outcome }));
     });
+  }
+
+  /** Nothing here knows how movements are encoded. */
+  submitMovements(): Promise<readonly MovementsAnswer[]> {
+    return Promise.reject(new Error("this link passes no columns on"));
   }
 
   async passTime(timeMs: number, { signal }: CallLimit): Promise<Position> {

@@ -4,11 +4,13 @@ import {
   PassTimeResponseSchema,
   RegisterBranchResponseSchema,
   type ReplicationService,
+  SubmitMovementsResponseSchema,
   SubmitResponseSchema,
 } from "@bank/proto";
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
 import type { Branch } from "../branch-teller.ts";
+import { answerMessage } from "../forwarded-movements.ts";
 import { propagationAsked, propagationMessage } from "../propagation-messages.ts";
 import type { UpstreamLink } from "../upstream-link.ts";
 import { limitOf } from "./asked-read.ts";
@@ -40,6 +42,11 @@ export function branchReplicationService(host: PassesOn): Partial<ServiceImpl<ty
     submit: async ({ commands }, context) => {
       const results = await host.replica().passOn(commands, context.signal, context.timeoutMs());
       return create(SubmitResponseSchema, { outcomes: results.map(({ outcome }) => outcome) });
+    },
+
+    submitMovements: async ({ calls }, context) => {
+      const answers = await host.replica().passOnMovements(calls, context.signal, context.timeoutMs());
+      return create(SubmitMovementsResponseSchema, { outcomes: answers.map(answerMessage) });
     },
 
     passTime: async ({ timeMs }, context) => {

@@ -10,12 +10,15 @@ import {
   timestampMessage,
 } from "@bank/rpc";
 import { create } from "@bufbuild/protobuf";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { HandlerContext } from "@connectrpc/connect";
 import type { Teller } from "../teller.ts";
 import type { TimedResult } from "../timed-read.ts";
 import { askedRead, limitOf, requireOpen } from "./asked-read.ts";
 import { timeOfResult } from "./result-time.ts";
 import { askedPropagation, propagationOf } from "./write-propagation.ts";
+
+const EPOCH_ID_BYTES = 16;
 
 /** Reads at a teller as `askedRead` says. Rejects with `RefusalError`, also READ_… when `query` throws one. */
 export async function readAt<T>(
@@ -87,23 +90,38 @@ export async function executeAll(
 
 /** Names a state that contains the outcomes. Its time is known only where a result says when it came about. */
 export function writeInfo(teller: Teller, outcomes: readonly CommandOutcome[]): ReadInfo {
-  const newest = outcomes.reduce<CommandOutcome | undefined>(
-    (last, outcome) => (outcome.position > (last?.position ?? 0n) ? outcome : last),
-    undefined,
-  );
+  let newest: CommandOutcome | undefined;
+  for (const outcome of outcomes) if (outcome.position > (newest?.position ?? 0n)) newest = outcome;
   const position = newest?.position ?? 0n;
-  const told = newest?.epochId.length === 16 ? newest.epochId : undefined;
-  const session = newest === undefined ? undefined : teller.sessionAt(Number(position), told);
-  const isShown = session !== undefined && teller.shows(Number(position));
-  const epoch = isShown ? epochNumberAt(teller.ledger.epochs, Number(position)) : 0;
-  const times = outcomes.flatMap(({ position: p, result }) => (p === position ? (timeOfResult(result) ?? []) : []));
-  return create(ReadInfoSchema, {
-    position,
-    session: session === undefined ? "" : encodeSession(session),
-    connected: teller.currency().connected,
-    epoch: BigInt(epoch),
-    ...(times[0] === undefined ? {} : { time: times[0] }),
-  });
+  let time: Timestamp | undefined;
+  for (const outcome of outcomes) if (outcome.position === position) time ??= timeOfResult(outcome.result);
+  return writtenInfo(teller, { position: Number(position), epochId: newest?.epochId, time });
+}
+
+/**
+ * Names a state that contains what was done.
+ *
+ * @param done with the highest position that any of it was computed from, and what is known of that position.
+ */
+export function writtenInfo(
+  teller: Teller,
+  done: {
+    readonly position: Position;
+    readonly epochId: Uint8Array | undefined;
+    readonly time: Timestamp | undefined;
+  },
+): ReadInfo {
+  const { position, epochId, time } = done;
+  const told = epochId?.length === EPOCH_ID_BYTES ? epochId : undefined;
+  const session = position === 0 ? undefined : teller.sessionAt(position, told);
+  const isShown = session !== undefined && teller.shows(position);
+  const info = create(ReadInfoSchema);
+  info.position = BigInt(position);
+  if (session !== undefined) info.session = encodeSession(session);
+  info.connected = teller.currency().connected;
+  if (isShown) info.epoch = BigInt(epochNumberAt(teller.ledger.epochs, position));
+  if (time !== undefined) info.time = time;
+  return info;
 }
 
 /** What a reply says about the state that it was read from. */

@@ -12,6 +12,7 @@ import {
   PassTimeResponseSchema,
   RegisterBranchResponseSchema,
   type ReplicationService,
+  SubmitMovementsResponseSchema,
   SubmitResponseSchema,
 } from "@bank/proto";
 import { type BankReplica, epochAt } from "@bank/replica";
@@ -19,6 +20,7 @@ import { serverUrl } from "@bank/rpc";
 import { create } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { BankTeller } from "../bank-teller.ts";
+import { answerMessage } from "../forwarded-movements.ts";
 import { propagationAsked, propagationMessage } from "../propagation-messages.ts";
 import { limitOf } from "./asked-read.ts";
 
@@ -55,6 +57,14 @@ export function replicationService(
       for (const outcome of outcomes)
         outcome.epochId = epochAt(bank.ledger.epochs, Number(outcome.position)) ?? outcome.epochId;
       return create(SubmitResponseSchema, { outcomes: [...outcomes] });
+    },
+
+    submitMovements: async ({ calls }, context) => {
+      // Each is in the sequencer's queue before the next is looked at.
+      const answers = await Promise.all(
+        calls.map((call) => teller.executeForwardedMovements(call, ANONYMOUS_PRINCIPAL, context.signal)),
+      );
+      return create(SubmitMovementsResponseSchema, { outcomes: answers.map(answerMessage) });
     },
 
     passTime: async ({ timeMs }, context) => {

@@ -1,9 +1,10 @@
 import { COMMANDS_PER_CALL_MAX } from "@bank/core";
 import type { BatchResult, CommandOutcome, TransactionService } from "@bank/proto";
 import { type CommandCase, commandCount, commandOfBatchItem, type ItemCase, malformed } from "@bank/rpc";
-import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { Teller } from "../teller.ts";
 import { executeAll, executeOne } from "./call.ts";
+import { executeMovements } from "./execute-movements.ts";
 import { getTransaction, listTransactions } from "./history-reads.ts";
 
 /** Moving money, and many commands at once. */
@@ -36,7 +37,7 @@ export function transactionService(teller: Teller): ServiceImpl<typeof Transacti
       return { results: outcomes.map(resultOf), readInfo };
     },
 
-    executeMovements: () => Promise.reject(new ConnectError("not yet", Code.Unimplemented)),
+    executeMovements: (request, context) => executeMovements(teller, context, request),
 
     getTransaction: (request, context) => getTransaction(teller, context, request),
     listTransactions: (request, context) => listTransactions(teller, context, request),

@@ -1,3 +1,4 @@
+import type { Position } from "@bank/core";
 import type { CommandOutcome, Propagation } from "@bank/proto";
 import type { PropagationAsked } from "@bank/replica";
 import { type CommandCase, readPropagation } from "@bank/rpc";
@@ -22,13 +23,34 @@ export async function propagationOf(
   asked: PropagationAsked,
   done: { readonly commands: readonly CommandCase[]; readonly outcomes: readonly CommandOutcome[] },
 ): Promise<Propagation | undefined> {
-  const { commands, outcomes } = done;
-  if (asked.mode === "bank") return undefined;
-  const positions = outcomes.flatMap((outcome, i) => (isDone(commands[i], outcome) ? Number(outcome.position) : []));
-  if (positions.length === 0) return undefined;
-  const position = Math.max(...positions);
+  return asked.mode === "bank" ? undefined : propagationUpTo(teller, context, asked, newestDone(done));
+}
+
+/**
+ * Likewise, of what was done up to a position.
+ *
+ * @param position 0 for nothing.
+ */
+export async function propagationUpTo(
+  teller: Teller,
+  context: HandlerContext,
+  asked: PropagationAsked,
+  position: Position,
+): Promise<Propagation | undefined> {
+  if (asked.mode === "bank" || position === 0) return undefined;
   const told = await teller.awaitPropagation(position, asked, limitOf(context));
   return propagationMessage(told, teller.shows(position));
+}
+
+function newestDone(done: {
+  readonly commands: readonly CommandCase[];
+  readonly outcomes: readonly CommandOutcome[];
+}): Position {
+  const { commands, outcomes } = done;
+  return outcomes.reduce(
+    (newest, outcome, i) => (isDone(commands[i], outcome) ? Math.max(newest, Number(outcome.position)) : newest),
+    0,
+  );
 }
 
 function isDone(command: CommandCase | undefined, { result }: CommandOutcome): boolean {
