@@ -40,18 +40,21 @@ describe("zipfian ranks", () => {
 });
 
 describe("a chooser of accounts", () => {
-  it.each<Distribution>(["uniform", "zipfian", "hot"])("gives two different accounts that exist: %s", (distribution) => {
-    const chooser = new AccountChooser(10, distribution, new QuickRandom(7));
-    for (let i = 0; i < 2_000; i++) {
-      const first = chooser.first();
-      const second = chooser.other(first);
-      expect(first).not.toBe(second);
-      for (const account of [first, second, chooser.one()]) {
-        expect(account).toBeGreaterThanOrEqual(1);
-        expect(account).toBeLessThanOrEqual(10);
+  it.each<Distribution>(["uniform", "zipfian", "hot"])(
+    "gives two different accounts that exist: %s",
+    (distribution) => {
+      const chooser = new AccountChooser(10, distribution, new QuickRandom(7));
+      for (let i = 0; i < 2_000; i++) {
+        const first = chooser.first();
+        const second = chooser.other(first);
+        expect(first).not.toBe(second);
+        for (const account of [first, second, chooser.one()]) {
+          expect(account).toBeGreaterThanOrEqual(1);
+          expect(account).toBeLessThanOrEqual(10);
+        }
       }
-    }
-  });
+    },
+  );
 
   it("has the hot account pay half of the time and receive the other half", () => {
     const chooser = new AccountChooser(100, "hot", new QuickRandom(7));
@@ -74,7 +77,10 @@ describe("a chooser of accounts", () => {
   it("gives every rank an account of its own", () => {
     const chooser = new AccountChooser(1_000, "zipfian", new QuickRandom(3));
     const counted = counts(() => chooser.one());
-    const wanted = [...counted.entries()].sort(([, a], [, b]) => b - a).slice(0, 5).map(([account]) => account);
+    const wanted = [...counted.entries()]
+      .sort(([, a], [, b]) => b - a)
+      .slice(0, 5)
+      .map(([account]) => account);
     expect(counted.size).toBeGreaterThan(900);
     // No two of the most wanted ones are neighbours.
     for (const a of wanted) for (const b of wanted) if (a !== b) expect(Math.abs(a - b)).toBeGreaterThan(1);

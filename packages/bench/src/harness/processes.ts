@@ -33,7 +33,9 @@ export class Running {
   constructor({ name, command, args, env, cwd, channel = false }: StartOptions) {
     this.name = name;
     // Not the settings of whoever runs the benchmark.
-    const inherited = Object.entries(process.env).filter(([key]) => !/^(NODE_OPTIONS|BANK_.*|BRANCH_.*|PG.*)$/.test(key));
+    const inherited = Object.entries(process.env).filter(
+      ([key]) => !/^(NODE_OPTIONS|BANK_.*|BRANCH_.*|PG.*)$/.test(key),
+    );
     this.child = spawn(command, args, {
       stdio: channel ? ["ignore", "pipe", "pipe", "ipc"] : ["ignore", "pipe", "pipe"],
       serialization: "advanced",

@@ -13,7 +13,11 @@ import { balanceRequest, depositRequest, envelope, peerDepositRequest } from "./
 type PlanOf<Kind extends LoadPlan["kind"]> = Extract<LoadPlan, { readonly kind: Kind }>;
 
 const DEPOSIT = "/bank.v1.TransactionService/Deposit";
-const PATHS = { deposit: DEPOSIT, health: "/grpc.health.v1.Health/Check", "peer deposit": "/peer.Bank/Deposit" } as const;
+const PATHS = {
+  deposit: DEPOSIT,
+  health: "/grpc.health.v1.Health/Check",
+  "peer deposit": "/peer.Bank/Deposit",
+} as const;
 const BALANCE = "/bank.v1.AccountService/GetBalance";
 
 /** Connects, and makes everything ready for calls. */

@@ -1,6 +1,6 @@
 import type { Distribution } from "../harness/distribution.ts";
-import type { Latencies } from "../harness/quantile.ts";
 import type { ProcessorTime } from "../harness/process-cost.ts";
+import type { Latencies } from "../harness/quantile.ts";
 
 /** How current a read at a branch must be. */
 export type ReadMode = "linearizable" | "session" | "local";

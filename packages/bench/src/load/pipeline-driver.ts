@@ -130,12 +130,13 @@ export class PipelineDriver implements LoadDriver {
     while (reply.next()) {
       if (reply.field === ID) id = reply.number;
       else if (reply.field === GET_BALANCE) isDone = true;
-      else if (reply.field === RESULT) isDone = result.begin(bytes, reply.from, reply.to).next() && result.field === TRANSACTION;
+      else if (reply.field === RESULT)
+        isDone = result.begin(bytes, reply.from, reply.to).next() && result.field === TRANSACTION;
     }
     const waiting = this.waiting.get(id);
-    if (waiting === undefined) return this.broke(new Error(`an answer names call ${id}, which nobody made`));
     this.waiting.delete(id);
-    if (isDone) waiting.done(1);
+    if (waiting === undefined) this.broke(new Error(`an answer names call ${id}, which nobody made`));
+    else if (isDone) waiting.done(1);
     else waiting.failed(new Error(`a call was not plainly done: ${bytes.toString("latin1", from, to)}`));
   }
 

@@ -4,7 +4,7 @@ import { type AccountIndex, type LedgerRecord, type Position, RecordKind, reques
 import { History, type HistoryJournal, type JournalBatch } from "@bank/history";
 import { encodeFrame } from "@bank/journal";
 import { nodePlatform, silentLog } from "@bank/node";
-import { ACCOUNTS } from "./bank-load.ts";
+import { ACCOUNTS } from "../bench.ts";
 
 /** Frames in memory for as long as nobody has followed them: a journal without an end and without a past. */
 class EndlessJournal implements HistoryJournal {

@@ -1,8 +1,8 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import { median } from "../harness/quantile.ts";
 import { type IdKind, IdSource } from "./id-source.ts";
 import { LedgerLoad } from "./ledger-load.ts";
-import { median } from "./report.ts";
 
 /** Not the seed of the load's own ids. */
 const KNOWN_SEED = 2;

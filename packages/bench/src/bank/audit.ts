@@ -1,0 +1,57 @@
+import { bytesEqual, Ledger, RecordKind, toHex, totals } from "@bank/core";
+import { applyFrame, genesisHash, type Replay } from "@bank/journal";
+import { nodePlatform, sha256, silentLog } from "@bank/node";
+import { recover } from "@bank/replica";
+import { openStore } from "@bank/store";
+
+/** What the journal says after a run. */
+export interface Audit {
+  readonly movements: number;
+  readonly position: number;
+  readonly accounts: number;
+}
+
+/**
+ * Opens the journal that a stopped bank left, replays all of it from the first record (every batch against its chain hash
+ * and the digest of the state), adds everything up, and compares the state with what a server would recover from the newest
+ * snapshot.
+ * Rejects when a digest, a chain hash or a total is wrong, or the movements are not as many as were acknowledged.
+ */
+export async function audit(dataDir: string, acknowledged: number): Promise<Audit> {
+  const store = openStore(`sqlite:${dataDir}`);
+  const { bankId } = await store.open();
+  try {
+    if (bankId === undefined) throw new Error(`no bank lives in ${dataDir}`);
+    const replay: Replay = { ledger: new Ledger({ hashSeed: 1 }), bankId, chainHash: genesisHash(sha256, bankId) };
+    const { ledger } = replay;
+    let movements = 0;
+    for (let batches = await store.read(0); batches.length > 0; batches = await store.read(ledger.position))
+      for (const batch of batches) {
+        const { records } = applyFrame(replay, batch, sha256);
+        ledger.forgetUndo(ledger.position);
+        for (let i = 0; i < records.length; i++) if ((records.kinds[i] as number) <= RecordKind.TRANSFER) movements++;
+      }
+    requireZeroTotals(ledger);
+    if (movements !== acknowledged)
+      throw new Error(`${acknowledged} movements were acknowledged, and the journal holds ${movements}`);
+    const recovered = await recover(store, bankId, nodePlatform(silentLog));
+    requireSameState(ledger, recovered.replay.ledger);
+    return { movements, position: ledger.position, accounts: ledger.accounts.count };
+  } finally {
+    await store.close();
+  }
+}
+
+export function requireZeroTotals(ledger: Ledger): void {
+  for (const [currency, total] of totals(ledger))
+    if (total !== 0n) throw new Error(`all accounts in ${currency} together hold ${total} and not 0`);
+}
+
+function requireSameState(replayed: Ledger, recovered: Ledger): void {
+  const digests = [replayed.digestBytes(), recovered.digestBytes()] as const;
+  if (replayed.position !== recovered.position || !bytesEqual(...digests))
+    throw new Error(
+      `the whole journal leads to ${toHex(digests[0])} at ${replayed.position}, and a start recovers ` +
+        `${toHex(digests[1])} at ${recovered.position}`,
+    );
+}

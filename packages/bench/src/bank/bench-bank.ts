@@ -1,0 +1,107 @@
+import { fileURLToPath } from "node:url";
+import type { Bench } from "../bench.ts";
+import { residentBytes } from "../harness/process-cost.ts";
+import type { Running } from "../harness/processes.ts";
+import type { SuiteReport } from "../report/result.ts";
+import { audit } from "./audit.ts";
+import { auditOverWire } from "./audit-over-wire.ts";
+import { fillBank } from "./fill-bank.ts";
+import { copyBank } from "./prepared-bank.ts";
+import { ServerUnderLoad } from "./server-under-load.ts";
+
+const APPS = fileURLToPath(new URL("../../../../apps", import.meta.url));
+
+export interface BenchBankOptions {
+  readonly accounts: number;
+  /** For messages. */
+  readonly name?: string;
+  /** "memory": the same server on the memory engine, which keeps nothing. */
+  readonly engine?: "sqlite" | "memory";
+  /** Further flags of the server. */
+  readonly flags?: readonly string[];
+}
+
+/** A bank under load, with a data folder of its own that is audited in the end. */
+export class BenchBank extends ServerUnderLoad {
+  readonly dataDir: string;
+  readonly process: Running;
+  private readonly options: BenchBankOptions;
+
+  private constructor(
+    bench: Bench,
+    started: { readonly process: Running; readonly url: string; readonly dataDir: string; readonly movements: number },
+    options: BenchBankOptions,
+  ) {
+    super(bench, started.url, [started.process.pid]);
+    this.process = started.process;
+    this.dataDir = started.dataDir;
+    this.acknowledged = started.movements;
+    this.options = options;
+  }
+
+  static async start(bench: Bench, options: BenchBankOptions): Promise<BenchBank> {
+    const dataDir = bench.scratch("bank");
+    const { accounts, engine = "sqlite", flags = [] } = options;
+    if (engine === "memory") {
+      const process = startBankServer(bench, dataDir, ["--store", "memory:", ...flags]);
+      const url = await urlOf(process);
+      return new BenchBank(bench, { process, url, dataDir, movements: await fillBank(url, accounts) }, options);
+    }
+    const prepared = await bench.preparedBank({ accounts });
+    await copyBank(prepared, dataDir);
+    const process = startBankServer(bench, dataDir, flags);
+    return new BenchBank(
+      bench,
+      { process, url: await urlOf(process), dataDir, movements: prepared.movements },
+      options,
+    );
+  }
+
+  /** Of its process; undefined where the system does not tell. */
+  residentBytes(): number | undefined {
+    return residentBytes(this.process.pid);
+  }
+
+  /** Stops it, and proves its journal. What others had it acknowledge besides its own load is added. */
+  async stopAndAudit(report: SuiteReport, acknowledgedElsewhere = 0): Promise<void> {
+    await this.closeLoad();
+    const { engine = "sqlite", name = engine === "memory" ? "the bank on the memory engine" : "the bank" } =
+      this.options;
+    const acknowledged = this.acknowledged + acknowledgedElsewhere;
+    try {
+      if (engine === "memory") {
+        report.audited(name, await auditOverWire(this.url, acknowledged));
+        await this.process.stop();
+      } else {
+        const code = await this.process.stop();
+        if (code !== 0) throw new Error(`${name} ended with ${code}:\n${this.process.said()}`);
+        report.audited(name, await audit(this.dataDir, acknowledged));
+      }
+    } catch (error) {
+      report.failures.push(`audit of ${name}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+    await this.bench.forget(this.dataDir);
+  }
+}
+
+/** Starts a bank server from its sources, on a free port. */
+export function startBankServer(bench: Bench, dataDir: string, flags: readonly string[]): Running {
+  const args = ["--listen", "127.0.0.1:0", "--data", dataDir, ...flags];
+  return bench.processes.startNode("the bank", `${APPS}/bank-server/src/main.ts`, args);
+}
+
+/** Starts a branch from its sources, on a free port. */
+export function startBranchServer(
+  bench: Bench,
+  options: { number: number; bankUrl: string; dataDir: string },
+): Running {
+  const { number, bankUrl, dataDir } = options;
+  const args = ["--id", String(number), "--bank", bankUrl, "--listen", "127.0.0.1:0", "--data", dataDir];
+  return bench.processes.startNode("a branch", `${APPS}/branch-replica/src/main.ts`, args);
+}
+
+/** Where a server listens, once it does. */
+export async function urlOf(process: Running): Promise<string> {
+  const [, url] = await process.printed(/listening on (\S+)$/);
+  return url as string;
+}

@@ -1,0 +1,63 @@
+import type { Bench } from "../bench.ts";
+import type { LoadPlan, RunResult } from "../load/load-plan.ts";
+import { LoadProcess } from "../load/load-process.ts";
+import type { Measurement, RowFacts, SuiteReport } from "../report/result.ts";
+
+/** A server, whoever's, with a process that asks it. */
+export class ServerUnderLoad {
+  readonly url: string;
+  /** Operations that it has acknowledged so far. */
+  acknowledged = 0;
+  protected readonly bench: Bench;
+  private readonly pids: readonly number[];
+  private load: LoadProcess | undefined;
+  private readonly opened = new Map<string, number>();
+
+  /** @param pids its processes: their processor time is what the server costs. */
+  constructor(bench: Bench, url: string, pids: readonly number[]) {
+    this.bench = bench;
+    this.url = url;
+    this.pids = pids;
+  }
+
+  /** Measures a load for one round, and adds it to the report. */
+  async measure(report: SuiteReport, facts: RowFacts, plan: Omit<LoadPlan, "url">): Promise<Measurement> {
+    const measured = measurementOf(await this.run(plan));
+    report.add(facts, measured);
+    return measured;
+  }
+
+  async run(plan: Omit<LoadPlan, "url">): Promise<RunResult> {
+    this.load ??= new LoadProcess(this.bench.processes);
+    const key = JSON.stringify(plan);
+    const load = this.opened.get(key) ?? (await this.load.open({ ...plan, url: this.url } as LoadPlan));
+    this.opened.set(key, load);
+    const result = await this.load.run(load, this.bench.runOptions(this.pids));
+    if (isWrite(plan as LoadPlan)) this.acknowledged += result.acknowledged;
+    return result;
+  }
+
+  async closeLoad(): Promise<void> {
+    await this.load?.close();
+    this.load = undefined;
+    this.opened.clear();
+  }
+}
+
+export function measurementOf(result: RunResult): Measurement {
+  const { operations, elapsedMs, latencies, serverTime, loadUs } = result;
+  const each = (us: number | undefined) => (us === undefined || operations === 0 ? undefined : us / operations);
+  return {
+    operationsPerSecond: (operations / elapsedMs) * 1_000,
+    operations,
+    latencies,
+    serverUs: each(serverTime?.allUs),
+    serverMainUs: each(serverTime?.mainUs),
+    loadUs: each(loadUs),
+  };
+}
+
+function isWrite(plan: LoadPlan): boolean {
+  if (plan.kind === "movements" || plan.kind === "batch") return true;
+  return typeof plan.method === "string" && plan.method !== "health";
+}

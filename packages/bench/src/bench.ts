@@ -1,0 +1,82 @@
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { type PreparedBank, type PreparedOptions, prepareBank } from "./bank/prepared-bank.ts";
+import { Processes } from "./harness/processes.ts";
+import type { RunOptions } from "./load/load-plan.ts";
+import type { SuiteReport } from "./report/result.ts";
+
+/** One subject of the benchmark, in a file of its own. */
+export interface Suite {
+  /** For `--only`. */
+  readonly name: string;
+  readonly title: string;
+  /** Measures everything, and fills the report. */
+  readonly run: (bench: Bench, report: SuiteReport) => Promise<void>;
+}
+
+/** A few accounts, and many. */
+const FEW_ACCOUNTS = 10_000;
+const MANY_ACCOUNTS = 1_000_000;
+const MANY_ACCOUNTS_QUICK = 20_000;
+
+/** What all suites share: where they work, how long, and what they have started. */
+export class Bench {
+  readonly processes = new Processes();
+  /** A look at whether everything works: one short round of a few rows. */
+  readonly quick: boolean;
+  readonly rounds: number;
+  readonly durationMs: number;
+  readonly warmUpMs: number;
+  readonly fewAccounts = FEW_ACCOUNTS;
+  readonly manyAccounts: number;
+  private readonly folder: string;
+  private readonly prepared = new Map<string, Promise<PreparedBank>>();
+  private scratchFolders = 0;
+
+  private constructor(folder: string, quick: boolean) {
+    this.folder = folder;
+    this.quick = quick;
+    this.rounds = quick ? 1 : 3;
+    this.durationMs = quick ? 200 : 2_000;
+    this.warmUpMs = quick ? 100 : 500;
+    this.manyAccounts = quick ? MANY_ACCOUNTS_QUICK : MANY_ACCOUNTS;
+  }
+
+  static async open({ quick }: { readonly quick: boolean }): Promise<Bench> {
+    // Beside the bank's usual data, so that the disk is the one that counts.
+    await mkdir("data", { recursive: true });
+    return new Bench(await mkdtemp(resolve("data", "bench-")), quick);
+  }
+
+  /** Rows with more or fewer variants: all, or the first of them when it must be quick. */
+  variants<T>(all: readonly T[], whenQuick = 1): readonly T[] {
+    return this.quick ? all.slice(0, whenQuick) : all;
+  }
+
+  runOptions(serverPids: readonly number[]): RunOptions {
+    return { durationMs: this.durationMs, warmUpMs: this.warmUpMs, serverPids };
+  }
+
+  /** A folder of its own that does not exist yet, on the disk that the bank uses. */
+  scratch(name: string): string {
+    return join(this.folder, `${++this.scratchFolders}-${name}`);
+  }
+
+  async forget(folder: string): Promise<void> {
+    await rm(folder, { recursive: true, force: true });
+  }
+
+  /** A data folder with accounts, made once in a run. */
+  async preparedBank(options: PreparedOptions): Promise<PreparedBank> {
+    const key = JSON.stringify(options);
+    const made = this.prepared.get(key) ?? prepareBank(this.scratch("prepared"), options);
+    this.prepared.set(key, made);
+    return made;
+  }
+
+  /** Nothing that was started runs any more, and nothing lies about. */
+  async close(): Promise<void> {
+    await this.processes.killAll();
+    await this.forget(this.folder);
+  }
+}
