@@ -32,6 +32,7 @@ export class Bench {
   private readonly folder: string;
   private readonly prepared = new Map<string, Promise<PreparedBank>>();
   private scratchFolders = 0;
+  private readonly closers: (() => Promise<void>)[] = [];
 
   private constructor(folder: string, quick: boolean) {
     this.folder = folder;
@@ -66,6 +67,11 @@ export class Bench {
     await rm(folder, { recursive: true, force: true });
   }
 
+  /** Something more to put away in the end. */
+  whenClosed(close: () => Promise<void>): void {
+    this.closers.push(close);
+  }
+
   /** A data folder with accounts, made once in a run. */
   async preparedBank(options: PreparedOptions): Promise<PreparedBank> {
     const key = JSON.stringify(options);
@@ -77,6 +83,7 @@ export class Bench {
   /** Nothing that was started runs any more, and nothing lies about. */
   async close(): Promise<void> {
     await this.processes.killAll();
+    for (const close of this.closers) await close();
     await this.forget(this.folder);
   }
 }

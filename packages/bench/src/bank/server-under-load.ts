@@ -1,5 +1,5 @@
 import type { Bench } from "../bench.ts";
-import type { LoadPlan, RunResult } from "../load/load-plan.ts";
+import type { LoadWork, RunResult } from "../load/load-plan.ts";
 import { LoadProcess } from "../load/load-process.ts";
 import type { Measurement, RowFacts, SuiteReport } from "../report/result.ts";
 
@@ -9,7 +9,7 @@ export class ServerUnderLoad {
   /** Operations that it has acknowledged so far. */
   acknowledged = 0;
   protected readonly bench: Bench;
-  private readonly pids: readonly number[];
+  readonly pids: readonly number[];
   private load: LoadProcess | undefined;
   private readonly opened = new Map<string, number>();
 
@@ -21,19 +21,19 @@ export class ServerUnderLoad {
   }
 
   /** Measures a load for one round, and adds it to the report. */
-  async measure(report: SuiteReport, facts: RowFacts, plan: Omit<LoadPlan, "url">): Promise<Measurement> {
+  async measure(report: SuiteReport, facts: RowFacts, plan: LoadWork): Promise<Measurement> {
     const measured = measurementOf(await this.run(plan));
     report.add(facts, measured);
     return measured;
   }
 
-  async run(plan: Omit<LoadPlan, "url">): Promise<RunResult> {
+  async run(plan: LoadWork): Promise<RunResult> {
     this.load ??= new LoadProcess(this.bench.processes);
     const key = JSON.stringify(plan);
-    const load = this.opened.get(key) ?? (await this.load.open({ ...plan, url: this.url } as LoadPlan));
+    const load = this.opened.get(key) ?? (await this.load.open({ ...plan, url: this.url }));
     this.opened.set(key, load);
     const result = await this.load.run(load, this.bench.runOptions(this.pids));
-    if (isWrite(plan as LoadPlan)) this.acknowledged += result.acknowledged;
+    if (isWrite(plan)) this.acknowledged += result.acknowledged;
     return result;
   }
 
@@ -57,7 +57,7 @@ export function measurementOf(result: RunResult): Measurement {
   };
 }
 
-function isWrite(plan: LoadPlan): boolean {
+function isWrite(plan: LoadWork): boolean {
   if (plan.kind === "movements" || plan.kind === "batch") return true;
   return typeof plan.method === "string" && plan.method !== "health";
 }

@@ -75,9 +75,15 @@ export class Running {
         if (match !== null) return match;
       }
       if (this.isOver) throw new Error(`${this.name} ended before it printed ${pattern}:\n${this.said()}`);
-      await new Promise<void>((resolve) => {
-        this.waiting.add(resolve);
-      });
+      await this.more();
+    }
+  }
+
+  /** Waits for text on standard error. Rejects as `printed`. */
+  async logged(pattern: RegExp): Promise<void> {
+    while (!pattern.test(this.stderr)) {
+      if (this.isOver) throw new Error(`${this.name} ended before it logged ${pattern}:\n${this.said()}`);
+      await this.more();
     }
   }
 
@@ -108,6 +114,12 @@ export class Running {
     this.guard = undefined;
     this.wake();
     return code;
+  }
+
+  private more(): Promise<void> {
+    return new Promise((resolve) => {
+      this.waiting.add(resolve);
+    });
   }
 
   private wake(): void {

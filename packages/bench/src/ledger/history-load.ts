@@ -4,7 +4,9 @@ import { type AccountIndex, type LedgerRecord, type Position, RecordKind, reques
 import { History, type HistoryJournal, type JournalBatch } from "@bank/history";
 import { encodeFrame } from "@bank/journal";
 import { nodePlatform, silentLog } from "@bank/node";
-import { ACCOUNTS } from "../bench.ts";
+
+/** Accounts that the transfers go between. */
+const ACCOUNTS = 1_000;
 
 /** Frames in memory for as long as nobody has followed them: a journal without an end and without a past. */
 class EndlessJournal implements HistoryJournal {

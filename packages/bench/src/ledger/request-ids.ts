@@ -1,8 +1,7 @@
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { median } from "../harness/quantile.ts";
 import { type IdKind, IdSource } from "./id-source.ts";
 import { LedgerLoad } from "./ledger-load.ts";
+import { arrayBufferBytes } from "./used-bytes.ts";
 
 /** Not the seed of the load's own ids. */
 const KNOWN_SEED = 2;
@@ -95,14 +94,4 @@ function nsEach(operation: (n: number) => void): number {
     }),
   );
   return (median(blocks) / BLOCK_IDS) * 1e6;
-}
-
-/** What the process holds in array buffers once what is no longer needed is gone. */
-function arrayBufferBytes(): number {
-  setFlagsFromString("--expose-gc");
-  const collectGarbage = runInNewContext("gc") as () => void;
-  // What the first one finds is given back behind it, by another thread, and the second one waits for that.
-  collectGarbage();
-  collectGarbage();
-  return process.memoryUsage().arrayBuffers;
 }

@@ -87,6 +87,7 @@ async function sessionOf(server: string): Promise<string> {
   const client = connectBank({ server: new URL(server).host });
   try {
     await client.balance("1");
+    if (client.session === undefined) throw new Error("who has read has a session");
     return client.session;
   } finally {
     client.close();

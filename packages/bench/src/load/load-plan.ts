@@ -37,6 +37,9 @@ export type LoadPlan =
   /** Single transfers through one client of the SDK, which each of its callers waits for. */
   | (Common & { readonly kind: "sdk"; readonly method: "transfer" | { readonly balance: ReadMode } });
 
+/** A plan for whichever server it is given to. */
+export type LoadWork = LoadPlan extends infer Plan ? (Plan extends LoadPlan ? Omit<Plan, "url"> : never) : never;
+
 export type UnaryMethod =
   /** A deposit at the bank. */
   | "deposit"

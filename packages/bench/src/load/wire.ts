@@ -41,7 +41,7 @@ function writeUuid(bytes: Buffer, at: number, random: QuickRandom): number {
 function writeText(bytes: Buffer, at: number, field: number, text: string): number {
   bytes[at] = (field << 3) | 2;
   bytes[at + 1] = text.length;
-  bytes.latin1Write(text, at + 2, text.length);
+  bytes.write(text, at + 2, "latin1");
   return at + 2 + text.length;
 }
 
@@ -118,7 +118,7 @@ export function pipelinedCall(id: number, operation: PipelinedOperation): Buffer
     if (operation.session !== "") {
       bytes[at++] = (4 << 3) | 2;
       at = writeVarint(bytes, at, operation.session.length);
-      at += bytes.latin1Write(operation.session, at);
+      at += bytes.write(operation.session, at, "latin1");
     }
     bytes[at++] = CALL_GET_BALANCE;
     at = writeVarint(bytes, at, request.length);

@@ -2,7 +2,6 @@ import { mkdir } from "node:fs/promises";
 import { BenchBank } from "../bank/bench-bank.ts";
 import type { Bench, Suite } from "../bench.ts";
 import type { Distribution } from "../harness/distribution.ts";
-import type { LoadPlan } from "../load/load-plan.ts";
 import { measureSqliteAppend } from "../raw/limits.ts";
 import { short, whole } from "../report/numbers.ts";
 import { perSecond, type RowFacts, type SuiteReport } from "../report/result.ts";
@@ -54,8 +53,12 @@ async function measureRound(bench: Bench, report: SuiteReport): Promise<void> {
       for (const ids of ["base", "each"] as const)
         await measureMovements(few, report, { ids, rows, inFlight: IN_FLIGHT, accounts });
     await few.measure(report, messagesFacts(rows, accounts), {
-      ...{ kind: "batch", rows, inFlight: IN_FLIGHT, accounts, distribution: "uniform" },
-    } as Omit<LoadPlan, "url">);
+      kind: "batch",
+      rows,
+      inFlight: IN_FLIGHT,
+      accounts,
+      distribution: "uniform",
+    });
   }
   await measureMovements(few, report, { ids: "base", rows: FULL, inFlight: MORE_IN_FLIGHT, accounts });
   for (const bank of [few, memory, many]) await bank.stopAndAudit(report);
