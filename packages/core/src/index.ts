@@ -37,7 +37,7 @@ export {
   requestIdFromBytes,
   toHex,
 } from "./identifiers.ts";
-export type { AccountColumns } from "./ledger/account-table.ts";
+export type { AccountColumns, AccountRows } from "./ledger/account-columns.ts";
 export { apply, beginBatch, totals, unapply } from "./ledger/apply.ts";
 export { applyAll, type Mark, mark, rollback } from "./ledger/apply-all.ts";
 export { decide, dueHolds, originalsOf, recordsMax } from "./ledger/decide.ts";

@@ -21,27 +21,25 @@ const NONE = new Uint8Array(0);
 /** Accounts `from` to before `to`. */
 export function encodeAccounts(table: AccountColumns, from: number, to: number): AccountsPage {
   const count = to - from;
+  const rows = table.rows(from, to);
+  const { types, names, owners, displayNames, states } = rows;
   const page = create(AccountsPageSchema, {
     firstAccount: from,
-    types: table.types.slice(from, to),
-    currencies: new ColumnWriter(count, 4).words(table.currencies, from).bytes,
-    homeBranches: new ColumnWriter(count, 4).words(table.homeBranches, from).bytes,
-    numbers: new ColumnWriter(count, 8).integers(table.numbers, from).bytes,
-    posted: new ColumnWriter(count, 8).int64s(table.posted, from).bytes,
-    floors: new ColumnWriter(count, 8).int64s(table.floors, from).bytes,
-    versions: new ColumnWriter(count, 8).integers(table.versions, from).bytes,
-    openedPositions: new ColumnWriter(count, 8).integers(table.openedPositions, from).bytes,
-    openedTimesMs: new ColumnWriter(count, 8).integers(table.openedTimesMs, from).bytes,
-    names: table.names.slice(from, to),
-    owners: table.owners.slice(from, to),
-    displayNames: table.displayNames.slice(from, to),
-    states: table.states.subarray(from, to).every((state) => state === States.OPEN)
-      ? NONE
-      : table.states.slice(from, to),
-    held: int64sUnlessZero(table.held.subarray(from, to)),
-    ceilings: int64sUnlessZero(
-      table.ceilings.slice(from, to).map((ceiling) => (ceiling === AMOUNT_MAX ? 0n : ceiling)),
-    ),
+    types,
+    currencies: new ColumnWriter(count, 4).words(rows.currencies, 0).bytes,
+    homeBranches: new ColumnWriter(count, 4).words(rows.homeBranches, 0).bytes,
+    numbers: new ColumnWriter(count, 8).integers(rows.numbers, 0).bytes,
+    posted: new ColumnWriter(count, 8).int64s(rows.posted, 0).bytes,
+    floors: new ColumnWriter(count, 8).int64s(rows.floors, 0).bytes,
+    versions: new ColumnWriter(count, 8).integers(rows.versions, 0).bytes,
+    openedPositions: new ColumnWriter(count, 8).integers(rows.openedPositions, 0).bytes,
+    openedTimesMs: new ColumnWriter(count, 8).integers(rows.openedTimesMs, 0).bytes,
+    names,
+    owners,
+    displayNames,
+    states: states.every((state) => state === States.OPEN) ? NONE : states,
+    held: int64sUnlessZero(rows.held),
+    ceilings: int64sUnlessZero(rows.ceilings.map((ceiling) => (ceiling === AMOUNT_MAX ? 0n : ceiling))),
   });
   for (let account = from as AccountIndex; account < to; account++) {
     const alias = table.aliasOf(account);

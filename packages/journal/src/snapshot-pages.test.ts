@@ -83,9 +83,10 @@ test("columns hold what their names say, little-endian", () => {
   expect(u64(accounts.versions, index)).toBe(account.version);
   expect(u64(accounts.openedPositions, index)).toBe(account.openedPosition);
   expect(u64(accounts.openedTimesMs, index)).toBe(account.openedTimeMs);
-  expect(accounts.names).toEqual(table.names);
-  expect(accounts.owners).toEqual(table.owners);
-  expect(accounts.displayNames).toEqual(table.displayNames);
+  const rows = table.freeze().rows(0, table.count);
+  expect(accounts.names).toEqual(rows.names);
+  expect(accounts.owners).toEqual(rows.owners);
+  expect(accounts.displayNames).toEqual(rows.displayNames);
   const entry = answered.entryAt(17);
   expect(requests.ids.slice(16 * 17, 16 * 18)).toEqual(entry.id);
   expect(u32(requests.principals, 17)).toBe(entry.principal);

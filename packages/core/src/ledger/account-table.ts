@@ -2,7 +2,11 @@ import { AccountState, type AccountType, type Metadata } from "../account.ts";
 import { assert } from "../assert.ts";
 import type { AccountIndex, BranchNumber, CurrencyIndex, Position } from "../identifiers.ts";
 import { AMOUNT_MAX } from "../limits.ts";
+import { type AccountColumns, NO_METADATA, PAGE_BITS } from "./account-columns.ts";
+import { FrozenAccounts } from "./frozen-accounts.ts";
 import { grown } from "./grown.ts";
+import { SparseColumn } from "./sparse-column.ts";
+import { TextColumn } from "./text-column.ts";
 
 /** What an account's opening says. */
 export interface AccountEntry {
@@ -24,69 +28,63 @@ export interface AccountEntry {
   readonly openedTimeMs: number;
 }
 
-/** All accounts as they were at one moment. */
-export type AccountColumns = Readonly<
-  Pick<
-    AccountTable,
-    | "count"
-    | "types"
-    | "currencies"
-    | "homeBranches"
-    | "numbers"
-    | "posted"
-    | "held"
-    | "floors"
-    | "ceilings"
-    | "states"
-    | "versions"
-    | "openedPositions"
-    | "openedTimesMs"
-    | "names"
-    | "owners"
-    | "aliasOf"
-    | "metadataOf"
-  > & { readonly displayNames: readonly string[] }
->;
-
 /** No index of an account: there are at most 100 million. */
 const NO_ACCOUNT = 0xffff_ffff;
-const NO_METADATA: Metadata = Object.freeze({});
+/** Columns begin with a little more than each other, and so never come to be full together. */
+const FIRST_CAPACITY = 64;
+
+/** Of a guard: a movement has to look at more than the balance. */
+export const IS_SPECIAL = 0x8000_0000;
 
 /**
  * Accounts by index, in columns: numbers in typed arrays, so that a million of them are a few dozen megabytes and a
  * movement touches no object.
+ *
+ * A column grows by an eighth when it is full, and no two of them at the same moment: no call waits for more than one to
+ * be moved. What is written to `posted`, `held`, `floors`, `ceilings`, `states` or `versions` is announced by
+ * `beforeChange`, so that a frozen state keeps what it shows.
  */
 export class AccountTable {
   private length = 0;
-  types = new Uint8Array(64);
-  currencies = new Uint32Array(64);
-  homeBranches = new Uint32Array(64);
-  numbers = new Float64Array(64);
-  posted = new BigInt64Array(64);
+  /** How many accounts have room in every column. */
+  private room = 0;
+  types = new Uint8Array(FIRST_CAPACITY + 0);
+  currencies = new Uint32Array(FIRST_CAPACITY + 1);
+  homeBranches = new Uint32Array(FIRST_CAPACITY + 2);
+  numbers = new Float64Array(FIRST_CAPACITY + 3);
+  posted = new BigInt64Array(FIRST_CAPACITY + 4);
   postedWords = new Int32Array(this.posted.buffer);
-  held = new BigInt64Array(64);
+  held = new BigInt64Array(FIRST_CAPACITY + 5);
   heldWords = new Int32Array(this.held.buffer);
-  floors = new BigInt64Array(64);
+  floors = new BigInt64Array(FIRST_CAPACITY + 6);
   floorWords = new Int32Array(this.floors.buffer);
   /** `AMOUNT_MAX` for none. */
-  ceilings = new BigInt64Array(64);
+  ceilings = new BigInt64Array(FIRST_CAPACITY + 7);
   ceilingWords = new Int32Array(this.ceilings.buffer);
-  states = new Uint8Array(64);
-  versions = new Float64Array(64);
-  openedPositions = new Float64Array(64);
-  openedTimesMs = new Float64Array(64);
-  readonly names: string[] = [];
-  readonly owners: string[] = [];
-  readonly displayNames: string[] = [];
+  states = new Uint8Array(FIRST_CAPACITY + 8);
+  versions = new Float64Array(FIRST_CAPACITY + 9);
+  openedPositions = new Float64Array(FIRST_CAPACITY + 10);
+  openedTimesMs = new Float64Array(FIRST_CAPACITY + 11);
+  /** Its currency, plus `IS_SPECIAL` unless it is open, has floor 0 and no ceiling, and nothing is held on it. */
+  guards = new Uint32Array(FIRST_CAPACITY + 12);
+  /** Of internal accounts. */
+  private readonly names = new SparseColumn<string>();
+  private readonly owners = new TextColumn();
+  private readonly displayNames = new SparseColumn<string>();
   /** Index of the account with number n at n − 1: a `Map` ends at 16.7 million entries, and takes ten times the memory. */
   private indexesByNumber = new Uint32Array(64).fill(NO_ACCOUNT);
   /** Of those that the sequence gave. */
   private highestNumber = 0;
   private readonly byName = new Map<string, AccountIndex>();
   private readonly byAlias = new Map<string, AccountIndex>();
-  /** Empty for none. */
-  private readonly aliases: string[] = [];
-  private readonly metadata: Metadata[] = [];
+  private readonly aliases = new SparseColumn<string>();
+  private readonly metadata = new SparseColumn<Metadata>();
+  /** The state that was frozen last, until all are released: the older ones read in it what they have not themselves. */
+  private newest: FrozenAccounts | undefined;
+  private unreleased = 0;
+  private freezes = 0;
+  /** By page: how many freezes there had been when it was last kept aside, or had no need to be. */
+  private keptAt = new Uint32Array(1);
 
   get count(): number {
     return this.length;
@@ -105,7 +103,12 @@ export class AccountTable {
     else assert(isChosen || number > this.highestNumber, `account number ${number} comes next`);
     assert(alias === undefined || !this.byAlias.has(alias), `alias ${alias} is new`);
     // What can fail comes first: an account is there as a whole, or not at all.
-    if (this.length === this.types.length) this.grow();
+    if (index >= this.room) this.grow();
+    this.names.set(index, entry.name === "" ? undefined : entry.name);
+    this.displayNames.set(index, entry.displayName === "" ? undefined : entry.displayName);
+    this.aliases.set(index, alias);
+    this.setMetadata(index, metadata ?? NO_METADATA);
+    this.owners.put(index, entry.owner);
     if (number === 0) this.byName.set(entry.name, index);
     else if (!isChosen) this.setNumber(number, index);
     if (alias !== undefined) this.byAlias.set(alias, index);
@@ -121,11 +124,7 @@ export class AccountTable {
     this.versions[index] = 1;
     this.openedPositions[index] = entry.openedPosition;
     this.openedTimesMs[index] = entry.openedTimeMs;
-    this.names.push(entry.name);
-    this.owners.push(entry.owner);
-    this.displayNames.push(entry.displayName);
-    this.aliases.push(alias ?? "");
-    this.metadata.push(frozen(metadata ?? NO_METADATA));
+    this.setGuard(index);
     this.length++;
     return index;
   }
@@ -136,14 +135,9 @@ export class AccountTable {
     const index = --this.length as AccountIndex;
     const number = this.numbers[index] as number;
     const alias = this.aliasOf(index);
-    if (number === 0) this.byName.delete(this.names[index] as string);
+    if (number === 0) this.byName.delete(this.nameOf(index));
     else if (alias !== String(number)) this.forgetNumber(number);
     this.byAlias.delete(alias);
-    this.aliases.pop();
-    this.metadata.pop();
-    this.names.pop();
-    this.owners.pop();
-    this.displayNames.pop();
   }
 
   /**
@@ -166,9 +160,27 @@ export class AccountTable {
     return this.byAlias.get(alias);
   }
 
+  /** Index of its currency, from where a movement looks anyway. */
+  currencyOf(account: number): number {
+    return (this.guards[account] as number) & ~IS_SPECIAL;
+  }
+
+  /** Of an internal account; empty for a customer's. */
+  nameOf(account: AccountIndex): string {
+    return this.names.at(account) ?? "";
+  }
+
+  ownerOf(account: AccountIndex): string {
+    return this.owners.at(account);
+  }
+
+  displayNameOf(account: AccountIndex): string {
+    return this.displayNames.at(account) ?? "";
+  }
+
   /** Empty for none. */
   aliasOf(account: AccountIndex): string {
-    return this.aliases[account] ?? "";
+    return this.aliases.at(account) ?? "";
   }
 
   /** How many accounts have one. */
@@ -177,45 +189,64 @@ export class AccountTable {
   }
 
   metadataOf(account: AccountIndex): Metadata {
-    return this.metadata[account] ?? NO_METADATA;
+    return this.metadata.at(account) ?? NO_METADATA;
   }
 
   /**
-   * All accounts as they are now. What never changes of an account is lent, not copied: it stays as long as none of them
-   * is taken away again.
+   * All accounts as they are now, at once, however many there are. What never changes of an account is lent, not copied:
+   * it stays as long as none of them is taken away again.
    */
   freeze(): AccountColumns {
-    const { length: count, types, currencies, homeBranches, numbers, openedPositions, openedTimesMs } = this;
-    const metadata = this.metadata.slice();
-    return {
-      count,
-      types,
-      currencies,
-      homeBranches,
-      numbers,
-      openedPositions,
-      openedTimesMs,
-      posted: this.posted.slice(0, count),
-      held: this.held.slice(0, count),
-      floors: this.floors.slice(0, count),
-      ceilings: this.ceilings.slice(0, count),
-      states: this.states.slice(0, count),
-      versions: this.versions.slice(0, count),
-      names: this.names,
-      owners: this.owners,
-      displayNames: this.displayNames.slice(),
-      aliasOf: (account) => this.aliasOf(account),
-      metadataOf: (account) => metadata[account] ?? NO_METADATA,
-    };
+    const { displayNames, metadata } = this;
+    const frozen = new FrozenAccounts(this, { displayNames: displayNames.freeze(), metadata: metadata.freeze() });
+    this.newest?.continueWith(frozen);
+    this.newest = frozen;
+    this.freezes++;
+    this.unreleased++;
+    return frozen;
   }
 
-  /** To be called before a column of an account changes. */
-  beforeChange(_account: number): void {
-    // Nothing is kept aside yet.
+  /** For a frozen state that is not asked any more, once. */
+  released(): void {
+    this.unreleased--;
+    if (this.unreleased === 0) this.newest = undefined;
+  }
+
+  /** To be called before anything of an account changes. Throws where there is no memory, with nothing changed. */
+  beforeChange(account: number): void {
+    const page = account >>> PAGE_BITS;
+    if (this.keptAt[page] === this.freezes) return;
+    this.newest?.keep(page);
+    this.keptAt[page] = this.freezes;
+  }
+
+  setState(account: AccountIndex, state: AccountState): void {
+    this.beforeChange(account);
+    this.states[account] = state;
+    this.setGuard(account);
+  }
+
+  setHeld(account: AccountIndex, held: bigint): void {
+    this.beforeChange(account);
+    this.held[account] = held;
+    this.setGuard(account);
+  }
+
+  /** @param ceiling undefined for none. */
+  setBounds(account: AccountIndex, floor: bigint, ceiling: bigint | undefined): void {
+    this.beforeChange(account);
+    this.floors[account] = floor;
+    this.ceilings[account] = ceiling ?? AMOUNT_MAX;
+    this.setGuard(account);
+  }
+
+  setDisplayName(account: AccountIndex, displayName: string): void {
+    this.displayNames.set(account, displayName === "" ? undefined : displayName);
   }
 
   setMetadata(account: AccountIndex, metadata: Metadata): void {
-    this.metadata[account] = frozen(metadata);
+    const isEmpty = Object.keys(metadata).length === 0;
+    this.metadata.set(account, isEmpty ? undefined : Object.freeze({ ...metadata }));
   }
 
   findByName(name: string): AccountIndex | undefined {
@@ -224,10 +255,11 @@ export class AccountTable {
 
   private setNumber(number: number, index: AccountIndex): void {
     // Numbers that are aliases are left out of the sequence, so there may be more numbers than accounts.
-    let capacity = this.indexesByNumber.length;
-    while (capacity < number) capacity *= 2;
-    if (capacity > this.indexesByNumber.length)
-      this.indexesByNumber = grown(new Uint32Array(capacity).fill(NO_ACCOUNT), this.indexesByNumber);
+    const { length } = this.indexesByNumber;
+    if (number > length) {
+      const capacity = Math.max(number, larger(length));
+      this.indexesByNumber = grown(new Uint32Array(capacity).fill(NO_ACCOUNT, length), this.indexesByNumber);
+    }
     this.indexesByNumber[number - 1] = index;
     this.highestNumber = number;
   }
@@ -238,28 +270,68 @@ export class AccountTable {
     while (this.highestNumber > 0 && this.indexesByNumber[this.highestNumber - 1] === NO_ACCOUNT);
   }
 
+  private setGuard(account: AccountIndex): void {
+    const { states, held, floors, ceilings } = this;
+    const isPlain =
+      states[account] === AccountState.OPEN &&
+      held[account] === 0n &&
+      floors[account] === 0n &&
+      ceilings[account] === AMOUNT_MAX;
+    this.guards[account] = (this.currencies[account] as number) + (isPlain ? 0 : IS_SPECIAL);
+  }
+
+  /** Makes room for one more account in each column that is full. */
   private grow(): void {
-    const capacity = this.types.length * 2;
-    this.types = grown(new Uint8Array(capacity), this.types);
-    this.currencies = grown(new Uint32Array(capacity), this.currencies);
-    this.homeBranches = grown(new Uint32Array(capacity), this.homeBranches);
-    this.numbers = grown(new Float64Array(capacity), this.numbers);
-    this.posted = grown(new BigInt64Array(capacity), this.posted);
-    this.postedWords = new Int32Array(this.posted.buffer);
-    this.held = grown(new BigInt64Array(capacity), this.held);
-    this.heldWords = new Int32Array(this.held.buffer);
-    this.floors = grown(new BigInt64Array(capacity), this.floors);
-    this.floorWords = new Int32Array(this.floors.buffer);
-    this.ceilings = grown(new BigInt64Array(capacity), this.ceilings);
-    this.ceilingWords = new Int32Array(this.ceilings.buffer);
-    this.states = grown(new Uint8Array(capacity), this.states);
-    this.versions = grown(new Float64Array(capacity), this.versions);
-    this.openedPositions = grown(new Float64Array(capacity), this.openedPositions);
-    this.openedTimesMs = grown(new Float64Array(capacity), this.openedTimesMs);
+    const { length } = this;
+    const capacity = larger(length);
+    if (this.types.length === length) this.types = grown(new Uint8Array(capacity), this.types);
+    if (this.currencies.length === length) this.currencies = grown(new Uint32Array(capacity), this.currencies);
+    if (this.homeBranches.length === length) this.homeBranches = grown(new Uint32Array(capacity), this.homeBranches);
+    if (this.numbers.length === length) this.numbers = grown(new Float64Array(capacity), this.numbers);
+    if (this.posted.length === length) {
+      this.posted = grown(new BigInt64Array(capacity), this.posted);
+      this.postedWords = new Int32Array(this.posted.buffer);
+    }
+    if (this.held.length === length) {
+      this.held = grown(new BigInt64Array(capacity), this.held);
+      this.heldWords = new Int32Array(this.held.buffer);
+    }
+    if (this.floors.length === length) {
+      this.floors = grown(new BigInt64Array(capacity), this.floors);
+      this.floorWords = new Int32Array(this.floors.buffer);
+    }
+    if (this.ceilings.length === length) {
+      this.ceilings = grown(new BigInt64Array(capacity), this.ceilings);
+      this.ceilingWords = new Int32Array(this.ceilings.buffer);
+    }
+    if (this.states.length === length) this.states = grown(new Uint8Array(capacity), this.states);
+    if (this.versions.length === length) this.versions = grown(new Float64Array(capacity), this.versions);
+    if (this.openedPositions.length === length)
+      this.openedPositions = grown(new Float64Array(capacity), this.openedPositions);
+    if (this.openedTimesMs.length === length)
+      this.openedTimesMs = grown(new Float64Array(capacity), this.openedTimesMs);
+    if (this.guards.length === length) this.guards = grown(new Uint32Array(capacity), this.guards);
+    const pages = (capacity >>> PAGE_BITS) + 1;
+    if (pages > this.keptAt.length) this.keptAt = grown(new Uint32Array(pages + 1), this.keptAt);
+    this.room = Math.min(
+      this.types.length,
+      this.currencies.length,
+      this.homeBranches.length,
+      this.numbers.length,
+      this.posted.length,
+      this.held.length,
+      this.floors.length,
+      this.ceilings.length,
+      this.states.length,
+      this.versions.length,
+      this.openedPositions.length,
+      this.openedTimesMs.length,
+      this.guards.length,
+    );
   }
 }
 
-/** A copy that nobody changes; one object stands for all that are empty. */
-function frozen(metadata: Metadata): Metadata {
-  return Object.keys(metadata).length === 0 ? NO_METADATA : Object.freeze({ ...metadata });
+/** What a full column grows to. */
+function larger(capacity: number): number {
+  return capacity + Math.ceil(capacity / 8);
 }

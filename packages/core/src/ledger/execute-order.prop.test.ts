@@ -137,6 +137,10 @@ describe("OrderExecutor", () => {
     for (const command of BEGINNING) both(command);
     both({ kind: "closeAccount", account: "4" });
     for (let round = 0; round < ROUNDS; round++) {
+      const frozen = [quick.ledger, follower].map(({ accounts }) => {
+        const columns = accounts.freeze();
+        return { columns, was: columns.rows(0, columns.count) };
+      });
       const start = mark(quick.ledger);
       const largeAmounts = random.pick([0, 0, 3, 20]);
       for (const { ledger } of [quick, slow]) beginBatch(ledger, round);
@@ -162,6 +166,10 @@ describe("OrderExecutor", () => {
       expect(toHex(follower.digestBytes())).toBe(toHex(quick.ledger.digestBytes()));
       // What is near the end of the range would go the ordinary way from then on: it is mostly taken back.
       const isTooEarly = largeAmounts > 0 && round < (ROUNDS * 3) / 4;
+      for (const { columns, was } of frozen) {
+        expect(columns.rows(0, columns.count), "what was frozen before").toEqual(was);
+        columns.release();
+      }
       if (round > 0 && (isTooEarly || random.chance(30))) {
         rollback(quick.ledger, start, quick.records);
         rollback(slow.ledger, start, slow.records.slice());

@@ -21,7 +21,7 @@ const NONE = -1;
 export class OrderExecutor {
   private readonly ledger: Ledger;
   private readonly orders: MovementOrders;
-  private readonly records: RecordList;
+  private records: RecordList;
   private readonly hasher: OrderHasher;
   private readonly amounts: Int32Array;
   /** What follows from the ledger's small tables, as they were after so many changes. */
@@ -45,6 +45,12 @@ export class OrderExecutor {
     this.cash = new Float64Array(orders.currencies.length);
   }
 
+  /** Adds records to another list from now on, and knows nothing of the one before: also after that was taken back. */
+  writeTo(records: RecordList): void {
+    this.records = records;
+    this.actor = NONE;
+  }
+
   /** Whether the entry was carried out; if not, nothing has changed. Throws: what `apply` throws, with nothing changed. */
   execute(index: number): boolean {
     const { ledger, orders, amounts } = this;
@@ -57,7 +63,7 @@ export class OrderExecutor {
     const creditNumber = orders.credits[index] as number;
     const debit = debitNumber === 0 ? (this.cash[currencyAt] as number) : accounts.indexOfNumber(debitNumber);
     const credit = creditNumber === 0 ? (this.cash[currencyAt] as number) : accounts.indexOfNumber(creditNumber);
-    if (debit < 0 || credit < 0 || accounts.currencies[debit] !== this.currencies[currencyAt]) return false;
+    if (debit < 0 || credit < 0 || accounts.currencyOf(debit) !== this.currencies[currencyAt]) return false;
     const amount = numberAt(amounts, index);
     if (!movements.isAllowed(debit, credit, amount)) return false;
     if (requests.findAt(this.principal, requestIds, 4 * index) !== NONE) return false;

@@ -90,7 +90,7 @@ export class Ledger {
   /** How people call an account: its number, or an internal account's name. */
   referenceOf(account: AccountIndex): string {
     const number = this.accounts.numbers[account] as number;
-    return number === 0 ? (this.accounts.names[account] as string) : String(number);
+    return number === 0 ? this.accounts.nameOf(account) : String(number);
   }
 
   /** A copy of one account. */
@@ -106,8 +106,8 @@ export class Ledger {
       alias: table.aliasOf(account),
       state: table.states[account] as AccountView["state"],
       type: table.types[account] as AccountView["type"],
-      owner: table.owners[account] as string,
-      displayName: table.displayNames[account] as string,
+      owner: table.ownerOf(account),
+      displayName: table.displayNameOf(account),
       metadata: table.metadataOf(account),
       currency: code,
       currencyIndex,
@@ -227,9 +227,8 @@ export class Ledger {
   /** Adds to what open holds keep back; counts no change. */
   keepBack(account: AccountIndex, delta: bigint): void {
     this.accounts.beforeChange(account);
-    const { held } = this.accounts;
     this.subtractHeld(account);
-    held[account] = (held[account] as bigint) + delta;
+    this.accounts.setHeld(account, (this.accounts.held[account] as bigint) + delta);
     this.addHeld(account);
   }
 
@@ -277,7 +276,7 @@ export class Ledger {
   restoreState(account: AccountIndex, state: AccountState, held: bigint): void {
     this.setState(account, state);
     this.subtractHeld(account);
-    this.accounts.held[account] = held;
+    this.accounts.setHeld(account, held);
     this.addHeld(account);
   }
 
@@ -285,7 +284,7 @@ export class Ledger {
   setState(account: AccountIndex, state: AccountState): void {
     this.accounts.beforeChange(account);
     this.subtractAccountTerms(account);
-    this.accounts.states[account] = state;
+    this.accounts.setState(account, state);
     this.addAccountTerms(account);
   }
 
@@ -294,9 +293,8 @@ export class Ledger {
     const { accounts } = this;
     accounts.beforeChange(account);
     this.subtractAccountTerms(account);
-    accounts.displayNames[account] = details.displayName;
-    accounts.floors[account] = details.floor;
-    accounts.ceilings[account] = details.ceiling ?? AMOUNT_MAX;
+    accounts.setDisplayName(account, details.displayName);
+    accounts.setBounds(account, details.floor, details.ceiling);
     accounts.setMetadata(account, details.metadata);
     this.addAccountTerms(account);
   }

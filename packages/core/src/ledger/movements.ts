@@ -1,6 +1,6 @@
 import { AccountState } from "../account.ts";
 import type { Position } from "../identifiers.ts";
-import type { AccountTable } from "./account-table.ts";
+import { type AccountTable, IS_SPECIAL } from "./account-table.ts";
 import type { RequestTable } from "./request-table.ts";
 import { type Digest, TermHasher } from "./term-hasher.ts";
 import { Term } from "./terms.ts";
@@ -32,11 +32,18 @@ export class Movements {
 
   /** Whether a movement certainly is one that `apply` accepts, and all its numbers are within `EXACT_BOUND`. */
   isAllowed(debit: number, credit: number, amount: number): boolean {
-    const { count, currencies, states, postedWords, heldWords, floorWords, ceilingWords } = this.accounts;
-    if (debit >= count || credit >= count || debit === credit) return false;
+    const { accounts } = this;
+    const { count, guards, postedWords } = accounts;
+    if (debit >= count || credit >= count || debit === credit || amount <= 0 || amount >= EXACT_BOUND) return false;
+    const guard = guards[debit] as number;
+    if (guard === guards[credit] && guard < IS_SPECIAL) {
+      // Both are open and of one currency, and nothing bounds them but zero and the range.
+      const spendable = numberAt(postedWords, debit);
+      return amount <= spendable && isExact(spendable) && isExact(numberAt(postedWords, credit));
+    }
+    const { currencies, states, heldWords, floorWords, ceilingWords } = accounts;
     if (currencies[debit] !== currencies[credit]) return false;
     if (states[debit] !== AccountState.OPEN || states[credit] !== AccountState.OPEN) return false;
-    if (amount <= 0 || amount >= EXACT_BOUND) return false;
     const paying = numberAt(postedWords, debit);
     const receiving = numberAt(postedWords, credit);
     const held = numberAt(heldWords, debit);

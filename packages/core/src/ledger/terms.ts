@@ -68,9 +68,9 @@ export class Terms {
       .int64(table.floors[account] as bigint)
       .integer(table.openedPositions[account] as number)
       .integer(table.openedTimesMs[account] as number)
-      .text(table.names[account] as string)
-      .text(table.owners[account] as string)
-      .text(table.displayNames[account] as string)
+      .text(table.nameOf(account))
+      .text(table.ownerOf(account))
+      .text(table.displayNameOf(account))
       .finish();
   }
 
