@@ -41,7 +41,11 @@ export class FrozenAccounts implements AccountColumns {
     assert(!this.isReleased, "what was released is not read any more");
     assert(from >= 0 && from <= to && to <= this.count, "the accounts exist");
     const { table } = this;
-    const texts = (text: (account: number) => string) => Array.from({ length: to - from }, (_, i) => text(from + i));
+    const texts = (text: (account: AccountIndex) => string) => {
+      const column: string[] = [];
+      for (let account = from as AccountIndex; account < to; account++) column.push(text(account));
+      return column;
+    };
     return {
       ...this.changing(from, to),
       types: table.types.slice(from, to),
@@ -50,8 +54,8 @@ export class FrozenAccounts implements AccountColumns {
       numbers: table.numbers.slice(from, to),
       openedPositions: table.openedPositions.slice(from, to),
       openedTimesMs: table.openedTimesMs.slice(from, to),
-      names: texts((account) => table.nameOf(account as AccountIndex)),
-      owners: texts((account) => table.ownerOf(account as AccountIndex)),
+      names: texts((account) => table.nameOf(account)),
+      owners: texts((account) => table.ownerOf(account)),
       displayNames: texts((account) => this.displayNames.at(account) ?? ""),
     };
   }

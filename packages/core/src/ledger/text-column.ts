@@ -33,12 +33,9 @@ export class TextColumn {
     assert(index >= 0 && index < this.count, "the text exists");
     const { bytes, ends } = this.pages[index >>> PAGE_BITS] as Page;
     const entry = index & PAGE_MASK;
-    const from = beginOf(ends, entry);
     const end = ends[entry] as number;
-    if (end < IS_WIDE) return textOf(bytes.subarray(from, end));
-    // Two bytes each, low one first; they may begin at an odd place.
-    const units = new Uint16Array(bytes.slice(from, end - IS_WIDE).buffer);
-    return textOf(units);
+    const isWide = end >= IS_WIDE;
+    return textOf(bytes, beginOf(ends, entry), end % IS_WIDE, isWide ? 2 : 1);
   }
 
   /** Sets the text behind those before this index, and forgets what was from there on. */
@@ -49,7 +46,7 @@ export class TextColumn {
     if (entry === 0 && index >>> PAGE_BITS === this.pages.length) this.addPage();
     const page = this.pages[index >>> PAGE_BITS] as Page;
     const from = beginOf(page.ends, entry);
-    const wide = isWide(text);
+    const wide = needsTwoBytes(text);
     const end = from + (wide ? 2 : 1) * text.length;
     assert(end < IS_WIDE, "the texts of a page fit into it");
     if (end > page.bytes.length) {
@@ -77,14 +74,22 @@ function beginOf(ends: Uint32Array, entry: number): number {
   return entry === 0 ? 0 : (ends[entry - 1] as number) % IS_WIDE;
 }
 
-function isWide(text: string): boolean {
+function needsTwoBytes(text: string): boolean {
   for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0xff) return true;
   return false;
 }
 
-function textOf(units: Uint8Array | Uint16Array): string {
+/** A list of numbers is passed on as arguments several times as fast as a typed array. */
+const units: number[] = [];
+
+function textOf(bytes: Uint8Array, from: number, to: number, width: 1 | 2): string {
   let text = "";
-  for (let from = 0; from < units.length; from += UNITS_PER_CALL)
-    text += String.fromCharCode(...units.subarray(from, from + UNITS_PER_CALL));
+  for (let at = from; at < to; ) {
+    const count = Math.min((to - at) / width, UNITS_PER_CALL);
+    units.length = count;
+    for (let i = 0; i < count; i++, at += width)
+      units[i] = width === 1 ? (bytes[at] as number) : (bytes[at] as number) | ((bytes[at + 1] as number) << 8);
+    text += String.fromCharCode.apply(null, units);
+  }
   return text;
 }
