@@ -4,7 +4,7 @@ import { sha256 } from "@bank/node";
 import { JournalService } from "@bank/proto";
 import { connectToServer } from "@bank/rpc";
 import { createClient } from "@connectrpc/connect";
-import { type Audit, requireZeroTotals } from "./audit.ts";
+import { type Audit, requireAcknowledged, requireZeroTotals } from "./audit.ts";
 
 /**
  * The audit of a bank whose journal is gone with its process: reads all of it over the wire, as a branch does, while the bank
@@ -28,8 +28,7 @@ export async function auditOverWire(url: string, acknowledged: number): Promise<
       for (let i = 0; i < records.length; i++) if ((records.kinds[i] as number) <= RecordKind.TRANSFER) movements++;
       if (ledger.position < Number(upTo)) continue;
       requireZeroTotals(ledger);
-      if (movements !== acknowledged)
-        throw new Error(`${acknowledged} movements were acknowledged, and the journal holds ${movements}`);
+      requireAcknowledged(movements, acknowledged);
       return { movements, position: ledger.position, accounts: ledger.accounts.count };
     }
     throw new Error(`the journal's stream ended before position ${upTo}`);

@@ -11,13 +11,16 @@ export interface Audit {
   readonly accounts: number;
 }
 
+/** How many movements there must be: exactly so many, or, where calls were under way when a server was killed, a range. */
+export type Acknowledged = number | { readonly atLeast: number; readonly atMost: number };
+
 /**
  * Opens the journal that a stopped bank left, replays all of it from the first record (every batch against its chain hash
  * and the digest of the state), adds everything up, and compares the state with what a server would recover from the newest
  * snapshot.
  * Rejects when a digest, a chain hash or a total is wrong, or the movements are not as many as were acknowledged.
  */
-export async function audit(dataDir: string, acknowledged: number): Promise<Audit> {
+export async function audit(dataDir: string, acknowledged: Acknowledged): Promise<Audit> {
   const store = openStore(`sqlite:${dataDir}`);
   const { bankId } = await store.open();
   try {
@@ -32,14 +35,20 @@ export async function audit(dataDir: string, acknowledged: number): Promise<Audi
         for (let i = 0; i < records.length; i++) if ((records.kinds[i] as number) <= RecordKind.TRANSFER) movements++;
       }
     requireZeroTotals(ledger);
-    if (movements !== acknowledged)
-      throw new Error(`${acknowledged} movements were acknowledged, and the journal holds ${movements}`);
+    requireAcknowledged(movements, acknowledged);
     const recovered = await recover(store, bankId, nodePlatform(silentLog));
     requireSameState(ledger, recovered.replay.ledger);
     return { movements, position: ledger.position, accounts: ledger.accounts.count };
   } finally {
     await store.close();
   }
+}
+
+export function requireAcknowledged(movements: number, acknowledged: Acknowledged): void {
+  const { atLeast, atMost } =
+    typeof acknowledged === "number" ? { atLeast: acknowledged, atMost: acknowledged } : acknowledged;
+  if (movements < atLeast || movements > atMost)
+    throw new Error(`${atLeast} to ${atMost} movements were acknowledged, and the journal holds ${movements}`);
 }
 
 export function requireZeroTotals(ledger: Ledger): void {

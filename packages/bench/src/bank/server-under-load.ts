@@ -1,5 +1,6 @@
 import type { Bench } from "../bench.ts";
-import type { LoadWork, RunResult } from "../load/load-plan.ts";
+import { LoadFailedError } from "../load/closed-loop.ts";
+import type { LoadWork, RunOptions, RunResult } from "../load/load-plan.ts";
 import { LoadProcess } from "../load/load-process.ts";
 import type { Measurement, RowFacts, SuiteReport } from "../report/result.ts";
 
@@ -27,14 +28,24 @@ export class ServerUnderLoad {
     return measured;
   }
 
-  async run(plan: LoadWork): Promise<RunResult> {
+  /**
+   * Runs a load. Rejects with `LoadFailedError` when it breaks off; what was acknowledged before is counted.
+   *
+   * @param options how long, where it is not as long as every row.
+   */
+  async run(plan: LoadWork, options: Partial<RunOptions> = {}): Promise<RunResult> {
     this.load ??= new LoadProcess(this.bench.processes);
     const key = JSON.stringify(plan);
     const load = this.opened.get(key) ?? (await this.load.open({ ...plan, url: this.url }));
     this.opened.set(key, load);
-    const result = await this.load.run(load, this.bench.runOptions(this.pids));
-    if (isWrite(plan)) this.acknowledged += result.acknowledged;
-    return result;
+    try {
+      const result = await this.load.run(load, { ...this.bench.runOptions(this.pids), ...options });
+      if (isWrite(plan)) this.acknowledged += result.acknowledged;
+      return result;
+    } catch (error) {
+      if (error instanceof LoadFailedError && isWrite(plan)) this.acknowledged += error.acknowledged;
+      throw error;
+    }
   }
 
   async closeLoad(): Promise<void> {

@@ -1,8 +1,9 @@
-import { type ChildProcess, fork } from "node:child_process";
-import { once } from "node:events";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Position } from "@bank/core";
+import { copyBank } from "../bank/prepared-bank.ts";
+import type { Bench } from "../bench.ts";
+import type { Running } from "../harness/processes.ts";
 import type { Answer, Ask, BranchPlan } from "./child.ts";
 import type { Moments } from "./moments.ts";
 
@@ -12,30 +13,40 @@ export interface Layout {
   readonly branches: number;
   /** How many of them follow each server; undefined where all follow the bank. */
   readonly fanOut?: number | undefined;
-  /** Whether each branch has a process of its own; else all share one. */
-  readonly ownProcesses?: boolean | undefined;
+  /** Whether all share one process; else each has one of its own. */
+  readonly oneProcess?: boolean | undefined;
 }
 
-/** A bank and branches in processes of their own, on this machine. */
+/** A bank and branches in processes of their own, on this machine, all of which note when they have what. */
 export class Fleet {
   bankUrl = "";
-  private readonly bank = new Child("bank-child.ts");
+  /** The bank's data folder. */
+  readonly dataDir: string;
+  private readonly bench: Bench;
+  private readonly bank: Child;
   private readonly children: Child[] = [];
   private readonly urls: string[] = [];
 
-  private constructor() {}
+  private constructor(bench: Bench, dataDir: string) {
+    this.bench = bench;
+    this.dataDir = dataDir;
+    this.bank = new Child(bench, "bank-child.ts");
+  }
 
-  static async start(folder: string, layout: Layout): Promise<Fleet> {
-    const fleet = new Fleet();
-    try {
-      const [url = ""] = await fleet.bank.start({ ask: "start bank", dataDir: join(folder, "bank") });
-      fleet.bankUrl = url;
-      await fleet.startBranches(folder, layout);
-      return fleet;
-    } catch (error) {
-      await fleet.stop();
-      throw error;
-    }
+  /** Its bank begins with so many accounts. Resolves once all branches follow. */
+  static async start(bench: Bench, layout: Layout, accounts: number): Promise<Fleet> {
+    const folder = bench.scratch("fleet");
+    const dataDir = join(folder, "bank");
+    await copyBank(await bench.preparedBank({ accounts }), dataDir);
+    const fleet = new Fleet(bench, dataDir);
+    const [url = ""] = await fleet.bank.start({ ask: "start bank", dataDir });
+    fleet.bankUrl = url;
+    await fleet.startBranches(folder, layout);
+    return fleet;
+  }
+
+  get bankPid(): number {
+    return this.bank.pid;
   }
 
   /** Resolves once every branch shows the position. */
@@ -51,9 +62,14 @@ export class Fleet {
     return { bank, branches: branches.flat() };
   }
 
+  /** The data folder stays, for the audit. */
   async stop(): Promise<void> {
     for (const child of this.children.toReversed()) await child.stop();
     await this.bank.stop();
+  }
+
+  async forget(): Promise<void> {
+    await this.bench.forget(join(this.dataDir, ".."));
   }
 
   /** One after the other: a branch that others follow is there before them. */
@@ -65,8 +81,8 @@ export class Fleet {
         upstream: this.upstreamOf(i, layout.fanOut),
         dataDir: join(folder, `branch-${i + 1}`),
       };
-      const child = layout.ownProcesses ? undefined : shared;
-      const used = child ?? new Child("branch-child.ts");
+      const child = layout.oneProcess ? shared : undefined;
+      const used = child ?? new Child(this.bench, "branch-child.ts");
       if (child === undefined) this.children.push(used);
       shared = used;
       this.urls.push(...(await used.start({ ask: "start branches", branches: [plan] })));
@@ -83,26 +99,28 @@ export class Fleet {
 }
 
 class Child {
-  private readonly process: ChildProcess;
-  private isOver = false;
+  private readonly process: Running;
   /** Whoever waits for the answer to the question that was asked. */
   private told: (answer: Answer) => void = () => undefined;
 
-  constructor(file: string) {
-    const path = fileURLToPath(new URL(file, import.meta.url));
-    this.process = fork(path, { execArgv: ["--conditions=bank-src"], stdio: ["ignore", "ignore", "inherit", "ipc"] });
-    this.process.on("message", (answer: Answer) => this.told(answer));
-    this.process.once("exit", (code) => {
-      this.isOver = true;
-      this.told({ answer: "failed", problem: `it ended with ${code}` });
+  constructor(bench: Bench, file: string) {
+    this.process = bench.processes.startNode(file, fileURLToPath(new URL(file, import.meta.url)));
+    this.process.child.on("message", (answer: Answer) => this.told(answer));
+    void this.process.ended.then((code) => {
+      this.told({ answer: "failed", problem: `it ended with ${code}:\n${this.process.said()}` });
     });
   }
 
+  get pid(): number {
+    return this.process.pid;
+  }
+
   async ask(ask: Ask): Promise<Answer> {
+    if (this.process.isOver) throw new Error(`a process of the benchmark is over:\n${this.process.said()}`);
     const answered = new Promise<Answer>((resolve) => {
       this.told = resolve;
     });
-    this.process.send(ask);
+    this.process.child.send(ask);
     const answer = await answered;
     if (answer.answer === "failed") throw new Error(`a process of the benchmark failed: ${answer.problem}`);
     return answer;
@@ -121,12 +139,8 @@ class Child {
   }
 
   async stop(): Promise<void> {
-    if (this.isOver) return;
-    const over = once(this.process, "exit");
-    await this.ask({ ask: "stop" }).catch((error: unknown) => {
-      console.error(String(error));
-      this.process.kill("SIGKILL");
-    });
-    await over;
+    if (this.process.isOver) return;
+    await this.ask({ ask: "stop" });
+    await this.process.ended;
   }
 }

@@ -16,6 +16,17 @@ export interface LoadDriver {
   close(): void | Promise<void>;
 }
 
+/** A load that broke off, and how much was acknowledged to it before. */
+export class LoadFailedError extends Error {
+  override readonly name = "LoadFailedError";
+  readonly acknowledged: number;
+
+  constructor(cause: Error, acknowledged: number) {
+    super(cause.message, { cause });
+    this.acknowledged = acknowledged;
+  }
+}
+
 /** Runs a load for a while that does not count, and then for the time that does. */
 export async function runLoad(driver: LoadDriver, options: RunOptions): Promise<RunResult> {
   const warmUp = options.warmUpMs > 0 ? await closedLoop(driver, options.warmUpMs) : undefined;
@@ -36,8 +47,8 @@ export async function runLoad(driver: LoadDriver, options: RunOptions): Promise<
 }
 
 /**
- * Keeps the driver's number of calls under way for so long, and then waits for the last ones. Rejects with the first
- * failure, once nothing is under way any more.
+ * Keeps the driver's number of calls under way for so long, and then waits for the last ones. Rejects with
+ * `LoadFailedError`, for the first failure, once nothing is under way any more.
  */
 export function closedLoop(
   driver: LoadDriver,
@@ -51,7 +62,7 @@ export function closedLoop(
   return new Promise((resolve, reject) => {
     const ended = () => {
       if (--underWay > 0) return;
-      if (failure !== undefined) reject(failure);
+      if (failure !== undefined) reject(new LoadFailedError(failure, operations));
       else resolve({ operations, elapsedMs: performance.now() - startedMs, latencies: log.take() });
     };
     const begin = () => {

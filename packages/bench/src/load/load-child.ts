@@ -1,5 +1,5 @@
 // Loads in a process of their own. Run by `load-process.ts`.
-import { type LoadDriver, runLoad } from "./closed-loop.ts";
+import { type LoadDriver, LoadFailedError, runLoad } from "./closed-loop.ts";
 import { openDriver } from "./drivers.ts";
 import type { LoadAnswer, LoadAsk } from "./load-plan.ts";
 
@@ -22,6 +22,7 @@ process.on("message", (ask: LoadAsk) => {
   const failed = (error: unknown): LoadAnswer => ({
     answer: "failed",
     problem: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    ...(error instanceof LoadFailedError ? { acknowledged: error.acknowledged } : {}),
   });
   void handle(ask)
     .catch(failed)

@@ -81,4 +81,5 @@ export type LoadAnswer =
   | { readonly answer: "opened"; readonly load: number }
   | { readonly answer: "ran"; readonly result: RunResult }
   | { readonly answer: "closed" }
-  | { readonly answer: "failed"; readonly problem: string };
+  /** With how much was acknowledged, where it is a load that broke off. */
+  | { readonly answer: "failed"; readonly problem: string; readonly acknowledged?: number };

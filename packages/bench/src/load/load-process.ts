@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import type { Processes, Running } from "../harness/processes.ts";
+import { LoadFailedError } from "./closed-loop.ts";
 import type { LoadAnswer, LoadAsk, LoadPlan, RunOptions, RunResult } from "./load-plan.ts";
 
 const CHILD = fileURLToPath(new URL("load-child.ts", import.meta.url));
@@ -44,7 +45,10 @@ export class LoadProcess {
     });
     this.process.child.send(ask);
     const answer = await answered;
-    if (answer.answer === "failed") throw new Error(`the load failed: ${answer.problem}`);
+    if (answer.answer === "failed") {
+      const problem = new Error(`the load failed: ${answer.problem}`);
+      throw answer.acknowledged === undefined ? problem : new LoadFailedError(problem, answer.acknowledged);
+    }
     return answer;
   }
 }

@@ -1,11 +1,14 @@
 import type { Suite } from "../bench.ts";
 import { batch } from "./batch.ts";
+import { branches } from "./branches.ts";
 import { ledger } from "./ledger.ts";
 import { peers } from "./peers.ts";
 import { pipeline } from "./pipeline.ts";
 import { raw } from "./raw.ts";
+import { reads } from "./reads.ts";
 import { sdk } from "./sdk.ts";
+import { startup } from "./startup.ts";
 import { unary } from "./unary.ts";
 
 /** In the order of the report. */
-export const SUITES: readonly Suite[] = [raw, ledger, unary, pipeline, sdk, batch, peers];
+export const SUITES: readonly Suite[] = [raw, ledger, batch, sdk, pipeline, unary, peers, branches, reads, startup];
