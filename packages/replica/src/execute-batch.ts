@@ -20,6 +20,7 @@ import {
 import { estimateBytes } from "@bank/journal";
 import { ExecutedBatch, rollbackBatch } from "./executed-batch.ts";
 import type { Job } from "./job.ts";
+import type { PlainRequests } from "./plain-requests.ts";
 import { errorText, type Log } from "./platform.ts";
 import { internalError, isAnsweredBy, refusalError, reused } from "./refusals.ts";
 
@@ -30,6 +31,8 @@ export interface ExecuteOptions {
   readonly systemRecords: readonly LedgerRecord[];
   /** Jobs are taken from the front. */
   readonly queue: Job[];
+  /** Of the ledger. */
+  readonly plainRequests: PlainRequests;
   readonly log: Log;
 }
 
@@ -154,11 +157,11 @@ class Attempt {
     let end = Math.min(job.count, first + room);
     for (const index of failed.get(job)?.keys() ?? NONE) if (index >= first) end = Math.min(end, index);
     if (end <= first) return;
-    const { ledger } = this.options;
+    const { ledger, plainRequests } = this.options;
     const position = ledger.position + 1;
     this.current = job;
     try {
-      job.runPlain(ledger, records, end);
+      job.runPlain({ ledger, records, plainRequests }, end);
     } finally {
       if (job.next > first) batch.begin(job, first);
     }

@@ -1,21 +1,21 @@
 import {
-  type AccountIndex,
   type CommandHash,
   hashOrder,
   isMovement,
   type Ledger,
   type MovementOrders,
   OrderExecutor,
-  RecordKind,
   type RecordList,
   type Request,
   type RequestId,
   requestOfOrder,
 } from "@bank/core";
-import { estimateBytes } from "@bank/journal";
-import { type AnsweredRows, type AnsweringBatch, Job, type JobCaller } from "./job.ts";
+import { type AnsweredRows, type AnsweringBatch, type Execution, Job, type JobCaller, movementBytes } from "./job.ts";
 import type { OrdersOutcome } from "./orders-outcome.ts";
 import type { Outcome } from "./outcome.ts";
+
+/** Entries whose ids are read ahead of their execution. */
+const TOUCHED_ROWS = 64;
 
 /** Movements in columns, which were checked. Nothing is made for an entry that is carried out plainly. */
 export class OrdersJob extends Job {
@@ -29,6 +29,8 @@ export class OrdersJob extends Job {
   /** For the batch with these records. */
   private executor: OrderExecutor | undefined;
   private records: RecordList | undefined;
+  /** Index behind the last entry whose id was read ahead. */
+  private touchedEnd = 0;
   private readonly resolveCaller: (outcome: OrdersOutcome) => void;
 
   constructor(orders: MovementOrders, number: number, { resolve, reject }: JobCaller<OrdersOutcome>) {
@@ -66,7 +68,7 @@ export class OrdersJob extends Job {
     return principal === undefined ? -1 : ledger.requests.findAt(principal, this.orders.requestIds, 4 * index);
   }
 
-  runPlain(ledger: Ledger, records: RecordList, end: number): void {
+  runPlain({ ledger, records }: Execution, end: number): void {
     // What other entries and jobs have done in this batch it notices by itself.
     if (this.executor === undefined || this.records !== records) {
       this.executor = new OrderExecutor(ledger, this.orders, records);
@@ -74,7 +76,21 @@ export class OrdersJob extends Job {
       records.reserve(end - this.next);
     }
     const { executor } = this;
-    while (this.next < end && executor.execute(this.next)) this.next++;
+    while (this.next < end) {
+      const chunkEnd = Math.min(end, this.next + TOUCHED_ROWS);
+      this.readAhead(ledger, chunkEnd);
+      while (this.next < chunkEnd && executor.execute(this.next)) this.next++;
+      if (this.next < chunkEnd) return;
+    }
+  }
+
+  /** The memory in which the ids of the next entries are looked up comes faster for many at once. */
+  private readAhead(ledger: Ledger, end: number): void {
+    if (end <= this.touchedEnd) return;
+    const principal = ledger.principalIndex(this.orders.principal);
+    if (principal === undefined) return;
+    ledger.requests.touchAt(principal, this.orders.requestIds, 4 * this.next, end - this.next);
+    this.touchedEnd = end;
   }
 
   answer(index: number, outcome: Outcome): void {
@@ -111,11 +127,4 @@ export class OrdersJob extends Job {
     const others = new Map([...this.others].sort(([a], [b]) => a - b));
     this.resolveCaller({ positions, timesMs, others, position });
   }
-}
-
-/** What the record of a movement takes in a frame, its actor included. */
-function movementBytes(principal: string): number {
-  const account = 0 as AccountIndex;
-  const movement = { kind: RecordKind.TRANSFER, debit: account, credit: account, amount: 1n };
-  return estimateBytes({ ...movement, principal, branch: 0, request: undefined });
 }

@@ -1,25 +1,29 @@
 import {
+  type AccountIndex,
   assert,
   type CommandHash,
   hashCommand,
   type Ledger,
+  type MovementRecord,
+  type RecordList,
   type Refusal,
   type Request,
   type RequestId,
 } from "@bank/core";
 import { checkRequest } from "./check-request.ts";
-import { type AnsweredRows, type AnsweringBatch, Job, type JobCaller } from "./job.ts";
-import { type Outcome, recordOfBatch } from "./outcome.ts";
+import { type AnsweredRows, type AnsweringBatch, type Execution, Job, type JobCaller, movementBytes } from "./job.ts";
+import type { Outcome } from "./outcome.ts";
 
 /** Requests of any kinds. */
 export class RequestsJob extends Job {
-  readonly plainBytes = 0;
+  readonly plainBytes: number;
   private readonly requests: readonly Request[];
   private readonly outcomes: Outcome[];
   private readonly resolveCaller: (outcomes: Outcome[]) => void;
 
   constructor(requests: readonly Request[], number: number, { resolve, reject }: JobCaller<Outcome[]>) {
     super({ count: requests.length, number, reject });
+    this.plainBytes = movementBytes(longestPrincipal(requests));
     this.requests = requests;
     this.outcomes = new Array(requests.length);
     this.resolveCaller = resolve;
@@ -50,23 +54,47 @@ export class RequestsJob extends Job {
     return ledger.findRequest(principal, id);
   }
 
-  runPlain(): void {
-    // Each is decided.
+  runPlain({ records, plainRequests }: Execution, end: number): void {
+    while (this.next < end && plainRequests.execute(this.requestAt(this.next), records)) this.next++;
   }
 
   answer(index: number, outcome: Outcome): void {
     this.outcomes[index] = outcome;
   }
 
-  answerRows({ first, count, position }: AnsweredRows, batch: AnsweringBatch): void {
+  answerRows({ first, count, position }: AnsweredRows, { header, records }: AnsweringBatch): void {
+    const { timeMs, firstPosition } = header;
     for (let i = 0; i < count; i++) {
-      const record = recordOfBatch(batch, position + i);
-      assert(record !== undefined, "an answer is a record of its batch");
-      this.outcomes[first + i] = { ...record, kind: "answered", replayed: false };
+      const request = this.requestAt(first + i);
+      const record = movementOf(request, records, position + i - firstPosition);
+      this.outcomes[first + i] = { record, position: position + i, timeMs, kind: "answered", replayed: false };
     }
   }
 
   protected resolve(): void {
     this.resolveCaller(this.outcomes);
   }
+}
+
+/** The record that carried out a request, made of what the request has already. */
+function movementOf({ principal, branch, id, command }: Request, records: RecordList, index: number): MovementRecord {
+  assert("amount" in command && command.amount !== undefined, "what was carried out plainly moves an amount");
+  const hashLow = records.requestHashes[2 * index] as number;
+  const hashHigh = records.requestHashes[2 * index + 1] as number;
+  return {
+    kind: records.kinds[index] as MovementRecord["kind"],
+    principal,
+    branch,
+    request: { id, hashLow, hashHigh },
+    debit: records.debits[index] as AccountIndex,
+    credit: records.credits[index] as AccountIndex,
+    amount: command.amount.minor,
+  };
+}
+
+/** Mostly all have the same. */
+function longestPrincipal(requests: readonly Request[]): string {
+  let longest = "";
+  for (const { principal } of requests) if (principal.length > longest.length) longest = principal;
+  return longest;
 }

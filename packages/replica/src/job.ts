@@ -1,20 +1,32 @@
-import type {
-  CommandHash,
-  Ledger,
-  LedgerRecord,
-  Position,
-  RecordList,
-  Refusal,
-  RefusalError,
-  Request,
-  RequestId,
+import {
+  type AccountIndex,
+  type CommandHash,
+  type Ledger,
+  type LedgerRecord,
+  type Position,
+  RecordKind,
+  type RecordList,
+  type Refusal,
+  type RefusalError,
+  type Request,
+  type RequestId,
 } from "@bank/core";
+import { estimateBytes } from "@bank/journal";
 import type { Outcome } from "./outcome.ts";
+import type { PlainRequests } from "./plain-requests.ts";
 
 /** A batch whose records answer entries of jobs, once it is durable. */
 export interface AnsweringBatch {
   readonly header: { readonly firstPosition: Position; readonly timeMs: number };
   readonly records: RecordList;
+}
+
+/** Where entries are executed. */
+export interface Execution {
+  readonly ledger: Ledger;
+  /** Of the batch. */
+  readonly records: RecordList;
+  readonly plainRequests: PlainRequests;
 }
 
 /** Entries of a job that follow each other, as do the records that answer them. */
@@ -36,7 +48,7 @@ export abstract class Job {
   readonly count: number;
   /** Jobs are executed by ascending number, unless they lack what has to be fetched first. */
   readonly number: number;
-  /** An upper bound on what the record of an entry adds to a frame that is carried out plainly. */
+  /** An upper bound on what the record of an entry that is carried out plainly adds to a frame. */
   abstract readonly plainBytes: number;
   /** What was fetched of the earlier records that its entries are decided by. */
   originals: Map<Position, LedgerRecord> | undefined;
@@ -84,7 +96,7 @@ export abstract class Job {
    * Carries out entries from `next` on, before `end`, as long as each needs no more than a record of its own and nothing
    * has to be said against it. `next` advances with each.
    */
-  abstract runPlain(ledger: Ledger, records: RecordList, end: number): void;
+  abstract runPlain(at: Execution, end: number): void;
 
   /** What became of an entry; said again, the later one counts. */
   abstract answer(index: number, outcome: Outcome): void;
@@ -125,4 +137,11 @@ export abstract class Job {
     this.onSettled?.();
     return true;
   }
+}
+
+/** An upper bound on what a movement adds to a frame, its actor included. */
+export function movementBytes(principal: string): number {
+  const account = 0 as AccountIndex;
+  const movement = { kind: RecordKind.TRANSFER, debit: account, credit: account, amount: 1n };
+  return estimateBytes({ ...movement, principal, branch: 0, request: undefined });
 }

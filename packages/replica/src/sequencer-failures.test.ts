@@ -1,7 +1,8 @@
-import { AccountType, RefusalError } from "@bank/core";
+import { type AccountIndex, AccountType, RefusalError } from "@bank/core";
 import { CorruptStoreError, JournalConflictError, StaleEpochError, StoreError } from "@bank/store";
 import { deposit, driven, openAccount, request, rest, until, watch, withdraw } from "@bank/testkit";
 import { describe, expect, it, vi } from "vitest";
+import { placeHold } from "./commands.test-util.ts";
 import {
   appendHeld,
   balanceOf,
@@ -386,10 +387,10 @@ describe("a command that fails inside the ledger", () => {
     });
     const requests = [
       request(10, withdraw(1, 1)),
-      request(77, withdraw(2, 1)),
+      request(77, placeHold(2, 1)),
       request(11, withdraw(3, 1)),
       request(10, withdraw(1, 1)),
-      request(78, deposit(2, 1)),
+      request(78, placeHold(2, 1)),
     ];
     const outcomes = await sequencer.submit(requests);
     broken.mockRestore();
@@ -434,7 +435,7 @@ describe("a command that fails inside the ledger", () => {
     vi.spyOn(ledger, "findCustomerAccount").mockImplementation(() => {
       throw new TypeError("the secret of the vault");
     });
-    const outcome = await submitOne(sequencer, request(77, deposit(1, 1)));
+    const outcome = await submitOne(sequencer, request(77, placeHold(1, 1)));
     const { incident } = outcome.kind === "refused" ? outcome.error.refusal.metadata : {};
     expect(outcome.kind === "refused" && outcome.error.message).not.toContain("vault");
     expect(platform.log.about("failed inside the ledger")[0]?.fields).toEqual({
@@ -446,11 +447,13 @@ describe("a command that fails inside the ledger", () => {
   it("and cannot be taken back: the bank ends, and shows nothing more", async () => {
     const { sequencer, ledger, fatal, disk } = await startFunded();
     const before = await reopenedDigest(disk);
-    const post = ledger.post.bind(ledger);
+    const { movements } = ledger;
+    const post = movements.post.bind(movements);
     let calls = 0;
-    vi.spyOn(ledger, "post").mockImplementation((account, delta, step) => {
-      if (++calls === 4) throw new Error("half of a movement is done");
-      post(account, delta, step);
+    vi.spyOn(movements, "post").mockImplementation((debit, credit, amount, step) => {
+      if (++calls !== 2) return post(debit, credit, amount, step);
+      ledger.post(debit as AccountIndex, BigInt(-amount), step);
+      throw new Error("half of a movement is done");
     });
     const told = [10, 11].map((id) => watch(submitOne(sequencer, request(id, withdraw(1, 1)))));
     await until(() => told.every(({ state }) => state === "rejected"));

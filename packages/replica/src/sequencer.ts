@@ -38,6 +38,7 @@ import type { OrdersOutcome } from "./orders-outcome.ts";
 import { Originals } from "./originals.ts";
 import type { Outcome } from "./outcome.ts";
 import { PassingTime } from "./passing-time.ts";
+import { PlainRequests } from "./plain-requests.ts";
 import { errorText, type Platform } from "./platform.ts";
 import { PositionWatch } from "./position-watch.ts";
 import type { Recovered } from "./recover.ts";
@@ -81,6 +82,7 @@ export class Sequencer {
   private readonly systemRecords: LedgerRecord[] = [];
   private readonly committed: PositionWatch;
   private readonly time: PassingTime;
+  private readonly plainRequests: PlainRequests;
   private readonly originals: Originals;
   private readonly replays: ReplayAnswers;
   private readonly expiries: ExpirySchedule;
@@ -104,6 +106,7 @@ export class Sequencer {
   constructor(options: SequencerOptions) {
     this.options = options;
     this.ledger = options.replay.ledger;
+    this.plainRequests = new PlainRequests(this.ledger);
     this.clock = new JournalClock(options.platform, this.ledger.timeMs);
     this.appender = new Appender(options);
     this.startPosition = this.ledger.position;
@@ -382,6 +385,7 @@ export class Sequencer {
         timeMs: this.nowMs(),
         systemRecords: this.systemRecords.splice(0),
         queue: this.queue.jobs,
+        plainRequests: this.plainRequests,
         log: this.options.platform.log,
       });
       assert(!batch.isEmpty, "there is work, and each turn does some of it");

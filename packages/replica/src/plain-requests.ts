@@ -1,0 +1,138 @@
+import {
+  AMOUNT_MAX,
+  type BranchNumber,
+  type Ledger,
+  type MovementOrders,
+  OrderExecutor,
+  RecordList,
+  type Request,
+} from "@bank/core";
+import { checkRequest } from "./check-request.ts";
+
+/** Callers, branches and currencies that are remembered with what belongs to them, all together. */
+const PLACES_MAX = 256;
+/** Numbers of accounts are written with so many digits at most. */
+const DIGITS_MAX = 15;
+
+/** Where movements of one caller, at one branch and in one currency, become a row of columns, one after the other. */
+interface Place {
+  readonly principal: string;
+  readonly branch: BranchNumber;
+  readonly currency: string;
+  readonly row: MovementOrders;
+  readonly executor: OrderExecutor;
+  records: RecordList;
+}
+
+/**
+ * Carries out requests that are plain deposits, withdrawals and transfers between accounts by number, by the way that is
+ * made for movements in columns: it means the same, and takes a fraction of the time. Everything else it leaves alone.
+ */
+export class PlainRequests {
+  private readonly ledger: Ledger;
+  private readonly places = new Map<string, Place>();
+  private place: Place | undefined;
+
+  constructor(ledger: Ledger) {
+    this.ledger = ledger;
+  }
+
+  /** Whether the request was carried out, and its record added; if not, nothing has changed. Throws: as `OrderExecutor`. */
+  execute(request: Request, records: RecordList): boolean {
+    const { command } = request;
+    let debit = 0;
+    let credit = 0;
+    switch (command.kind) {
+      case "deposit":
+        credit = numberOf(command.account);
+        if (credit === 0) return false;
+        break;
+      case "withdraw":
+        debit = numberOf(command.account);
+        if (debit === 0) return false;
+        break;
+      case "transfer":
+        debit = numberOf(command.from);
+        credit = numberOf(command.to);
+        if (debit === 0 || credit === 0) return false;
+        break;
+      default:
+        return false;
+    }
+    const { minor, currency } = command.amount;
+    // A column would cut off what does not fit.
+    if (command.expectedVersion !== undefined || minor < 1n || minor > AMOUNT_MAX) return false;
+    const place = this.placeOf(request, currency);
+    if (place === undefined) return false;
+    if (place.records !== records) {
+      place.executor.writeTo(records);
+      place.records = records;
+    }
+    const { row } = place;
+    row.debits[0] = debit;
+    row.credits[0] = credit;
+    row.amounts[0] = minor;
+    for (let i = 0; i < 4; i++) row.requestIds[i] = wordAt(request.id, 4 * i);
+    return place.executor.execute(0);
+  }
+
+  /** undefined where the request is malformed: whoever has a place, and its currency, were checked. */
+  private placeOf(request: Request, currency: string): Place | undefined {
+    const { principal, branch } = request;
+    const { place: last } = this;
+    if (last !== undefined && last.branch === branch && last.principal === principal && last.currency === currency)
+      return last;
+    const key = `${branch}/${currency}/${principal}`;
+    const known = this.places.get(key);
+    if (known !== undefined) {
+      this.place = known;
+      return known;
+    }
+    if (checkRequest(request) !== undefined) return undefined;
+    // Whoever comes again is remembered again.
+    if (this.places.size >= PLACES_MAX) this.places.clear();
+    this.place = this.newPlace(principal, branch, currency);
+    this.places.set(key, this.place);
+    return this.place;
+  }
+
+  private newPlace(principal: string, branch: BranchNumber, currency: string): Place {
+    const row: MovementOrders = {
+      count: 1,
+      principal,
+      branch,
+      currencies: [currency],
+      currencyIndexes: undefined,
+      debits: new Float64Array(1),
+      credits: new Float64Array(1),
+      amounts: new BigInt64Array(1),
+      requestIds: new Int32Array(4),
+    };
+    const records = new RecordList();
+    return { principal, branch, currency, row, records, executor: new OrderExecutor(this.ledger, row, records) };
+  }
+}
+
+/** The number that an account's reference is, written as numbers are; 0 for any other reference. */
+function numberOf(reference: string): number {
+  const { length } = reference;
+  if (length === 0 || length > DIGITS_MAX || reference.charCodeAt(0) === ZERO) return 0;
+  let number = 0;
+  for (let i = 0; i < length; i++) {
+    const digit = reference.charCodeAt(i) - ZERO;
+    if (!(digit >= 0 && digit <= 9)) return 0;
+    number = 10 * number + digit;
+  }
+  return number;
+}
+
+const ZERO = 0x30;
+
+function wordAt(bytes: Uint8Array, at: number): number {
+  return (
+    (bytes[at] as number) |
+    ((bytes[at + 1] as number) << 8) |
+    ((bytes[at + 2] as number) << 16) |
+    ((bytes[at + 3] as number) << 24)
+  );
+}
