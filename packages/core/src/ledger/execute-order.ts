@@ -5,7 +5,7 @@ import { OrderHasher } from "../order-hasher.ts";
 import { RecordKind } from "../record.ts";
 import type { RecordList } from "../record-list.ts";
 import type { Ledger } from "./ledger.ts";
-import { numberAt } from "./movements.ts";
+import { numberAt, READ_AHEAD } from "./movements.ts";
 
 /** For an index that there is not. */
 const NONE = -1;
@@ -31,6 +31,10 @@ export class OrderExecutor {
   /** Of each of the orders' currencies: its index, and the branch's cash account. */
   private readonly currencies: Int32Array;
   private readonly cash: Float64Array;
+  /** Those of which what is needed was brought from memory: from the first to before the second. */
+  private readFrom = 0;
+  private readTo = 0;
+  private readonly sides = new Uint32Array(2 * READ_AHEAD);
   /** Index among the actors of the list, from the first record on. */
   private actor = NONE;
 
@@ -56,6 +60,7 @@ export class OrderExecutor {
     const { ledger, orders, amounts } = this;
     if (ledger.tableChanges !== this.tableChanges) this.lookUp();
     if (!this.isBranchOpen || this.principal === NONE) return false;
+    if (index >= this.readTo || index < this.readFrom) this.readAhead(index);
     const { accounts, movements, requests } = ledger;
     const { currencyIndexes, requestIds } = orders;
     const currencyAt = currencyIndexes === undefined ? 0 : (currencyIndexes[index] as number);
@@ -89,6 +94,21 @@ export class OrderExecutor {
       this.currencies[i] = currency ?? NONE;
       this.cash[i] = currency === undefined ? NONE : cashAccount(ledger, branch, currency);
     }
+  }
+
+  /** Most of the time of a movement among many accounts would go by waiting for memory. */
+  private readAhead(from: number): void {
+    const { ledger, orders, sides } = this;
+    const { debits, credits } = orders;
+    const to = Math.min(from + READ_AHEAD, orders.count);
+    for (let i = from, at = 0; i < to; i++) {
+      sides[at++] = Math.max(0, ledger.accounts.indexOfNumber(debits[i] as number));
+      sides[at++] = Math.max(0, ledger.accounts.indexOfNumber(credits[i] as number));
+    }
+    ledger.movements.touch(sides, 2 * (to - from));
+    ledger.requests.touchAt(this.principal, orders.requestIds, 4 * from, to - from);
+    this.readFrom = from;
+    this.readTo = to;
   }
 
   /** Whatever may fail for want of memory comes before anything changes. */
