@@ -14,9 +14,6 @@ import { type AnsweredRows, type AnsweringBatch, type Execution, Job, type JobCa
 import type { OrdersOutcome } from "./orders-outcome.ts";
 import type { Outcome } from "./outcome.ts";
 
-/** Entries whose ids are read ahead of their execution. */
-const TOUCHED_ROWS = 64;
-
 /** Movements in columns, which were checked. Nothing is made for an entry that is carried out plainly. */
 export class OrdersJob extends Job {
   readonly plainBytes: number;
@@ -29,8 +26,6 @@ export class OrdersJob extends Job {
   /** For the batch with these records. */
   private executor: OrderExecutor | undefined;
   private records: RecordList | undefined;
-  /** Index behind the last entry whose id was read ahead. */
-  private touchedEnd = 0;
   private readonly resolveCaller: (outcome: OrdersOutcome) => void;
 
   constructor(orders: MovementOrders, number: number, { resolve, reject }: JobCaller<OrdersOutcome>) {
@@ -76,21 +71,7 @@ export class OrdersJob extends Job {
       records.reserve(end - this.next);
     }
     const { executor } = this;
-    while (this.next < end) {
-      const chunkEnd = Math.min(end, this.next + TOUCHED_ROWS);
-      this.readAhead(ledger, chunkEnd);
-      while (this.next < chunkEnd && executor.execute(this.next)) this.next++;
-      if (this.next < chunkEnd) return;
-    }
-  }
-
-  /** The memory in which the ids of the next entries are looked up comes faster for many at once. */
-  private readAhead(ledger: Ledger, end: number): void {
-    if (end <= this.touchedEnd) return;
-    const principal = ledger.principalIndex(this.orders.principal);
-    if (principal === undefined) return;
-    ledger.requests.touchAt(principal, this.orders.requestIds, 4 * this.next, end - this.next);
-    this.touchedEnd = end;
+    while (this.next < end && executor.execute(this.next)) this.next++;
   }
 
   answer(index: number, outcome: Outcome): void {
