@@ -4,7 +4,7 @@ import { RecordKind } from "../record.ts";
 import { type Actor, RecordList, type Records } from "../record-list.ts";
 import { apply, unapply } from "./apply.ts";
 import type { Ledger } from "./ledger.ts";
-import { numberAt } from "./movements.ts";
+import { numberAt, READ_AHEAD } from "./movements.ts";
 
 const NONE = -1;
 
@@ -46,8 +46,19 @@ export function rollback(ledger: Ledger, to: Mark, records: Records): void {
 function applyList(ledger: Ledger, list: RecordList): void {
   const { length } = list;
   const principals = new Principals(ledger, list.actors);
-  for (let i = 0; i < length; i++)
+  for (let i = 0; i < length; i++) {
+    if (i % READ_AHEAD === 0) readAhead(ledger, list, i, principals);
     if (!applyMovement(ledger, list, i, principals)) apply(ledger, list.at(i) as LedgerRecord);
+  }
+}
+
+function readAhead({ movements, requests }: Ledger, list: RecordList, from: number, principals: Principals): void {
+  const count = Math.min(READ_AHEAD, list.length - from);
+  movements.touch(list.debits.subarray(from, from + count), count);
+  movements.touch(list.credits.subarray(from, from + count), count);
+  // Neighbours mostly have the same principal; ids of others are only looked for in the wrong place.
+  const principal = principals.indexOf(list.actorIndexes[from] as number);
+  requests.touchAt(principal, list.requestIds, 4 * from, count);
 }
 
 /** Whether the record was a movement that needs no more than that, and was applied: what is not is for `apply`. */

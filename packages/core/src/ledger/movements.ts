@@ -7,6 +7,9 @@ import { Term } from "./terms.ts";
 
 const TWO_32 = 4_294_967_296;
 
+/** So many movements are read ahead at a time: what is brought must stay in the cache until it is used. */
+export const READ_AHEAD = 128;
+
 /**
  * Sums of a few numbers below this are exact as numbers of JavaScript, and certainly fit into 64 bits: 22 trillion in a
  * currency with two decimals. What is beyond is worked out as `bigint`, by `apply`.
@@ -23,11 +26,27 @@ export class Movements {
   private readonly digest: Digest;
   private readonly hasher = new TermHasher();
   private readonly words = new Int32Array(22);
+  /** Nobody reads it: without it reading ahead would be optimized away. */
+  protected readAhead = 0;
 
   constructor(accounts: AccountTable, requests: RequestTable, digest: Digest) {
     this.accounts = accounts;
     this.requests = requests;
     this.digest = digest;
+  }
+
+  /**
+   * Has memory bring what movements between the first `count` of these accounts will need, and changes nothing. The
+   * processor waits for many lines of memory at once where nothing else stands between the reads.
+   */
+  touch(indexes: Uint32Array, count: number): void {
+    const { guards, postedWords, versions } = this.accounts;
+    let read = 0;
+    for (let i = 0; i < count; i++) {
+      const account = indexes[i] as number;
+      read ^= (guards[account] as number) ^ (postedWords[2 * account] as number) ^ (versions[account] as number);
+    }
+    this.readAhead = read;
   }
 
   /** Whether a movement certainly is one that `apply` accepts, and all its numbers are within `EXACT_BOUND`. */
