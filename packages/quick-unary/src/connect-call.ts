@@ -8,6 +8,7 @@ import {
   errorToJsonBytes,
   headerContentType,
   headerProtocolVersion,
+  headerTimeout,
   headerUnaryAcceptEncoding,
   headerUnaryContentLength,
   headerUnaryEncoding,
@@ -41,11 +42,10 @@ export class ConnectCall extends UnaryCall {
 
   constructor(stream: ServerHttp2Stream, parts: CallParts) {
     const { options } = parts.method;
-    const timeout = parts.headers["connect-timeout-ms"];
-    const asked: AskedTimeout = timeout === undefined ? {} : parseTimeout(String(timeout), options.maxTimeoutMs);
-    super(stream, parts, { name: "connect", asked, responseHeader: new QuickHeaders(HEADER) });
+    const { requestHeader } = parts;
+    const asked = parseTimeout(requestHeader.get(headerTimeout), options.maxTimeoutMs);
+    super(stream, parts, { name: "connect", asked, header: HEADER, trailer: NO_TRAILER });
     this.asked = asked;
-    const { requestHeader } = this.context;
     this.compression = compressionNegotiate(
       options.acceptCompression,
       requestHeader.get(headerUnaryEncoding),

@@ -13,10 +13,11 @@ import {
   grpcStatusOk,
   headerAcceptEncoding,
   headerEncoding,
+  headerTimeout,
   parseTimeout,
   setTrailerStatus,
 } from "@connectrpc/connect/protocol-grpc";
-import { fieldsOf, QuickHeaders } from "./quick-headers.ts";
+import { fieldsOf } from "./quick-headers.ts";
 import { RequestBody } from "./request-body.ts";
 import { type AskedTimeout, type CallParts, UnaryCall } from "./unary-call.ts";
 
@@ -47,22 +48,17 @@ export class GrpcCall extends UnaryCall {
   private body: RequestBody | undefined;
 
   constructor(stream: ServerHttp2Stream, parts: CallParts) {
-    const { headers, method } = parts;
-    const timeout = headers["grpc-timeout"];
-    const asked: AskedTimeout = timeout === undefined ? {} : parseTimeout(String(timeout), method.options.maxTimeoutMs);
-    super(stream, parts, { name: "grpc", asked, responseHeader: new QuickHeaders(HEADER) });
+    const { requestHeader, method } = parts;
+    const { acceptCompression, maxTimeoutMs } = method.options;
+    const asked = parseTimeout(requestHeader.get(headerTimeout), maxTimeoutMs);
+    super(stream, parts, { name: "grpc", asked, header: HEADER, trailer: TRAILER });
     this.asked = asked;
-    const encoding = headers["grpc-encoding"];
-    const accepted = headers["grpc-accept-encoding"];
+    const encoding = requestHeader.get(headerEncoding);
+    const accepted = requestHeader.get(headerAcceptEncoding);
     this.compression =
-      encoding === undefined && accepted === undefined
+      encoding === null && accepted === null
         ? UNCOMPRESSED
-        : compressionNegotiate(
-            method.options.acceptCompression,
-            this.context.requestHeader.get(headerEncoding),
-            this.context.requestHeader.get(headerAcceptEncoding),
-            headerAcceptEncoding,
-          );
+        : compressionNegotiate(acceptCompression, encoding, accepted, headerAcceptEncoding);
     if (this.compression.response !== null)
       this.context.responseHeader.set(headerEncoding, this.compression.response.name);
   }
@@ -104,7 +100,6 @@ export class GrpcCall extends UnaryCall {
 
   protected answerFailure(error: unknown): void {
     const { responseTrailer } = this.context;
-    responseTrailer.set("grpc-status", grpcStatusOk);
     if (error instanceof ConnectError) setTrailerStatus(responseTrailer, error);
     else if (error !== undefined)
       setTrailerStatus(responseTrailer, new ConnectError("internal error", Code.Internal, undefined, undefined, error));
@@ -133,8 +128,8 @@ export class GrpcCall extends UnaryCall {
   }
 
   private takeFirst(piece: Buffer): void {
-    const length = piece.length < PREFIX_BYTES ? -1 : piece.readUInt32BE(1);
     const bytes = piece.length - PREFIX_BYTES;
+    const length = bytes < 0 ? Number.POSITIVE_INFINITY : piece.readUInt32BE(1);
     if (piece[0] !== 0 || length < bytes || length > this.method.options.readMaxBytes) {
       this.readByConnect().push(piece);
       return;

@@ -3,6 +3,7 @@ import type { UnaryCodec } from "./codec.ts";
 import { ConnectCall } from "./connect-call.ts";
 import { Deadlines } from "./deadlines.ts";
 import { GrpcCall } from "./grpc-call.ts";
+import { QuickHeaders } from "./quick-headers.ts";
 import { QuickMethod } from "./quick-method.ts";
 import type { UnaryRoute } from "./record-routes.ts";
 import type { CallParts } from "./unary-call.ts";
@@ -40,7 +41,13 @@ export function quickUnary({ routes, codecs = [], reportUnsent }: QuickUnaryOpti
     if (Call === undefined || authority === undefined || stream.destroyed) return false;
     const url = method.urlAt(authority, headers[":scheme"] === "https" ? "https" : "http");
     if (url === undefined) return false;
-    new Call(stream, { method, url, headers, deadlines, reportUnsent: known.reportUnsent }).begin();
+    new Call(stream, {
+      method,
+      url,
+      requestHeader: new QuickHeaders(headers),
+      deadlines,
+      reportUnsent: known.reportUnsent,
+    }).begin();
     return true;
   };
 }

@@ -1,4 +1,4 @@
-import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from "node:http2";
+import { constants, type OutgoingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import type { Deadlines, Expiring } from "./deadlines.ts";
@@ -12,7 +12,7 @@ type AnyMessage = MessageShape<DescMessage>;
 export interface CallParts {
   readonly method: QuickMethod;
   readonly url: string;
-  readonly headers: IncomingHttpHeaders;
+  readonly requestHeader: QuickHeaders;
   readonly deadlines: Deadlines;
   /** Told of an answer that was begun and not finished, or could not be begun though its caller waits. */
   readonly reportUnsent: (error: unknown) => void;
@@ -41,8 +41,10 @@ const CALL = Symbol("call");
 
 /** A stream knows its call: listeners that all calls share cost less than closures for each. */
 interface TakenStream extends ServerHttp2Stream {
-  [CALL]?: UnaryCall;
+  [CALL]?: UnaryCall | undefined;
 }
+
+type Fields = Readonly<Record<string, string>>;
 
 /** One unary call on a stream of HTTP/2, in one of the protocols. */
 export abstract class UnaryCall implements Expiring {
@@ -60,7 +62,12 @@ export abstract class UnaryCall implements Expiring {
   protected constructor(
     stream: ServerHttp2Stream,
     parts: CallParts,
-    protocol: { readonly name: string; readonly asked: AskedTimeout; readonly responseHeader: QuickHeaders },
+    protocol: {
+      readonly name: string;
+      readonly asked: AskedTimeout;
+      readonly header: Fields;
+      readonly trailer: Fields;
+    },
   ) {
     this.stream = stream;
     this.method = parts.method;
@@ -75,9 +82,9 @@ export abstract class UnaryCall implements Expiring {
       url: parts.url,
       signal: this.controller.signal,
       timeoutMs: () => (endsMs === undefined ? undefined : endsMs - Date.now()),
-      requestHeader: new QuickHeaders(parts.headers),
-      responseHeader: protocol.responseHeader,
-      responseTrailer: new QuickHeaders({}),
+      requestHeader: parts.requestHeader,
+      responseHeader: new QuickHeaders(protocol.header),
+      responseTrailer: new QuickHeaders(protocol.trailer),
     });
     if (timeoutMs === undefined) return;
     if (timeoutMs <= 0) this.expire();
@@ -231,7 +238,10 @@ function onWantTrailers(this: TakenStream): void {
 }
 
 function onClose(this: TakenStream): void {
-  this[CALL]?.onClose();
+  const call = this[CALL];
+  // Node's streams live until the next full collection of memory: what hangs on them should not.
+  this[CALL] = undefined;
+  call?.onClose();
 }
 
 function ignoreError(): void {
