@@ -1,35 +1,33 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import {
   type AccountIndex,
+  type Actor,
   type HoldsExpiredRecord,
   type LedgerRecord,
   type Position,
   postingOf,
   RecordKind,
-  type Records,
+  type RecordList,
 } from "@bank/core";
 import type { Batch } from "@bank/journal";
-import { type Balance, Balances } from "./balances.ts";
+import { Balances } from "./balances.ts";
 import { int64, integer } from "./columns.ts";
+import { EntryColumns } from "./entry-columns.ts";
 import { ensure } from "./errors.ts";
-
-interface Entry extends Balance {
-  readonly account: AccountIndex;
-  readonly position: Position;
-}
+import { RowInserter } from "./row-inserter.ts";
 
 /** Turns records into rows. Runs inside a transaction of the caller's, and after a failure it must not be used again. */
 export class Projector {
   private readonly balances: Balances;
-  private readonly insertTransaction: StatementSync;
+  private readonly transactions: RowInserter;
+  private readonly entryRows: RowInserter;
   private readonly insertReversal: StatementSync;
-  private readonly insertEntry: StatementSync;
   private readonly insertBatch: StatementSync;
   private readonly insertHold: StatementSync;
   private readonly updateHold: StatementSync;
   private readonly deleteHold: StatementSync;
   /** Of the call that runs now, in the order of their positions. */
-  private entries: Entry[] = [];
+  private readonly entries = new EntryColumns();
 
   constructor(database: DatabaseSync) {
     const newest = database.prepare(
@@ -39,9 +37,9 @@ export class Projector {
       const row = newest.get(account);
       return row === undefined ? { posted: 0n, held: 0n } : { posted: int64(row, "posted"), held: int64(row, "held") };
     });
-    this.insertTransaction = database.prepare("INSERT INTO transactions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
+    this.transactions = new RowInserter(database, "transactions", 9);
+    this.entryRows = new RowInserter(database, "entries", 4);
     this.insertReversal = database.prepare("INSERT INTO reversals VALUES (?, ?)");
-    this.insertEntry = database.prepare("INSERT INTO entries VALUES (?, ?, ?, ?)");
     this.insertBatch = database.prepare("INSERT INTO batches VALUES (?, ?)");
     this.insertHold = database.prepare("INSERT INTO holds VALUES (?, ?, ?)");
     this.updateHold = database.prepare("UPDATE holds SET remaining = ? WHERE position = ? AND account = ?");
@@ -50,39 +48,51 @@ export class Projector {
 
   /** Adds the rows of batches that follow each other. Throws: `DamagedHistoryError`; SQLite's errors. */
   project(batches: readonly Batch[]): void {
-    this.entries = [];
+    this.entries.clear();
     for (const batch of batches) this.projectBatch(batch);
-    // By account, so that neighbours go to the same page; the sort is stable, so positions stay in their order.
-    this.entries.sort((a, b) => a.account - b.account);
-    for (const { account, position, posted, held } of this.entries)
-      this.insertEntry.run(account, position, posted, held);
+    this.transactions.flush();
+    // By account, so that neighbours go to the same page.
+    this.entries.visitByAccount((account, position, posted, held) =>
+      this.entryRows.add(account, position, posted, held),
+    );
+    this.entryRows.flush();
   }
 
   private projectBatch({ header, records }: Batch): void {
     const { firstPosition, timeMs } = header;
-    const requestIds = requestIdsOf(records);
-    let i = 0;
-    for (const record of records) {
+    const groupIds = groupIdsOf(records);
+    for (let i = 0; i < records.length; i++) {
       const position = firstPosition + i;
-      this.projectTransaction(record, position, timeMs, requestIds[i]);
+      const requestId = records.answers[i] === 1 ? idAt(records, i) : (groupIds?.get(i) ?? null);
+      if ((records.kinds[i] as number) <= RecordKind.TRANSFER) {
+        this.projectMovement(records, i, { position, timeMs, requestId });
+        continue;
+      }
+      const record = records.others.get(i) as LedgerRecord;
+      this.projectTransaction(record, { position, timeMs, requestId });
       this.projectHold(record, position);
-      i++;
     }
     this.insertBatch.run(firstPosition + records.length - 1, timeMs);
   }
 
-  private projectTransaction(
-    record: LedgerRecord,
-    position: Position,
-    timeMs: number,
-    requestId: Uint8Array | undefined,
-  ): void {
+  /** A row of columns, of which no record is made: nearly all there is to project are movements. */
+  private projectMovement(records: RecordList, i: number, { position, timeMs, requestId }: Place): void {
+    const debit = records.debits[i] as AccountIndex;
+    const credit = records.credits[i] as AccountIndex;
+    const amount = records.amounts[i] as bigint;
+    const { branch } = records.actors[records.actorIndexes[i] as number] as Actor;
+    this.transactions.add(position, records.kinds[i] as number, debit, credit, amount, branch, timeMs, requestId, null);
+    this.change(debit, position, -amount, 0n);
+    this.change(credit, position, amount, 0n);
+  }
+
+  private projectTransaction(record: LedgerRecord, { position, timeMs, requestId }: Place): void {
     const posting = postingOf(record);
     if (posting === undefined) return;
     const { debit, credit, amount } = posting;
     const { kind, branch } = record;
     const reference = referenceOf(record) ?? null;
-    this.insertTransaction.run(position, kind, debit, credit, amount, branch, timeMs, requestId ?? null, reference);
+    this.transactions.add(position, kind, debit, credit, amount, branch, timeMs, requestId, reference);
     if (kind === RecordKind.REVERSAL) this.insertReversal.run(record.original, position);
     this.change(debit, position, -amount, kind === RecordKind.HOLD_CAPTURED ? -amount : 0n);
     this.change(credit, position, amount, 0n);
@@ -132,8 +142,8 @@ export class Projector {
 
   private change(account: AccountIndex, position: Position, posted: bigint, held: bigint): void {
     const after = this.balances.add(account, posted, held);
-    ensure(after.held >= 0n, `account ${account} does not hold less than nothing`);
-    this.entries.push({ account, position, posted: after.posted, held: after.held });
+    if (after.held < 0n) ensure(false, `account ${account} does not hold less than nothing`);
+    this.entries.push(account, position, after.posted, after.held);
   }
 }
 
@@ -143,14 +153,26 @@ function referenceOf(record: LedgerRecord): Position | undefined {
   return record.kind === RecordKind.HOLD_CAPTURED ? record.hold : undefined;
 }
 
-/** The request that each record belongs to: its own, or that of the group that it is in. */
-function requestIdsOf(records: Records): (Uint8Array | undefined)[] {
-  const ids: (Uint8Array | undefined)[] = [];
-  let i = 0;
-  for (const record of records) {
-    ids.push(record.request?.id);
-    if (record.kind === RecordKind.GROUP_COMMITTED) ids.fill(record.request?.id, i - record.records, i);
-    i++;
+/** Which record it is, and what it belongs to. */
+interface Place {
+  readonly position: Position;
+  readonly timeMs: number;
+  /** Of its own request, or of that of its group; null for none. */
+  readonly requestId: Uint8Array | null;
+}
+
+/** The request of the group that a record is in, by index; undefined where there is no group. */
+function groupIdsOf(records: RecordList): Map<number, Uint8Array> | undefined {
+  let ids: Map<number, Uint8Array> | undefined;
+  for (const [at, record] of records.others) {
+    if (record.kind !== RecordKind.GROUP_COMMITTED || record.request === undefined) continue;
+    ids ??= new Map();
+    for (let i = at - record.records; i < at; i++) ids.set(i, record.request.id);
   }
   return ids;
+}
+
+/** The id of the request that a record answers: a view. */
+function idAt({ requestIds }: RecordList, index: number): Uint8Array {
+  return new Uint8Array(requestIds.buffer, requestIds.byteOffset + 16 * index, 16);
 }
