@@ -141,6 +141,12 @@ function guardOf(pid: number): ChildProcess {
 /** Every process that the benchmark has started: none is left behind. */
 export class Processes {
   private readonly running = new Set<Running>();
+  private readonly nodeEnv: Readonly<Record<string, string>>;
+
+  /** @param nodeEnv for Node programs. */
+  constructor(nodeEnv: Readonly<Record<string, string>> = {}) {
+    this.nodeEnv = nodeEnv;
+  }
 
   start(options: StartOptions): Running {
     const started = new Running(options);
@@ -150,9 +156,9 @@ export class Processes {
   }
 
   /** A Node program from its sources. */
-  startNode(name: string, file: string, args: readonly string[] = [], nodeFlags: readonly string[] = []): Running {
-    const words = ["--conditions=bank-src", ...nodeFlags, file, ...args];
-    return this.start({ name, command: process.execPath, args: words, channel: true });
+  startNode(name: string, file: string, args: readonly string[] = []): Running {
+    const words = ["--conditions=bank-src", file, ...args];
+    return this.start({ name, command: process.execPath, args: words, env: this.nodeEnv, channel: true });
   }
 
   /** Kills whatever still runs, newest first. */

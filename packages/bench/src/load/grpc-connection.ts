@@ -18,6 +18,8 @@ export class GrpcConnection {
     const session = connect(url, { settings: { initialWindowSize: WINDOW_BYTES, enablePush: false } });
     await once(session, "connect");
     session.setLocalWindowSize(WINDOW_BYTES);
+    // Each call on it is told by itself.
+    session.on("error", () => undefined);
     return new GrpcConnection(session);
   }
 
@@ -28,6 +30,10 @@ export class GrpcConnection {
     done: (message: Buffer) => void,
     failed: (error: Error) => void,
   ): void {
+    if (this.session.destroyed) {
+      failed(new Error("the connection is gone"));
+      return;
+    }
     const stream = this.session.request(headers);
     const chunks: Buffer[] = [];
     let status: string | undefined;

@@ -19,7 +19,7 @@ const HEADERS = grpcHeaders("/bank.v1.SessionService/Pipeline");
 const REPLIES = 1;
 const ID = 1;
 const RESULT = 3;
-const GET_BALANCE = 5;
+const GET_BALANCE = 6;
 const TRANSACTION = 1;
 
 interface Waiting {
