@@ -2,7 +2,7 @@ import { AccountState } from "../account.ts";
 import type { Position } from "../identifiers.ts";
 import { type AccountTable, IS_SPECIAL } from "./account-table.ts";
 import type { RequestTable } from "./request-table.ts";
-import { type Digest, TermHasher } from "./term-hasher.ts";
+import type { Digest } from "./term-hasher.ts";
 import { Term } from "./terms.ts";
 
 const TWO_32 = 4_294_967_296;
@@ -24,8 +24,9 @@ export class Movements {
   private readonly accounts: AccountTable;
   private readonly requests: RequestTable;
   private readonly digest: Digest;
-  private readonly hasher = new TermHasher();
-  private readonly words = new Int32Array(22);
+  /** The words of the digest's entries, as `Terms` has them: of a balance, and of a request with the bytes of its id. */
+  private readonly balance = Int32Array.of(Term.BALANCE, 0, 0, 0, 0, 0);
+  private readonly request = Int32Array.of(Term.REQUEST, 0, 16, ...new Array<number>(20).fill(0));
   /** Nobody reads it: without it reading ahead would be optimized away. */
   protected readAhead = 0;
 
@@ -101,44 +102,44 @@ export class Movements {
     hashHigh: number,
   ): void {
     this.requests.pushAt(principal, ids, at, position, hashLow, hashHigh);
-    const { words } = this;
-    words[0] = principal;
-    words[1] = 16;
+    const words = this.request;
+    words[1] = principal;
     for (let i = 0; i < 4; i++) {
       const word = ids[at + i] as number;
-      words[4 * i + 2] = word & 0xff;
-      words[4 * i + 3] = (word >>> 8) & 0xff;
-      words[4 * i + 4] = (word >>> 16) & 0xff;
-      words[4 * i + 5] = word >>> 24;
+      words[4 * i + 3] = word & 0xff;
+      words[4 * i + 4] = (word >>> 8) & 0xff;
+      words[4 * i + 5] = (word >>> 16) & 0xff;
+      words[4 * i + 6] = word >>> 24;
     }
-    words[18] = position | 0;
-    words[19] = Math.floor(position / TWO_32);
-    words[20] = hashLow;
-    words[21] = hashHigh;
-    this.digest.add(this.hasher.begin(Term.REQUEST).words(words, 22).finish());
+    words[19] = position | 0;
+    words[20] = Math.floor(position / TWO_32);
+    words[21] = hashLow;
+    words[22] = hashHigh;
+    this.digest.addWords(words, 23, 1);
   }
 
   private add(account: number, delta: number, step: 1 | -1): void {
     const { postedWords, versions } = this.accounts;
-    const { words, hasher, digest } = this;
+    const { digest } = this;
+    const words = this.balance;
     const version = versions[account] as number;
     const after = numberAt(postedWords, account) + delta;
-    words[0] = account;
-    words[1] = postedWords[2 * account] as number;
-    words[2] = postedWords[2 * account + 1] as number;
-    words[3] = version | 0;
-    words[4] = Math.floor(version / TWO_32);
-    digest.subtract(hasher.begin(Term.BALANCE).words(words, 5).finish());
+    words[1] = account;
+    words[2] = postedWords[2 * account] as number;
+    words[3] = postedWords[2 * account + 1] as number;
+    words[4] = version | 0;
+    words[5] = Math.floor(version / TWO_32);
+    digest.addWords(words, 6, -1);
     const low = after | 0;
     const high = Math.floor(after / TWO_32);
     postedWords[2 * account] = low;
     postedWords[2 * account + 1] = high;
     versions[account] = version + step;
-    words[1] = low;
-    words[2] = high;
-    words[3] = (version + step) | 0;
-    words[4] = Math.floor((version + step) / TWO_32);
-    digest.add(hasher.begin(Term.BALANCE).words(words, 5).finish());
+    words[2] = low;
+    words[3] = high;
+    words[4] = (version + step) | 0;
+    words[5] = Math.floor((version + step) / TWO_32);
+    digest.addWords(words, 6, 1);
   }
 }
 
