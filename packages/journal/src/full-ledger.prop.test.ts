@@ -123,7 +123,8 @@ class JournalingBank {
   /** A snapshot is of its moment, whatever was committed, refused and changed until it is encoded. */
   private finishBegun(): void {
     if (this.begun === undefined) return;
-    const pages = [...this.begun.pages].filter((page) => page !== undefined);
+    const begun = [...this.begun.pages].filter((page) => page !== undefined);
+    const pages = begun.map((page) => (page instanceof Uint8Array ? page : page.bytes()));
     expect({ position: this.begun.position, pages, ...this.begun.seal() }).toEqual(this.snapshots.at(-1)?.snapshot);
   }
 }

@@ -13,6 +13,7 @@ export {
   type BegunSnapshot,
   beginSnapshot,
   loadSnapshot,
+  type SharedPage,
   type Snapshot,
   SnapshotLoader,
   takeSnapshot,

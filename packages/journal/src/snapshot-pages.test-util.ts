@@ -12,7 +12,8 @@ export function content(page: Uint8Array): SnapshotPage["content"] {
 
 /** The pages of a ledger, all at once. */
 export function encodePages(ledger: Ledger): Uint8Array[] {
-  return [...freezePages(ledger)].filter((page) => page !== undefined);
+  const pages = [...freezePages(ledger)].filter((page) => page !== undefined);
+  return pages.map((page) => (page instanceof Uint8Array ? page : page.bytes()));
 }
 
 /** A page of anything, checked by nobody. */

@@ -16,8 +16,15 @@ import {
   REVERSALS_PER_PAGE,
   sortedRuns,
 } from "./snapshot-holds.ts";
-import { encodeRequests, loadRequests, REQUESTS_PER_PAGE } from "./snapshot-requests.ts";
+import { encodeRequests, hashOfStoredPage, loadRequests, REQUESTS_PER_PAGE } from "./snapshot-requests.ts";
 import { encodeTables, loadTables } from "./snapshot-tables.ts";
+
+/** A page of requests that is full, and so never changes again. */
+export interface FullPage {
+  /** 32 bytes, where it lies in the ledger's store already; else it has to be made. */
+  readonly storedHash: Uint8Array | undefined;
+  bytes(): Uint8Array;
+}
 
 /**
  * The whole state as canonical pages: the small tables, then accounts, requests, holds and reversals. They are of the
@@ -25,7 +32,7 @@ import { encodeTables, loadTables } from "./snapshot-tables.ts";
  * away again. So what changes is copied at once, in columns. What only grows at its end, and is most of it, is read when
  * its page is asked for. `undefined` comes where there was a moment's work, and no page yet.
  */
-export function freezePages(ledger: Ledger): Iterable<Uint8Array | undefined> {
+export function freezePages(ledger: Ledger): Iterable<Uint8Array | FullPage | undefined> {
   const tables = encode({ case: "tables", value: encodeTables(ledger) });
   const accounts = ledger.accounts.freeze();
   const requestCount = ledger.requests.count;
@@ -35,8 +42,7 @@ export function freezePages(ledger: Ledger): Iterable<Uint8Array | undefined> {
     yield tables;
     for (const [from, to] of runs(accounts.count, ACCOUNTS_PER_PAGE))
       yield encode({ case: "accounts", value: encodeAccounts(accounts, from, to) });
-    for (const [from, to] of runs(requestCount, REQUESTS_PER_PAGE))
-      yield encode({ case: "requests", value: encodeRequests(ledger, from, to) });
+    for (const [from, to] of runs(requestCount, REQUESTS_PER_PAGE)) yield requestsPage(ledger, from, to);
     for (const [from, to] of runs(holds.count, HOLDS_PER_PAGE))
       yield encode({ case: "holds", value: encodeHolds(holds, from, to) });
     const reversed: Float64Array[] = [];
@@ -49,6 +55,12 @@ export function freezePages(ledger: Ledger): Iterable<Uint8Array | undefined> {
   })();
 }
 
+function requestsPage(ledger: Ledger, from: number, to: number): Uint8Array | FullPage {
+  const bytes = () => encode({ case: "requests", value: encodeRequests(ledger, from, to) });
+  if (to - from < REQUESTS_PER_PAGE) return bytes();
+  return { storedHash: hashOfStoredPage(ledger, from / REQUESTS_PER_PAGE), bytes };
+}
+
 function encode(content: SnapshotPage["content"]): Uint8Array {
   return toBinary(SnapshotPageSchema, create(SnapshotPageSchema, { content }));
 }
@@ -58,10 +70,11 @@ function* runs(count: number, perPage: number): Generator<readonly [from: number
 }
 
 /** Fills an empty ledger from the pages, all of them in their order. Throws: as `PageLoader`. */
-export function loadPages(ledger: Ledger, pages: readonly Uint8Array[]): void {
+export function loadPages(ledger: Ledger, pages: readonly Uint8Array[]): PageLoader {
   const loader = new PageLoader(ledger);
   for (const page of pages) loader.add(page);
   loader.finish();
+  return loader;
 }
 
 /**
@@ -74,6 +87,9 @@ export class PageLoader {
   private before: PageCase;
   private full = false;
   private lastReversed = 0;
+  private pages = 0;
+  /** Which pages are full ones of requests: those from the first to before the second number. */
+  readonly fullRequestPages = { from: 0, to: 0 };
 
   constructor(ledger: Ledger) {
     this.ledger = ledger;
@@ -93,6 +109,8 @@ export class PageLoader {
         break;
       case "requests":
         this.full = loadRequests(ledger, content.value) === REQUESTS_PER_PAGE;
+        if (this.before !== "requests") this.fullRequestPages.from = this.fullRequestPages.to = this.pages;
+        if (this.full) this.fullRequestPages.to++;
         break;
       case "holds":
         checkHasLevel2(ledger);
@@ -107,6 +125,12 @@ export class PageLoader {
       }
     }
     this.before = content.case;
+    this.pages++;
+  }
+
+  /** Whether the last page that came was a full one of requests. */
+  get wasFullRequests(): boolean {
+    return this.before === "requests" && this.full;
   }
 
   /** To be called behind the last page. */

@@ -8,6 +8,22 @@ import { ColumnReader, ColumnWriter } from "./fixed-columns.ts";
 
 export const REQUESTS_PER_PAGE = 4096;
 
+/**
+ * Of each ledger, the hashes of its full pages of requests that lie in its own store: those never change, so they are neither
+ * encoded, nor hashed, nor written again. The ledger is only a key: a branch that begins anew has another.
+ */
+const storedPages = new WeakMap<Ledger["requests"], Uint8Array[]>();
+
+/** The hash of a full page of requests, the first being 0, if it lies in the ledger's store. */
+export function hashOfStoredPage(ledger: Ledger, page: number): Uint8Array | undefined {
+  return storedPages.get(ledger.requests)?.[page];
+}
+
+/** Remembers the hashes of the first full pages of requests, once they lie in the ledger's store and are proven. */
+export function rememberStoredPages(ledger: Ledger, hashes: readonly Uint8Array[]): void {
+  if (hashes.length > (storedPages.get(ledger.requests)?.length ?? 0)) storedPages.set(ledger.requests, [...hashes]);
+}
+
 /** Remembered requests `from` to before `to`. */
 export function encodeRequests(ledger: Ledger, from: number, to: number): RequestsPage {
   const count = to - from;

@@ -10,7 +10,7 @@ import type { Replay } from "./replay.ts";
 import { applyFrame } from "./replay.ts";
 import { BANK_ID, countingBytes } from "./sample-records.test-util.ts";
 import { sha256 } from "./sha256.test-util.ts";
-import type { Snapshot } from "./snapshot.ts";
+import type { BegunSnapshot, SharedPage, Snapshot } from "./snapshot.ts";
 import { beginSnapshot, loadSnapshot, takeSnapshot } from "./snapshot.ts";
 import { emptyReplay, TestBank } from "./test-bank.test-util.ts";
 import { tellWholeStory } from "./whole-story.test-util.ts";
@@ -185,11 +185,41 @@ describe("a snapshot that is begun", () => {
     const expected = takeSnapshot(going.replay, sha256);
     const pages: Uint8Array[] = [];
     for (const page of begun.pages) {
-      if (page !== undefined) pages.push(page);
+      if (page !== undefined) pages.push(page instanceof Uint8Array ? page : page.bytes());
       workAtEverything(going, { seed: 4 + pages.length, batches: 3 });
     }
     expect({ position: begun.position, pages, ...begun.seal() }).toEqual(expected);
     expect(takeSnapshot(going.replay, sha256).root).not.toEqual(expected.root);
+  });
+
+  test("has full pages of requests as they were, whatever the ledger learned since, and makes them once", () => {
+    const busy = new TestBank();
+    busy.beginEpoch();
+    const order = { kind: "deposit", account: "9", amount: { currency: "EUR", minor: 1n } } as const;
+    const work = (count: number) => busy.execute(...Array.from({ length: count }, () => order));
+    const sharedPages = (begun: BegunSnapshot) =>
+      [...begun.pages].filter((page): page is SharedPage => page !== undefined && !(page instanceof Uint8Array));
+    work(5_000);
+    const first = beginSnapshot(busy.replay, sha256);
+    expect(sharedPages(first).map(({ isProven }) => isProven)).toEqual([false]);
+    const neverStored = beginSnapshot(busy.replay, sha256);
+    work(5_000);
+    const before = sharedPages(neverStored);
+    expect(before.map(({ isProven }) => isProven)).toEqual([false]);
+    first.stored();
+    const next = beginSnapshot(busy.replay, sha256);
+    const pages = sharedPages(next);
+    expect(pages.map(({ isProven }) => isProven)).toEqual([true, false]);
+    for (const { hash, bytes } of [...before, ...pages]) expect(sha256(bytes())).toEqual(hash);
+    expect(before[0]?.bytes()).toEqual(pages[0]?.bytes());
+    // The root is that of a ledger in whose store nothing lies yet, and a loaded one knows its pages.
+    const { root } = next.seal();
+    const stored = takeSnapshot(busy.replay, sha256);
+    expect(stored.root).toEqual(root);
+    const loaded = loadSnapshot(stored, { bankId: busy.replay.bankId, sha256, hashSeed: 5 });
+    const again = beginSnapshot(loaded, sha256);
+    expect(sharedPages(again).map(({ isProven }) => isProven)).toEqual([true, true]);
+    expect(again.seal().root).toEqual(root);
   });
 
   test("has no root before its last page was asked for", () => {

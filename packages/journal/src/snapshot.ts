@@ -7,7 +7,8 @@ import { copyBytes, decodeStrictly, safeInteger } from "./decode.ts";
 import { DigestMismatchError, JournalFormatError } from "./errors.ts";
 import type { Replay } from "./replay.ts";
 import type { Sha256 } from "./sha256.ts";
-import { freezePages, loadPages, PageLoader } from "./snapshot-pages.ts";
+import { type FullPage, freezePages, loadPages, PageLoader } from "./snapshot-pages.ts";
+import { rememberStoredPages } from "./snapshot-requests.ts";
 
 /** A snapshot as bytes. */
 export interface Snapshot {
@@ -22,6 +23,16 @@ export interface Snapshot {
 const HASH_BYTES = 32;
 const NO_EPOCH = new Uint8Array(16);
 
+/** A page that never changes again, and that the snapshots behind this one have too. */
+export interface SharedPage {
+  /** 32 bytes: SHA-256 of the page. */
+  readonly hash: Uint8Array;
+  /** Whether it lay in the ledger's store and was proven there, so that nobody need look at it again. */
+  readonly isProven: boolean;
+  /** Makes the page, unless that had to be done anyway. */
+  bytes(): Uint8Array;
+}
+
 /** A snapshot whose state is fixed, and of which nothing else is there yet. */
 export interface BegunSnapshot {
   readonly position: Position;
@@ -29,9 +40,11 @@ export interface BegunSnapshot {
    * To be gone through once, whenever there is time: a page is encoded and hashed when it is asked for. `undefined` comes
    * where there was a moment's work, and no page yet.
    */
-  readonly pages: Iterable<Uint8Array | undefined>;
+  readonly pages: Iterable<Uint8Array | SharedPage | undefined>;
   /** Header and root, which come of the pages. Throws: `InvariantError` before the last page was asked for. */
   seal(): Pick<Snapshot, "header" | "root">;
+  /** To be called once it lies in the ledger's store, whole: what of it never changes is not made again. */
+  stored(): void;
 }
 
 /**
@@ -47,16 +60,29 @@ export function beginSnapshot(replay: Replay, sha256: Sha256): BegunSnapshot {
   const digest = ledger.digestBytes();
   const frozen = freezePages(ledger);
   const hashes: Uint8Array[] = [];
+  const sharedHashes: Uint8Array[] = [];
   let isComplete = false;
   return {
     position,
     pages: (function* hashed() {
       for (const page of frozen) {
-        if (page !== undefined) hashes.push(sha256(page));
-        yield page;
+        if (page === undefined) {
+          yield undefined;
+          continue;
+        }
+        if (page instanceof Uint8Array) {
+          hashes.push(sha256(page));
+          yield page;
+          continue;
+        }
+        const shared = sharedPage(page, sha256);
+        hashes.push(shared.hash);
+        sharedHashes.push(shared.hash);
+        yield shared;
       }
       isComplete = true;
     })(),
+    stored: () => rememberStoredPages(ledger, sharedHashes),
     seal() {
       assert(isComplete, "all pages of the snapshot were asked for");
       const root = sha256(...hashes);
@@ -69,10 +95,17 @@ export function beginSnapshot(replay: Replay, sha256: Sha256): BegunSnapshot {
   };
 }
 
+function sharedPage({ storedHash, bytes }: FullPage, sha256: Sha256): SharedPage {
+  if (storedHash !== undefined) return { hash: storedHash, isProven: true, bytes };
+  const page = bytes();
+  return { hash: sha256(page), isProven: false, bytes: () => page };
+}
+
 /** Takes a whole snapshot of a state that is exactly at a batch end, at once. */
 export function takeSnapshot(replay: Replay, sha256: Sha256): Snapshot {
   const { position, pages, seal } = beginSnapshot(replay, sha256);
-  const encoded = [...pages].filter((page) => page !== undefined);
+  const encoded: Uint8Array[] = [];
+  for (const page of pages) if (page !== undefined) encoded.push(page instanceof Uint8Array ? page : page.bytes());
   return { position, pages: encoded, ...seal() };
 }
 
@@ -88,10 +121,13 @@ export function loadSnapshot(
   const header = readHeader(snapshot.header, options);
   if (header.pageCount !== snapshot.pages.length)
     throw new JournalFormatError(`the snapshot has ${snapshot.pages.length} of ${header.pageCount} pages`);
-  if (!bytesEqual(rootOf(snapshot.pages, options.sha256), header.root)) throw rootMismatch();
+  const hashes = snapshot.pages.map((page) => options.sha256(page));
+  if (!bytesEqual(options.sha256(...hashes), header.root)) throw rootMismatch();
   const ledger = new Ledger({ hashSeed: options.hashSeed });
-  loadPages(ledger, snapshot.pages);
-  return complete(ledger, header, options.bankId);
+  const { fullRequestPages: full } = loadPages(ledger, snapshot.pages);
+  const replay = complete(ledger, header, options.bankId);
+  rememberStoredPages(ledger, hashes.slice(full.from, full.to));
+  return replay;
 }
 
 /** A snapshot that comes a page at a time, from elsewhere: it is checked and loaded as it comes, and no page is kept. */
@@ -125,11 +161,13 @@ export class SnapshotLoader {
     this.pages = new PageLoader(this.ledger);
   }
 
-  /** Throws: `JournalFormatError`, `InvariantError`. */
-  add(page: Uint8Array): void {
+  /** Gives the page as it is to be stored. Throws: `JournalFormatError`, `InvariantError`. */
+  add(page: Uint8Array): Uint8Array | SharedPage {
     if (this.hashes.length === this.pageCount) throw new JournalFormatError("the snapshot has too many pages");
-    this.hashes.push(this.sha256(page));
+    const hash = this.sha256(page);
+    this.hashes.push(hash);
     this.pages.add(page);
+    return this.pages.wasFullRequests ? { hash, isProven: false, bytes: () => page } : page;
   }
 
   /** The state, behind the last page. Throws: `JournalFormatError`, `DigestMismatchError`, `InvariantError`. */
@@ -167,10 +205,6 @@ function complete(ledger: Ledger, header: SnapshotHeader, bankId: Uint8Array): R
 
 function rootMismatch(): DigestMismatchError {
   return new DigestMismatchError("the pages of the snapshot do not have the root that its header names");
-}
-
-function rootOf(pages: readonly Uint8Array[], sha256: Sha256): Uint8Array {
-  return sha256(...pages.map((page) => sha256(page)));
 }
 
 /**

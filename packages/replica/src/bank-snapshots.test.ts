@@ -64,6 +64,11 @@ describe("snapshots", () => {
   async function begunSnapshot() {
     const opened = await openBank({ snapshotEveryRecords: 10_000 });
     await book(opened, 1);
+    // Each page takes long, so that everybody else has a turn behind it.
+    const { platform } = opened;
+    const startMs = platform.monotonicMs();
+    let looks = 0;
+    platform.monotonicMs = () => startMs + 5 * ++looks;
     await opened.bank.submit(Array.from({ length: 10_000 }, (_, i) => request(1_000 + i, deposit(1, 1))));
     expect(opened.store.calls.saveSnapshot).toBe(1);
     expect(opened.disk.snapshots).toEqual([]);

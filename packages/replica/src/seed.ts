@@ -94,8 +94,7 @@ export async function seed(
       pages: (async function* () {
         for await (const part of parts) {
           if (part.kind !== "page") throw new Error("a snapshot has one header");
-          loader.add(part.page);
-          yield part.page;
+          yield loader.add(part.page);
         }
         await confirm(loader.finish(), loader.root, source, from, { platform, signal });
       })(),

@@ -58,9 +58,15 @@ class PageByPage extends MemoryJournalStore {
   taken = 0;
   failsBehind = Number.POSITIVE_INFINITY;
 
+  /** Called for each page. */
+  onPage: () => void = () => undefined;
+
   override async saveSnapshot({ pages, header }: SnapshotSource): Promise<void> {
     this.taken = 0;
-    for await (const _ of pages) if (++this.taken === this.failsBehind) throw new Error("no room");
+    for await (const _ of pages) {
+      this.onPage();
+      if (++this.taken === this.failsBehind) throw new Error("no room");
+    }
     header();
   }
 }
@@ -80,9 +86,10 @@ function pageByPage() {
 }
 
 describe("the saving of a snapshot", () => {
-  it("gives a turn to everything else behind each page", async () => {
+  it("gives a turn to everything else every 3 ms", async () => {
     const { replay, store, platform, saved, snapshotter } = pageByPage();
     const { root } = takeSnapshot(replay, sha256);
+    store.onPage = () => platform.advance(3);
     platform.holdsDeferred = true;
     snapshotter.afterBatch();
     for (let page = 1; page <= 4; page++) {
@@ -97,6 +104,52 @@ describe("the saving of a snapshot", () => {
     await until(() => saved.length > 0);
     await finished;
     expect(saved).toEqual([{ position: 10_000, root }]);
+  });
+
+  it("goes on without a turn while it has taken less", async () => {
+    const { store, platform, saved, snapshotter } = pageByPage();
+    store.onPage = () => platform.advance(1);
+    platform.holdsDeferred = true;
+    snapshotter.afterBatch();
+    await rest();
+    // The tables and three pages of requests.
+    expect(store.taken).toBe(3);
+    platform.runDeferred();
+    await until(() => saved.length > 0);
+    expect(store.taken).toBe(4);
+  });
+
+  it("makes and writes the full pages of requests once", async () => {
+    const { replay, store, snapshotter } = pageByPage();
+    const shared: boolean[][] = [];
+    store.saveSnapshot = async ({ pages, header }) => {
+      const proven: boolean[] = [];
+      for await (const page of pages) if (!(page instanceof Uint8Array)) proven.push(page.isProven);
+      shared.push(proven);
+      if (shared.length === 2) throw new Error("no room");
+      header();
+    };
+    for (let position = 10_000; position <= 10_006; position += 2) {
+      replay.ledger.position = position;
+      snapshotter.afterBatch();
+      await snapshotter.finish({ isDurable: false });
+      if (shared.length === 1)
+        for (let n = 1; n <= 4_096; n++)
+          replay.ledger.addRequest(
+            0,
+            requestIdFromBytes(new Uint8Array(Int32Array.of(n, 1, 0, 0).buffer)),
+            10_000 + n,
+            0,
+            0,
+          );
+    }
+    // What was not stored is not proven.
+    expect(shared).toEqual([
+      [false, false],
+      [true, true, false],
+      [true, true, false],
+      [true, true, true],
+    ]);
   });
 
   it("that fails behind a page is logged, and the next is as far away as after one that was saved", async () => {

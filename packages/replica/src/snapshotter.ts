@@ -1,7 +1,11 @@
 import { assert, type Position } from "@bank/core";
 import { type BegunSnapshot, beginSnapshot, type Replay, type Snapshot } from "@bank/journal";
-import type { JournalStore } from "@bank/store";
+import type { JournalStore, SharedPage } from "@bank/store";
+import { nextTurn } from "./next-turn.ts";
 import { errorText, type Platform } from "./platform.ts";
+
+/** For so long pages are made and stored, one page more at most, until everybody else has a turn. */
+const TURN_MS = 3;
 
 /** A state with no more entries than this is written again in a moment. */
 const SMALL_STATE_ENTRIES = 100_000;
@@ -69,7 +73,7 @@ export class Snapshotter {
       });
   }
 
-  private async save({ position, pages, seal }: BegunSnapshot): Promise<void> {
+  private async save({ position, pages, seal, stored }: BegunSnapshot): Promise<void> {
     const { store, platform, onSaved } = this.options;
     let root: Uint8Array | undefined;
     await store.saveSnapshot({
@@ -82,17 +86,24 @@ export class Snapshotter {
       },
     });
     assert(root !== undefined, "a snapshot is stored with its header");
+    stored();
     onSaved({ position, root });
   }
 }
 
 /**
- * Lets everything that is ready go on between two pages, each of which takes a few milliseconds to be encoded and stored:
- * nobody waits for the whole of a large state.
+ * Lets everything that is ready go on every few milliseconds, so that nobody waits for the whole of a large state; and no more
+ * often than that, because under load much is always ready, and much would be written meanwhile that a start has to replay.
  */
-async function* inTurns(pages: Iterable<Uint8Array | undefined>, platform: Platform): AsyncGenerator<Uint8Array> {
+async function* inTurns(
+  pages: BegunSnapshot["pages"],
+  platform: Platform,
+): AsyncGenerator<Uint8Array | SharedPage, void, undefined> {
+  let sinceMs = platform.monotonicMs();
   for (const page of pages) {
     if (page !== undefined) yield page;
-    await new Promise<void>((resolve) => platform.defer(resolve));
+    if (platform.monotonicMs() - sinceMs < TURN_MS) continue;
+    await nextTurn(platform);
+    sinceMs = platform.monotonicMs();
   }
 }

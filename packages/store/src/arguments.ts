@@ -40,6 +40,11 @@ export function requireBatches(batches: readonly StoredBatch[]): void {
   }
 }
 
+/** Throws: RangeError where this is no SHA-256. */
+export function requireHash(hash: Uint8Array): void {
+  if (hash.length !== HASH_BYTES) throw new RangeError(`a hash has ${HASH_BYTES} bytes, not ${hash.length}`);
+}
+
 /** Throws: RangeError where this cannot be the header of the snapshot at this position. */
 export function requireSnapshotHeader(header: Uint8Array, position: number): void {
   if (header.length === 0) throw new RangeError(`the snapshot at ${position} has an empty header`);

@@ -58,11 +58,24 @@ export interface StoredSnapshot {
   readonly pages: readonly Uint8Array[];
 }
 
+/** A page that never changes again, and that many snapshots have. A store keeps it once, as long as a snapshot has it. */
+export interface SharedPage {
+  /** 32 bytes: SHA-256 of the page. Shared pages with the same hash are the same page. */
+  readonly hash: Uint8Array;
+  /**
+   * Whether who saves it has seen in this process that the store has it whole: because a snapshot with it was loaded and proven,
+   * or saved. Else what the store has under this hash is compared, and written anew if it was damaged.
+   */
+  readonly isProven: boolean;
+  /** The page. Asked for only where the store does not have it or has to compare it. */
+  bytes(): Uint8Array;
+}
+
 /** A snapshot on its way into a store: a page after the other, and behind them the header, which proves them. */
 export interface SnapshotSource {
   readonly position: number;
   /** Gone through once. The next page is asked for when the one before is written, so as many as there are need no memory. */
-  readonly pages: Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+  readonly pages: Iterable<Uint8Array | SharedPage> | AsyncIterable<Uint8Array | SharedPage>;
   /** Asked for once, behind the last page. */
   header(): Uint8Array;
 }
@@ -152,7 +165,7 @@ export interface JournalStore {
    * It is written in small steps: each page, of some 100 KB, as one, and other calls, appends above all, go on between
    * them. How much time passes between the steps is for the source to say, which is waited for. Only the last step, with
    * the header, makes it a snapshot: when the source throws, a step fails or the process ends before it, there is none,
-   * and what is left of it takes room at most until the next call. One at a time: another call meanwhile is a
+   * and what is left of it takes room at most until the next call; its shared pages may serve that one. One at a time: another call meanwhile is a
    * `StoreError`, and so is a step after `recover`.
    * Rejects with: `PositionGapError` where no stored batch ends; what the source throws, as it is.
    */

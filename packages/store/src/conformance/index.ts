@@ -5,6 +5,7 @@ import { describeGaps } from "./gaps.ts";
 import { describeOpening } from "./opening.ts";
 import { describeReading } from "./reading.ts";
 import { describeSavingSnapshots } from "./saving-snapshots.ts";
+import { describeSharedPages } from "./shared-pages.ts";
 import { describeSnapshots } from "./snapshots.ts";
 import { describeTwin } from "./twin.ts";
 
@@ -22,6 +23,7 @@ export function describeJournalStore(name: string, makeStore: MakeFixture): void
     describeReading(makeStore);
     describeSnapshots(makeStore);
     describeSavingSnapshots(makeStore);
+    describeSharedPages(makeStore);
     describeGaps(makeStore);
     describeTwin(makeStore);
   });

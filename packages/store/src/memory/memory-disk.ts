@@ -1,5 +1,6 @@
-import { copyBytes } from "../bytes.ts";
-import type { StoredBatch, StoredSnapshot, StoreGap, StoreHead, StoreState } from "../port.ts";
+import { requireHash } from "../arguments.ts";
+import { copyBytes, equalBytes } from "../bytes.ts";
+import type { SharedPage, StoredBatch, StoredSnapshot, StoreGap, StoreHead, StoreState } from "../port.ts";
 import { SNAPSHOTS_KEPT } from "../port.ts";
 
 /** What outlives a memory store object. Internal to the engine and its tests. */
@@ -15,6 +16,8 @@ export class MemoryDisk {
   gapBounds: Omit<StoreGap, "filled"> | undefined;
   /** Newest first. */
   snapshots: readonly StoredSnapshot[] = [];
+  /** Pages that many snapshots have, by their hashes. */
+  private readonly shared = new Map<string, Uint8Array>();
 
   gap(): StoreGap | undefined {
     if (this.gapBounds === undefined) return undefined;
@@ -69,9 +72,22 @@ export class MemoryDisk {
     this.snapshots = this.snapshots.filter((snapshot) => snapshot.position !== position);
   }
 
+  /** The page of this hash, as it lies here or else copied. It is forgotten with the snapshots that have it. */
+  share(page: SharedPage): Uint8Array {
+    requireHash(page.hash);
+    const key = page.hash.join();
+    const known = this.shared.get(key);
+    if (known !== undefined && (page.isProven || equalBytes(known, page.bytes()))) return known;
+    const kept = copyBytes(page.bytes());
+    this.shared.set(key, kept);
+    return kept;
+  }
+
   keepSnapshot(snapshot: StoredSnapshot): void {
     const others = this.snapshots.filter(({ position }) => position !== snapshot.position);
     this.snapshots = [...others, snapshot].sort((a, b) => b.position - a.position).slice(0, SNAPSHOTS_KEPT);
+    const kept = new Set(this.snapshots.flatMap(({ pages }) => pages));
+    for (const [key, page] of this.shared) if (!kept.has(page)) this.shared.delete(key);
   }
 }
 

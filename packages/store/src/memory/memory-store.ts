@@ -203,7 +203,7 @@ export class MemoryJournalStore implements JournalStore {
       const written: Uint8Array[] = [];
       for await (const page of pages) {
         this.#requireTerm(term);
-        written.push(copyBytes(page));
+        written.push(page instanceof Uint8Array ? copyBytes(page) : disk.share(page));
       }
       this.#requireTerm(term);
       const last = header();

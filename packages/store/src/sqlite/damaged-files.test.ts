@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -219,3 +220,47 @@ async function lookAt(folder: string, chain: Chain): Promise<"error" | "hash" | 
 function same(a: Uint8Array, b: Uint8Array): boolean {
   return Buffer.compare(a, b) === 0;
 }
+
+it("writes a shared page anew that was damaged, for whoever does not know it whole", async () => {
+  const { folder, path } = await closedFolder();
+  const good = Uint8Array.of(1, 2, 3);
+  const hash = createHash("sha256").update(good).digest();
+  const source = (position: number, isProven: boolean) => ({
+    position,
+    pages: [{ hash, isProven, bytes: () => good }],
+    header: () => Uint8Array.of(position),
+  });
+  const first = await open(folder);
+  await first.store.saveSnapshot(source(76, false));
+  await first.store.close();
+  alter(path, "UPDATE shared_pages SET page = x'0904'");
+  const { store } = await open(folder);
+  expect((await store.loadSnapshot(76))?.pages).toEqual([Uint8Array.of(9, 4)]);
+  await store.saveSnapshot(source(78, true));
+  expect((await store.loadSnapshot(78))?.pages).toEqual([Uint8Array.of(9, 4)]);
+  await store.saveSnapshot(source(80, false));
+  for (const position of [78, 80]) expect((await store.loadSnapshot(position))?.pages).toEqual([good]);
+});
+
+it.each([
+  { what: "a shared page that is gone", sql: "DELETE FROM shared_pages" },
+  { what: "a list of shared pages that is cut", sql: "UPDATE shared_lists SET pages = substr(pages, 2)" },
+  { what: "a list of shared pages that is gone", sql: "DELETE FROM shared_lists" },
+])("notices $what, and takes the next snapshot all the same", async ({ sql }) => {
+  const { folder, path } = await closedFolder();
+  const page = Uint8Array.of(4);
+  const hash = createHash("sha256").update(page).digest();
+  const source = (position: number) => ({
+    position,
+    pages: [{ hash, isProven: false, bytes: () => page }, Uint8Array.of(5)],
+    header: () => Uint8Array.of(1),
+  });
+  const first = await open(folder);
+  await first.store.saveSnapshot(source(78));
+  await first.store.close();
+  alter(path, sql);
+  const { store } = await open(folder);
+  await expect(store.loadSnapshot(78)).rejects.toThrow(CorruptStoreError);
+  await store.saveSnapshot(source(80));
+  expect((await store.loadSnapshot(80))?.pages).toEqual([page, Uint8Array.of(5)]);
+});

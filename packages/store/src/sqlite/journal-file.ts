@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { AppendRefusedError, CorruptStoreError, StoreError } from "../errors.ts";
-import type { StoredBatch, StoreGap, StoreHead } from "../port.ts";
+import type { SharedPage, StoredBatch, StoreGap, StoreHead } from "../port.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import type { Connect } from "./connection.ts";
 import { disconnect, makeDurable, requireDurable } from "./connection.ts";
@@ -11,7 +11,8 @@ import { JournalTable } from "./journal-table.ts";
 import { createLayout, readLayout } from "./layout.ts";
 import type { Meta } from "./meta-table.ts";
 import { MetaTable } from "./meta-table.ts";
-import { SnapshotTable } from "./snapshot-table.ts";
+import type { Sweep } from "./shared-pages-table.ts";
+import { type CompleteSnapshot, SnapshotTable } from "./snapshot-table.ts";
 import { failure, isFull, refusal } from "./sqlite-errors.ts";
 import { commitOne, Transaction } from "./transaction.ts";
 
@@ -135,8 +136,24 @@ export class JournalFile {
     this.#checkpointer.wroteOfSnapshot(page.length);
   }
 
+  /**
+   * One step of saving a snapshot: the page is there afterwards. Mostly it was there before, and nothing is written.
+   * Throws: `AppendRefusedError`, `AppendUnknownError`; SQLite's errors in reading.
+   */
+  shareSnapshotPage(page: SharedPage): void {
+    this.#prepareToWrite();
+    const { shared } = this.snapshots;
+    if (!shared.exists) {
+      this.#transaction.run("make the tables of shared pages", () => shared.create());
+      shared.created();
+    }
+    if (shared.has(page)) return;
+    commitOne("save a page that snapshots share", () => shared.save(page));
+    this.#checkpointer.wroteOfSnapshot(page.bytes().length);
+  }
+
   /** The last step of saving a snapshot. Throws: `AppendRefusedError`, `AppendUnknownError`. */
-  completeSnapshot(snapshot: { position: number; header: Uint8Array; pageCount: number }): void {
+  completeSnapshot(snapshot: CompleteSnapshot): void {
     this.#prepareToWrite();
     const what = `save the snapshot at ${snapshot.position}`;
     this.#transaction.run(what, () => this.snapshots.complete(snapshot));
@@ -144,7 +161,7 @@ export class JournalFile {
   }
 
   /** The last step of seeding: the snapshot and the gap before it. Throws: `AppendRefusedError`, `AppendUnknownError`. */
-  completeSeed(snapshot: { position: number; header: Uint8Array; pageCount: number }, upTo: StoreHead): void {
+  completeSeed(snapshot: CompleteSnapshot, upTo: StoreHead): void {
     this.#prepareToWrite();
     const bounds: GapBounds = { after: this.#head?.position ?? 0, upTo };
     this.#transaction.run(`begin from the snapshot at ${snapshot.position}`, () => {
@@ -192,6 +209,25 @@ export class JournalFile {
     // What is written of free pages is their list.
     this.#checkpointer.wroteOfSnapshot(FREE_LIST_BYTES);
     return "dropped";
+  }
+
+  /**
+   * Drops some of the shared pages that no snapshot has, and gives what is to be gone on with; undefined once all are looked
+   * through.
+   * Throws: `AppendRefusedError`, `AppendUnknownError`.
+   */
+  dropUnsharedPages(begun?: Sweep): Sweep | undefined {
+    this.#prepareToWrite();
+    const { shared } = this.snapshots;
+    if (!shared.exists) return undefined;
+    let sweep = begun;
+    let goesOn = false;
+    this.#transaction.run("drop pages that no snapshot has", () => {
+      sweep ??= shared.sweep();
+      goesOn = shared.sweepOn(sweep);
+    });
+    this.#checkpointer.wroteOfSnapshot(FREE_LIST_BYTES);
+    return goesOn ? sweep : undefined;
   }
 
   /** Closes the connection after use that left nothing in doubt. */
