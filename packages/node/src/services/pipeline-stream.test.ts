@@ -39,14 +39,16 @@ class Bench {
   readonly stream = new PipelineStream((calls) => {
     this.begun.push(...calls);
   });
-  /** How many messages were asked for. */
-  asked = 0;
   private readonly pushed: (PipelineRequest | "end" | Error)[] = [];
   private wake: (() => void) | undefined;
   readonly answers: AsyncGenerator<PipelineResponse>;
 
   constructor() {
     this.answers = this.stream.answer(this.messages(), { ending: this.ending.signal, gone: this.gone.signal });
+  }
+
+  get unread(): number {
+    return this.pushed.length;
   }
 
   push(...calls: PipelinedCall[]): void {
@@ -78,7 +80,6 @@ class Bench {
 
   private async *messages(): AsyncGenerator<PipelineRequest> {
     for (;;) {
-      this.asked++;
       const next = this.pushed.shift();
       if (next === "end") return;
       if (next instanceof Error) throw next;
@@ -89,7 +90,6 @@ class Bench {
       await new Promise<void>((resolve) => {
         this.wake = resolve;
       });
-      this.asked--;
     }
   }
 }
@@ -220,6 +220,20 @@ describe("a stream of calls", () => {
     expect(await first).toHaveLength(1);
     await expect(bench.next()).rejects.toMatchObject({ refusal: { reason: "NOT_READY", outcome: "NOT_APPLIED" } });
     expect(bench.stream.inFlight).toBe(0);
+  });
+
+  it("throws away what still comes after that, so that nothing is left unread", async () => {
+    const bench = new Bench();
+    await bench.open();
+    const first = bench.next();
+    bench.ending.abort();
+    bench.push(read(1));
+    bench.push(read(2));
+    await expect(first).rejects.toMatchObject({ refusal: { reason: "NOT_READY" } });
+    bench.push(read(3));
+    await rest(LONG);
+    expect(bench.unread).toBe(0);
+    expect(bench.begun).toEqual([]);
   });
 
   it("takes nothing where the server shuts down already", async () => {

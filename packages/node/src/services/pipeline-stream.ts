@@ -96,10 +96,12 @@ export class PipelineStream {
     try {
       while (this.end === undefined) {
         const next = await this.unlessStopped(messages.next());
-        if (next === undefined) return;
+        if (next === undefined) break;
         if (next.done === true) return this.stop({ kind: "caller" });
         await this.beginAll(next.value.calls);
       }
+      // What is on its way here would stand between the stream and its end.
+      while ((await messages.next()).done !== true);
     } catch (error) {
       this.stop({ kind: "broken", error });
     }
