@@ -26,3 +26,9 @@ export const REBUILDS_MAX = 3;
 
 /** Heap of the worker: one that outgrows it dies alone. In MiB. */
 export const WORKER_HEAP_MIB = 512;
+
+/**
+ * How far the worker stands behind the other threads, from 0 to 19. Where all processors are busy it then has a tenth of
+ * what each of them has: enough to go on, so that whoever waits for the history is answered some time.
+ */
+export const WORKER_NICENESS = 10;

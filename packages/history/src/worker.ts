@@ -2,12 +2,15 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { removeDatabase } from "./database.ts";
 import { isDamage } from "./errors.ts";
+import { WORKER_NICENESS } from "./limits.ts";
 import type { FromWorker, ToWorker, WorkerStart } from "./messages.ts";
+import { giveWay } from "./priority.ts";
 import { Projection } from "./projection.ts";
 
 const { file, discard } = workerData as WorkerStart;
 let projection: Projection | undefined;
 
+giveWay(WORKER_NICENESS);
 parentPort?.on("message", (message: ToWorker) => attempt(() => receive(message)));
 attempt(() => (discard === undefined ? open() : openAnew(discard)));
 
