@@ -8,13 +8,17 @@ import { LatencyLog } from "../harness/quantile.ts";
 import type { Measurement } from "../report/result.ts";
 
 const VERSIONS = "/usr/lib/postgresql";
-const SCALE = 10;
+/** At least as many branches as clients: each transaction locks the row of one. */
+const SCALE = 20;
+const SCALE_QUICK = 1;
 const CLIENTS = 16;
 const THREADS = 2;
 const TICKS_PER_SECOND = 100;
 
 /** Rows of `pgbench_accounts`. */
-export const PGBENCH_ACCOUNTS = SCALE * 100_000;
+export function pgbenchAccounts({ quick }: Bench): number {
+  return (quick ? SCALE_QUICK : SCALE) * 100_000;
+}
 export const PGBENCH_CLIENTS = CLIENTS;
 
 /** A PostgreSQL of the benchmark's own, with the tables of pgbench. */
@@ -60,7 +64,7 @@ export class Pgbench {
     );
     const started = new Pgbench(bench, binaries, folder, server);
     await server.logged(/ready to accept connections/);
-    await started.pgbench(["-i", "-q", "-s", String(SCALE)]);
+    await started.pgbench(["-i", "-q", "-s", String(bench.quick ? SCALE_QUICK : SCALE)]);
     return started;
   }
 
@@ -70,7 +74,7 @@ export class Pgbench {
     // pgbench counts whole seconds.
     const seconds = (ms: number) => String(Math.max(1, Math.round(ms / 1_000)));
     const common = ["-M", "prepared", "-c", String(CLIENTS), "-j", String(THREADS)];
-    await this.pgbench([...common, "-T", seconds(warmUpMs)]);
+    if (!this.bench.quick) await this.pgbench([...common, "-T", seconds(warmUpMs)]);
     const logs = join(this.folder, `log-${performance.now().toFixed(0)}`);
     const before = childrenUs(this.server.pid);
     const said = await this.pgbench([...common, "-T", seconds(durationMs), "-l", "--log-prefix", logs]);

@@ -16,14 +16,19 @@ const HEADINGS = [
   "p50 ms",
   "p99",
   "p99.9",
-  "µs server",
-  "µs load",
+  "µs srv",
+  "main",
+  "load",
 ];
+
+/** What the last columns are. */
+const LEGEND =
+  "µs for each operation: srv, processor time of the server with all its threads; main, of its main thread; load, of the load";
 
 /** A suite as text: rows, ratios, audits and targets. Fits into 160 columns. */
 export function describeSuite(report: SuiteReport): string {
   const lines = [`== ${report.name}: ${report.title}`];
-  if (report.results.length > 0) lines.push(...rowLines(report.results));
+  if (report.results.length > 0) lines.push(LEGEND, ...rowLines(report.results));
   lines.push(...section("", comparisonLines(report)));
   lines.push(...section("", [...auditLines(report), ...report.notes]));
   lines.push(
@@ -99,6 +104,7 @@ function cells({ facts, rounds }: Result): string[] {
       latency(({ latencies }) => latencies.p999Ms),
     ),
     known(rounds, ({ serverUs }) => serverUs),
+    known(rounds, ({ serverMainUs }) => serverMainUs),
     known(rounds, ({ loadUs }) => loadUs),
   ];
 }

@@ -16,9 +16,9 @@ const MEMORY = "memory engine";
 const FULL_FRAME_BYTES = 280_000;
 const AIM = 1_000_000;
 
-const BASE = "ExecuteMovements, one base id";
-const EACH = "ExecuteMovements, an id each";
-const MESSAGES = "ExecuteBatch, a message each";
+const BASE = "ExecuteMovements, base id";
+const EACH = "ExecuteMovements, own ids";
+const MESSAGES = "ExecuteBatch, messages";
 
 /** Transfers in batches, by columns and by messages. */
 export const batch: Suite = {

@@ -147,7 +147,7 @@ async function measureThrough(bench: Bench, report: SuiteReport): Promise<void> 
     });
   for (const inFlight of bench.variants([512, 64, 8_192]))
     await through("SDK, one transfer each", "transfers", 1, { ...common, kind: "sdk", method: "transfer", inFlight });
-  await through("ExecuteMovements, one base id", "transfers", FULL, BATCHES.plan(accounts));
+  await through("ExecuteMovements, base id", "transfers", FULL, BATCHES.plan(accounts));
   await branch.stop();
   await bank.stopAndAudit(report, branch.server.acknowledged);
 }

@@ -9,7 +9,7 @@ import {
   startPythonRedis,
   stopPeers,
 } from "../peers/peer-servers.ts";
-import { PGBENCH_ACCOUNTS, PGBENCH_CLIENTS, Pgbench } from "../peers/pgbench.ts";
+import { PGBENCH_CLIENTS, Pgbench, pgbenchAccounts } from "../peers/pgbench.ts";
 import { Python } from "../peers/python.ts";
 import { short } from "../report/numbers.ts";
 import type { RowFacts, SuiteReport } from "../report/result.ts";
@@ -127,20 +127,22 @@ async function measurePostgres(bench: Bench, report: SuiteReport): Promise<void>
     report.miss(error instanceof Error ? error.message : String(error));
     return;
   }
-  for (let round = 0; round < bench.rounds; round++) report.add(POSTGRES, await pgbench.measure());
+  for (let round = 0; round < bench.rounds; round++) report.add(postgresFacts(bench), await pgbench.measure());
   const sum = await pgbench.audit();
   report.note(`audit of PostgreSQL: accounts, tellers and branches have the same sum, ${sum}`);
   await pgbench.stop();
 }
 
-const POSTGRES: RowFacts = {
-  name: "pgbench TPC-B-like",
-  server: "PostgreSQL",
-  unit: "transactions",
-  durable: true,
-  checked: false,
-  batch: 1,
-  inFlight: PGBENCH_CLIENTS,
-  accounts: PGBENCH_ACCOUNTS,
-  distribution: "uniform",
-};
+function postgresFacts(bench: Bench): RowFacts {
+  return {
+    name: "pgbench TPC-B-like",
+    server: "PostgreSQL",
+    unit: "transactions",
+    durable: true,
+    checked: false,
+    batch: 1,
+    inFlight: PGBENCH_CLIENTS,
+    accounts: pgbenchAccounts(bench),
+    distribution: "uniform",
+  };
+}
