@@ -13,12 +13,10 @@ import {
 } from "@bank/core";
 import type { Replay } from "@bank/journal";
 import type { JournalStore } from "@bank/store";
-import { AppendRefusedError } from "@bank/store/errors";
 import { abortable } from "./abortable.ts";
-import { Backoff } from "./backoff.ts";
+import { BankBeginning } from "./bank-beginning.ts";
 import { closeStore } from "./close-store.ts";
 import type { Consistency, ReadResult } from "./consistency.ts";
-import { epochAwaited } from "./counted-commit.ts";
 import { type FollowerHead, JournalFeed } from "./journal-feed.ts";
 import { epochAt, epochNumberAt, type JournalHead } from "./journal-head.ts";
 import { Leadership } from "./leadership.ts";
@@ -28,7 +26,7 @@ import type { MemberReport, Propagation, PropagationAsked } from "./member.ts";
 import { CONNECTED_MS, Members } from "./members.ts";
 import type { OrdersOutcome } from "./orders-outcome.ts";
 import type { CommittedRecord, Outcome, Preview, RequestStatus } from "./outcome.ts";
-import { errorText, type Platform } from "./platform.ts";
+import type { Platform } from "./platform.ts";
 import { Previewer, type RenderPreview } from "./preview.ts";
 import type { ReadIndex } from "./read-gate.ts";
 import { type Recovered, recover } from "./recover.ts";
@@ -63,11 +61,6 @@ export interface SubmitOptions {
   readonly session?: Session | undefined;
 }
 
-type BeginOptions = Parameters<Sequencer["beginEpoch"]>[0];
-
-const BEGIN_RETRY_MIN_MS = 500;
-const BEGIN_RETRY_MAX_MS = 10_000;
-
 /** The one truth: recovers the ledger, begins an epoch, decides and answers. Holds no transport and no file. */
 export class BankReplica {
   readonly feed: JournalFeed;
@@ -81,11 +74,7 @@ export class BankReplica {
   private readonly leadership: Leadership;
   private readonly lostCopies: LostCopies;
   private readonly closing = new AbortController();
-  private suspension: RefusalError | undefined;
-  /** The record of the epoch is on disk, and waits for the copies that count. */
-  private isAwaited = false;
-  /** Called when a batch is on disk; undefined once the epoch has begun. */
-  private begun: (() => void) | undefined;
+  private readonly beginning: BankBeginning;
   private replacement: RefusalError | undefined;
 
   /**
@@ -104,7 +93,7 @@ export class BankReplica {
       if (losses.length > 0 && !options.acceptLoss) throw new LossDetectedError(losses);
       if (state.bankId === undefined) await store.initialize(bankId);
       const bank = new BankReplica(options, recovered);
-      await bank.begin({ lossAccepted: losses.length > 0, raiseFormatLevel: options.raiseFormatLevel });
+      await bank.beginning.begin({ lossAccepted: losses.length > 0, raiseFormatLevel: options.raiseFormatLevel });
       return bank;
     } catch (error) {
       await closeStore(options);
@@ -131,7 +120,7 @@ export class BankReplica {
       appendedPosition: replay.ledger.position,
       committedPosition: recovered.committedPosition,
       // Once the record of its epoch is on disk, followers may have it: they must, where they have to acknowledge it.
-      whyClosed: () => this.replacement ?? this.suspension,
+      whyClosed: () => this.replacement ?? this.beginning.suspension,
     });
     this.sequencer = new Sequencer({
       replay,
@@ -141,7 +130,7 @@ export class BankReplica {
       platform,
       onAppended: (batch) => {
         this.feed.push(batch);
-        this.begun?.();
+        this.beginning.appended();
       },
       onCommitted: (batch) => {
         this.feed.commit(batch.lastPosition);
@@ -149,6 +138,15 @@ export class BankReplica {
         if (this.sequencer.failed === undefined) this.snapshotter.afterBatch();
         options.onCommitted({ position: batch.lastPosition, chainHash: batch.chainHash });
       },
+      onFatal: options.onFatal,
+    });
+    this.beginning = new BankBeginning({
+      platform,
+      recovered,
+      sequencer: this.sequencer,
+      feed: this.feed,
+      members: this.members,
+      closing: this.closing.signal,
       onFatal: options.onFatal,
     });
     this.leadership = new Leadership({
@@ -212,7 +210,8 @@ export class BankReplica {
    */
   async read<T>(consistency: Consistency, query: (ledger: Ledger) => T, signal?: AbortSignal): Promise<ReadResult<T>> {
     // What it has in memory may never have been committed.
-    if (this.awaited !== undefined) throw this.replacement ?? this.awaited;
+    const { awaited } = this.beginning;
+    if (awaited !== undefined) throw this.replacement ?? awaited;
     if (consistency.mode !== "local") {
       if (this.suspended !== undefined) throw this.suspended;
       if (consistency.session !== undefined) this.checkSession(consistency.session);
@@ -329,10 +328,11 @@ export class BankReplica {
   async head(at: Position): Promise<JournalHead> {
     const { epochs } = this.replay.ledger;
     // Before its epoch counts, followers look here for the record that they are to acknowledge.
-    const position = this.isAwaited ? this.feed.appendedPosition : this.committedPosition;
+    const { isAwaited } = this.beginning;
+    const position = isAwaited ? this.feed.appendedPosition : this.committedPosition;
     const asked = at === 0 ? position : at;
     // The newest is at hand, and asked for often.
-    if (asked === this.committedPosition && !this.isAwaited)
+    if (asked === this.committedPosition && !isAwaited)
       return { position, chainHash: this.replay.chainHash, epochId: epochAt(epochs, position) };
     const chainHash = asked > position ? undefined : await this.options.store.chainHashAt(asked);
     return { position, chainHash, epochId: epochAt(epochs, asked) };
@@ -371,7 +371,7 @@ export class BankReplica {
 
   /** Why only local reads are served; undefined when all is well. */
   get suspended(): RefusalError | undefined {
-    return this.replacement ?? this.suspension ?? this.awaited;
+    return this.replacement ?? this.beginning.suspension ?? this.beginning.awaited;
   }
 
   /** How old what it shows may be. Before its epoch it does not know whether it is the newest, nor what of it will last. */
@@ -381,87 +381,11 @@ export class BankReplica {
 
   /** Whether the record of the epoch is on disk, and nobody is answered until the copies that count have it too. */
   get isAwaitingCopies(): boolean {
-    return this.isAwaited;
-  }
-
-  private get awaited(): RefusalError | undefined {
-    if (!this.isAwaited) return undefined;
-    const position = this.feed.appendedPosition;
-    return epochAwaited(position, this.settings(), (setting) => this.members.countedWith(setting, position));
-  }
-
-  /** What counts while the epoch begins: by what was committed before it, and by what the journal says beyond that. */
-  private settings(): readonly Ledger["durability"][] {
-    const { durability } = this.replay.ledger;
-    const { durability: before } = this.recovered;
-    return (durability === before ? [durability] : [before, durability]).filter(({ copies }) => copies > 0);
-  }
-
-  /**
-   * Begins the epoch. Where the store refuses its record because there is no room, a bank that has lived before serves
-   * local reads alone, and tries again until there is room.
-   */
-  private async begin(options: BeginOptions): Promise<void> {
-    const isCounted = this.settings().length > 0;
-    const isOnDisk = new Promise<void>((resolve) => {
-      this.begun = () => {
-        this.begun = undefined;
-        this.isAwaited = isCounted;
-        // From here on followers may have it.
-        if (isCounted) this.suspension = undefined;
-        resolve();
-      };
-    });
-    const committed = this.sequencer.beginEpoch(options).then(() => {
-      this.isAwaited = false;
-    });
-    try {
-      await (isCounted ? Promise.race([committed, isOnDisk]) : committed);
-    } catch (error) {
-      if (!wasRefused(error) || this.replay.ledger.currentEpoch() === undefined || options.lossAccepted) throw error;
-      this.suspend(error);
-      void this.beginLater(options);
-      return;
-    }
-    if (this.isAwaited)
-      this.options.platform.log.warn("the bank waits for the branches that count", {
-        problem: String(this.awaited?.message),
-      });
-    // Told to stop before: the next start begins another.
-    committed.catch(() => undefined);
+    return this.beginning.isAwaited;
   }
 
   private readRecord(position: Position, signal: AbortSignal | undefined): Promise<CommittedRecord> {
     return abortable(forReader(readRecordAt(this.options.store, position)), signal, deadlineExceeded);
-  }
-
-  private suspend(error: unknown): void {
-    const problem = `its journal cannot be written (${errorText(error)}); local reads still work`;
-    this.suspension = new RefusalError("NOT_READY", { problem });
-    this.options.platform.log.error("the bank serves only local reads: its journal cannot be written", {
-      problem: errorText(error),
-    });
-  }
-
-  private async beginLater(options: BeginOptions): Promise<void> {
-    const { platform, onFatal } = this.options;
-    const { signal } = this.closing;
-    const backoff = new Backoff(platform, { minMs: BEGIN_RETRY_MIN_MS, maxMs: BEGIN_RETRY_MAX_MS });
-    while (!signal.aborted) {
-      try {
-        await backoff.wait(signal);
-        await this.sequencer.beginEpoch(options);
-        this.suspension = undefined;
-        this.isAwaited = false;
-        platform.log.info("the journal can be written again; the bank serves everything");
-        return;
-      } catch (error) {
-        if (signal.aborted || wasRefused(error)) continue;
-        // The sequencer was told to stop, or has failed and said so itself.
-        if (!(error instanceof RefusalError)) onFatal(error);
-        return;
-      }
-    }
   }
 
   /** Takes nothing new, and answers what waits: while followers are heard, for some may have to acknowledge it. Idempotent. */
@@ -493,7 +417,7 @@ export class BankReplica {
   }
 
   private checkWrite({ session }: SubmitOptions): void {
-    const refusal = this.suspension ?? this.awaited;
+    const refusal = this.beginning.suspension ?? this.beginning.awaited;
     // One that was replaced knows whether an earlier try was carried out: the sequencer says so.
     if (refusal !== undefined && !this.isSuperseded) throw refusal;
     if (session !== undefined) this.checkSession(session);
@@ -506,11 +430,4 @@ export class BankReplica {
     if (check.position > this.committedPosition)
       throw invalidSession(`it names position ${check.position}, and the journal ends at ${this.committedPosition}`);
   }
-}
-
-/** Whether certainly nothing was stored: by the store itself, or told by the sequencer. */
-function wasRefused(error: unknown): boolean {
-  return (
-    error instanceof AppendRefusedError || (error instanceof RefusalError && error.refusal.reason === "STORE_REFUSED")
-  );
 }

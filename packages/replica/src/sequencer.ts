@@ -354,19 +354,21 @@ export class Sequencer {
   }
 
   private pump(): void {
-    if (this.running !== undefined) return;
-    const { platform } = this.options;
-    // What else is ready now joins the batch; with nothing else ready the batch goes at once.
-    this.running = nextTurn(platform)
-      .then(() => this.run())
-      .catch((error: unknown) => {
-        this.fail(error);
-      })
-      .finally(() => {
-        this.running = undefined;
-        if (this.hasWork()) this.pump();
-        else this.expiries.sleep();
-      });
+    this.running ??= this.runAll();
+  }
+
+  private async runAll(): Promise<void> {
+    try {
+      // What else is ready now joins the batch; with nothing else ready the batch goes at once.
+      await nextTurn(this.options.platform);
+      await this.run();
+    } catch (error) {
+      this.fail(error);
+    } finally {
+      this.running = undefined;
+      if (this.hasWork()) this.pump();
+      else this.expiries.sleep();
+    }
   }
 
   private hasWork(): boolean {
@@ -402,8 +404,8 @@ export class Sequencer {
       for (const job of batch.finished) job.finish();
       // Room for more originals, now that some were used.
       this.originals.wait([]);
-      // Without an append others had no turn.
-      if (batch.records.length === 0) await nextTurn(this.options.platform);
+      // An embedded store appends without giving others their turn: answers leave first, and what is ready joins.
+      if (this.hasWork()) await nextTurn(this.options.platform);
     }
   }
 
