@@ -41,6 +41,21 @@ describe("a batch", () => {
     expect(digestOf((await reopened(disk)).replay.ledger)).toBe(digestOf(ledger));
   });
 
+  it("is answered before the next is executed, also where the store never lets others have a turn", async () => {
+    const { sequencer, store } = await startWithAccounts(1);
+    const requests = Array.from({ length: BATCH_RECORDS_MAX / 2 }, (_, i) => request(i, deposit(1, 1)));
+    const appends: number[] = [];
+    await Promise.all(
+      [0, 1, 2, 3].map(async (call) => {
+        await sequencer.submit(requests.map(({ command }, i) => request(BATCH_RECORDS_MAX * call + i, command)));
+        appends.push(store.calls.append);
+      }),
+    );
+    expect(appends).toEqual([...appends].sort((a, b) => a - b));
+    expect(appends[0]).toBe(1);
+    expect(appends.at(-1)).toBeGreaterThan(1);
+  });
+
   it("is closed at its bytes, whatever people write", async () => {
     const { sequencer, committed, ledger } = await startSequencer();
     // Three bytes of UTF-8 for each UTF-16 code unit: the most there is.
