@@ -37,6 +37,14 @@ const FIRST_BYTES_TIMEOUT_MS = 10_000;
 const CLIENT_WATCH: WatchOptions = { pingIntervalMs: 10_000, pingTimeoutMs: 10_000, idleMaxMs: 20 * 60_000 };
 /** After so long without a byte the system itself asks whether the other end is there: over HTTP/1 nothing else can. */
 const TCP_KEEP_ALIVE_MS = 60_000;
+/**
+ * How much of one request, and of all requests of a connection, may come before it is asked for. By its default HTTP/2 has a
+ * sender wait after every 64 KiB for a word from the other end: a batch of commands would take as many journeys as it has.
+ */
+export const STREAM_WINDOW_BYTES = 1024 * 1024;
+export const CONNECTION_WINDOW_BYTES = 16 * 1024 * 1024;
+/** With more than this waiting to be sent over one connection, it takes no more calls. Node's default is one large answer. */
+const CONNECTION_MEMORY_MB = 128;
 /** What every HTTP/2 connection begins with; HTTP/1 has no such method. Source: RFC 9113, section 3.4. */
 const HTTP2_PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
 /** No method of HTTP/1 begins with as many bytes of the preface. */
@@ -94,10 +102,14 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   options.routes(recorded.router, ending.signal);
   const { reportUnsent, codecs = [] } = options;
   const handler = requestListener(recorded.router, reportUnsent);
-  const http2 = createHttp2Server(handler);
+  const http2 = createHttp2Server(
+    { settings: { initialWindowSize: STREAM_WINDOW_BYTES }, maxSessionMemory: CONNECTION_MEMORY_MB },
+    handler,
+  );
   if (options.quickUnary ?? true) takeStreams(http2, quickUnary({ routes: recorded.routes, codecs, reportUnsent }));
   const sessions = new Set<ServerHttp2Session>();
   http2.on("session", (session) => {
+    session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
     sessions.add(session);
     session.once("close", () => sessions.delete(session));
     // A connection that breaks tells its streams; nothing else is to be done about it here.

@@ -25,14 +25,18 @@ export function watchClient(session: ServerHttp2Session, socket: Socket, options
     idle = setTimeout(() => session.close(), options.idleMaxMs).unref();
   };
   rest();
+  // One for all streams: Node keeps what listens to a stream for longer than the stream.
+  const onStreamClose = () => {
+    streams--;
+    if (streams === 0 && !session.destroyed) rest();
+  };
   session.on("stream", (stream) => {
+    if (streams === 0) {
+      clearTimeout(idle);
+      keepAlive.start();
+    }
     streams++;
-    clearTimeout(idle);
-    keepAlive.start();
-    stream.once("close", () => {
-      streams--;
-      if (streams === 0 && !session.destroyed) rest();
-    });
+    stream.on("close", onStreamClose);
   });
   socket.once("close", () => {
     keepAlive.end();
