@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { type PreparedBank, type PreparedOptions, prepareBank } from "./bank/prepared-bank.ts";
@@ -32,7 +33,7 @@ export class Bench {
   private readonly folder: string;
   private readonly prepared = new Map<string, Promise<PreparedBank>>();
   private scratchFolders = 0;
-  private readonly closers: (() => Promise<void>)[] = [];
+  private readonly foldersElsewhere: string[] = [];
 
   private constructor(folder: string, quick: boolean) {
     this.folder = folder;
@@ -69,9 +70,9 @@ export class Bench {
     await rm(folder, { recursive: true, force: true });
   }
 
-  /** Something more to put away in the end. */
-  whenClosed(close: () => Promise<void>): void {
-    this.closers.push(close);
+  /** A folder that is not below the benchmark's own, and goes with it. */
+  ownFolder(folder: string): void {
+    this.foldersElsewhere.push(folder);
   }
 
   /** A data folder with accounts, made once in a run. */
@@ -82,10 +83,10 @@ export class Bench {
     return made;
   }
 
-  /** Nothing that was started runs any more, and nothing lies about. */
+  /** Nothing that was started runs any more, nothing more can be started, and nothing lies about. */
   async close(): Promise<void> {
-    await this.processes.killAll();
-    for (const close of this.closers) await close();
-    await this.forget(this.folder);
+    await this.processes.close();
+    // At one go: who is interrupted in the middle of a suite still writes until the process ends.
+    for (const folder of [...this.foldersElsewhere, this.folder]) rmSync(folder, { recursive: true, force: true });
   }
 }

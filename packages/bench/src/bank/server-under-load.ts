@@ -70,5 +70,5 @@ export function measurementOf(result: RunResult): Measurement {
 
 function isWrite(plan: LoadWork): boolean {
   if (plan.kind === "movements" || plan.kind === "batch") return true;
-  return typeof plan.method === "string" && plan.method !== "health";
+  return typeof plan.method === "string" && plan.method !== "empty";
 }

@@ -142,13 +142,16 @@ function guardOf(pid: number): ChildProcess {
 export class Processes {
   private readonly running = new Set<Running>();
   private readonly nodeEnv: Readonly<Record<string, string>>;
+  private isClosed = false;
 
   /** @param nodeEnv for Node programs. */
   constructor(nodeEnv: Readonly<Record<string, string>> = {}) {
     this.nodeEnv = nodeEnv;
   }
 
+  /** Throws once it is closed. */
   start(options: StartOptions): Running {
+    if (this.isClosed) throw new Error(`${options.name} is not started: the benchmark is being stopped`);
     const started = new Running(options);
     this.running.add(started);
     void started.ended.then(() => this.running.delete(started));
@@ -164,6 +167,12 @@ export class Processes {
   /** Kills whatever still runs, newest first. */
   async killAll(): Promise<void> {
     for (const each of [...this.running].reverse()) await each.kill();
+  }
+
+  /** Likewise, and nothing can be started any more. */
+  async close(): Promise<void> {
+    this.isClosed = true;
+    await this.killAll();
   }
 }
 

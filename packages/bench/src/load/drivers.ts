@@ -15,7 +15,7 @@ type PlanOf<Kind extends LoadPlan["kind"]> = Extract<LoadPlan, { readonly kind: 
 const DEPOSIT = "/bank.v1.TransactionService/Deposit";
 const PATHS = {
   deposit: DEPOSIT,
-  health: "/grpc.health.v1.Health/Check",
+  empty: "/bank.journal.v1.JournalService/GetPosition",
   "peer deposit": "/peer.Bank/Deposit",
 } as const;
 const BALANCE = "/bank.v1.AccountService/GetBalance";
@@ -77,7 +77,7 @@ function unaryFrame(method: UnaryMethod, chooser: AccountChooser, random: QuickR
       return envelope(depositRequest(chooser.one(), random));
     case "peer deposit":
       return envelope(peerDepositRequest(chooser.one(), random));
-    case "health":
+    case "empty":
       return EMPTY;
   }
 }

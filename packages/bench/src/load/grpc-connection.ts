@@ -40,6 +40,7 @@ export class GrpcConnection {
     let problem = "";
     const told = (trailers: Readonly<Record<string, unknown>>) => {
       const found = trailers["grpc-status"];
+      if (trailers[":status"] !== undefined && trailers[":status"] !== 200) problem = `HTTP ${trailers[":status"]}`;
       if (found === undefined) return;
       status = String(found);
       problem = String(trailers["grpc-message"] ?? "");

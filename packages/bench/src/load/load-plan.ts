@@ -43,8 +43,8 @@ export type LoadWork = LoadPlan extends infer Plan ? (Plan extends LoadPlan ? Om
 export type UnaryMethod =
   /** A deposit at the bank. */
   | "deposit"
-  /** A health check of the bank: a unary call that does nothing. */
-  | "health"
+  /** `GetPosition`: a unary call whose request is empty, and which the bank answers at once. */
+  | "empty"
   /** A deposit at a peer, whose message has the same fields. */
   | "peer deposit"
   /** A read at the bank or a branch. */

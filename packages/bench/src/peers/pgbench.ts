@@ -41,7 +41,7 @@ export class Pgbench {
     if (binaries === undefined) throw new Error("PostgreSQL: no initdb, postgres and pgbench are installed");
     // Its socket's path must be short, and its own user must get there.
     const folder = await mkdtemp(join(tmpdir(), "bench-pg-"));
-    bench.whenClosed(() => rm(folder, { recursive: true, force: true }));
+    bench.ownFolder(folder);
     const { processes } = bench;
     const run = (name: string, args: readonly string[]) =>
       runToEnd(processes, asPostgres(name, `${binaries}/${name}`, args));

@@ -40,7 +40,7 @@ async function measureRound(bench: Bench, report: SuiteReport, peers: readonly P
     for (const { name, server } of peers)
       await measureCalls(server, report, peerFacts(accounts, inFlight, name), "peer deposit");
     if (inFlight === 1) {
-      await measureCalls(bank, report, EMPTY, "health");
+      await measureCalls(bank, report, EMPTY, "empty");
       report.add(FSYNC, measureFsync(fsyncFolder, bench.durationMs));
     }
   }
@@ -96,7 +96,7 @@ function peerFacts(accounts: number, inFlight: number, server: string): RowFacts
 }
 
 const EMPTY: RowFacts = {
-  name: "empty call (health check)",
+  name: "empty call (GetPosition)",
   unit: "calls",
   durable: false,
   checked: false,
