@@ -4,10 +4,18 @@ import { HeldStore, rest, sha256, until, watch } from "@bank/testkit";
 import { describe, expect, it } from "vitest";
 import { type FeedMessage, JournalFeed } from "./journal-feed.ts";
 
+/** Less than is usual: so much has to be written before anything comes from the store. */
+const TAIL_BYTES_MAX = 8 * 1024 * 1024;
+
 /** A journal that a test writes, batch by batch. */
 class Journal {
   readonly store = new HeldStore(new MemoryJournalStore());
-  feed = new JournalFeed({ store: this.store, appendedPosition: 0, committedPosition: 0 });
+  feed = new JournalFeed({
+    store: this.store,
+    appendedPosition: 0,
+    committedPosition: 0,
+    tailBytesMax: TAIL_BYTES_MAX,
+  });
   readonly batches: StoredBatch[] = [];
   private hash: Uint8Array = new Uint8Array(32);
 

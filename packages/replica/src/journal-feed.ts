@@ -1,12 +1,6 @@
 import { assert, bytesEqual, type Position, RefusalError, toHex } from "@bank/core";
 import type { JournalStore, StoredBatch } from "@bank/store";
-
-/** Newest batches that are kept in memory, so that followers that keep up cost no read from the store. */
-const TAIL_BYTES_MAX = 8 * 1024 * 1024;
-/** What a batch takes besides its frame; a journal of single records is mostly this. */
-const BATCH_OVERHEAD_BYTES = 512;
-/** What a follower that is behind is handed at a time: a slow one keeps no more than this in memory. */
-const PIECE_BYTES_MAX = 1024 * 1024;
+import { FeedTail, PIECE_BYTES_MAX } from "./feed-tail.ts";
 
 /** Where a follower stands, and the proof that its journal is a prefix of this one. */
 export interface FollowerHead {
@@ -35,6 +29,8 @@ export interface JournalFeedOptions {
   /** Where the journal ends that is on this replica's disk. */
   readonly appendedPosition: Position;
   readonly committedPosition: Position;
+  /** How much of the newest is kept in memory; 32 MiB where nothing is said. */
+  readonly tailBytesMax?: number;
   /**
    * Why nothing is handed on for now; asked when a follower begins. Before a bank has appended the record of its epoch, the
    * end of its journal may be what a crash left behind, and nobody may have it that the bank could still lose.
@@ -46,8 +42,7 @@ export interface JournalFeedOptions {
 export class JournalFeed {
   private readonly store: JournalStore;
   private readonly whyClosed: () => RefusalError | undefined;
-  private readonly tail: StoredBatch[] = [];
-  private tailBytes = 0;
+  private readonly tail: FeedTail;
   private appended: Position;
   private committed: Position;
   private reportPosition: Position = 0;
@@ -60,6 +55,7 @@ export class JournalFeed {
 
   constructor(options: JournalFeedOptions) {
     this.store = options.store;
+    this.tail = new FeedTail(options.tailBytesMax);
     this.appended = options.appendedPosition;
     this.committed = options.committedPosition;
     this.whyClosed = options.whyClosed ?? (() => undefined);
@@ -78,9 +74,6 @@ export class JournalFeed {
   /** Hands on a batch that is on this replica's disk, in order. */
   push(batch: StoredBatch): void {
     this.tail.push(batch);
-    this.tailBytes += sizeOf(batch);
-    while (this.tailBytes > TAIL_BYTES_MAX && this.tail.length > 1)
-      this.tailBytes -= sizeOf(this.tail.shift() as StoredBatch);
     this.appended = batch.lastPosition;
     this.wake();
   }
@@ -214,7 +207,7 @@ export class JournalFeed {
 
   /** Batches behind a position, at least one, and not more than a slow follower may keep. */
   private async behind(position: Position): Promise<readonly StoredBatch[]> {
-    const batches = this.fromTail(position) ?? (await this.store.read(position, { maxBytes: PIECE_BYTES_MAX }));
+    const batches = this.tail.behind(position) ?? (await this.store.read(position, { maxBytes: PIECE_BYTES_MAX }));
     const next = batches[0];
     assert(
       next !== undefined && next.lastPosition <= this.appended,
@@ -222,22 +215,6 @@ export class JournalFeed {
     );
     return batches;
   }
-
-  /** The next batches behind a position, if memory holds them. */
-  private fromTail(position: Position): readonly StoredBatch[] | undefined {
-    const first = this.tail[0];
-    if (first === undefined || first.firstPosition > position + 1) return undefined;
-    // From the end: most followers are near it.
-    const begin = this.tail.findLastIndex((batch) => batch.lastPosition <= position) + 1;
-    let end = begin;
-    for (let bytes = 0; end < this.tail.length && bytes < PIECE_BYTES_MAX; end++)
-      bytes += sizeOf(this.tail[end] as StoredBatch);
-    return this.tail.slice(begin, end);
-  }
-}
-
-function sizeOf(batch: StoredBatch): number {
-  return batch.frame.length + BATCH_OVERHEAD_BYTES;
 }
 
 function diverged(problem: string): RefusalError {
