@@ -128,7 +128,7 @@ afterAll(() => {
   // A single seed may be a quiet one.
   if (tally.rounds < 100) return;
   for (const said of TOLD) expect([...tally.told.keys()]).toContain(said);
-  expect(tally.told.get("done")).toBeGreaterThan(500);
+  expect(tally.told.get("done")).toBeGreaterThan(200);
 });
 
 async function submitAll(fixture: Fixture, calls: readonly Call[]): Promise<(Outcome | Plain)[][]> {
