@@ -59,6 +59,12 @@ export interface BankClient {
    */
   balance(account: string, options?: sdk.ReadOptions): Promise<sdk.BalanceReading>;
 
+  /**
+   * Resolves once not too many movements wait to be sent. Deposits, withdrawals and transfers that are asked for while others
+   * are under way are gathered into calls by themselves, each with its own answer; whoever asks for them faster than they
+   * are answered, without waiting for the answers, waits for this in between. At most 1,000,000 wait; beyond it: OVERLOADED.
+   */
+  whenRoom(): Promise<void>;
   /** Pays cash in at this branch. Idempotent by `requestId`. */
   deposit(account: string, amount: Money, options?: sdk.VersionedOptions): Promise<sdk.Booked>;
   /** Pays cash out at this branch. Idempotent by `requestId`. */

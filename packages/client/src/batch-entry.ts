@@ -1,24 +1,21 @@
 import { randomUUID } from "node:crypto";
-import { type FailureOutcome, RefusalError } from "@bank/core";
+import { RefusalError } from "@bank/core";
 import { type BatchItem, BatchItemSchema, type BatchResult as WireBatchResult } from "@bank/proto";
 import { create } from "@bufbuild/protobuf";
 import { type AttemptFailure, attemptFailure, resultFailure, UnexpectedReplyError } from "./attempt-failure.ts";
-import { BankError } from "./bank-error.ts";
+import type { BankError } from "./bank-error.ts";
 import { checkRequestId } from "./caller.ts";
+import { CommandTries } from "./command-tries.ts";
 import { commandMessage, resultOfCommand } from "./messages/index.ts";
 import type { BatchCommand, BatchResult, Propagation } from "./types/index.ts";
 
 /** One command on its way to its result. */
 export class BatchEntry {
   readonly item: BatchItem;
-  /** Why the last try of this command failed; undefined before the first. */
-  lastFailure: AttemptFailure | undefined;
   private readonly command: BatchCommand;
-  private readonly requestId: string;
-  private readonly preview: boolean;
-  private attempts = 0;
-  /** Once a try may have had an effect, only an answer to the same id can say what became of it. */
-  private unknown = false;
+  readonly requestId: string;
+  readonly preview: boolean;
+  private readonly tries = new CommandTries();
   private final: BatchResult | undefined;
 
   constructor(command: BatchCommand, server: string) {
@@ -34,6 +31,11 @@ export class BatchEntry {
       if (!(error instanceof RefusalError)) throw error;
       this.failed(attemptFailure(error, server));
     }
+  }
+
+  /** Why the last try of this command failed; undefined before the first. */
+  get lastFailure(): AttemptFailure | undefined {
+    return this.tries.lastFailure;
   }
 
   get settled(): boolean {
@@ -61,20 +63,18 @@ export class BatchEntry {
 
   /** The call was refused for other commands, before anything of it was done. */
   refusedForOthers(): void {
-    this.attempts++;
+    this.tries.attempts++;
   }
 
   /** A try of this command failed. Unless another may help, that is the end of it. */
   failed(failure: AttemptFailure): void {
-    this.attempts++;
-    this.lastFailure = failure;
-    if (failure.outcome === "OUTCOME_UNKNOWN") this.unknown = true;
-    if (!failure.retryable) this.end(failure);
+    this.tries.failed(failure);
+    if (!failure.retryable) this.end(this.tries.error(failure, this));
   }
 
   /** The call has ended with this error, and nothing is tried any more. */
   giveUp(error: BankError): void {
-    this.end(error.code === "CANCELED" ? error : (this.lastFailure ?? error));
+    this.end(this.tries.givenUp(error, this));
   }
 
   result(): BatchResult {
@@ -82,18 +82,7 @@ export class BatchEntry {
     return this.final;
   }
 
-  private end(failure: BankError | AttemptFailure): void {
-    const { requestId, attempts } = this;
-    const { code, reason, message, item, violations, failures, cause } = failure;
-    const outcome = this.outcome();
-    const metadata = { ...failure.metadata, outcome, request_id: requestId };
-    const parts = { code, reason, message, metadata, outcome, requestId, attempts, item, violations, failures, cause };
-    this.final = { ok: false, requestId, error: new BankError(parts) };
-  }
-
-  private outcome(): FailureOutcome {
-    if (this.preview) return "NOT_APPLIED";
-    if (this.lastFailure?.outcome === "REJECTED") return "REJECTED";
-    return this.unknown ? "OUTCOME_UNKNOWN" : "NOT_APPLIED";
+  private end(error: BankError): void {
+    this.final = { ok: false, requestId: this.requestId, error };
   }
 }

@@ -207,7 +207,11 @@ export function checkRequestId(requestId: string): void {
     throw new RefusalError("INVALID_REQUEST", { problem: `the request id ${JSON.stringify(requestId)} is not a UUID` });
 }
 
+/** Whether so many milliseconds are a deadline that a server takes. */
+export function isTimeout(timeoutMs: number): boolean {
+  return timeoutMs >= 1 && timeoutMs <= TIMEOUT_MAX_MS;
+}
+
 function checkTimeout(timeoutMs: number): void {
-  if (!(timeoutMs >= 1 && timeoutMs <= TIMEOUT_MAX_MS))
-    throw new RangeError(`timeoutMs is from 1 to ${TIMEOUT_MAX_MS}, not ${timeoutMs}`);
+  if (!isTimeout(timeoutMs)) throw new RangeError(`timeoutMs is from 1 to ${TIMEOUT_MAX_MS}, not ${timeoutMs}`);
 }

@@ -5,6 +5,7 @@ import type { BranchDirectory } from "./branch-directory.ts";
 import { Caller, type CallerOptions } from "./caller.ts";
 import type { Connections } from "./connections.ts";
 import * as wire from "./messages/index.ts";
+import { MovementQueue } from "./movement-queue.ts";
 import { newSession } from "./new-session.ts";
 import { entriesOfPages } from "./pages.ts";
 import { cancelRequest, readOutcome } from "./request-outcome.ts";
@@ -21,6 +22,7 @@ export interface Family {
 /** A client of one server, or of several that stand in for each other. */
 export class ServerClient implements BankClient {
   private readonly caller: Caller;
+  private readonly movements: MovementQueue;
   private readonly family: Family;
   private readonly ending = new AbortController();
   /** The client that `connectBank` gave has none. */
@@ -29,6 +31,7 @@ export class ServerClient implements BankClient {
   constructor(options: Omit<CallerOptions, "lifetime">, family: Family, parent?: AbortSignal) {
     const own = this.ending.signal;
     this.caller = new Caller({ ...options, lifetime: parent === undefined ? own : AbortSignal.any([parent, own]) });
+    this.movements = new MovementQueue(this.caller);
     this.family = family;
     this.parent = parent;
   }
@@ -129,30 +132,40 @@ export class ServerClient implements BankClient {
   }
 
   deposit(account: string, amount: Money, options: sdk.VersionedOptions = {}): Promise<sdk.Booked> {
-    const command = { account, amount, expectedVersion: options.expectedVersion };
-    return this.caller.mutate(
-      options,
-      (head, sending, server) => server.transactions.deposit(wire.cashFields(command, head), sending),
-      ({ transaction }) => ({ transaction: wire.transactionOf(transaction) }),
+    const command = { kind: "deposit", account, amount, expectedVersion: options.expectedVersion } as const;
+    return this.movements.book(command, options, (alone) =>
+      this.caller.mutate(
+        alone,
+        (head, sending, server) => server.transactions.deposit(wire.cashFields(command, head), sending),
+        ({ transaction }) => ({ transaction: wire.transactionOf(transaction) }),
+      ),
     );
   }
 
   withdraw(account: string, amount: Money, options: sdk.VersionedOptions = {}): Promise<sdk.Booked> {
-    const command = { account, amount, expectedVersion: options.expectedVersion };
-    return this.caller.mutate(
-      options,
-      (head, sending, server) => server.transactions.withdraw(wire.cashFields(command, head), sending),
-      ({ transaction }) => ({ transaction: wire.transactionOf(transaction) }),
+    const command = { kind: "withdraw", account, amount, expectedVersion: options.expectedVersion } as const;
+    return this.movements.book(command, options, (alone) =>
+      this.caller.mutate(
+        alone,
+        (head, sending, server) => server.transactions.withdraw(wire.cashFields(command, head), sending),
+        ({ transaction }) => ({ transaction: wire.transactionOf(transaction) }),
+      ),
     );
   }
 
   transfer(from: string, to: string, amount: Money, options: sdk.VersionedOptions = {}): Promise<sdk.Booked> {
-    const command = { from, to, amount, expectedVersion: options.expectedVersion };
-    return this.caller.mutate(
-      options,
-      (head, sending, server) => server.transactions.transfer(wire.transferMessage(command, head), sending),
-      ({ transaction }) => ({ transaction: wire.transactionOf(transaction) }),
+    const command = { kind: "transfer", from, to, amount, expectedVersion: options.expectedVersion } as const;
+    return this.movements.book(command, options, (alone) =>
+      this.caller.mutate(
+        alone,
+        (head, sending, server) => server.transactions.transfer(wire.transferMessage(command, head), sending),
+        ({ transaction }) => ({ transaction: wire.transactionOf(transaction) }),
+      ),
     );
+  }
+
+  whenRoom(): Promise<void> {
+    return this.movements.whenRoom();
   }
 
   reverse(transaction: number, options: sdk.VersionedOptions = {}): Promise<sdk.Booked> {

@@ -44,7 +44,7 @@ describe("a session", () => {
     const client = clientOf(server);
     const replies: (() => void)[] = [];
     server.beforeReply = () => new Promise((resolve) => replies.push(resolve));
-    const calls = [client.deposit("1", usd(1n)), client.deposit("1", usd(2n))];
+    const calls = [client.openAccount({ owner: "Ada" }), client.openAccount({ owner: "Ben" })];
     await expect.poll(() => replies.length, { timeout: 10_000 }).toBe(2);
     for (const reply of replies.reverse()) reply();
     await Promise.all(calls);
