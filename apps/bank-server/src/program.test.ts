@@ -32,9 +32,20 @@ describe("bank-server, asked for what it would do,", () => {
       "--witness-timeout": expect.stringMatching(/^5000 +default$/),
       "--require-witness": expect.stringMatching(/^2 +environment \(BANK_REQUIRE_WITNESS\)$/),
       "--raise-format-level": expect.stringMatching(/^false +default$/),
+      "--no-quick-unary": expect.stringMatching(/^false +default$/),
     });
     vi.stubEnv("BANK_RAISE_FORMAT_LEVEL", "yes");
     expect(settingsOf(await run("--print-config"))["--raise-format-level"]).toMatch(/^true +environment/);
+  });
+
+  it("says what a flag takes away", async () => {
+    const quickUnary = async (...words: string[]) =>
+      settingsOf(await run("--print-config", ...words))["--no-quick-unary"];
+    expect(await quickUnary("--no-quick-unary")).toMatch(/^true +flag$/);
+    vi.stubEnv("BANK_NO_QUICK_UNARY", "1");
+    expect(await quickUnary()).toMatch(/^true +environment/);
+    vi.stubEnv("BANK_NO_QUICK_UNARY", "off");
+    expect(await quickUnary()).toMatch(/^false +default$/);
   });
 
   it("listens where other machines can reach it only if it is told that this is safe", async () => {

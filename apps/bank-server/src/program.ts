@@ -30,6 +30,7 @@ interface BankFlags {
   readonly data: string;
   readonly store?: string;
   readonly insecure?: true;
+  readonly quickUnary?: boolean;
   readonly snapshotEvery: number;
   readonly witnessTimeout: number;
   readonly requireWitness: number;
@@ -66,6 +67,9 @@ export function program(): Command {
         "BANK_RAISE_FORMAT_LEVEL",
         "raise an older journal to the newest format level: all branches know it by now",
       ),
+    )
+    .addOption(
+      flag("--no-quick-unary", "BANK_NO_QUICK_UNARY", "serve unary calls by Connect's adapter, at ten times the cost"),
     )
     .option("--print-config", "print every setting and where it comes from, and exit")
     .action((_flags, self: Command) => serveBank(self));
@@ -131,7 +135,12 @@ async function serveBank(command: Command): Promise<void> {
   if (!isLoopback(address.host) && flags.insecure !== true)
     return command.error(`error: ${insecureMessage(address.host)}`, { exitCode });
   if (flags.printConfig) {
-    printConfig(command, { store: `sqlite:${flags.data}`, insecure: "false", raiseFormatLevel: "false" });
+    printConfig(command, {
+      store: `sqlite:${flags.data}`,
+      insecure: "false",
+      raiseFormatLevel: "false",
+      quickUnary: "true",
+    });
     return;
   }
   await runServer(async (onFatal) => {
@@ -143,6 +152,7 @@ async function serveBank(command: Command): Promise<void> {
       witnessTimeoutMs: flags.witnessTimeout,
       requireWitnesses: flags.requireWitness,
       raiseFormatLevel: flags.raiseFormatLevel === true,
+      quickUnary: flags.quickUnary ?? true,
       onFatal,
     });
     textLog.info(describeRecovery(bank.recovered, bank.bankId));

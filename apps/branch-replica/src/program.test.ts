@@ -33,6 +33,7 @@ describe("branch-replica, asked for what it would do,", () => {
       "--store": "sqlite:data/branch-7/journal|default",
       "--insecure": "false|default",
       "--snapshot-every": "100000|default",
+      "--no-quick-unary": "false|default",
     });
     vi.stubEnv("BRANCH_ID", "1,5");
     vi.stubEnv("BRANCH_BANK", "bank.example:1");
@@ -49,6 +50,7 @@ describe("branch-replica, asked for what it would do,", () => {
       "--store": "memory:|environment (BRANCH_STORE)",
       "--insecure": "false|default",
       "--snapshot-every": "3|flag",
+      "--no-quick-unary": "false|default",
     });
     vi.unstubAllEnvs();
     expect(await settings("--id", "1,5")).toMatchObject({

@@ -29,6 +29,7 @@ interface BranchFlags {
   readonly data?: string;
   readonly store?: string;
   readonly insecure?: true;
+  readonly quickUnary?: boolean;
   readonly snapshotEvery: number;
   readonly printConfig?: true;
 }
@@ -84,6 +85,13 @@ export function program(): Command {
       flag("--snapshot-every <records>", "BRANCH_SNAPSHOT_EVERY", "records between two snapshots")
         .default(SNAPSHOT_EVERY_RECORDS)
         .argParser(wholeNumber(1)),
+    )
+    .addOption(
+      flag(
+        "--no-quick-unary",
+        "BRANCH_NO_QUICK_UNARY",
+        "serve unary calls by Connect's adapter, at ten times the cost",
+      ),
     )
     .option("--print-config", "print every setting and where it comes from, and exit")
     .action((_flags, command: Command) => serveBranches(command));
@@ -141,6 +149,7 @@ async function serveBranches(command: Command): Promise<void> {
       dataDir,
       ...(flags.store === undefined ? {} : { store: flags.store }),
       snapshotEveryRecords: flags.snapshotEvery,
+      quickUnary: flags.quickUnary ?? true,
       onFatal,
     });
     for (const { number, url } of server.branches) process.stdout.write(`branch ${number} listening on ${url}\n`);

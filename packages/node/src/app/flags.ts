@@ -47,10 +47,12 @@ export function printConfig(command: Command, defaults: Readonly<Record<string, 
     if (option.envVar === undefined) return [];
     const name = option.attributeName();
     const source = command.getOptionValueSource(name);
+    const value: unknown = command.getOptionValue(name);
     return [
       {
         flag: option.long ?? option.flags,
-        value: String(command.getOptionValue(name) ?? defaults[name] ?? ""),
+        // A flag that takes something away is true where that is false.
+        value: String(option.negate ? value === false : (value ?? defaults[name] ?? "")),
         source: source === "cli" ? "flag" : source === "env" ? "environment" : "default",
         variable: option.envVar,
       },
@@ -66,7 +68,8 @@ function takeBackSwitches(command: Command): void {
   for (const option of command.options) {
     const { envVar } = option;
     const name = option.attributeName();
-    if (envVar === undefined || !option.isBoolean() || command.getOptionValueSource(name) !== "env") continue;
+    const isSwitch = option.isBoolean() || option.negate;
+    if (envVar === undefined || !isSwitch || command.getOptionValueSource(name) !== "env") continue;
     if (OFF.includes(process.env[envVar]?.toLowerCase() ?? ""))
       command.setOptionValueWithSource(name, undefined, "default");
   }
