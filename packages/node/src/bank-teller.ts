@@ -165,12 +165,17 @@ export class BankTeller implements Teller {
     commands: readonly (Asked | RefusalError)[],
     signal: AbortSignal,
   ): Promise<readonly CommandOutcome[]> {
-    if (commands.every(isToBeDone))
-      return this.submit(
-        commands.map(({ request }) => request),
-        signal,
-        true,
-      );
+    if (!commands.every(isToBeDone)) return this.executeInTurn(commands, signal);
+    return this.submit(
+      commands.map(({ request }) => request),
+      signal,
+    );
+  }
+
+  private async executeInTurn(
+    commands: readonly (Asked | RefusalError)[],
+    signal: AbortSignal,
+  ): Promise<readonly CommandOutcome[]> {
     const outcomes: CommandOutcome[] = new Array(commands.length);
     const waiting: Numbered[] = [];
     let isFirst = true;
@@ -178,8 +183,14 @@ export class BankTeller implements Teller {
       const batch = waiting.splice(0);
       if (batch.length === 0) return;
       const requests = batch.map(({ request }) => request);
-      const made = await this.submit(requests, signal, isFirst);
-      for (const [i, { index }] of batch.entries()) outcomes[index] = made[i] as CommandOutcome;
+      try {
+        const made = await this.submit(requests, signal);
+        for (const [i, { index }] of batch.entries()) outcomes[index] = made[i] as CommandOutcome;
+      } catch (error) {
+        // Only of the first that is done for a call may a refusal speak for all of it.
+        if (isFirst || !(error instanceof RefusalError)) throw error;
+        for (const { index } of batch) outcomes[index] = refused(error);
+      }
       isFirst = false;
     };
     for (const [index, asked] of commands.entries()) {
@@ -223,6 +234,10 @@ export class BankTeller implements Teller {
 
   historyOf(): History {
     return this.history;
+  }
+
+  get isConnected(): boolean {
+    return this.bank.currency.connected;
   }
 
   currency(): Currency {
@@ -305,15 +320,10 @@ export class BankTeller implements Teller {
     }
   }
 
-  /** @param isFirst nothing was done for this call before, so that a refusal may speak for all of it. */
-  private async submit(requests: readonly Request[], signal: AbortSignal, isFirst: boolean): Promise<CommandOutcome[]> {
-    try {
-      const outcomes = await this.bank.submit(requests, { signal });
-      return outcomes.map((outcome) => this.outcomeMessage(outcome));
-    } catch (error) {
-      if (isFirst || !(error instanceof RefusalError)) throw error;
-      return requests.map(() => refused(error));
-    }
+  private submit(requests: readonly Request[], signal: AbortSignal): Promise<CommandOutcome[]> {
+    return this.bank
+      .submit(requests, { signal })
+      .then((outcomes) => outcomes.map((outcome) => this.outcomeMessage(outcome)));
   }
 
   private async preview(request: Request, signal: AbortSignal): Promise<CommandOutcome> {

@@ -170,6 +170,10 @@ export class BranchTeller implements Teller {
     return this.host.history();
   }
 
+  get isConnected(): boolean {
+    return this.host.replica().connected;
+  }
+
   currency(): Currency {
     const replica = this.host.replica();
     return {

@@ -3,7 +3,7 @@ import { toHex } from "@bank/core";
 import type { History } from "@bank/history";
 import { JournalService, ReplicationService } from "@bank/proto";
 import { BankReplica, errorText, type Log, type Platform, type Recovered } from "@bank/replica";
-import { epochInterceptor, movementsCodec, type Serving, SUBMIT_BYTES_MAX, serve } from "@bank/rpc";
+import { epochInterceptor, movementsCodec, plainCodecs, type Serving, SUBMIT_BYTES_MAX, serve } from "@bank/rpc";
 import { type JournalStore, openStore } from "@bank/store";
 import { AnchorFile } from "./anchor-file.ts";
 import { askWitnesses } from "./ask-witnesses.ts";
@@ -38,6 +38,8 @@ export interface BankServerOptions {
   readonly requireWitnesses?: number;
   /** All who read the journal know the newest level of its format: raise an older journal to it. */
   readonly raiseFormatLevel?: boolean;
+  /** False if Connect's adapter shall serve unary calls, at ten times the cost; true where it is not said. */
+  readonly quickUnary?: boolean;
   /** When the accounts' history begins to be kept; "eager" where it is not said. */
   readonly history?: HistoryStart;
   readonly log?: Log;
@@ -163,6 +165,7 @@ function listen(parts: BankParts, options: BankServerOptions): Promise<Serving> 
   const starting = serve({
     host: options.host ?? "127.0.0.1",
     port: options.port ?? 0,
+    quickUnary: options.quickUnary ?? true,
     routes: (router, ending) => {
       const teller = new BankTeller({ bank: replica, history, url: () => url, copyId, platform });
       const source = bankSource(parts);
@@ -179,7 +182,7 @@ function listen(parts: BankParts, options: BankServerOptions): Promise<Serving> 
         (epoch) => guard.hear(epoch),
       ),
     ],
-    codecs: [movementsCodec],
+    codecs: [movementsCodec, ...plainCodecs],
     reportIncident: ({ id, method, error }) =>
       log.error("request failed", { incident: id, method, problem: detail(error) }),
     reportUnsent: ({ method, error }) => log.info("answer could not be sent", { method, problem: errorText(error) }),

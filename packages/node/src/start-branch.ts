@@ -17,7 +17,15 @@ import {
   type SeedCosts,
   seed,
 } from "@bank/replica";
-import { type EpochTold, epochInterceptor, movementsCodec, type Serving, SUBMIT_BYTES_MAX, serve } from "@bank/rpc";
+import {
+  type EpochTold,
+  epochInterceptor,
+  movementsCodec,
+  plainCodecs,
+  type Serving,
+  SUBMIT_BYTES_MAX,
+  serve,
+} from "@bank/rpc";
 import { CorruptStoreError, type JournalStore, openStore, type StoreGap } from "@bank/store";
 import { type RemoteHead, RemoteJournal } from "./bank-link.ts";
 import { branchSource } from "./branch-source.ts";
@@ -69,6 +77,8 @@ export interface BranchServerOptions {
   readonly snapshotEveryRecords?: number;
   /** When a copy begins from a snapshot; as measured where it is not said. */
   readonly seedCosts?: SeedCosts;
+  /** False if Connect's adapter shall serve unary calls, at ten times the cost; true where it is not said. */
+  readonly quickUnary?: boolean;
   /** When the accounts' history begins to be kept; "eager" where it is not said. */
   readonly history?: HistoryStart;
   readonly log?: Log;
@@ -461,6 +471,7 @@ class BranchServer implements RunningBranches, BranchHost {
     return serve({
       host: this.options.host ?? "127.0.0.1",
       port,
+      quickUnary: this.options.quickUnary ?? true,
       routes: (router, ending) => {
         tellerServices(router, teller, ending);
         router.service(JournalService, {
@@ -475,7 +486,7 @@ class BranchServer implements RunningBranches, BranchHost {
           (epoch) => this.known.hear(epoch),
         ),
       ],
-      codecs: [movementsCodec],
+      codecs: [movementsCodec, ...plainCodecs],
       reportIncident: ({ id, method, error }) =>
         this.log.error("request failed", { incident: id, method, problem: errorText(error) }),
       reportUnsent: ({ method, error }) =>

@@ -98,6 +98,8 @@ export interface Teller {
   sessionAt(position: Position, epochId?: Uint8Array): Session | undefined;
   /** Branches that this server hosts; for these it knows how current they are. */
   readonly hosted: ReadonlySet<BranchNumber>;
+  /** Whether it has a live link to the bank, as `currency` says it. */
+  readonly isConnected: boolean;
   /** How current this server is. */
   currency(): Currency;
   /** The same, and what else is told of a server. */

@@ -67,6 +67,7 @@ export {
   resultFromPreview,
   resultFromRecord,
 } from "./outcome-codec.ts";
+export { plainCodecs } from "./plain-codec.ts";
 export {
   REPLY_BYTES_MAX,
   REQUEST_BYTES_MAX,

@@ -16,7 +16,6 @@ import {
   type Hold,
   HoldSchema,
   type Money,
-  MoneySchema,
 } from "@bank/proto";
 import { create } from "@bufbuild/protobuf";
 import { timestampMessage } from "./time.ts";
@@ -75,8 +74,9 @@ export function currencyCode(ledger: Ledger, index: number): string {
   return entry.code;
 }
 
+// Literals where messages come in great numbers: `create` takes ten times as long, and gives the same.
 export function moneyMessage(currency: string, minor: bigint): Money {
-  return create(MoneySchema, { currencyCode: currency, amountMinor: minor });
+  return { $typeName: "bank.v1.Money", currencyCode: currency, amountMinor: minor };
 }
 
 /** What a write must reach before it counts as committed. */

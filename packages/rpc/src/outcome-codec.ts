@@ -7,6 +7,7 @@ import {
   formatRequestId,
   HoldState,
   type InterestAppliedRecord,
+  isMovement,
   type Ledger,
   type LedgerRecord,
   type Position,
@@ -20,17 +21,14 @@ import {
   type AccountUpdate,
   AccountUpdateSchema,
   type BatchResult,
-  BatchResultSchema,
   BranchChangeSchema,
   type CommandOutcome,
-  CommandOutcomeSchema,
   type Failure,
   type Hold,
   type Interest,
   InterestSchema,
   type Transaction,
   TransactionKind,
-  TransactionSchema,
 } from "@bank/proto";
 import { create } from "@bufbuild/protobuf";
 import { failureFromPreview, failureFromRejection } from "./failure.ts";
@@ -52,17 +50,19 @@ export interface AnsweringRecord {
  * come only names and currencies, which never change, so that a replay years later gives the same reply.
  */
 export function outcomeFromRecord(ledger: Ledger, answer: AnsweringRecord): CommandOutcome {
-  return create(CommandOutcomeSchema, {
-    position: BigInt(answer.position),
-    result: resultFromRecord(ledger, answer),
-  });
+  return outcomeOf(resultFromRecord(ledger, answer), answer.position);
 }
 
 /** The result that a record is, likewise. */
 export function resultFromRecord(ledger: Ledger, answer: AnsweringRecord): BatchResult {
   const { record, position, timeMs, replayed, groupRecords } = answer;
-  const writer = new ResultWriter({ ledger, timeMs, requestId: record.request?.id, isPreview: false });
-  return create(BatchResultSchema, { result: writer.answer(record, position, groupRecords), replayed });
+  const requestId = record.request?.id;
+  const transaction = isMovement(record)
+    ? transactionFromRecord(ledger, record, { position, timeMs, requestId })
+    : undefined;
+  if (transaction !== undefined) return resultOf({ case: "transaction", value: transaction }, replayed);
+  const writer = new ResultWriter({ ledger, timeMs, requestId, isPreview: false });
+  return resultOf(writer.answer(record, position, groupRecords), replayed);
 }
 
 /**
@@ -76,7 +76,7 @@ export function resultFromPreview(ledger: Ledger, records: readonly LedgerRecord
   assert(record !== undefined, "a command gives a record");
   const writer = new ResultWriter({ ledger, timeMs, requestId: record.request?.id, isPreview: true });
   const group = record.kind === RecordKind.GROUP_COMMITTED ? records.slice(-1 - record.records, -1) : undefined;
-  return create(BatchResultSchema, { result: writer.answer(record, 0, group) });
+  return resultOf(writer.answer(record, 0, group), false);
 }
 
 /**
@@ -85,11 +85,20 @@ export function resultFromPreview(ledger: Ledger, records: readonly LedgerRecord
  * @param position the committed position that it was computed from; 0 where it follows from no state.
  */
 export function outcomeFromFailure(failure: Failure, position: Position = 0): CommandOutcome {
-  return create(CommandOutcomeSchema, {
-    position: BigInt(position),
-    result: { result: { case: "failure", value: failure } },
-  });
+  return outcomeOf(resultOf({ case: "failure", value: failure }, false), position);
 }
+
+// Literals, as in messages.ts: every command has these.
+
+function outcomeOf(result: BatchResult, position: Position): CommandOutcome {
+  return { $typeName: "bank.journal.v1.CommandOutcome", result, position: BigInt(position), epochId: NO_EPOCH };
+}
+
+function resultOf(result: Result, replayed: boolean): BatchResult {
+  return { $typeName: "bank.v1.BatchResult", result, replayed };
+}
+
+const NO_EPOCH = new Uint8Array(0);
 
 /**
  * The movement of money that a record is; undefined for one that moves none.
@@ -104,7 +113,8 @@ export function transactionFromRecord(
   const posting = postingOf(record);
   if (posting === undefined) return undefined;
   const { debit, credit, amount } = posting;
-  return create(TransactionSchema, {
+  return {
+    $typeName: "bank.v1.Transaction",
     position: BigInt(at.position),
     kind: TRANSACTION_KINDS[record.kind] ?? TransactionKind.UNSPECIFIED,
     debitAccount: ledger.referenceOf(debit),
@@ -115,7 +125,8 @@ export function transactionFromRecord(
     requestId: at.requestId === undefined ? "" : formatRequestId(at.requestId),
     reverses: record.kind === RecordKind.REVERSAL ? BigInt(record.original) : 0n,
     hold: record.kind === RecordKind.HOLD_CAPTURED ? BigInt(record.hold) : 0n,
-  });
+    reversedBy: 0n,
+  };
 }
 
 const TRANSACTION_KINDS: Partial<Record<RecordKind, TransactionKind>> = {
@@ -153,7 +164,7 @@ class ResultWriter {
     assert(group?.length === record.records, "a group comes with the records that carry it out");
     const first = position - record.records;
     const results = group.flatMap((one, i) =>
-      isMain(one) ? [create(BatchResultSchema, { result: this.result(one, this.isPreview ? 0 : first + i) })] : [],
+      isMain(one) ? [resultOf(this.result(one, this.isPreview ? 0 : first + i), false)] : [],
     );
     return { case: "group", value: { $typeName: "bank.v1.GroupResult", position: BigInt(position), results } };
   }

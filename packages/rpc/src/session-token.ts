@@ -1,4 +1,4 @@
-import { invalidSession, RefusalError, type SeenPosition, type Session } from "@bank/core";
+import { bytesEqual, invalidSession, RefusalError, type SeenPosition, type Session } from "@bank/core";
 import { base64Decode, base64Encode } from "@bufbuild/protobuf/wire";
 
 const VERSION = 1;
@@ -6,9 +6,57 @@ const ENTRY_BYTES = 24;
 const HEAD_BYTES = 17;
 /** A token that names more epochs than this is none of ours. */
 const EPOCHS_MAX = 16;
+const WORD = 2 ** 32;
 
 /** As text: base64url of version, bank id, and for each epoch its id and position. */
 export function encodeSession(session: Session): string {
+  const [only] = session.seen;
+  return only !== undefined && session.seen.length === 1
+    ? lastPrefix.of(session.bankId, only.epochId) + positionText(only.position)
+    : encodeWhole(session);
+}
+
+/** Letters of base64url that the bank and the epoch make up: 33 bytes, so that the position begins a letter of its own. */
+const PREFIX_LETTERS = 44;
+const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/** What tokens of one bank and one epoch begin with; nearly all that a server writes are of the same two. */
+class Prefix {
+  private bankId = new Uint8Array(0);
+  private epochId = new Uint8Array(0);
+  private text = "";
+
+  of(bankId: Uint8Array, epochId: Uint8Array): string {
+    if (!bytesEqual(bankId, this.bankId) || !bytesEqual(epochId, this.epochId)) {
+      this.text = encodeWhole({ bankId, seen: [{ epochId, position: 0 }] }).slice(0, PREFIX_LETTERS);
+      this.bankId = bankId.slice();
+      this.epochId = epochId.slice();
+    }
+    return this.text;
+  }
+}
+
+const lastPrefix = new Prefix();
+
+/** The eight bytes of a position, little-endian, as base64url. */
+function positionText(position: number): string {
+  const low = position >>> 0;
+  const high = (position / WORD) >>> 0;
+  const [a, b, c, d] = [low & 0xff, (low >>> 8) & 0xff, (low >>> 16) & 0xff, low >>> 24];
+  const [e, f, g, h] = [high & 0xff, (high >>> 8) & 0xff, (high >>> 16) & 0xff, high >>> 24];
+  return threeBytes(a, b, c) + threeBytes(d, e, f) + threeBytes(g, h, 0).slice(0, 3);
+}
+
+function threeBytes(a: number, b: number, c: number): string {
+  return (
+    (LETTERS[a >>> 2] as string) +
+    (LETTERS[((a & 3) << 4) | (b >>> 4)] as string) +
+    (LETTERS[((b & 15) << 2) | (c >>> 6)] as string) +
+    (LETTERS[c & 63] as string)
+  );
+}
+
+function encodeWhole(session: Session): string {
   const bytes = new Uint8Array(HEAD_BYTES + ENTRY_BYTES * session.seen.length);
   const view = new DataView(bytes.buffer);
   bytes[0] = VERSION;

@@ -1,5 +1,5 @@
 import { TIME_MS_MAX } from "@bank/core";
-import { type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { malformed } from "./malformed.ts";
 
 const NANOS_PER_MS = 1_000_000;
@@ -38,5 +38,11 @@ export function unixMsUp(timestamp: Timestamp, field: string, item?: number): nu
 
 /** Unix milliseconds as they cross the wire. */
 export function timestampMessage(ms: number): Timestamp {
-  return timestampFromMs(ms);
+  const seconds = Math.floor(ms / 1_000);
+  // A literal, as in messages.ts.
+  return {
+    $typeName: "google.protobuf.Timestamp",
+    seconds: BigInt(seconds),
+    nanos: (ms - seconds * 1_000) * NANOS_PER_MS,
+  };
 }

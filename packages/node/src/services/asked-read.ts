@@ -95,9 +95,14 @@ const ANSWER_MAX_MS = 100;
 
 /** Ends when the caller leaves, and a little before its deadline, so that what is said then still reaches it. */
 export function limitOf(context: HandlerContext): CallLimit {
-  const leftMs = context.timeoutMs() ?? TIMEOUT_DEFAULT_MS;
-  const timeoutMs = Math.max(1, Math.floor(leftMs - Math.min(ANSWER_MAX_MS, leftMs * ANSWER_SHARE)));
+  const timeoutMs = timeoutOf(context);
   return { signal: endingWith(context.signal, timeoutMs), timeoutMs };
+}
+
+/** How long a call may take from now on, in whole milliseconds. */
+export function timeoutOf(context: HandlerContext): number {
+  const leftMs = context.timeoutMs() ?? TIMEOUT_DEFAULT_MS;
+  return Math.max(1, Math.floor(leftMs - Math.min(ANSWER_MAX_MS, leftMs * ANSWER_SHARE)));
 }
 
 /** Aborts with the signal, or after this time. Nothing is left of it once the signal has aborted, as each call's does at its end. */

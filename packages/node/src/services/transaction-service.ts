@@ -3,7 +3,7 @@ import type { BatchResult, CommandOutcome, TransactionService } from "@bank/prot
 import { type CommandCase, commandCount, commandOfBatchItem, type ItemCase, malformed } from "@bank/rpc";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { Teller } from "../teller.ts";
-import { executeAll, executeOne } from "./call.ts";
+import { executeAll, executeMovement, executeOne } from "./call.ts";
 import { executeMovements } from "./execute-movements.ts";
 import { getTransaction, listTransactions } from "./history-reads.ts";
 
@@ -14,9 +14,12 @@ export function transactionService(teller: Teller): ServiceImpl<typeof Transacti
     return { transaction, ...rest };
   };
   return {
-    deposit: (request, context) => move(context, { case: "deposit", value: request }),
-    withdraw: (request, context) => move(context, { case: "withdraw", value: request }),
-    transfer: (request, context) => move(context, { case: "transfer", value: request }),
+    deposit: (value, context) =>
+      executeMovement(teller, context, { case: "deposit", value }, "bank.v1.DepositResponse"),
+    withdraw: (value, context) =>
+      executeMovement(teller, context, { case: "withdraw", value }, "bank.v1.WithdrawResponse"),
+    transfer: (value, context) =>
+      executeMovement(teller, context, { case: "transfer", value }, "bank.v1.TransferResponse"),
     reverseTransaction: (request, context) => move(context, { case: "reverse", value: request }),
 
     applyInterest: async (request, context) => {
