@@ -77,7 +77,8 @@ class Side {
 }
 
 /** Something else happens to both between two orders. */
-function event(random: Random): Command {
+function event(random: Random, { holds: table }: Ledger): Command {
+  const holds = Array.from({ length: Math.min(table.count, 3) }, (_, i) => table.viewAt(table.count - 1 - i).hold);
   const account = String(random.pick(NUMBERS.slice(0, 11)));
   const amount = { currency: random.pick(["USD", "EUR"]), minor: BigInt(1 + random.below(200)) };
   switch (random.below(9)) {
@@ -90,11 +91,11 @@ function event(random: Random): Command {
     case 4:
       return { kind: "placeHold", account, amount, expiresMs: 0 };
     case 5:
-      return { kind: "updateAccount", account, floor: BigInt(random.below(300) - 250) };
+      return { kind: "updateAccount", account, floor: random.chance(60) ? 0n : BigInt(random.below(300) - 250) };
     case 6:
-      return { kind: "updateAccount", account, ceiling: random.chance(50) ? null : BigInt(1 + random.below(20_000)) };
+      return { kind: "updateAccount", account, ceiling: random.chance(80) ? null : BigInt(1 + random.below(20_000)) };
     case 7:
-      return { kind: "captureHold", hold: 1 + random.below(2_000), to: "" };
+      return { kind: "releaseHold", hold: random.pick(holds) ?? 1 };
     default:
       return { kind: "deposit", account, amount: { ...amount, minor: amount.minor * 20n } };
   }
@@ -129,7 +130,7 @@ describe("OrderExecutor", () => {
           rows.slow++;
         }
         said.set(expected ?? "yes", (said.get(expected ?? "yes") ?? 0) + 1);
-        if (random.chance(8)) both(event(random), { principal: "clerk", branch: random.below(2) });
+        if (random.chance(8)) both(event(random, slow.ledger), { principal: "clerk", branch: random.below(2) });
       }
     };
 

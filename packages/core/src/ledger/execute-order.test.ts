@@ -8,8 +8,11 @@ import { AMOUNT_MAX, BALANCE_MIN } from "../limits.ts";
 import { hashOrder, type MovementOrders, requestOfOrder } from "../movement-orders.ts";
 import { OrderHasher } from "../order-hasher.ts";
 import { Random, SEED, seeded } from "../random.test-util.ts";
+import type { LedgerRecord } from "../record.ts";
 import { RecordList } from "../record-list.ts";
-import { apply } from "./apply.ts";
+import { PAGE_ACCOUNTS } from "./account-columns.ts";
+import { apply, unapply } from "./apply.ts";
+import { applyAll, mark, rollback } from "./apply-all.ts";
 import { executeOrder, OrderExecutor } from "./execute-order.ts";
 import { branch, deposit, execute, newLedger, requestFor } from "./ledger.test-util.ts";
 import type { Ledger } from "./ledger.ts";
@@ -43,7 +46,7 @@ function ordersOf(rows: readonly Row[], changes: Partial<MovementOrders> = {}): 
   };
 }
 
-/** Account 1 with 1,000 of which 300 is held and an overdraft of 50; 2 with a ceiling of 500; 3 without either. */
+/** Account 1 with 1,000 of which 300 is held and an overdraft of 50; 2 with a ceiling of 500; 3 with nothing; 4 with 70. */
 function ledgerWithBounds(): Ledger {
   const ledger = newLedger();
   apply(ledger, formatLevelRaised(3));
@@ -57,7 +60,9 @@ function ledgerWithBounds(): Ledger {
   execute(ledger, { ...open, floor: -50n });
   execute(ledger, { ...open, ceiling: 500n });
   execute(ledger, open);
+  execute(ledger, open);
   execute(ledger, deposit("1", 1_000n));
+  execute(ledger, deposit("4", 70n));
   execute(ledger, { kind: "placeHold", account: "1", amount: { currency: "USD", minor: 300n }, expiresMs: 0 });
   return ledger;
 }
@@ -88,6 +93,9 @@ describe("OrderExecutor", () => {
       [{ credit: 3, amount: BigInt(EXACT_BOUND) }, false],
       [{ credit: 3, amount: AMOUNT_MAX }, false],
       [{ debit: 3, amount: 1n }, false],
+      [{ debit: 4, credit: 3, amount: 71n }, false],
+      [{ debit: 4, credit: 3, amount: 70n }, true],
+      [{ debit: 4, credit: 2, amount: 70n }, true],
     ];
     for (const [row, expected] of cases) expect([row, isQuick(ledgerWithBounds(), row)]).toEqual([row, expected]);
   });
@@ -105,7 +113,7 @@ describe("OrderExecutor", () => {
     expect(isQuick(ledger, row, { branch: 3 })).toBe(false);
     expect(isQuick(ledger, { debit: 1, credit: 3, amount: 1n }, { branch: 1 })).toBe(true);
     expect(isQuick(ledger, row, { currencies: ["EUR"] })).toBe(false);
-    for (const number of [4, 2 ** 53 - 1, Number.NaN, 1.5, -1])
+    for (const number of [5, 2 ** 53 - 1, Number.NaN, 1.5, -1])
       expect(isQuick(ledger, { credit: number, amount: 1n })).toBe(false);
     expect(isQuick(ledger, { amount: 1n })).toBe(false);
     for (const amount of [0n, -1n, BALANCE_MIN]) expect(isQuick(ledger, { credit: 3, amount })).toBe(false);
@@ -131,6 +139,70 @@ describe("OrderExecutor", () => {
       [1, 1],
       [1, 1],
     ]);
+  });
+
+  it.each(["freezeAccount", "closeAccount", "placeHold", "updateAccount"] as const)(
+    "asks more of an account after %s, and no more when that is over",
+    (kind) => {
+      const ledger = ledgerWithBounds();
+      const row = { debit: 4, credit: 3, amount: 70n };
+      const account = kind === "closeAccount" ? "3" : "4";
+      const amount = { currency: "USD", minor: 1n };
+      const hold = ledger.position + 1;
+      if (kind === "placeHold") execute(ledger, { kind, account, amount, expiresMs: 0 });
+      else if (kind === "updateAccount") execute(ledger, { kind, account, floor: 1n });
+      else execute(ledger, { kind, account });
+      expect(isQuick(ledger, row)).toBe(false);
+      if (kind === "closeAccount") return;
+      if (kind === "placeHold") execute(ledger, { kind: "releaseHold", hold });
+      else if (kind === "updateAccount") execute(ledger, { kind, account, floor: 0n });
+      else execute(ledger, { kind: "unfreezeAccount", account });
+      expect(isQuick(ledger, row)).toBe(true);
+    },
+  );
+
+  it("notices that a principal was taken back", () => {
+    const ledger = ledgerWithBounds();
+    const orders = ordersOf([{ credit: 3, amount: 1n }], { principal: "new" });
+    const [record] = execute(ledger, deposit("3", 1n), { principal: "new" });
+    const list = new RecordList();
+    const executor = new OrderExecutor(ledger, orders, list);
+    expect(executor.execute(0)).toBe(true);
+    unapply(ledger, list.at(0) as LedgerRecord);
+    unapply(ledger, record as LedgerRecord);
+    expect(executor.execute(0)).toBe(false);
+  });
+
+  it("leaves what was frozen of both accounts as it was", () => {
+    const ledger = newLedger();
+    const open: Command = {
+      kind: "openAccount",
+      type: AccountType.SAVINGS,
+      owner: "A",
+      displayName: "",
+      currency: "USD",
+    };
+    for (let n = 0; n < 2 * PAGE_ACCOUNTS; n++) execute(ledger, open);
+    const [first, last] = [1, 2 * PAGE_ACCOUNTS];
+    for (const number of [first, last]) execute(ledger, deposit(String(number), 10n));
+    const list = new RecordList();
+    const ways: (() => void)[] = [
+      () => expect(executeOrder(ledger, ordersOf([{ debit: first, credit: last, amount: 1n }]), 0, list)).toBe(true),
+      () => expect(executeOrder(ledger, ordersOf([{ debit: last, credit: first, amount: 1n }]), 0, list)).toBe(true),
+      () => unapply(ledger, list.at(1) as LedgerRecord),
+      () => apply(ledger, list.at(1) as LedgerRecord),
+      () => rollback(ledger, start, list),
+      () => applyAll(ledger, list),
+    ];
+    const start = mark(ledger);
+    for (const way of ways) {
+      const { count } = ledger.accounts;
+      const frozen = ledger.accounts.freeze();
+      const was = frozen.rows(0, count);
+      way();
+      expect(frozen.rows(0, count)).toEqual(was);
+      frozen.release();
+    }
   });
 
   it("has changed nothing when there is no memory left", () => {

@@ -3,6 +3,7 @@ import { BranchState } from "../branch.ts";
 import type { AccountIndex, CurrencyIndex } from "../identifiers.ts";
 import { bytesEqual, toHex } from "../identifiers.ts";
 import { AMOUNT_MAX } from "../limits.ts";
+import { IS_SPECIAL } from "./account-table.ts";
 import { totals } from "./apply.ts";
 import type { Ledger } from "./ledger.ts";
 import type { RequestEntry } from "./request-table.ts";
@@ -159,9 +160,15 @@ export function recomputeDigest(ledger: Ledger): Uint8Array {
   return new Uint8Array(Uint32Array.from(sums, (sum) => Number(BigInt.asUintN(32, sum))).buffer);
 }
 
-/** Throws unless the digest is the sum of what is in the ledger, and every currency adds up to zero. */
+/** Throws unless the digest is the sum of what is in the ledger, every currency adds up to zero, and no guard is missing. */
 export function checkSums(ledger: Ledger): void {
   if (!bytesEqual(recomputeDigest(ledger), ledger.digestBytes()))
     throw new Error("the digest is not that of the contents");
+  for (let index = 0; index < ledger.accounts.count; index++) {
+    const { state, floor, ceiling, held, currencyIndex } = ledger.viewAccount(index as AccountIndex);
+    const isPlain = state === AccountState.OPEN && floor === 0n && ceiling === undefined && held === 0n;
+    if (ledger.accounts.guards[index] !== currencyIndex + (isPlain ? 0 : IS_SPECIAL))
+      throw new Error(`the guard of account ${index} is wrong`);
+  }
   for (const [code, total] of totals(ledger)) if (total !== 0n) throw new Error(`${code} adds up to ${total}`);
 }
