@@ -1,0 +1,374 @@
+import { RefusalError } from "@bank/core";
+import {
+  BatchItemSchema,
+  DepositRequestSchema,
+  GetAccountRequestSchema,
+  GetAccountResponseSchema,
+  type PipelinedCall,
+  PipelinedReplySchema,
+  type PipelineRequest,
+  type PipelineResponse,
+  PipelineResponseSchema,
+  SessionService,
+} from "@bank/proto";
+import {
+  CONSISTENCY_HEADER,
+  connectErrorFromRefusal,
+  EPOCH_HEADER,
+  failureFromRefusal,
+  SESSION_HEADER,
+} from "@bank/rpc";
+import { create } from "@bufbuild/protobuf";
+import { Code, ConnectError, createClient, createRouterTransport } from "@connectrpc/connect";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { connectionRefused } from "./faulty-connection.test-util.ts";
+import type { PipelinedOperation, PipelinedSending } from "./pipeline-entry.ts";
+import { ServerPipeline } from "./pipeline-server.ts";
+
+/** One stream as the server sees it. */
+class FakeStream {
+  readonly epoch: string | null;
+  readonly messages: PipelinedCall[][] = [];
+  isFinished = false;
+  private readonly outgoing: (PipelineResponse | "end" | Error)[] = [];
+  private wake: (() => void) | undefined;
+
+  constructor(epoch: string | null) {
+    this.epoch = epoch;
+  }
+
+  get calls(): PipelinedCall[] {
+    return this.messages.flat();
+  }
+
+  open(callsInFlightMax = 100): void {
+    this.push(create(PipelineResponseSchema, { callsInFlightMax }));
+  }
+
+  /** Answers that the account is the one that was asked for. */
+  answer(...calls: readonly PipelinedCall[]): void {
+    const replies = calls.map(({ id, call }) => {
+      const number = call.case === "getAccount" ? call.value.account : "";
+      const value = create(GetAccountResponseSchema, { account: { number }, readInfo: { epoch: 3n } });
+      return create(PipelinedReplySchema, { id, reply: { case: "getAccount", value } });
+    });
+    this.push(create(PipelineResponseSchema, { replies }));
+  }
+
+  push(response: PipelineResponse | "end" | Error): void {
+    this.outgoing.push(response);
+    this.wake?.();
+  }
+
+  async read(requests: AsyncIterable<PipelineRequest>): Promise<void> {
+    for await (const { calls } of requests) this.messages.push(calls);
+    this.isFinished = true;
+  }
+
+  async *answers(): AsyncGenerator<PipelineResponse> {
+    for (;;) {
+      const next = this.outgoing.shift();
+      if (next === "end") return;
+      if (next instanceof Error) throw next;
+      if (next !== undefined) yield next;
+      else
+        await new Promise<void>((resolve) => {
+          this.wake = resolve;
+        });
+    }
+  }
+}
+
+/** A server whose streams are answered by hand. */
+class FakeServer {
+  readonly streams: FakeStream[] = [];
+  /** What further streams end with at once. */
+  refusal: Error | undefined;
+  readonly pipeline: ServerPipeline;
+
+  constructor() {
+    const transport = createRouterTransport((router) => {
+      router.service(SessionService, {
+        pipeline: (requests, { requestHeader }) => this.serve(requests, requestHeader),
+      });
+    });
+    this.pipeline = new ServerPipeline(createClient(SessionService, transport));
+    open.push(this.pipeline);
+  }
+
+  /** The stream of that number, from 0, once it is there. */
+  stream(index: number): Promise<FakeStream> {
+    return vi.waitUntil(() => this.streams[index], { interval: 1 });
+  }
+
+  /** Likewise, once so many calls have come over it. */
+  async asked(index: number, calls: number): Promise<FakeStream> {
+    const stream = await this.stream(index);
+    await vi.waitUntil(() => stream.calls.length >= calls, { interval: 1 });
+    return stream;
+  }
+
+  private async *serve(requests: AsyncIterable<PipelineRequest>, headers: Headers): AsyncGenerator<PipelineResponse> {
+    if (this.refusal !== undefined) throw this.refusal;
+    const stream = new FakeStream(headers.get(EPOCH_HEADER));
+    this.streams.push(stream);
+    stream.read(requests).catch(() => undefined);
+    yield* stream.answers();
+  }
+}
+
+const open: ServerPipeline[] = [];
+afterEach(() => {
+  for (const pipeline of open.splice(0)) pipeline.close();
+});
+
+const get = (account: string): PipelinedOperation & { case: "getAccount" } => ({
+  case: "getAccount",
+  value: create(GetAccountRequestSchema, { account }),
+});
+
+const SENDING: PipelinedSending = { headers: {}, timeoutMs: 5_000 };
+
+async function opened(): Promise<{ server: FakeServer; stream: FakeStream; pipeline: ServerPipeline }> {
+  const server = new FakeServer();
+  const first = server.pipeline.call(get("0"), SENDING);
+  const stream = await server.stream(0);
+  stream.open();
+  await server.asked(0, 1);
+  stream.answer(...stream.calls);
+  await first;
+  stream.messages.length = 0;
+  return { server, stream, pipeline: server.pipeline };
+}
+
+describe("the pipeline to one server", () => {
+  it("sends nothing before the server has said its first word", async () => {
+    const server = new FakeServer();
+    const call = server.pipeline.call(get("1"), SENDING);
+    const stream = await server.stream(0);
+    expect(stream.messages).toEqual([]);
+    stream.open();
+    await server.asked(0, 1);
+    stream.answer(...stream.calls);
+    expect((await call).reply.value.account?.number).toBe("1");
+  });
+
+  it("sends what is called in one turn in one message, and gives each its answer, in whatever order they come", async () => {
+    const { server, stream, pipeline } = await opened();
+    const calls = ["1", "2", "3"].map((account) => pipeline.call(get(account), SENDING));
+    await server.asked(0, 3);
+    expect(stream.messages).toHaveLength(1);
+    const [a, b, c] = stream.calls as [PipelinedCall, PipelinedCall, PipelinedCall];
+    stream.answer(c);
+    stream.answer(b, a);
+    expect((await Promise.all(calls)).map(({ reply }) => reply.value.account?.number)).toEqual(["1", "2", "3"]);
+  });
+
+  it("carries the headers of a call by itself, and its deadline", async () => {
+    const { server, pipeline, stream } = await opened();
+    const headers = { [SESSION_HEADER]: "token", [CONSISTENCY_HEADER]: "session" };
+    pipeline.call(get("1"), { headers, timeoutMs: 1_000 }).catch(() => undefined);
+    await server.asked(0, 1);
+    const [call] = stream.calls;
+    expect(call).toMatchObject({ session: "token", consistency: "session", propagation: "" });
+    expect(call?.timeoutMs).toBeGreaterThan(900);
+    expect(call?.timeoutMs).toBeLessThanOrEqual(1_000);
+  });
+
+  it("has no more under way than the server takes", async () => {
+    const server = new FakeServer();
+    const calls = Array.from({ length: 5 }, (_, i) => server.pipeline.call(get(String(i)), SENDING));
+    const stream = await server.stream(0);
+    stream.open(2);
+    await server.asked(0, 2);
+    stream.answer(stream.calls[0] as PipelinedCall);
+    await server.asked(0, 3);
+    await calls[0];
+    expect(stream.calls).toHaveLength(3);
+    stream.answer(...stream.calls.slice(1));
+    await server.asked(0, 5);
+    stream.answer(...stream.calls.slice(3));
+    await Promise.all(calls);
+  });
+
+  it("ends calls at their deadlines, wherever they are, and goes on with the others", async () => {
+    const server = new FakeServer();
+    const short = server.pipeline.call(get("1"), { ...SENDING, timeoutMs: 20 });
+    await expect(short).rejects.toMatchObject({ code: Code.DeadlineExceeded });
+    const stream = await server.stream(0);
+    const long = server.pipeline.call(get("2"), SENDING);
+    stream.open(1);
+    await server.asked(0, 1);
+    expect(stream.calls).toMatchObject([{ call: { value: { account: "2" } } }]);
+    stream.answer(...stream.calls);
+    await long;
+  });
+
+  it("counts a call that ended before its answer until that comes", async () => {
+    const server = new FakeServer();
+    const ending = new AbortController();
+    const first = server.pipeline.call(get("1"), { ...SENDING, signal: ending.signal });
+    const stream = await server.stream(0);
+    stream.open(1);
+    await server.asked(0, 1);
+    ending.abort();
+    await expect(first).rejects.toMatchObject({ code: Code.Canceled });
+    const second = server.pipeline.call(get("2"), SENDING);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(stream.calls).toHaveLength(1);
+    stream.answer(...stream.calls);
+    await server.asked(0, 2);
+    stream.answer(stream.calls[1] as PipelinedCall);
+    expect((await second).reply.value.account?.number).toBe("2");
+  });
+
+  it("does not send what is canceled already", async () => {
+    const { pipeline, stream } = await opened();
+    await expect(pipeline.call(get("1"), { ...SENDING, signal: AbortSignal.abort() })).rejects.toMatchObject({
+      code: Code.Canceled,
+    });
+    expect(stream.calls).toEqual([]);
+  });
+
+  it("opens a stream again that breaks, and asks again for what was not answered, in order", async () => {
+    const { server, pipeline, stream } = await opened();
+    const calls = ["1", "2", "3"].map((account) => pipeline.call(get(account), SENDING));
+    await server.asked(0, 3);
+    stream.answer(stream.calls[1] as PipelinedCall);
+    await calls[1];
+    stream.push(new ConnectError("reset", Code.Unavailable));
+    const next = await server.stream(1);
+    next.open();
+    await server.asked(1, 2);
+    expect(next.calls.map(({ call }) => (call.value as { account: string }).account)).toEqual(["1", "3"]);
+    next.answer(...next.calls);
+    await Promise.all(calls);
+  });
+
+  it("gives up what it cannot send again, and says which of it may have been done", async () => {
+    const { server, pipeline, stream } = await opened();
+    const sent = pipeline.call(get("1"), SENDING).catch((error: unknown) => error);
+    await server.asked(0, 1);
+    server.refusal = connectionRefused();
+    stream.push(new ConnectError("reset", Code.Unavailable));
+    const unsent = pipeline.call(get("2"), SENDING).catch((error: unknown) => error);
+    expect(await sent).toMatchObject({ code: Code.Unavailable });
+    expect((await sent) as ConnectError).not.toHaveProperty("cause.syscall");
+    expect(await unsent).toBeInstanceOf(ConnectError);
+    // The next call tries again.
+    server.refusal = undefined;
+    const later = pipeline.call(get("3"), SENDING);
+    const next = await server.stream(1);
+    next.open();
+    await server.asked(1, 1);
+    next.answer(...next.calls);
+    await later;
+  });
+
+  it("knows that a server which shuts down has not begun what it has not answered", async () => {
+    const { server, pipeline, stream } = await opened();
+    const call = pipeline.call(get("1"), SENDING).catch((error: unknown) => error);
+    await server.asked(0, 1);
+    const refused = connectErrorFromRefusal(new RefusalError("STORE_REFUSED", { problem: "gone" }));
+    server.refusal = refused;
+    stream.push(connectErrorFromRefusal(new RefusalError("NOT_READY", { problem: "shutting down" })));
+    expect(await call).toMatchObject({ rawMessage: refused.rawMessage });
+  });
+
+  it("does not ask for ever who opens streams and breaks them", async () => {
+    const server = new FakeServer();
+    const call = server.pipeline.call(get("1"), SENDING).catch((error: unknown) => error);
+    for (const index of [0, 1]) {
+      const stream = await server.stream(index);
+      stream.open();
+      await server.asked(index, 1);
+      stream.push(new ConnectError("reset", Code.Unavailable));
+    }
+    expect(await call).toMatchObject({ code: Code.Unavailable });
+    expect(server.streams).toHaveLength(2);
+  });
+
+  it("tells a newer epoch by a new stream, once, and lets the old one answer what it has", async () => {
+    const { server, pipeline, stream } = await opened();
+    const first = pipeline.call(get("1"), SENDING);
+    await server.asked(0, 1);
+    // The server itself has named epoch 3.
+    const known = pipeline.call(get("2"), { ...SENDING, headers: { [EPOCH_HEADER]: "3" } });
+    await server.asked(0, 2);
+    const newer = pipeline.call(get("3"), { ...SENDING, headers: { [EPOCH_HEADER]: "4;bank=00" } });
+    const next = await server.stream(1);
+    expect(next.epoch).toBe("4;bank=00");
+    next.open();
+    await server.asked(1, 1);
+    next.answer(...next.calls);
+    await newer;
+    stream.answer(...stream.calls);
+    await Promise.all([first, known]);
+    await vi.waitUntil(() => stream.isFinished, { interval: 1 });
+    expect(server.streams).toHaveLength(2);
+  });
+
+  it("rejects as the call by itself, with the session that a rejection has seen", async () => {
+    const { server, pipeline, stream } = await opened();
+    const value = create(BatchItemSchema, { command: { case: "deposit", value: create(DepositRequestSchema) } });
+    const calls = [
+      pipeline.call({ case: "item", value }, SENDING),
+      pipeline.call(get("9"), SENDING),
+      pipeline.call(get("8"), SENDING),
+    ];
+    const errors = Promise.all(calls.map((call) => (call as Promise<unknown>).catch((error: unknown) => error)));
+    await server.asked(0, 3);
+    const failure = failureFromRefusal(new RefusalError("OVERLOADED", { waiting: "9" }));
+    const [a, b, c] = stream.calls as [PipelinedCall, PipelinedCall, PipelinedCall];
+    const result = { replayed: false, result: { case: "failure", value: failure } } as const;
+    stream.push(
+      create(PipelineResponseSchema, {
+        replies: [
+          { id: a.id, reply: { case: "result", value: result }, readInfo: { session: "seen" } },
+          { id: b.id, reply: { case: "failure", value: failure } },
+          { id: c.id, reply: { case: "result", value: result } },
+          { id: 77n, reply: { case: "failure", value: failure } },
+        ],
+      }),
+    );
+    const [item, read, unfit] = (await errors) as [ConnectError, ConnectError, Error];
+    expect(item).toMatchObject({ code: Code.ResourceExhausted });
+    expect(item.metadata.get(SESSION_HEADER)).toBe("seen");
+    expect(read).toMatchObject({ code: Code.ResourceExhausted });
+    expect(unfit.name).toBe("UnexpectedReplyError");
+  });
+
+  it("says where the server does not know such streams", async () => {
+    const server = new FakeServer();
+    server.refusal = new ConnectError("unimplemented", Code.Unimplemented);
+    await expect(server.pipeline.call(get("1"), SENDING)).rejects.toMatchObject({ code: Code.Unimplemented });
+    expect(server.pipeline.isUnsupported).toBe(true);
+  });
+
+  it("ends everything when it is closed", async () => {
+    const { server, pipeline, stream } = await opened();
+    const call = pipeline.call(get("1"), SENDING).catch((error: unknown) => error);
+    await server.asked(0, 1);
+    pipeline.close();
+    expect(await call).toMatchObject({ code: Code.Canceled });
+    await expect(pipeline.call(get("2"), SENDING)).rejects.toMatchObject({ code: Code.Canceled });
+    await vi.waitUntil(() => stream.isFinished || server.streams.length === 1, { interval: 1 });
+  });
+
+  it("makes those wait who call faster than they are answered", async () => {
+    const server = new FakeServer();
+    const calls = Array.from({ length: 8_192 }, () => server.pipeline.call(get("1"), SENDING));
+    let hasRoom = false;
+    const room = server.pipeline.whenRoom().then(() => {
+      hasRoom = true;
+    });
+    const stream = await server.stream(0);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(hasRoom).toBe(false);
+    stream.open(10_000);
+    await room;
+    await server.asked(0, 8_192);
+    stream.answer(...stream.calls);
+    await Promise.all(calls);
+  });
+});
