@@ -18,7 +18,8 @@ export interface Suite {
 /** A few accounts, and many. */
 const FEW_ACCOUNTS = 10_000;
 const MANY_ACCOUNTS = 1_000_000;
-const MANY_ACCOUNTS_QUICK = 20_000;
+const FEW_ACCOUNTS_QUICK = 1_000;
+const MANY_ACCOUNTS_QUICK = 5_000;
 
 /** What all suites share: where they work, how long, and what they have started. */
 export class Bench {
@@ -28,7 +29,7 @@ export class Bench {
   readonly rounds: number;
   readonly durationMs: number;
   readonly warmUpMs: number;
-  readonly fewAccounts = FEW_ACCOUNTS;
+  readonly fewAccounts: number;
   readonly manyAccounts: number;
   private readonly folder: string;
   private readonly prepared = new Map<string, Promise<PreparedBank>>();
@@ -41,8 +42,9 @@ export class Bench {
     // A quick look is mostly starts of servers, and its figures are none: programs are compiled once for all of them.
     this.processes = new Processes(quick ? { NODE_COMPILE_CACHE: join(folder, "compiled") } : {});
     this.rounds = quick ? 1 : 3;
-    this.durationMs = quick ? 150 : 2_000;
+    this.durationMs = quick ? 120 : 2_000;
     this.warmUpMs = quick ? 50 : 500;
+    this.fewAccounts = quick ? FEW_ACCOUNTS_QUICK : FEW_ACCOUNTS;
     this.manyAccounts = quick ? MANY_ACCOUNTS_QUICK : MANY_ACCOUNTS;
   }
 

@@ -31,7 +31,8 @@ try {
   await bench.close();
 }
 const targets = targetLines(reports);
-if (targets.length > 0) console.log(`\n== Must show\n${targets.join("\n")}`);
+if (parsed.quick) console.log("\nA quick look: everything was run, and the figures say nothing.");
+else if (targets.length > 0) console.log(`\n== Must show\n${targets.join("\n")}`);
 const missing = reports.flatMap(({ missing: texts }) => texts);
 if (missing.length > 0) console.log(`\n${missing.length} thing(s) MISSING on this machine:\n${missing.join("\n")}`);
 if (parsed.json !== undefined) {
@@ -54,7 +55,7 @@ async function runSuite(suite: Suite): Promise<SuiteReport> {
     report.failures.push(error instanceof Error ? error.message : String(error));
   }
   await bench.processes.killAll();
-  console.log(`\n${describeSuite(report)}`);
+  console.log(`\n${describeSuite(report, { withTargets: !bench.quick })}`);
   console.log(`(${suite.name} took ${((performance.now() - startedMs) / 1_000).toFixed(0)} s)`);
   return report;
 }
@@ -62,7 +63,7 @@ async function runSuite(suite: Suite): Promise<SuiteReport> {
 function machine(): string {
   return (
     `node ${process.versions.node}, ${cpus().length} × ${cpus()[0]?.model.trim()}, ` +
-    `${Math.round(totalmem() / 2 ** 30)} GB, load ${loadavg()[0]?.toFixed(2)} at the start; ${bench.rounds} round(s) of ` +
-    `${bench.durationMs} ms a row, medians with (min … max); servers and loads in processes of their own on this machine`
+    `${Math.round(totalmem() / 2 ** 30)} GB, load ${loadavg()[0]?.toFixed(2)} at the start\n` +
+    `${bench.rounds} round(s) of ${bench.durationMs} ms a row, medians with (min … max); servers and loads in processes of their own`
   );
 }

@@ -23,15 +23,12 @@ export const GRPC_JS = "grpc-js, in memory";
 /** Every peer that is installed; what is not is told loudly. They have the accounts from 1 on. */
 export async function startPeers(bench: Bench, report: SuiteReport, accounts: number): Promise<Peer[]> {
   const starts = [startGrpcJs, startPythonMemory, startPythonRedis];
-  const peers: Peer[] = [];
-  for (const start of starts) {
-    try {
-      peers.push(await start(bench, accounts));
-    } catch (error) {
-      report.miss(error instanceof Error ? error.message : String(error));
-    }
-  }
-  return peers;
+  const started = await Promise.allSettled(starts.map((start) => start(bench, accounts)));
+  return started.flatMap((peer) => {
+    if (peer.status === "fulfilled") return [peer.value];
+    report.miss(peer.reason instanceof Error ? peer.reason.message : String(peer.reason));
+    return [];
+  });
 }
 
 export async function stopPeers(peers: readonly Peer[]): Promise<void> {

@@ -34,7 +34,7 @@ describe("a report", () => {
     expect(report.results).toHaveLength(2);
     expect(report.compare("own / peer", [FACTS, PEER])).toEqual({ median: 2, min: 1, max: 3 });
     expect(report.compare("own / nobody", [FACTS, { ...PEER, inFlight: 1 }])).toBeUndefined();
-    expect(describeSuite(report)).toContain("own / peer  × 2.00 (1.00 … 3.00)");
+    expect(describeSuite(report, { withTargets: true })).toContain("own / peer  × 2.00 (1.00 … 3.00)");
   });
 
   it("says whether a target is met, and when it cannot be known", () => {
@@ -55,7 +55,7 @@ describe("a report", () => {
     const report = new SuiteReport("unary", "");
     report.add({ ...FACTS, name: "ExecuteMovements, an id each" }, round(1_234_567, 999));
     report.add(PEER, { ...round(0.5, 1_000), more: { "lag p99 ms": 12.345 } });
-    const lines = describeSuite(report).split("\n");
+    const lines = describeSuite(report, { withTargets: true }).split("\n");
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(160);
     expect(lines[3]).toMatch(/1,234,567 +1.23M … 1.23M +1.50 +9.00 +≤12.0 +27.3 +25.0 +30.0$/);
     expect(lines[4]).toMatch(/NO +yes .* 9.00 +12.0 +27.3 +25.0 +30.0$/);
@@ -68,7 +68,7 @@ describe("a report", () => {
     report.miss("no redis-server");
     report.failures.push("the audit");
     expect(
-      describeSuite(report)
+      describeSuite(report, { withTargets: true })
         .split("\n")
         .filter((line) => line !== ""),
     ).toEqual(["== peers: others", "MISSING: no redis-server", "FAILED: the audit"]);

@@ -26,7 +26,7 @@ const LEGEND =
   "µs for each operation: srv, processor time of the server with all its threads; main, of its main thread; load, of the load";
 
 /** A suite as text: rows, ratios, audits and targets. Fits into 160 columns. */
-export function describeSuite(report: SuiteReport): string {
+export function describeSuite(report: SuiteReport, { withTargets }: { readonly withTargets: boolean }): string {
   const lines = [`== ${report.name}: ${report.title}`];
   if (report.results.length > 0) lines.push(LEGEND, ...rowLines(report.results));
   lines.push(...section("", comparisonLines(report)));
@@ -37,7 +37,7 @@ export function describeSuite(report: SuiteReport): string {
       report.missing.map((text) => `MISSING: ${text}`),
     ),
   );
-  lines.push(...section("", targetLines([report])));
+  if (withTargets) lines.push(...section("", targetLines([report])));
   lines.push(
     ...section(
       "",

@@ -32,9 +32,11 @@ export const batch: Suite = {
 
 async function measureRound(bench: Bench, report: SuiteReport): Promise<void> {
   const accounts = bench.fewAccounts;
-  const few = await BenchBank.start(bench, { accounts });
-  const memory = await BenchBank.start(bench, { accounts, engine: "memory" });
-  const many = await BenchBank.start(bench, { accounts: bench.manyAccounts, name: "the bank with many accounts" });
+  const [few, memory, many] = await Promise.all([
+    BenchBank.start(bench, { accounts }),
+    BenchBank.start(bench, { accounts, engine: "memory" }),
+    BenchBank.start(bench, { accounts: bench.manyAccounts, name: "the bank with many accounts" }),
+  ]);
   // Both sides of each comparison in turn.
   for (const ids of ["base", "each"] as const) {
     const full = { ids, rows: FULL, inFlight: IN_FLIGHT, accounts } as const;

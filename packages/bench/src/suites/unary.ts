@@ -26,12 +26,10 @@ export const unary: Suite = {
 
 async function measureRound(bench: Bench, report: SuiteReport, peers: readonly Peer[]): Promise<void> {
   const accounts = bench.fewAccounts;
-  const bank = await BenchBank.start(bench, { accounts });
-  const slow = await BenchBank.start(bench, {
-    accounts,
-    name: "the bank, quick path off",
-    flags: ["--no-quick-unary"],
-  });
+  const [bank, slow] = await Promise.all([
+    BenchBank.start(bench, { accounts }),
+    BenchBank.start(bench, { accounts, name: "the bank, quick path off", flags: ["--no-quick-unary"] }),
+  ]);
   const fsyncFolder = bench.scratch("fsync");
   await mkdir(fsyncFolder);
   for (const inFlight of bench.variants(IN_FLIGHT, 2)) {
