@@ -16,8 +16,8 @@ import {
   protocolVersion,
   trailerMux,
 } from "@connectrpc/connect/protocol-connect";
+import { ByteQueue } from "./byte-queue.ts";
 import { fieldsOf, QuickHeaders } from "./quick-headers.ts";
-import { RequestBody } from "./request-body.ts";
 import { type AskedTimeout, type CallParts, UnaryCall } from "./unary-call.ts";
 
 const HEADER = { "content-type": contentTypeUnaryProto };
@@ -38,7 +38,7 @@ export class ConnectCall extends UnaryCall {
   private readonly pieces: Buffer[] = [];
   private bytes = 0;
   /** Where Connect reads. */
-  private body: RequestBody | undefined;
+  private body: ByteQueue | undefined;
 
   constructor(stream: ServerHttp2Stream, parts: CallParts) {
     const { options } = parts.method;
@@ -134,7 +134,7 @@ export class ConnectCall extends UnaryCall {
 
   /** Connect has the word, from the first byte on. */
   private readByConnect(): void {
-    const body = new RequestBody(this.stream);
+    const body = new ByteQueue(this.stream);
     this.body = body;
     for (const piece of this.pieces.splice(0)) body.push(piece);
     this.readMessage(body).then(
@@ -143,7 +143,7 @@ export class ConnectCall extends UnaryCall {
     );
   }
 
-  private async readMessage(body: RequestBody): Promise<Uint8Array> {
+  private async readMessage(body: ByteQueue): Promise<Uint8Array> {
     const { readMaxBytes } = this.method.options;
     const { request } = this.compression;
     const bytes = await readAllBytes(body, readMaxBytes, this.contentLength);

@@ -1,13 +1,6 @@
 import type { OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
-import {
-  compressionNegotiate,
-  envelopeCompress,
-  pipe,
-  transformDecompressEnvelope,
-  transformParseEnvelope,
-  transformSplitEnvelope,
-} from "@connectrpc/connect/protocol";
+import { compressionNegotiate, envelopeCompress } from "@connectrpc/connect/protocol";
 import {
   contentTypeProto,
   grpcStatusOk,
@@ -17,14 +10,9 @@ import {
   parseTimeout,
   setTrailerStatus,
 } from "@connectrpc/connect/protocol-grpc";
+import { endWithMessage, OneMessage, readMessages } from "./one-message.ts";
 import { fieldsOf } from "./quick-headers.ts";
-import { RequestBody } from "./request-body.ts";
 import { type AskedTimeout, type CallParts, UnaryCall } from "./unary-call.ts";
-
-/** Before every message: a byte of flags, and the length. */
-const PREFIX_BYTES = 5;
-/** Longer answers are given to the socket as they are, and shorter ones copied behind their prefix. */
-const COPIED_BYTES_MAX = 16 * 1024;
 
 const HEADER = { "content-type": contentTypeProto };
 const TRAILER = { "grpc-status": grpcStatusOk };
@@ -32,20 +20,11 @@ const TRAILER = { "grpc-status": grpcStatusOk };
 type Negotiated = ReturnType<typeof compressionNegotiate>;
 const UNCOMPRESSED: Negotiated = { request: null, response: null };
 
-/**
- * A unary call as gRPC speaks it.
- *
- * A request that is one message, not compressed, is put together here; whatever else comes is Connect's to read, with the
- * answers that it has for it.
- */
+/** A unary call as gRPC speaks it. */
 export class GrpcCall extends UnaryCall {
   private readonly asked: AskedTimeout;
   private readonly compression: Negotiated;
-  /** The message as far as it has come, once its length is known. */
-  private message: Uint8Array<ArrayBuffer> | undefined;
-  private messageBytes = 0;
-  /** Where Connect reads. */
-  private body: RequestBody | undefined;
+  private readonly request: OneMessage;
 
   constructor(stream: ServerHttp2Stream, parts: CallParts) {
     const { requestHeader, method } = parts;
@@ -53,6 +32,7 @@ export class GrpcCall extends UnaryCall {
     const asked = parseTimeout(requestHeader.get(headerTimeout), maxTimeoutMs);
     super(stream, parts, { name: "grpc", asked, header: HEADER, trailer: TRAILER });
     this.asked = asked;
+    this.request = new OneMessage(stream, method.options.readMaxBytes, (bytes) => this.readByConnect(bytes));
     const encoding = requestHeader.get(headerEncoding);
     const accepted = requestHeader.get(headerAcceptEncoding);
     this.compression =
@@ -70,21 +50,12 @@ export class GrpcCall extends UnaryCall {
   }
 
   protected take(piece: Buffer): void {
-    const { message, messageBytes } = this;
-    if (this.body !== undefined) this.body.push(piece);
-    else if (message === undefined) this.takeFirst(piece);
-    else if (messageBytes + piece.length > message.length) this.readByConnect().push(piece);
-    else {
-      message.set(piece, messageBytes);
-      this.messageBytes += piece.length;
-    }
+    this.request.take(piece);
   }
 
   protected taken(): void {
-    const { body, message, messageBytes } = this;
-    if (body !== undefined) body.end();
-    else if (message !== undefined && messageBytes === message.length) this.work(message);
-    else this.readByConnect().end();
+    const message = this.request.end();
+    if (message !== undefined) this.work(message);
   }
 
   protected async answer(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
@@ -112,56 +83,16 @@ export class GrpcCall extends UnaryCall {
 
   private send(flags: number, bytes: Uint8Array): void {
     if (!this.respond(fieldsOf(this.context.responseHeader, HEADER))) return;
-    const { stream } = this;
-    const isCopied = bytes.length <= COPIED_BYTES_MAX;
-    const head = Buffer.allocUnsafe(isCopied ? PREFIX_BYTES + bytes.length : PREFIX_BYTES);
-    head[0] = flags;
-    head.writeUInt32BE(bytes.length, 1);
-    if (isCopied) {
-      head.set(bytes, PREFIX_BYTES);
-      stream.end(head);
-    } else {
-      stream.cork();
-      stream.write(head);
-      stream.end(bytes);
-    }
+    endWithMessage(this.stream, flags, bytes);
   }
 
-  private takeFirst(piece: Buffer): void {
-    const bytes = piece.length - PREFIX_BYTES;
-    const length = bytes < 0 ? Number.POSITIVE_INFINITY : piece.readUInt32BE(1);
-    if (piece[0] !== 0 || length < bytes || length > this.method.options.readMaxBytes) {
-      this.readByConnect().push(piece);
-      return;
-    }
-    this.message = new Uint8Array(length);
-    this.message.set(piece.subarray(PREFIX_BYTES));
-    this.messageBytes = bytes;
-  }
-
-  /** Connect has the word, from the first byte on. */
-  private readByConnect(): RequestBody {
-    const body = new RequestBody(this.stream);
-    const { message } = this;
-    if (message !== undefined) {
-      const prefix = Buffer.alloc(PREFIX_BYTES);
-      prefix.writeUInt32BE(message.length, 1);
-      body.push(Buffer.concat([prefix, message.subarray(0, this.messageBytes)]));
-    }
-    this.body = body;
-    this.message = undefined;
-    const { readMaxBytes } = this.method.options;
-    const messages = pipe(
-      body,
-      transformSplitEnvelope(readMaxBytes),
-      transformDecompressEnvelope(this.compression.request, readMaxBytes),
-      transformParseEnvelope(this.method.input),
-    );
-    single(messages).then(
+  private readByConnect(bytes: AsyncIterable<Uint8Array>): void {
+    const { method } = this;
+    const read = { bytesMax: method.options.readMaxBytes, parse: method.input.parse };
+    single(readMessages(bytes, this.compression.request, read)).then(
       (only) => this.workOn(only),
       (error) => this.workOnFailure(error),
     );
-    return body;
   }
 }
 

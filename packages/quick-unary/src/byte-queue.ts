@@ -1,20 +1,20 @@
-import type { ServerHttp2Stream } from "node:http2";
+import type { Http2Stream } from "node:http2";
 
 /** More than this does not wait in memory for those who read. */
 const WAITING_BYTES_MAX = 256 * 1024;
 
 /**
- * The bytes of a request, in the pieces in which they came, for those who read it piece by piece. Where they read more slowly
+ * The bytes that come over a stream, in the pieces in which they came, for those who read it piece by piece. Where they read more slowly
  * than the bytes come, the sender has to wait.
  */
-export class RequestBody implements AsyncIterableIterator<Uint8Array> {
-  private readonly stream: ServerHttp2Stream;
+export class ByteQueue implements AsyncIterableIterator<Uint8Array> {
+  private readonly stream: Http2Stream;
   private readonly pieces: Uint8Array[] = [];
   private waitingBytes = 0;
   private hasEnded = false;
   private wake: ((result: IteratorResult<Uint8Array>) => void) | undefined;
 
-  constructor(stream: ServerHttp2Stream) {
+  constructor(stream: Http2Stream) {
     this.stream = stream;
   }
 
@@ -33,7 +33,7 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
     if (this.wake !== undefined) this.give({ done: true, value: undefined });
   }
 
-  /** Never settles where the caller breaks off: then nobody waits for an answer. */
+  /** Never settles where the stream breaks off: whoever listens to the stream is told of that. */
   next(): Promise<IteratorResult<Uint8Array>> {
     const value = this.pieces.shift();
     if (value !== undefined) {
