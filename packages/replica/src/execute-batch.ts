@@ -31,6 +31,8 @@ export interface ExecuteOptions {
   readonly systemRecords: readonly LedgerRecord[];
   /** Jobs are taken from the front. */
   readonly queue: Job[];
+  /** How many entries they have left, about. */
+  readonly waiting: number;
   /** Of the ledger. */
   readonly plainRequests: PlainRequests;
   readonly log: Log;
@@ -48,8 +50,9 @@ type Failed = Map<Job, Map<number, RefusalError>>;
 export function executeBatch(options: ExecuteOptions): ExecutedBatch {
   const { ledger, queue, log } = options;
   const failed: Failed = new Map();
+  const expected = Math.min(options.systemRecords.length + options.waiting, BATCH_RECORDS_MAX);
   for (;;) {
-    const batch = new ExecutedBatch(ledger, options.timeMs);
+    const batch = new ExecutedBatch(ledger, options.timeMs, expected);
     const attempt = new Attempt(options, batch, failed);
     try {
       attempt.run();

@@ -43,7 +43,7 @@ export interface Replay {
 export class ExecutedBatch {
   readonly mark: Mark;
   readonly timeMs: number;
-  readonly records = new RecordList();
+  readonly records: RecordList;
   /** Entries taken from the queue. */
   taken = 0;
   /** Jobs at the front of the queue that are done with, or lack an original. */
@@ -58,9 +58,11 @@ export class ExecutedBatch {
   private readonly rows: Rows[] = [];
   private readonly fromBatch: FromBatch[] = [];
 
-  constructor(ledger: Ledger, timeMs: number) {
+  /** @param expected about how many records there will be. */
+  constructor(ledger: Ledger, timeMs: number, expected: number) {
     this.mark = mark(ledger);
     this.timeMs = timeMs;
+    this.records = new RecordList(expected);
   }
 
   /** Nothing came of it at all. */

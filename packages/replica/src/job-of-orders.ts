@@ -8,6 +8,7 @@ import {
   type RecordList,
   type Request,
   type RequestId,
+  requestIdFromBytes,
   requestOfOrder,
 } from "@bank/core";
 import { type AnsweredRows, type AnsweringBatch, type Execution, Job, type JobCaller, movementBytes } from "./job.ts";
@@ -50,7 +51,8 @@ export class OrdersJob extends Job {
   }
 
   idAt(index: number): RequestId {
-    return this.requestAt(index).id;
+    const { buffer, byteOffset } = this.orders.requestIds;
+    return requestIdFromBytes(new Uint8Array(buffer, byteOffset + 16 * index, 16).slice());
   }
 
   refusalAt(): undefined {
@@ -68,7 +70,6 @@ export class OrdersJob extends Job {
     if (this.executor === undefined || this.records !== records) {
       this.executor = new OrderExecutor(ledger, this.orders, records);
       this.records = records;
-      records.reserve(end - this.next);
     }
     const { executor } = this;
     while (this.next < end && executor.execute(this.next)) this.next++;

@@ -21,7 +21,6 @@ interface Place {
   readonly currency: string;
   readonly row: MovementOrders;
   readonly executor: OrderExecutor;
-  records: RecordList;
 }
 
 /**
@@ -32,6 +31,12 @@ export class PlainRequests {
   private readonly ledger: Ledger;
   private readonly places = new Map<string, Place>();
   private place: Place | undefined;
+  /** Where records are added … */
+  private records = new RecordList();
+  /** … by these. */
+  private readonly writing = new Set<Place>();
+  /** Where the others would add theirs: none keeps the records of a batch that is over. */
+  private readonly nowhere = new RecordList();
 
   constructor(ledger: Ledger) {
     this.ledger = ledger;
@@ -64,9 +69,10 @@ export class PlainRequests {
     if (command.expectedVersion !== undefined || minor < 1n || minor > AMOUNT_MAX) return false;
     const place = this.placeOf(request, currency);
     if (place === undefined) return false;
-    if (place.records !== records) {
+    if (this.records !== records) this.leaveRecords(records);
+    if (!this.writing.has(place)) {
+      this.writing.add(place);
       place.executor.writeTo(records);
-      place.records = records;
     }
     const { row } = place;
     row.debits[0] = debit;
@@ -74,6 +80,12 @@ export class PlainRequests {
     row.amounts[0] = minor;
     for (let i = 0; i < 4; i++) row.requestIds[i] = wordAt(request.id, 4 * i);
     return place.executor.execute(0);
+  }
+
+  private leaveRecords(next: RecordList): void {
+    for (const { executor } of this.writing) executor.writeTo(this.nowhere);
+    this.writing.clear();
+    this.records = next;
   }
 
   /** undefined where the request is malformed: whoever has a place, and its currency, were checked. */
@@ -108,8 +120,7 @@ export class PlainRequests {
       amounts: new BigInt64Array(1),
       requestIds: new Int32Array(4),
     };
-    const records = new RecordList();
-    return { principal, branch, currency, row, records, executor: new OrderExecutor(this.ledger, row, records) };
+    return { principal, branch, currency, row, executor: new OrderExecutor(this.ledger, row, this.nowhere) };
   }
 }
 

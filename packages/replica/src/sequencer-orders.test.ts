@@ -10,7 +10,7 @@ import { decodeFrame } from "@bank/journal";
 import { deposit, numberedId, request, rest, transfer, until, watch, withdraw } from "@bank/testkit";
 import { describe, expect, it, vi } from "vitest";
 import { QUEUED_REQUESTS_MAX } from "./admission.ts";
-import { freeze } from "./commands.test-util.ts";
+import { cancelRequest, freeze } from "./commands.test-util.ts";
 import { ordersOf, outcomesOf } from "./orders.test-util.ts";
 import type { OrdersOutcome } from "./orders-outcome.ts";
 import {
@@ -88,6 +88,12 @@ describe("movements in columns", () => {
     expect(outcome.position).toBe(ledger.position);
     const again = await submit(fixture, requests.slice(0, 1));
     expect([[...again.positions], [...again.timesMs], again.position]).toEqual([[first], [0], first]);
+  });
+
+  it("whose ids were cancelled are never carried out", async () => {
+    const fixture = await startFunded();
+    await submitOne(fixture.sequencer, request(1, cancelRequest));
+    expect(said(await submit(fixture, deposits(2, 1)))).toEqual(["REQUEST_CANCELLED, replayed", "done"]);
   });
 
   it("are none too", async () => {
