@@ -116,8 +116,8 @@ export class ConnectCall extends UnaryCall {
       responseHeader.set(headerUnaryEncoding, response.name);
     }
     const length = String(body.byteLength);
-    const isAsItBegan = isUnchanged(responseHeader) && isUnchanged(responseTrailer);
-    const header = isAsItBegan ? HEADER : fieldsOf(trailerMux(responseHeader, responseTrailer), HEADER);
+    const isAsItBegan = isUntouched(responseHeader) && isUntouched(responseTrailer);
+    const header = isAsItBegan ? HEADER : fieldsOf(trailerMux(responseHeader, responseTrailer));
     if (this.respond({ ":status": status, ...header, "content-length": length })) this.stream.end(body);
   }
 
@@ -151,8 +151,8 @@ export class ConnectCall extends UnaryCall {
   }
 }
 
-function isUnchanged(headers: Headers): boolean {
-  return headers instanceof QuickHeaders && headers.changed === undefined;
+function isUntouched(headers: Headers): boolean {
+  return headers instanceof QuickHeaders && headers.isUntouched;
 }
 
 /** True for an error that came from another server; its metadata is that server's. Connect tells nobody but itself. */

@@ -74,15 +74,15 @@ export class GrpcCall extends UnaryCall {
     if (error instanceof ConnectError) setTrailerStatus(responseTrailer, error);
     else if (error !== undefined)
       setTrailerStatus(responseTrailer, new ConnectError("internal error", Code.Internal, undefined, undefined, error));
-    if (this.respond(fieldsOf(this.context.responseHeader, HEADER))) this.stream.end();
+    if (this.respond(fieldsOf(this.context.responseHeader))) this.stream.end();
   }
 
   protected trailers(): OutgoingHttpHeaders {
-    return fieldsOf(this.context.responseTrailer, TRAILER);
+    return fieldsOf(this.context.responseTrailer);
   }
 
   private send(flags: number, bytes: Uint8Array): void {
-    if (!this.respond(fieldsOf(this.context.responseHeader, HEADER))) return;
+    if (!this.respond(fieldsOf(this.context.responseHeader))) return;
     endWithMessage(this.stream, flags, bytes);
   }
 

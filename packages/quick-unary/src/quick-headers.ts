@@ -8,21 +8,32 @@ const NAME = /^[\w!#$%&'*+.^`|~-]+$/;
 /** Values that Headers would not give as they are: white space at an end is not part of them. */
 const PADDED = /^[\t\n\r ]|[\t\n\r ]$/;
 
+/** Values that Headers takes as they are: visible ASCII, with spaces inside. */
+const PLAIN = /^[!-~](?:[ -~]*[!-~])?$/;
+/** What HTTP/2 has no place for. Node's own responses leave it out too; its streams would refuse the rest with it. */
+const CONNECTION = "connection";
+
 /**
- * Headers over Node's own fields. Most calls ask for a field or two, and set none: until something else is done, there is no
- * `Headers`, which takes longer to make than all the rest of a call.
+ * Headers over Node's own fields. Most calls ask for a field or two, and set one at most: until something else is done, there
+ * is no `Headers`, which takes longer to make than all the rest of a call.
  */
 export class QuickHeaders implements Headers {
-  private readonly fields: NodeHeaders;
+  private fields: NodeHeaders;
   private made: Headers | undefined;
+  private isSet = false;
 
   constructor(fields: NodeHeaders) {
     this.fields = fields;
   }
 
-  /** The fields as they are now; undefined while they are those that this was made with. */
-  get changed(): Headers | undefined {
-    return this.made;
+  /** Whether these are still the fields that it was made with. */
+  get isUntouched(): boolean {
+    return this.made === undefined && !this.isSet;
+  }
+
+  /** As Node sends them. Not for headers that were received: those have pseudo-headers. */
+  sent(): Readonly<Record<string, string | string[]>> {
+    return this.made === undefined ? (this.fields as Record<string, string>) : fieldsOf(this.made);
   }
 
   get(name: string): string | null {
@@ -42,7 +53,13 @@ export class QuickHeaders implements Headers {
   }
 
   set(name: string, value: string): void {
-    this.full().set(name, value);
+    const key = String(name).toLowerCase();
+    if (this.made !== undefined || key === CONNECTION || !NAME.test(key) || !PLAIN.test(value)) {
+      this.full().set(name, value);
+      return;
+    }
+    this.fields = { ...this.fields, [key]: String(value) };
+    this.isSet = true;
   }
 
   delete(name: string): void {
@@ -94,18 +111,9 @@ export class QuickHeaders implements Headers {
 // Whoever asks is told that these are Headers; no method of the original is left that could look into itself.
 Object.setPrototypeOf(QuickHeaders.prototype, Headers.prototype);
 
-/** What HTTP/2 has no place for. Node's own responses leave it out too; its streams would refuse the rest with it. */
-const CONNECTION = "connection";
-
-/** What a response's header or trailer sends: the fields that it began with where nothing was changed. */
-export function fieldsOf(
-  headers: Headers,
-  unchanged: Readonly<Record<string, string>>,
-): Record<string, string | string[]> {
-  if (headers instanceof QuickHeaders) {
-    const { changed } = headers;
-    return changed === undefined ? unchanged : fieldsOf(changed, unchanged);
-  }
+/** The fields of a header as Node sends them. */
+export function fieldsOf(headers: Headers): Readonly<Record<string, string | string[]>> {
+  if (headers instanceof QuickHeaders) return headers.sent();
   const fields: Record<string, string | string[]> = {};
   // Only cookies come more than once.
   headers.forEach((value, name) => {
