@@ -1,61 +1,12 @@
-import { randomBytes, randomUUID } from "node:crypto";
-import { toHex } from "@bank/core";
-import {
-  type BatchResult,
-  type ExecuteMovementsRequest,
-  ExecuteMovementsRequestSchema,
-  type ExecuteMovementsResponse,
-} from "@bank/proto";
+import { randomUUID } from "node:crypto";
+import type { BatchResult, ExecuteMovementsResponse } from "@bank/proto";
 import { failureFromConnectError, PROPAGATION_HEADER, SESSION_HEADER } from "@bank/rpc";
 import type { ServerClient } from "@bank/testkit";
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { ConnectError } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
 import { accountWith, clientAt, failureOf, PLACES, reasonOf, startServers, usd } from "./calls.test-util.ts";
-
-type Init = MessageInitShape<typeof ExecuteMovementsRequestSchema>;
-
-/** One row as a caller thinks of it; 0 for cash. */
-interface Row {
-  readonly debit: number;
-  readonly credit: number;
-  readonly amount: number;
-  /** Of columns with ids. */
-  readonly id?: string;
-}
-
-function columns(rows: readonly Row[], ids: Init = { baseRequestId: base() }): ExecuteMovementsRequest {
-  return create(ExecuteMovementsRequestSchema, {
-    currencyCode: "USD",
-    debitAccounts: rows.map(({ debit }) => BigInt(debit)),
-    creditAccounts: rows.map(({ credit }) => BigInt(credit)),
-    amountsMinor: rows.map(({ amount }) => BigInt(amount)),
-    ...ids,
-  });
-}
-
-/** The columns of these ids. */
-function explicit(ids: readonly string[]): Init {
-  const numbers = ids.map((id) => BigInt(`0x${id.replaceAll("-", "")}`));
-  return {
-    requestIdsHigh: numbers.map((number) => number >> 64n),
-    requestIdsLow: numbers.map((number) => number & (2n ** 64n - 1n)),
-  };
-}
-
-/** A base with a carry into its upper half nearby. */
-function base(): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(randomBytes(16));
-  bytes.fill(255, 8, 15);
-  bytes[15] = 254;
-  return bytes;
-}
-
-function idAt(first: Uint8Array, row: number): string {
-  const hex = (BigInt(`0x${toHex(first)}`) + BigInt(row)).toString(16).padStart(32, "0");
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
-}
+import { base, columns, explicit, idAt, type MovementsInit, type Row } from "./movement-columns.test-util.ts";
 
 /** The unary call that a row stands for: its result, or its failure. */
 async function unary({ transactions }: ServerClient, { debit, credit, amount }: Row, requestId: string) {
@@ -167,7 +118,7 @@ describe.each(PLACES)("ExecuteMovements at $place", ({ branch }) => {
     const account = Number(await accountWith(client, 0));
     const before = servers.bank.replica.committedPosition;
     const fine: Row = { debit: 0, credit: account, amount: 1 };
-    const fields = async (request: Init) => {
+    const fields = async (request: MovementsInit) => {
       const call = client.transactions.executeMovements(request);
       const { reason, violations } = await failureOf(call);
       expect(reason).toBe("INVALID_REQUEST");

@@ -48,6 +48,7 @@ export function errorInterceptor(report: ReportIncident): Interceptor {
  */
 const CHECKED_BY_HANDLER: ReadonlySet<string> = new Set([
   "bank.journal.v1.ReplicationService.Submit",
+  "bank.journal.v1.ReplicationService.SubmitMovements",
   "bank.v1.SessionService.Pipeline",
 ]);
 
