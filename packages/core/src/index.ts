@@ -54,7 +54,7 @@ export { executeOrder, OrderExecutor } from "./ledger/execute-order.ts";
 export type { HoldColumns } from "./ledger/hold-table.ts";
 export { Ledger } from "./ledger/ledger.ts";
 export { preview } from "./ledger/preview.ts";
-export type { RequestEntry } from "./ledger/request-table.ts";
+export type { RequestColumns, RequestEntry } from "./ledger/request-table.ts";
 export * from "./limits.ts";
 export { type AmountProblem, fitsBalance, formatAmount, type Money, parseAmount } from "./money.ts";
 export { hashOrder, type MovementOrders, requestOfOrder } from "./movement-orders.ts";

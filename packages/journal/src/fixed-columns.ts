@@ -84,3 +84,16 @@ export class ColumnReader {
     return this.view.getBigInt64(index * 8, true);
   }
 }
+
+/**
+ * All words of a column, which are values or parts of them, as they lie in memory.
+ * Throws: `JournalFormatError` where it has not so many.
+ *
+ * @param into has room for them.
+ */
+export function wordsOf(bytes: Uint8Array, count: number, into: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
+  if (bytes.length !== 4 * count)
+    throw new JournalFormatError(`a column has ${bytes.length} bytes and should have ${4 * count}`);
+  new Uint8Array(into.buffer, into.byteOffset, bytes.length).set(bytes);
+  return into.subarray(0, count);
+}

@@ -85,7 +85,7 @@ export function loadAccounts(ledger: Ledger, page: AccountsPage): number {
     if (number === 0 && (alias !== undefined || ceiling !== undefined || state !== States.OPEN || held !== 0n))
       throw new JournalFormatError("an account of the bank's own has what only customers' have");
     checkNames(ledger, number, alias);
-    const index: AccountIndex = ledger.addAccount({
+    const entry = {
       type,
       currency: currency as CurrencyIndex,
       homeBranch: homeBranches.word(i),
@@ -99,8 +99,8 @@ export function loadAccounts(ledger: Ledger, page: AccountsPage): number {
       ceiling,
       alias,
       metadata,
-    });
-    ledger.restoreBalance(index, posted.int64(i), versions.integer(i));
+    };
+    const index = ledger.restoreAccount(entry, posted.int64(i), versions.integer(i));
     if (state !== States.OPEN || held !== 0n) ledger.restoreState(index, state, held);
   }
   extras.assertFinished();
@@ -109,15 +109,20 @@ export function loadAccounts(ledger: Ledger, page: AccountsPage): number {
 
 /** Numbers and aliases are one name space; an alias of digits is its account's number. */
 function checkNames(ledger: Ledger, number: number, alias: string | undefined): void {
-  const chosen = numberOfAlias(alias ?? "");
+  const chosen = alias === undefined ? undefined : numberOfAlias(alias);
   if (chosen !== undefined && chosen !== number)
     throw new JournalFormatError("an account's alias is a number, and not its own");
   if (chosen === undefined && number >= ledger.nextAccountNumber)
     throw new JournalFormatError("an account has the number of a later one");
-  if (number !== 0 && ledger.findCustomerAccount(String(number)) !== undefined)
-    throw new JournalFormatError("an account's number names another");
+  if (number !== 0 && isTaken(ledger, number)) throw new JournalFormatError("an account's number names another");
   if (alias !== undefined && ledger.findCustomerAccount(alias) !== undefined)
     throw new JournalFormatError("an account's alias names another");
+}
+
+/** As `findCustomerAccount` says it, without a text for each number where no account has an alias. */
+function isTaken({ accounts }: Ledger, number: number): boolean {
+  if (accounts.findByNumber(number) !== undefined) return true;
+  return accounts.hasAliases && accounts.findByAlias(String(number)) !== undefined;
 }
 
 type AccountEntry = Parameters<Ledger["addAccount"]>[0];

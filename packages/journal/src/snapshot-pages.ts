@@ -16,7 +16,13 @@ import {
   REVERSALS_PER_PAGE,
   sortedRuns,
 } from "./snapshot-holds.ts";
-import { encodeRequests, hashOfStoredPage, loadRequests, REQUESTS_PER_PAGE } from "./snapshot-requests.ts";
+import {
+  encodeRequests,
+  hashOfStoredPage,
+  loadRequests,
+  REQUESTS_PER_PAGE,
+  RequestsScratch,
+} from "./snapshot-requests.ts";
 import { encodeTables, loadTables } from "./snapshot-tables.ts";
 
 /** A page of requests that is full, and so never changes again. */
@@ -70,11 +76,10 @@ function* runs(count: number, perPage: number): Generator<readonly [from: number
 }
 
 /** Fills an empty ledger from the pages, all of them in their order. Throws: as `PageLoader`. */
-export function loadPages(ledger: Ledger, pages: readonly Uint8Array[]): PageLoader {
+export function loadPages(ledger: Ledger, pages: readonly Uint8Array[]): void {
   const loader = new PageLoader(ledger);
   for (const page of pages) loader.add(page);
   loader.finish();
-  return loader;
 }
 
 /**
@@ -87,6 +92,7 @@ export class PageLoader {
   private before: PageCase;
   private full = false;
   private lastReversed = 0;
+  private readonly scratch = new RequestsScratch();
   private pages = 0;
   /** Which pages are full ones of requests: those from the first to before the second number. */
   readonly fullRequestPages = { from: 0, to: 0 };
@@ -108,7 +114,7 @@ export class PageLoader {
         this.full = loadAccounts(ledger, content.value) === ACCOUNTS_PER_PAGE;
         break;
       case "requests":
-        this.full = loadRequests(ledger, content.value) === REQUESTS_PER_PAGE;
+        this.full = loadRequests(ledger, content.value, this.scratch) === REQUESTS_PER_PAGE;
         if (this.before !== "requests") this.fullRequestPages.from = this.fullRequestPages.to = this.pages;
         if (this.full) this.fullRequestPages.to++;
         break;
@@ -140,6 +146,7 @@ export class PageLoader {
     if (ledger.accounts.findByAlias(String(ledger.nextAccountNumber)) !== undefined)
       throw new JournalFormatError("the next account's number is the alias of another");
     checkHeld(ledger);
+    ledger.requests.indexAll();
   }
 }
 

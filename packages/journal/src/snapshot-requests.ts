@@ -1,10 +1,9 @@
-import type { Ledger } from "@bank/core";
-import { requestIdFromBytes } from "@bank/core";
+import type { Ledger, RequestColumns } from "@bank/core";
 import type { RequestsPage } from "@bank/proto";
 import { RequestsPageSchema } from "@bank/proto";
 import { create } from "@bufbuild/protobuf";
 import { JournalFormatError } from "./errors.ts";
-import { ColumnReader, ColumnWriter } from "./fixed-columns.ts";
+import { ColumnWriter, wordsOf } from "./fixed-columns.ts";
 
 export const REQUESTS_PER_PAGE = 4096;
 
@@ -36,23 +35,37 @@ export function encodeRequests(ledger: Ledger, from: number, to: number): Reques
   });
 }
 
+/** Memory for the columns of one page, used for each in turn: fresh memory would cost more than what is done in it. */
+export class RequestsScratch {
+  readonly ids = new Int32Array(4 * REQUESTS_PER_PAGE);
+  readonly principals = new Int32Array(REQUESTS_PER_PAGE);
+  readonly positions = new Int32Array(2 * REQUESTS_PER_PAGE);
+  readonly hashes = new Int32Array(2 * REQUESTS_PER_PAGE);
+}
+
 /** Gives the number of requests. Throws: `JournalFormatError`. */
-export function loadRequests(ledger: Ledger, page: RequestsPage): number {
+export function loadRequests(ledger: Ledger, page: RequestsPage, scratch: RequestsScratch): number {
   const count = page.ids.length / 16;
   if (!Number.isInteger(count) || count === 0 || count > REQUESTS_PER_PAGE)
     throw new JournalFormatError(`a page of requests has 1 to ${REQUESTS_PER_PAGE}, not ${count}`);
-  const principals = new ColumnReader(page.principals, count, 4);
-  const positions = new ColumnReader(page.positions, count, 8);
-  const hashes = new ColumnReader(page.hashes, count, 8);
-  let last = ledger.requests.count === 0 ? 0 : ledger.requests.positionOf(ledger.requests.count - 1);
+  const columns: RequestColumns = {
+    ids: wordsOf(page.ids, 4 * count, scratch.ids),
+    principals: wordsOf(page.principals, count, scratch.principals),
+    positions: wordsOf(page.positions, 2 * count, scratch.positions),
+    hashes: wordsOf(page.hashes, 2 * count, scratch.hashes),
+  };
+  const { principals, positions } = columns;
+  const newest = ledger.requests.count - 1;
+  let last = newest < 0 ? 0 : ledger.requests.positionOf(newest);
   for (let i = 0; i < count; i++) {
-    const principal = principals.word(i);
-    const position = positions.integer(i);
-    if (principal >= ledger.principals.length) throw new JournalFormatError("a request is of an unknown principal");
+    const high = positions[2 * i + 1] as number;
+    if (high >>> 0 >= 2 ** 21) throw new JournalFormatError("a value of a column is beyond every real journal");
+    const position = high * 2 ** 32 + ((positions[2 * i] as number) >>> 0);
+    if ((principals[i] as number) >>> 0 >= ledger.principals.length)
+      throw new JournalFormatError("a request is of an unknown principal");
     if (position <= last) throw new JournalFormatError("the positions of remembered requests do not ascend");
-    const id = requestIdFromBytes(page.ids.subarray(16 * i, 16 * i + 16));
-    ledger.addRequest(principal, id, position, hashes.int32(2 * i), hashes.int32(2 * i + 1));
     last = position;
   }
+  ledger.addRequests(columns);
   return count;
 }

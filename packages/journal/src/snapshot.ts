@@ -7,7 +7,7 @@ import { copyBytes, decodeStrictly, safeInteger } from "./decode.ts";
 import { DigestMismatchError, JournalFormatError } from "./errors.ts";
 import type { Replay } from "./replay.ts";
 import type { Sha256 } from "./sha256.ts";
-import { type FullPage, freezePages, loadPages, PageLoader } from "./snapshot-pages.ts";
+import { type FullPage, freezePages, PageLoader } from "./snapshot-pages.ts";
 import { rememberStoredPages } from "./snapshot-requests.ts";
 
 /** A snapshot as bytes. */
@@ -118,19 +118,16 @@ export function loadSnapshot(
   snapshot: Pick<Snapshot, "header" | "pages">,
   options: { readonly bankId: Uint8Array; readonly sha256: Sha256; readonly hashSeed: number },
 ): Replay {
-  const header = readHeader(snapshot.header, options);
-  if (header.pageCount !== snapshot.pages.length)
-    throw new JournalFormatError(`the snapshot has ${snapshot.pages.length} of ${header.pageCount} pages`);
-  const hashes = snapshot.pages.map((page) => options.sha256(page));
-  if (!bytesEqual(options.sha256(...hashes), header.root)) throw rootMismatch();
-  const ledger = new Ledger({ hashSeed: options.hashSeed });
-  const { fullRequestPages: full } = loadPages(ledger, snapshot.pages);
-  const replay = complete(ledger, header, options.bankId);
-  rememberStoredPages(ledger, hashes.slice(full.from, full.to));
-  return replay;
+  const loader = new SnapshotLoader(snapshot.header, options);
+  if (loader.pageCount !== snapshot.pages.length)
+    throw new JournalFormatError(`the snapshot has ${snapshot.pages.length} of ${loader.pageCount} pages`);
+  const root = options.sha256(...snapshot.pages.map((page) => options.sha256(page)));
+  if (!bytesEqual(root, loader.root)) throw rootMismatch();
+  for (const page of snapshot.pages) loader.add(page);
+  return loader.finish("own store");
 }
 
-/** A snapshot that comes a page at a time, from elsewhere: it is checked and loaded as it comes, and no page is kept. */
+/** A snapshot that comes a page at a time: it is checked and loaded as it comes, and no page is kept. */
 export class SnapshotLoader {
   readonly position: Position;
   readonly pageCount: number;
@@ -170,13 +167,20 @@ export class SnapshotLoader {
     return this.pages.wasFullRequests ? { hash, isProven: false, bytes: () => page } : page;
   }
 
-  /** The state, behind the last page. Throws: `JournalFormatError`, `DigestMismatchError`, `InvariantError`. */
-  finish(): Replay {
+  /**
+   * The state, behind the last page. Throws: `JournalFormatError`, `DigestMismatchError`, `InvariantError`.
+   *
+   * @param from whether the pages lie in the store that the ledger goes on with, so that they need not be written again.
+   */
+  finish(from: "own store" | "elsewhere"): Replay {
     if (this.hashes.length !== this.pageCount)
       throw new JournalFormatError(`the snapshot has ${this.hashes.length} of ${this.pageCount} pages`);
     if (!bytesEqual(this.sha256(...this.hashes), this.root)) throw rootMismatch();
     this.pages.finish();
-    return complete(this.ledger, this.header, this.bankId);
+    const replay = complete(this.ledger, this.header, this.bankId);
+    const { fullRequestPages: full } = this.pages;
+    if (from === "own store") rememberStoredPages(this.ledger, this.hashes.slice(full.from, full.to));
+    return replay;
   }
 }
 

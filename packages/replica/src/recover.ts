@@ -1,5 +1,5 @@
 import { bytesEqual, Ledger, mark, type Position, rollback, toHex } from "@bank/core";
-import { applyFrame, type Batch, decodeHeader, genesisHash, loadSnapshot, type Replay } from "@bank/journal";
+import { applyFrame, type Batch, decodeHeader, genesisHash, type Replay, SnapshotLoader } from "@bank/journal";
 import type { JournalStore, StoredBatch, StoreGap } from "@bank/store";
 import { CorruptStoreError, StoreError } from "@bank/store/errors";
 import { errorText, type Platform } from "./platform.ts";
@@ -70,9 +70,7 @@ async function startingPoint(
     // Nothing leads over a gap.
     if (position < (gap?.upTo.position ?? 0)) break;
     try {
-      const stored = await store.loadSnapshot(position);
-      if (stored === undefined) throw new CorruptStoreError(`the snapshot at position ${position} is gone`);
-      const replay = loadSnapshot(stored, { bankId, sha256: platform.sha256, hashSeed: hashSeed(platform) });
+      const replay = await loadSnapshot(store, position, bankId, platform);
       if (position === gap?.upTo.position) checkSeed(gap, replay);
       else await checkSnapshot(store, position, replay);
       return { replay, snapshotPosition: position };
@@ -88,6 +86,25 @@ async function startingPoint(
       `the journal begins from a snapshot at position ${gap.upTo.position}, and neither that nor a later one can be used`,
     );
   return { replay: emptyReplay(bankId, platform), snapshotPosition: 0 };
+}
+
+/** A page at a time, so that what was read is used while it is still in the cache, and a large state is not there twice. */
+async function loadSnapshot(
+  store: JournalStore,
+  position: Position,
+  bankId: Uint8Array,
+  platform: Platform,
+): Promise<Replay> {
+  const header = await store.snapshotHeader(position);
+  if (header === undefined) throw new CorruptStoreError(`the snapshot at position ${position} is gone`);
+  const loader = new SnapshotLoader(header, { bankId, sha256: platform.sha256, hashSeed: hashSeed(platform) });
+  for (let pageNumber = 0; pageNumber < loader.pageCount; pageNumber++) {
+    const page = await store.snapshotPage(position, pageNumber);
+    if (page === undefined)
+      throw new CorruptStoreError(`the snapshot at ${position} has ${pageNumber} of its ${loader.pageCount} pages`);
+    loader.add(page);
+  }
+  return loader.finish("own store");
 }
 
 /** The snapshot that the journal went on from was proven by its journal before it was stored. */

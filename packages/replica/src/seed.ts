@@ -96,7 +96,7 @@ export async function seed(
           if (part.kind !== "page") throw new Error("a snapshot has one header");
           yield loader.add(part.page);
         }
-        await confirm(loader.finish(), loader.root, source, from, { platform, signal });
+        await confirm(loader.finish("elsewhere"), loader.root, source, from, { platform, signal });
       })(),
     };
     await store.initialize(from.bankId);

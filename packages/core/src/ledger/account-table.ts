@@ -41,8 +41,8 @@ export const IS_SPECIAL = 0x8000_0000;
  * movement touches no object.
  *
  * A column grows by an eighth when it is full, and no two of them at the same moment: no call waits for more than one to
- * be moved. What is written to `posted`, `held`, `floors`, `ceilings`, `states` or `versions` is announced by
- * `beforeChange`, so that a frozen state keeps what it shows.
+ * be moved. What is written to `posted` and `versions` is announced by `beforePosting`, and what to `held`, `floors`,
+ * `ceilings` and `states` by `beforeChange`, so that a frozen state keeps what it shows.
  */
 export class AccountTable {
   private length = 0;
@@ -84,10 +84,17 @@ export class AccountTable {
   private unreleased = 0;
   private freezes = 0;
   /** By page: how many freezes there had been when it was last kept aside, or had no need to be. */
-  private keptAt = new Uint32Array(1);
+  private balancesKeptAt = new Uint32Array(1);
+  private rulesKeptAt = new Uint32Array(1);
 
   get count(): number {
     return this.length;
+  }
+
+  /** Bytes of memory that columns and owners take: all that an account has that has no name, alias or metadata. */
+  get bytes(): number {
+    const columns = [...this.columns(), this.indexesByNumber, this.balancesKeptAt, this.rulesKeptAt];
+    return columns.reduce((sum, { byteLength }) => sum + byteLength, 0) + this.owners.bytes;
   }
 
   /**
@@ -98,7 +105,7 @@ export class AccountTable {
   push(entry: AccountEntry): AccountIndex {
     const index = this.length as AccountIndex;
     const { alias, metadata, number } = entry;
-    const isChosen = alias === String(number);
+    const isChosen = alias !== undefined && alias === String(number);
     if (number === 0) assert(!this.byName.has(entry.name), `internal account ${entry.name} is new`);
     else assert(isChosen || number > this.highestNumber, `account number ${number} comes next`);
     assert(alias === undefined || !this.byAlias.has(alias), `alias ${alias} is new`);
@@ -160,6 +167,11 @@ export class AccountTable {
     return this.byAlias.get(alias);
   }
 
+  /** Whether any account has an alias. */
+  get hasAliases(): boolean {
+    return this.byAlias.size > 0;
+  }
+
   /** Index of its currency, from where a movement looks anyway. */
   currencyOf(account: number): number {
     return (this.guards[account] as number) & ~IS_SPECIAL;
@@ -212,12 +224,20 @@ export class AccountTable {
     if (this.unreleased === 0) this.newest = undefined;
   }
 
-  /** To be called before anything of an account changes. Throws where there is no memory, with nothing changed. */
+  /** To be called before `posted` or `versions` of an account change. Throws where there is no memory, with nothing changed. */
+  beforePosting(account: number): void {
+    const page = account >>> PAGE_BITS;
+    if (this.balancesKeptAt[page] === this.freezes) return;
+    this.newest?.keepBalances(page);
+    this.balancesKeptAt[page] = this.freezes;
+  }
+
+  /** To be called before `held`, `floors`, `ceilings` or `states` of an account change. Throws as `beforePosting`. */
   beforeChange(account: number): void {
     const page = account >>> PAGE_BITS;
-    if (this.keptAt[page] === this.freezes) return;
-    this.newest?.keep(page);
-    this.keptAt[page] = this.freezes;
+    if (this.rulesKeptAt[page] === this.freezes) return;
+    this.newest?.keepRules(page);
+    this.rulesKeptAt[page] = this.freezes;
   }
 
   setState(account: AccountIndex, state: AccountState): void {
@@ -270,6 +290,13 @@ export class AccountTable {
     while (this.highestNumber > 0 && this.indexesByNumber[this.highestNumber - 1] === NO_ACCOUNT);
   }
 
+  private columns(): readonly { readonly length: number; readonly byteLength: number }[] {
+    const { types, currencies, homeBranches, numbers, posted, held, floors, ceilings } = this;
+    const { states, versions, openedPositions, openedTimesMs, guards } = this;
+    const bounded = [currencies, homeBranches, numbers, posted, held, floors, ceilings];
+    return [types, ...bounded, states, versions, openedPositions, openedTimesMs, guards];
+  }
+
   private setGuard(account: AccountIndex): void {
     const { states, held, floors, ceilings } = this;
     const isPlain =
@@ -312,22 +339,11 @@ export class AccountTable {
       this.openedTimesMs = grown(new Float64Array(capacity), this.openedTimesMs);
     if (this.guards.length === length) this.guards = grown(new Uint32Array(capacity), this.guards);
     const pages = (capacity >>> PAGE_BITS) + 1;
-    if (pages > this.keptAt.length) this.keptAt = grown(new Uint32Array(pages + 1), this.keptAt);
-    this.room = Math.min(
-      this.types.length,
-      this.currencies.length,
-      this.homeBranches.length,
-      this.numbers.length,
-      this.posted.length,
-      this.held.length,
-      this.floors.length,
-      this.ceilings.length,
-      this.states.length,
-      this.versions.length,
-      this.openedPositions.length,
-      this.openedTimesMs.length,
-      this.guards.length,
-    );
+    if (pages > this.rulesKeptAt.length) {
+      this.balancesKeptAt = grown(new Uint32Array(pages), this.balancesKeptAt);
+      this.rulesKeptAt = grown(new Uint32Array(pages), this.rulesKeptAt);
+    }
+    this.room = Math.min(...this.columns().map((column) => column.length));
   }
 }
 

@@ -16,7 +16,8 @@ import type {
 } from "./entries.ts";
 import { HoldTable } from "./hold-table.ts";
 import { Movements } from "./movements.ts";
-import { RequestTable } from "./request-table.ts";
+import { type RequestColumns, RequestTable } from "./request-table.ts";
+import { addRequestTerms } from "./request-terms.ts";
 import { Digest } from "./term-hasher.ts";
 import { Terms } from "./terms.ts";
 
@@ -216,7 +217,7 @@ export class Ledger {
 
   /** Adds to a posted balance and counts the change. */
   post(account: AccountIndex, delta: bigint, versionStep: 1 | -1): void {
-    this.accounts.beforeChange(account);
+    this.accounts.beforePosting(account);
     const { posted, versions } = this.accounts;
     this.digest.subtract(this.terms.balance(account, posted[account] as bigint, versions[account] as number));
     posted[account] = (posted[account] as bigint) + delta;
@@ -238,6 +239,18 @@ export class Ledger {
     if (!isCustomerType(type)) this.setInternalAccount(internalKey(type, homeBranch, currency), index);
     this.addAccountTerms(index);
     this.digest.add(this.terms.balance(index, 0n, 1));
+    return index;
+  }
+
+  /** As `addAccount`, with balance and version as a snapshot has them. */
+  restoreAccount(entry: AccountEntry, posted: bigint, version: number): AccountIndex {
+    const index = this.accounts.push(entry);
+    const { type, homeBranch, currency } = entry;
+    if (!isCustomerType(type)) this.setInternalAccount(internalKey(type, homeBranch, currency), index);
+    this.accounts.posted[index] = posted;
+    this.accounts.versions[index] = version;
+    this.addAccountTerms(index);
+    this.digest.add(this.terms.balance(index, posted, version));
     return index;
   }
 
@@ -264,7 +277,7 @@ export class Ledger {
   /** Sets balance and version as a snapshot has them. */
   restoreBalance(account: AccountIndex, posted: bigint, version: number): void {
     const { accounts } = this;
-    accounts.beforeChange(account);
+    accounts.beforePosting(account);
     const was = accounts.posted[account] as bigint;
     this.digest.subtract(this.terms.balance(account, was, accounts.versions[account] as number));
     accounts.posted[account] = posted;
@@ -331,6 +344,12 @@ export class Ledger {
   addRequest(principal: number, id: RequestId, position: Position, hashLow: number, hashHigh: number): void {
     this.requests.push(principal, id, position, hashLow, hashHigh);
     this.digest.add(this.terms.request(principal, id, position, hashLow, hashHigh));
+  }
+
+  /** As `addRequest`, many at once: for whoever loads a state. */
+  addRequests(columns: RequestColumns): void {
+    this.requests.pushAll(columns);
+    addRequestTerms(this.digest, columns);
   }
 
   private removeNewestRequest(): void {

@@ -153,9 +153,10 @@ export class RequestIndex {
 
   /**
    * Adds the entries from `first` on, of which these are the hashes. Sorted by the highest bits of the hashes first, so that
-   * each part of the index comes into the cache once.
+   * each part of the index comes into the cache once. An empty index is laid out for them.
    */
   addAll(hashes: Int32Array, first: number): void {
+    if (this.segments === 1 && this.counts[0] === 0) this.reserve(hashes.length);
     const ends = new Uint32Array(PARTITIONS);
     for (let i = 0; i < hashes.length; i++) {
       const partition = (hashes[i] as number) >>> PARTITION_SHIFT;

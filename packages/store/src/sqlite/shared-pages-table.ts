@@ -48,6 +48,7 @@ export interface Sweep {
 export class SharedPagesTable {
   readonly #database: DatabaseSync;
   #statements: Statements | undefined;
+  #newestList: { readonly position: number; readonly hashes: ReadonlyMap<number, Uint8Array> } | undefined;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
@@ -89,6 +90,7 @@ export class SharedPagesTable {
       view.setUint32(i * LISTED_BYTES, pageNumber, true);
       list.set(hash, i * LISTED_BYTES + 4);
     }
+    this.#newestList = undefined;
     this.#statements?.saveList.run(position, list);
   }
 
@@ -102,9 +104,14 @@ export class SharedPagesTable {
     for (const { pageNumber, hash } of this.#list(position)) yield { pageNumber, page: this.#page(hash) };
   }
 
+  /** Pages are mostly asked for in a row: the list of the last snapshot is kept. */
   page(position: number, pageNumber: number): Uint8Array | undefined {
-    const listed = this.#list(position).find((each) => each.pageNumber === pageNumber);
-    return listed && this.#page(listed.hash);
+    if (this.#newestList?.position !== position) {
+      const hashes = new Map(this.#list(position).map(({ pageNumber, hash }) => [pageNumber, hash]));
+      this.#newestList = { position, hashes };
+    }
+    const hash = this.#newestList.hashes.get(pageNumber);
+    return hash && this.#page(hash);
   }
 
   /** Begins to look for pages that are in no snapshot. Inside the caller's transaction. */
