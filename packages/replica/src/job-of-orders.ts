@@ -92,12 +92,6 @@ export class OrdersJob extends Job {
     this.position = Math.max(this.position, position + count - 1);
   }
 
-  override rewind(): void {
-    // Another try may carry out what this one did not.
-    for (const index of this.others.keys()) if (index >= this.begunAt) this.others.delete(index);
-    super.rewind();
-  }
-
   override finish(): void {
     this.executor = undefined;
     this.records = undefined;

@@ -135,13 +135,20 @@ describe("movements in columns", () => {
   it("make batches that are closed at their bytes, whoever asks", async () => {
     const fixture = await startFunded();
     const principals = Array.from({ length: 6_000 }, (_, i) => `${i}${"\u20ac".repeat(TEXT_LENGTH_MAX - 8)}`);
-    // At first each is decided, for nobody knows who that is; then all are carried out plainly.
-    for (const firstId of [10_000, 20_000]) {
-      fixture.committed.length = 0;
-      const calls = principals.map((principal, i) => [{ ...request(firstId + i, deposit(1, 1)), principal }]);
-      await Promise.all(calls.map((call) => submit(fixture, call)));
-      expect(Math.max(...fixture.committed.map(({ frame }) => frame.length))).toBeLessThanOrEqual(FRAME_BYTES_MAX);
-      expect(fixture.committed.length).toBeGreaterThan(1);
+    const requests = (firstId: number) =>
+      principals.map((principal, i) => ({ ...request(firstId + i, deposit(1, 1)), principal }));
+    const { sequencer, committed } = fixture;
+    const ways = [
+      // Each is decided, for nobody knows who that is.
+      () => sequencer.submit(requests(10_000)),
+      () => Promise.all(requests(20_000).map((one) => submit(fixture, [one]))),
+      () => sequencer.submit(requests(30_000)),
+    ];
+    for (const way of ways) {
+      committed.length = 0;
+      await way();
+      expect(Math.max(...committed.map(({ frame }) => frame.length))).toBeLessThanOrEqual(FRAME_BYTES_MAX);
+      expect(committed.length).toBeGreaterThan(1);
     }
   });
 
