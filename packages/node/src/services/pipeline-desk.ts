@@ -12,7 +12,8 @@ import {
   requireWellFormed,
   unknownOperation,
 } from "./pipeline-call.ts";
-import { type CallGroup, contextOf, groupsOf } from "./pipeline-group.ts";
+import { PipelineContext } from "./pipeline-context.ts";
+import { type CallGroup, groupsOf } from "./pipeline-group.ts";
 import { readAlone, readTogether } from "./pipeline-reads.ts";
 import { cancel, writeTogether } from "./pipeline-writes.ts";
 import { requestService } from "./request-service.ts";
@@ -60,18 +61,20 @@ export class PipelineDesk {
       for (const call of calls) call.answer({ reply: { case: "failure", value } });
     };
     const mutates = kind === "item" || kind === "cancelRequest";
-    const context = contextOf(group, stream, METHODS[kind], mutates ? undefined : stream.signal);
-    // What the teller says a little earlier says more; nobody waits longer than he said.
-    const onTimeUp = () => answerRest(timeUp(mutates ? "OUTCOME_UNKNOWN" : "NOT_APPLIED"));
-    context.signal.addEventListener("abort", onTimeUp);
+    const context = new PipelineContext({
+      like: calls[0].call,
+      stream,
+      method: METHODS[kind],
+      gone: mutates ? undefined : stream.signal,
+      // What the teller says a little earlier says more; nobody waits longer than he said.
+      onTimeUp: () => answerRest(timeUp(mutates ? "OUTCOME_UNKNOWN" : "NOT_APPLIED")),
+    });
     try {
       await this.run(group, context, visible);
     } catch (error) {
       answerRest(error);
     } finally {
-      context.signal.removeEventListener("abort", onTimeUp);
-      // Ends its timers.
-      (context as AbortableContext).abort();
+      context.over();
     }
   }
 
@@ -87,9 +90,6 @@ export class PipelineDesk {
     first.answer(await readAlone(reader, asked, context));
   }
 }
-
-/** What `createHandlerContext` gives. */
-type AbortableContext = HandlerContext & { abort(reason?: unknown): void };
 
 /** Answers a call that cannot be asked. */
 function isAsking(under: CallUnderWay, visible: VisibleError): under is AskingCall {

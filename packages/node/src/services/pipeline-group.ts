@@ -1,10 +1,5 @@
 import type { PipelinedCall } from "@bank/proto";
-import { CONSISTENCY_HEADER, PROPAGATION_HEADER, SESSION_HEADER } from "@bank/rpc";
-import { createHandlerContext, type HandlerContext } from "@connectrpc/connect";
 import type { AskingCall, Operation } from "./pipeline-call.ts";
-
-/** How long a call may take that says nothing about it: as long as one by itself. */
-const TIMEOUT_DEFAULT_MS = 30_000;
 
 type CaseName = Operation["case"];
 
@@ -43,30 +38,6 @@ export function groupsOf(calls: readonly AskingCall[]): readonly CallGroup[] {
     last = { like: asked, calls: members };
   }
   return groups;
-}
-
-/** What a group's calls have in common, as the services take it from the headers of a call by itself. */
-export function contextOf(
-  { calls: [{ call }] }: CallGroup,
-  stream: HandlerContext,
-  method: HandlerContext["method"],
-  signal?: AbortSignal,
-): HandlerContext {
-  const requestHeader = new Headers();
-  if (call.consistency !== "") requestHeader.set(CONSISTENCY_HEADER, call.consistency);
-  if (call.session !== "") requestHeader.set(SESSION_HEADER, call.session);
-  if (call.propagation !== "") requestHeader.set(PROPAGATION_HEADER, call.propagation);
-  return createHandlerContext({
-    service: method.parent,
-    method,
-    protocolName: stream.protocolName,
-    requestMethod: stream.requestMethod,
-    url: stream.url,
-    timeoutMs: call.timeoutMs === 0 ? TIMEOUT_DEFAULT_MS : call.timeoutMs,
-    requestHeader,
-    contextValues: stream.values,
-    ...(signal === undefined ? {} : { requestSignal: signal }),
-  });
 }
 
 /** Whether two calls belong into one group, where the first is in one. */

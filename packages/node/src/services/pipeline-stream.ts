@@ -2,7 +2,6 @@ import { assert, COMMANDS_PER_CALL_MAX, GROUP_ITEMS_MAX, RefusalError } from "@b
 import {
   type PipelinedCall,
   type PipelinedReply,
-  PipelinedReplySchema,
   type PipelineRequest,
   type PipelineResponse,
   PipelineResponseSchema,
@@ -171,7 +170,7 @@ export class PipelineStream {
     for (const { id, isCounted } of taken) if (isCounted) this.ids.delete(id);
     this.commands -= weight;
     this.wakeReader?.();
-    return taken.map(({ id, reply }) => create(PipelinedReplySchema, { id, ...reply }));
+    return taken.map(messageOf);
   }
 
   private hasRoom(): boolean {
@@ -206,6 +205,13 @@ export class PipelineStream {
       this.wakeReader = undefined;
     }
   }
+}
+
+/** As `create` would make it, at a fraction of the cost. */
+function messageOf({ id, reply: { reply, readInfo } }: Answered): PipelinedReply {
+  const message: PipelinedReply = { $typeName: "bank.v1.PipelinedReply", id, reply };
+  if (readInfo !== undefined) message.readInfo = readInfo;
+  return message;
 }
 
 function duplicate(id: bigint): Reply {

@@ -3,8 +3,9 @@ import { type CommandCase, commandOfBatchItem, SESSION_HEADER } from "@bank/rpc"
 import { create } from "@bufbuild/protobuf";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { Teller } from "../teller.ts";
-import { limitOf, requireOpen } from "./asked-read.ts";
+import { requireOpen } from "./asked-read.ts";
 import { writeInfo } from "./call.ts";
+import { PatientLimit } from "./patient-limit.ts";
 import type { AskingCall, Operation, Reply } from "./pipeline-call.ts";
 import { askedPropagation, propagationOf } from "./write-propagation.ts";
 
@@ -21,7 +22,7 @@ export async function writeTogether(
   const asked = askedPropagation(context);
   const session = context.requestHeader.get(SESSION_HEADER) ?? "";
   const commands = calls.map(({ call }) => commandOf(call.call));
-  const outcomes = await teller.execute(commands, { ...limitOf(context), session });
+  const outcomes = await execute(teller, commands, { context, session });
   if (asked.mode === "bank") {
     for (const [i, call] of calls.entries()) call.answer(told(teller, outcomes[i]));
     return;
@@ -36,6 +37,19 @@ export async function writeTogether(
       call.answer(reply);
     }),
   );
+}
+
+async function execute(
+  teller: Teller,
+  commands: readonly CommandCase[],
+  { context, session }: { readonly context: HandlerContext; readonly session: string },
+): Promise<readonly CommandOutcome[]> {
+  const limit = new PatientLimit(context);
+  try {
+    return await teller.execute(commands, { signal: limit.signal, timeoutMs: limit.timeoutMs, session });
+  } finally {
+    limit.over();
+  }
 }
 
 /** Rules out a request. */
