@@ -7,6 +7,9 @@ export const PEERS = fileURLToPath(new URL("../../peers", import.meta.url));
 /** The system's own comes first: another one may have come without the packages. */
 const CANDIDATES = ["/usr/bin/python3", "python3"];
 
+/** By the modules that were asked for. */
+const found = new WeakMap<Bench, Map<string, Promise<Python | undefined>>>();
+
 /** A Python that has gRPC, and the code that it generated from the peers' .proto files. */
 export class Python {
   private readonly bench: Bench;
@@ -19,8 +22,17 @@ export class Python {
     this.generated = generated;
   }
 
-  /** Undefined where there is none with these modules. */
-  static async find(bench: Bench, modules: readonly string[]): Promise<Python | undefined> {
+  /** Undefined where there is none with these modules. It is looked for once in a run. */
+  static find(bench: Bench, modules: readonly string[]): Promise<Python | undefined> {
+    const known = found.get(bench) ?? new Map<string, Promise<Python | undefined>>();
+    found.set(bench, known);
+    const key = modules.join();
+    const finding = known.get(key) ?? Python.look(bench, modules);
+    known.set(key, finding);
+    return finding;
+  }
+
+  private static async look(bench: Bench, modules: readonly string[]): Promise<Python | undefined> {
     const { processes } = bench;
     for (const command of CANDIDATES) {
       try {
