@@ -20,7 +20,7 @@ export const METADATA_KEY_LENGTH_MAX = 64;
 export const METADATA_LENGTH_MAX = 1_024;
 /** Branch numbers go from 0, the head office, to this. */
 export const BRANCH_NUMBER_MAX = 65_535;
-/** Accounts of one ledger: V8's arrays, which hold their texts, end at 134 million entries. */
+/** Accounts of one ledger: what the columns of one process hold, at some 115 bytes each. */
 export const ACCOUNTS_MAX = 100_000_000;
 /** Accounts with an alias, and reversed transactions: V8's maps end at 16.7 million entries. */
 export const ALIASES_MAX = 16_000_000;

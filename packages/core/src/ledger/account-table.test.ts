@@ -149,6 +149,26 @@ describe("AccountTable", () => {
     expect(table.findByName("cash/0/USD")).toBeUndefined();
   });
 
+  it("takes at most 128 bytes an account with an owner of 24 characters, and grows one column at a time", () => {
+    const table = new AccountTable();
+    const columns = () =>
+      [table.types, table.currencies, table.homeBranches, table.numbers, table.posted, table.held, table.floors]
+        .concat([table.ceilings, table.states, table.versions, table.openedPositions, table.openedTimesMs] as never)
+        .concat([table.guards] as never)
+        .map(({ byteLength }) => byteLength);
+    let most = 0;
+    let before = columns();
+    for (let number = 1; number <= 20_000; number++) {
+      table.push({ ...customer(number), owner: `owner ${number}`.padEnd(24, "x"), displayName: "" });
+      const now = columns();
+      expect(now.filter((bytes, i) => bytes !== before[i]).length, `at ${number}`).toBeLessThan(2);
+      before = now;
+      if (number >= 5_000) most = Math.max(most, table.bytes / number);
+    }
+    expect(most).toBeLessThan(128);
+    expect(most).toBeGreaterThan(82 + 28);
+  });
+
   it("holds the extremes of 64 bits", () => {
     const table = new AccountTable();
     table.push({ ...customer(1), floor: BALANCE_MIN, openedPosition: Number.MAX_SAFE_INTEGER });

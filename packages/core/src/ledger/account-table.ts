@@ -30,8 +30,8 @@ export interface AccountEntry {
 
 /** No index of an account: there are at most 100 million. */
 const NO_ACCOUNT = 0xffff_ffff;
-/** Columns begin with a little more than each other, and so never come to be full together. */
-const FIRST_CAPACITY = 64;
+/** Columns begin with a little more than each other, by less than they grow, and so never come to be full together. */
+const FIRST_CAPACITY = 128;
 
 /** Of a guard: a movement has to look at more than the balance. */
 export const IS_SPECIAL = 0x8000_0000;

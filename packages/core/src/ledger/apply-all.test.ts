@@ -83,8 +83,8 @@ describe("applyAll of a record list", () => {
 
   it.each([ADA, BOB])("changes nothing when what is frozen of account %i cannot be kept", (account) => {
     const ledger = ledgerOfThree();
-    const keep = ledger.accounts.beforeChange.bind(ledger.accounts);
-    const full = vi.spyOn(ledger.accounts, "beforeChange").mockImplementation((index) => {
+    const keep = ledger.accounts.beforePosting.bind(ledger.accounts);
+    const full = vi.spyOn(ledger.accounts, "beforePosting").mockImplementation((index) => {
       if (index === account) throw new RangeError("Array buffer allocation failed");
       keep(index);
     });

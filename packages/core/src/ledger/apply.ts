@@ -29,8 +29,8 @@ export function apply(ledger: Ledger, record: LedgerRecord): void {
     // What can fail for want of memory comes before what money moves.
     rememberRequest(ledger, record);
     if (isMovement(record)) {
-      ledger.accounts.beforeChange(record.debit);
-      ledger.accounts.beforeChange(record.credit);
+      ledger.accounts.beforePosting(record.debit);
+      ledger.accounts.beforePosting(record.credit);
       ledger.post(record.debit, -record.amount, 1);
       ledger.post(record.credit, record.amount, 1);
     } else {

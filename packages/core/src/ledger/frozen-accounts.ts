@@ -5,13 +5,19 @@ import { type AccountColumns, type AccountRows, NO_METADATA, PAGE_ACCOUNTS } fro
 import type { AccountTable } from "./account-table.ts";
 import type { FrozenSparseColumn } from "./sparse-column.ts";
 
-/** Of the accounts of a page, what changes. */
-type ChangingRows = Pick<AccountRows, "posted" | "held" | "floors" | "ceilings" | "states" | "versions">;
+/** What a movement changes of an account. */
+type Balances = Pick<AccountRows, "posted" | "versions">;
+
+/** What else changes of it. */
+type Rules = Pick<AccountRows, "held" | "floors" | "ceilings" | "states">;
+
+/** Columns of the length of the table, of which only some pages are filled: the others take no memory. */
+type Kept<Columns> = Columns & { readonly isKept: Uint8Array };
 
 /**
- * All accounts as they were at one moment. Nothing is copied at that moment: the table keeps a page aside before it changes
- * it for the first time afterwards. It does so for the newest of several frozen states only; where an older one has nothing
- * of its own, a page is what the next one has.
+ * All accounts as they were at one moment. Nothing is copied at that moment: the table has a page kept aside before it
+ * changes it for the first time afterwards, its balances and all else by themselves. It does so for the newest of several
+ * frozen states only; where an older one has nothing of its own, a page is what the next one has.
  *
  * What never changes of an account is lent, not copied: it stays as long as none of them is taken away again.
  */
@@ -20,7 +26,8 @@ export class FrozenAccounts implements AccountColumns {
   private readonly table: AccountTable;
   private readonly displayNames: FrozenSparseColumn<string>;
   private readonly metadata: FrozenSparseColumn<Metadata>;
-  private readonly pages = new Map<number, ChangingRows>();
+  private balances: Kept<Balances> | undefined;
+  private rules: Kept<Rules> | undefined;
   private next: FrozenAccounts | undefined;
   private isReleased = false;
 
@@ -74,10 +81,34 @@ export class FrozenAccounts implements AccountColumns {
     this.table.released();
   }
 
-  /** For the table: a page is about to change. */
-  keep(page: number): void {
-    const from = page * PAGE_ACCOUNTS;
-    if (from < this.count) this.pages.set(page, copyOf(this.table, from, Math.min(from + PAGE_ACCOUNTS, this.count)));
+  /** For the table: balances of a page are about to change. */
+  keepBalances(page: number): void {
+    const { count, table } = this;
+    const [from, to] = this.bounds(page);
+    if (from >= count) return;
+    this.balances ??= {
+      isKept: this.newPages(),
+      posted: new BigInt64Array(count),
+      versions: new Float64Array(count),
+    };
+    copyBalances(table, this.balances, from, to, from);
+    this.balances.isKept[page] = 1;
+  }
+
+  /** For the table: something else of a page is about to change. */
+  keepRules(page: number): void {
+    const { count, table } = this;
+    const [from, to] = this.bounds(page);
+    if (from >= count) return;
+    this.rules ??= {
+      isKept: this.newPages(),
+      held: new BigInt64Array(count),
+      floors: new BigInt64Array(count),
+      ceilings: new BigInt64Array(count),
+      states: new Uint8Array(count),
+    };
+    copyRules(table, this.rules, from, to, from);
+    this.rules.isKept[page] = 1;
   }
 
   /** For the table: what changes from now on is kept by another. */
@@ -85,53 +116,55 @@ export class FrozenAccounts implements AccountColumns {
     this.next = next;
   }
 
-  private changing(from: number, to: number): ChangingRows {
-    const rows: ChangingRows = {
+  private changing(from: number, to: number): Balances & Rules {
+    const rows = {
       posted: new BigInt64Array(to - from),
+      versions: new Float64Array(to - from),
       held: new BigInt64Array(to - from),
       floors: new BigInt64Array(to - from),
       ceilings: new BigInt64Array(to - from),
       states: new Uint8Array(to - from),
-      versions: new Float64Array(to - from),
     };
     for (let at = from; at < to; ) {
       const page = Math.floor(at / PAGE_ACCOUNTS);
       const end = Math.min((page + 1) * PAGE_ACCOUNTS, to);
-      const kept = this.kept(page);
-      // What was kept begins with the page, the table with its first account.
-      const first = kept === undefined ? at : at - page * PAGE_ACCOUNTS;
-      copyInto(rows, at - from, kept ?? this.table, first, first + end - at);
+      copyBalances(this.balancesOf(page), rows, at, end, at - from);
+      copyRules(this.rulesOf(page), rows, at, end, at - from);
       at = end;
     }
     return rows;
   }
 
-  /** Undefined for a page that has not changed since. */
-  private kept(page: number): ChangingRows | undefined {
-    for (let state: FrozenAccounts | undefined = this; state !== undefined; state = state.next) {
-      const rows = state.pages.get(page);
-      if (rows !== undefined) return rows;
-    }
-    return undefined;
+  /** What has not changed since lies in the table. */
+  private balancesOf(page: number): Balances {
+    for (let state: FrozenAccounts | undefined = this; state !== undefined; state = state.next)
+      if (state.balances?.isKept[page] === 1) return state.balances;
+    return this.table;
+  }
+
+  private rulesOf(page: number): Rules {
+    for (let state: FrozenAccounts | undefined = this; state !== undefined; state = state.next)
+      if (state.rules?.isKept[page] === 1) return state.rules;
+    return this.table;
+  }
+
+  private bounds(page: number): [from: number, to: number] {
+    return [page * PAGE_ACCOUNTS, Math.min((page + 1) * PAGE_ACCOUNTS, this.count)];
+  }
+
+  private newPages(): Uint8Array {
+    return new Uint8Array(Math.ceil(this.count / PAGE_ACCOUNTS));
   }
 }
 
-function copyOf(table: AccountTable, from: number, to: number): ChangingRows {
-  return {
-    posted: table.posted.slice(from, to),
-    held: table.held.slice(from, to),
-    floors: table.floors.slice(from, to),
-    ceilings: table.ceilings.slice(from, to),
-    states: table.states.slice(from, to),
-    versions: table.versions.slice(from, to),
-  };
+function copyBalances(source: Balances, target: Balances, from: number, to: number, at: number): void {
+  target.posted.set(source.posted.subarray(from, to), at);
+  target.versions.set(source.versions.subarray(from, to), at);
 }
 
-function copyInto(to: ChangingRows, at: number, source: ChangingRows, first: number, last: number): void {
-  to.posted.set(source.posted.subarray(first, last), at);
-  to.held.set(source.held.subarray(first, last), at);
-  to.floors.set(source.floors.subarray(first, last), at);
-  to.ceilings.set(source.ceilings.subarray(first, last), at);
-  to.states.set(source.states.subarray(first, last), at);
-  to.versions.set(source.versions.subarray(first, last), at);
+function copyRules(source: Rules, target: Rules, from: number, to: number, at: number): void {
+  target.held.set(source.held.subarray(from, to), at);
+  target.floors.set(source.floors.subarray(from, to), at);
+  target.ceilings.set(source.ceilings.subarray(from, to), at);
+  target.states.set(source.states.subarray(from, to), at);
 }

@@ -82,8 +82,8 @@ export class Movements {
 
   /** What may fail for want of memory before a movement is posted. */
   prepare(debit: number, credit: number): void {
-    this.accounts.beforeChange(debit);
-    this.accounts.beforeChange(credit);
+    this.accounts.beforePosting(debit);
+    this.accounts.beforePosting(credit);
   }
 
   /** Moves the money: 1 there, −1 back again. It cannot fail. */

@@ -28,6 +28,11 @@ export class TextColumn {
     return this.count;
   }
 
+  /** Bytes of memory that the texts take. */
+  get bytes(): number {
+    return this.pages.reduce((sum, { bytes, ends }) => sum + bytes.byteLength + ends.byteLength, 0);
+  }
+
   /** A string made anew. */
   at(index: number): string {
     assert(index >= 0 && index < this.count, "the text exists");
