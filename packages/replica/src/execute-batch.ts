@@ -31,8 +31,6 @@ export interface ExecuteOptions {
   readonly systemRecords: readonly LedgerRecord[];
   /** Jobs are taken from the front. */
   readonly queue: Job[];
-  /** How many entries they have left, about. */
-  readonly waiting: number;
   /** Of the ledger. */
   readonly plainRequests: PlainRequests;
   readonly log: Log;
@@ -50,7 +48,7 @@ type Failed = Map<Job, Map<number, RefusalError>>;
 export function executeBatch(options: ExecuteOptions): ExecutedBatch {
   const { ledger, queue, log } = options;
   const failed: Failed = new Map();
-  const expected = Math.min(options.systemRecords.length + options.waiting, BATCH_RECORDS_MAX);
+  const expected = options.systemRecords.length + entriesOf(queue);
   for (;;) {
     const batch = new ExecutedBatch(ledger, options.timeMs, expected);
     const attempt = new Attempt(options, batch, failed);
@@ -71,6 +69,16 @@ export function executeBatch(options: ExecuteOptions): ExecutedBatch {
     if (batch.records.length === 0) rollbackBatch(ledger, batch);
     return batch;
   }
+}
+
+/** How many entries a batch will take from the front, about: mostly each gives a record. */
+function entriesOf(queue: readonly Job[]): number {
+  let entries = 0;
+  for (const job of queue) {
+    if (!job.cancelled) entries += job.count - job.next;
+    if (entries >= BATCH_RECORDS_MAX) return BATCH_RECORDS_MAX;
+  }
+  return entries;
 }
 
 /** Throws what stands in the way of it, with the reason why the batch had to be taken back. */

@@ -387,7 +387,6 @@ export class Sequencer {
         timeMs: this.nowMs(),
         systemRecords: this.systemRecords.splice(0),
         queue: this.queue.jobs,
-        waiting: this.queue.waiting,
         plainRequests: this.plainRequests,
         log: this.options.platform.log,
       });
