@@ -78,10 +78,15 @@ it("what was lost on the way is told to be unknown, is known to be under way mea
   const account = Number(await accountWith(atBranch, 0));
   const original = BankTeller.prototype.executeForwardedMovements;
   const passed = spied("executeForwardedMovements");
-  let isDone = false;
+  let begin: () => void = () => undefined;
+  const begun = new Promise<void>((resolve) => {
+    begin = resolve;
+  });
+  let done = 0;
   passed.mockImplementation(async function (this: BankTeller, ...args) {
+    await begun;
     await original.apply(this, args);
-    isDone = true;
+    done++;
     return new Promise(() => undefined);
   });
   const first = base();
@@ -98,9 +103,13 @@ it("what was lost on the way is told to be unknown, is known to be under way mea
   // Before the journal says so.
   expect(await state(randomUUID())).toBe(RequestState.NOT_SEEN);
   await until(() => passed.mock.calls.length > 0);
-  expect([await state(idAt(first, 1)), await state(ids[1] as string)]).not.toContain(RequestState.NOT_SEEN);
+  expect([await state(idAt(first, 1)), await state(ids[1] as string)]).toEqual([
+    RequestState.IN_PROGRESS,
+    RequestState.IN_PROGRESS,
+  ]);
   expect(await state(idAt(first, 2))).toBe(RequestState.NOT_SEEN);
-  await until(() => isDone);
+  begin();
+  await until(() => done === 2);
   const { dataDir, port } = bank;
   await bank.close();
   for (const failure of await Promise.all(lost)) {

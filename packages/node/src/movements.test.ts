@@ -61,6 +61,7 @@ describe.each(PLACES)("ExecuteMovements at $place", ({ branch }) => {
     expect(reply.branch).toBe(branch);
     expect(reply.positions).toHaveLength(rows.length);
     expect(reply.others.map(({ row }) => row)).toEqual([3, 4, 5, 6, 7, 9]);
+    expect(reply.times.map(({ row }) => row)).toEqual([0]);
     const { session, ...info } = reply.readInfo ?? {};
     expect(info).toMatchObject({ position: reply.positions[8], epoch: 1n });
     // Every row is now answered by the unary call with its id, as a replay of the same.

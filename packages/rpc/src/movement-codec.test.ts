@@ -51,6 +51,9 @@ const fields = fc.oneof(
   fc.record({ number: fc.constantFrom(2, 3, 4, 6, 7), single: fixed64 }),
   fc.record({ number: fc.constantFrom(1, 5, 99), bytes: fc.uint8Array({ maxLength: 20 }) }),
   fc.record({ number: fc.constantFrom(8, 400), varint: uint32 }),
+  // As nobody should write them.
+  fc.record({ number: fc.constantFrom(1, 2, 5), varint: fc.nat(20) }),
+  fc.record({ number: fc.constantFrom(2, 3), bytes: fc.uint8Array({ maxLength: 20 }) }),
 );
 
 function written(parts: readonly object[]): Uint8Array {

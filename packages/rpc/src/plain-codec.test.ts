@@ -124,11 +124,21 @@ describe("a balance", () => {
   });
 });
 
+/** A 1 with so many bytes of nothing behind it. */
+function padded(length: number): Uint8Array {
+  return Uint8Array.from({ length: length + 1 }, (_, i) => (i === 0 ? 1 : 0) + (i < length ? 0x80 : 0));
+}
+
 /** Fields of a request as somebody may write them: also twice, in any order, of other types, and unknown ones. */
 const fields = fc.oneof(
   fc.record({ number: fc.constantFrom(1, 2, 3, 4, 15), bytes: fc.uint8Array({ maxLength: 12 }) }),
   fc.record({ number: fc.constantFrom(1, 2, 3), text }),
   fc.record({ number: fc.constantFrom(3, 4), money: fc.record({ currencyCode: text, amountMinor: int64 }) }),
+  // Half of it: what comes twice is joined.
+  fc.record({ number: fc.constantFrom(3, 4), money: fc.record({ currencyCode: text }) }),
+  fc.record({ number: fc.constantFrom(3, 4), money: fc.record({ amountMinor: int64 }) }),
+  // Longer than it need be, or than any number.
+  fc.record({ number: fc.constantFrom(13, 14), raw: fc.integer({ min: 0, max: 12 }).map(padded) }),
   fc.record({ number: fc.constantFrom(2, 13, 14, 99), varint: uint64 }),
 );
 
@@ -138,16 +148,19 @@ function written(parts: readonly object[]): Uint8Array<ArrayBuffer> {
     number: number;
     bytes?: Uint8Array;
     text?: string;
-    money?: { currencyCode: string; amountMinor: bigint };
+    money?: { currencyCode?: string; amountMinor?: bigint };
     varint?: bigint;
+    raw?: Uint8Array;
   }[]) {
-    const { number, bytes, text: words, money: inner, varint } = part;
+    const { number, bytes, text: words, money: inner, varint, raw } = part;
     if (bytes !== undefined) writer.tag(number, WireType.LengthDelimited).bytes(bytes);
     if (words !== undefined) writer.tag(number, WireType.LengthDelimited).string(words);
     if (varint !== undefined) writer.tag(number, WireType.Varint).uint64(varint);
+    if (raw !== undefined) writer.tag(number, WireType.Varint).raw(raw);
     if (inner === undefined) continue;
     writer.tag(number, WireType.LengthDelimited).fork();
-    writer.tag(2, WireType.Varint).int64(inner.amountMinor).tag(1, WireType.LengthDelimited).string(inner.currencyCode);
+    if (inner.amountMinor !== undefined) writer.tag(2, WireType.Varint).int64(inner.amountMinor);
+    if (inner.currencyCode !== undefined) writer.tag(1, WireType.LengthDelimited).string(inner.currencyCode);
     writer.join();
   }
   return writer.finish();
@@ -176,6 +189,16 @@ describe.each(REQUESTS)("a %s", (_, type, messages, decode) => {
         expect(decode(bytes)).toStrictEqual(fromBinary(type, bytes));
       }),
     );
+  });
+
+  it("has an amount that may come in parts", () => {
+    for (const number of [3, 4]) {
+      const bytes = written([
+        { number, money: { currencyCode: "USD" } },
+        { number, money: { amountMinor: 5n } },
+      ]);
+      expect(decode(bytes)).toStrictEqual(fromBinary(type, bytes));
+    }
   });
 
   it("is read, or not, as by protobuf-es, however it is written", () => {

@@ -30,6 +30,17 @@ describe("a session token", () => {
     );
   });
 
+  it("says the right bank and epoch, whichever were said before", () => {
+    const [one, other] = [new Uint8Array(16).fill(1), new Uint8Array(16).fill(2)];
+    const positions = [0, 1, 255, 256, 2 ** 24, 2 ** 32 - 1, 2 ** 32, 2 ** 40 + 1, 2 ** 53 - 1];
+    for (const position of positions)
+      for (const epochId of [one, other])
+        for (const bankId of [one, other, one]) {
+          const session = { bankId, seen: [{ epochId, position }] };
+          expect(decodeSession(encodeSession(session))).toEqual(session);
+        }
+  });
+
   it("is refused when it is cut, lengthened, or of another version", () => {
     const token = encodeSession({
       bankId: new Uint8Array(16).fill(1),
