@@ -35,8 +35,8 @@ export interface FullPage {
 /**
  * The whole state as canonical pages: the small tables, then accounts, requests, holds and reversals. They are of the
  * moment of this call, whatever happens to the ledger until they are asked for; only what is in it now must not be taken
- * away again. So what changes is copied at once, in columns. What only grows at its end, and is most of it, is read when
- * its page is asked for. `undefined` comes where there was a moment's work, and no page yet.
+ * away again. Of accounts a part is copied only when it is about to change, until its pages have been asked for; holds are
+ * copied at once. What only grows at its end, and is most of it, is read when its page is asked for. `undefined` comes where there was a moment's work, and no page yet.
  */
 export function freezePages(ledger: Ledger): Iterable<Uint8Array | FullPage | undefined> {
   const tables = encode({ case: "tables", value: encodeTables(ledger) });
@@ -46,8 +46,12 @@ export function freezePages(ledger: Ledger): Iterable<Uint8Array | FullPage | un
   const reversalCount = ledger.reversals.size;
   return (function* pages() {
     yield tables;
-    for (const [from, to] of runs(accounts.count, ACCOUNTS_PER_PAGE))
-      yield encode({ case: "accounts", value: encodeAccounts(accounts, from, to) });
+    try {
+      for (const [from, to] of runs(accounts.count, ACCOUNTS_PER_PAGE))
+        yield encode({ case: "accounts", value: encodeAccounts(accounts, from, to) });
+    } finally {
+      accounts.release();
+    }
     for (const [from, to] of runs(requestCount, REQUESTS_PER_PAGE)) yield requestsPage(ledger, from, to);
     for (const [from, to] of runs(holds.count, HOLDS_PER_PAGE))
       yield encode({ case: "holds", value: encodeHolds(holds, from, to) });
