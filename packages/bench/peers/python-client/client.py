@@ -79,6 +79,7 @@ def main():
                 "p50Ms": at(0.5),
                 "p99Ms": at(0.99),
                 "p999Ms": at(0.999),
+                "maxMs": at(1),
                 "processorSeconds": used,
             }
         ),

@@ -1,4 +1,4 @@
-import { bytesEqual, Ledger, RecordKind, toHex, totals } from "@bank/core";
+import { bytesEqual, Ledger, RecordKind, type RecordList, toHex, totals } from "@bank/core";
 import { applyFrame, genesisHash, type Replay } from "@bank/journal";
 import { nodePlatform, sha256, silentLog } from "@bank/node";
 import { recover } from "@bank/replica";
@@ -9,6 +9,8 @@ export interface Audit {
   readonly movements: number;
   readonly position: number;
   readonly accounts: number;
+  /** Snapshots that were saved while it ran: the journal names the root of each. */
+  readonly snapshots: number;
 }
 
 /** How many movements there must be: exactly so many, or, where calls were under way when a server was killed, a range. */
@@ -27,20 +29,29 @@ export async function audit(dataDir: string, acknowledged: Acknowledged): Promis
     if (bankId === undefined) throw new Error(`no bank lives in ${dataDir}`);
     const replay: Replay = { ledger: new Ledger({ hashSeed: 1 }), bankId, chainHash: genesisHash(sha256, bankId) };
     const { ledger } = replay;
-    let movements = 0;
+    const counts = { movements: 0, snapshots: 0 };
     for (let batches = await store.read(0); batches.length > 0; batches = await store.read(ledger.position))
       for (const batch of batches) {
         const { records } = applyFrame(replay, batch, sha256);
         ledger.forgetUndo(ledger.position);
-        for (let i = 0; i < records.length; i++) if ((records.kinds[i] as number) <= RecordKind.TRANSFER) movements++;
+        count(records, counts);
       }
     requireZeroTotals(ledger);
-    requireAcknowledged(movements, acknowledged);
+    requireAcknowledged(counts.movements, acknowledged);
     const recovered = await recover(store, bankId, nodePlatform(silentLog));
     requireSameState(ledger, recovered.replay.ledger);
-    return { movements, position: ledger.position, accounts: ledger.accounts.count };
+    return { ...counts, position: ledger.position, accounts: ledger.accounts.count };
   } finally {
     await store.close();
+  }
+}
+
+/** Adds what a batch holds. */
+export function count({ kinds, length }: RecordList, counts: { movements: number; snapshots: number }): void {
+  for (let i = 0; i < length; i++) {
+    const kind = kinds[i] as number;
+    if (kind <= RecordKind.TRANSFER) counts.movements++;
+    else if (kind === RecordKind.STATE_ROOT) counts.snapshots++;
   }
 }
 

@@ -3,7 +3,7 @@ import type { Bench } from "../bench.ts";
 import { residentBytes } from "../harness/process-cost.ts";
 import type { Running } from "../harness/processes.ts";
 import type { SuiteReport } from "../report/result.ts";
-import { audit } from "./audit.ts";
+import { type Audit, audit } from "./audit.ts";
 import { auditOverWire } from "./audit-over-wire.ts";
 import { fillBank } from "./fill-bank.ts";
 import { copyBank } from "./prepared-bank.ts";
@@ -62,25 +62,28 @@ export class BenchBank extends ServerUnderLoad {
     return residentBytes(this.process.pid);
   }
 
-  /** Stops it, and proves its journal. What others had it acknowledge besides its own load is added. */
-  async stopAndAudit(report: SuiteReport, acknowledgedElsewhere = 0): Promise<void> {
+  /**
+   * Stops it, and proves its journal. What others had it acknowledge besides its own load is added. Undefined when the audit
+   * is not clean, which the report then says.
+   */
+  async stopAndAudit(report: SuiteReport, acknowledgedElsewhere = 0): Promise<Audit | undefined> {
     await this.closeLoad();
     const { engine = "sqlite", name = engine === "memory" ? "the bank on the memory engine" : "the bank" } =
       this.options;
     const acknowledged = this.acknowledged + acknowledgedElsewhere;
     try {
-      if (engine === "memory") {
-        report.audited(name, await auditOverWire(this.url, acknowledged));
-        await this.process.stop();
-      } else {
-        const code = await this.process.stop();
-        if (code !== 0) throw new Error(`${name} ended with ${code}:\n${this.process.said()}`);
-        report.audited(name, await audit(this.dataDir, acknowledged));
-      }
+      const clean = engine === "memory" ? await auditOverWire(this.url, acknowledged) : undefined;
+      const code = await this.process.stop();
+      if (code !== 0) throw new Error(`${name} ended with ${code}:\n${this.process.said()}`);
+      const audited = clean ?? (await audit(this.dataDir, acknowledged));
+      report.audited(name, audited);
+      return audited;
     } catch (error) {
       report.failures.push(`audit of ${name}: ${error instanceof Error ? error.message : String(error)}`);
+      return undefined;
+    } finally {
+      await this.bench.forget(this.dataDir);
     }
-    await this.bench.forget(this.dataDir);
   }
 }
 

@@ -33,9 +33,9 @@ describe("a log of latencies", () => {
   it("grows, sorts, and begins anew once taken", () => {
     const log = new LatencyLog();
     for (let i = 3_000; i >= 1; i--) log.add(i);
-    expect(log.take()).toEqual({ calls: 3_000, p50Ms: 1_500, p99Ms: 2_970, p999Ms: 2_997 });
+    expect(log.take()).toEqual({ calls: 3_000, p50Ms: 1_500, p99Ms: 2_970, p999Ms: 2_997, maxMs: 3_000 });
     log.add(4);
-    expect(log.take()).toEqual({ calls: 1, p50Ms: 4, p99Ms: 4, p999Ms: 4 });
-    expect(log.take()).toEqual({ calls: 0, p50Ms: 0, p99Ms: 0, p999Ms: 0 });
+    expect(log.take()).toEqual({ calls: 1, p50Ms: 4, p99Ms: 4, p999Ms: 4, maxMs: 4 });
+    expect(log.take()).toEqual({ calls: 0, p50Ms: 0, p99Ms: 0, p999Ms: 0, maxMs: 0 });
   });
 });

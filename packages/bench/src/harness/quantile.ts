@@ -5,9 +5,8 @@ export interface Latencies {
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly p999Ms: number;
+  readonly maxMs: number;
 }
-
-export const NO_LATENCIES: Latencies = { calls: 0, p50Ms: 0, p99Ms: 0, p999Ms: 0 };
 
 /** The smallest value that at least the given part of the sorted values does not exceed (nearest rank); 0 for none. */
 export function quantile(sorted: ArrayLike<number>, part: number): number {
@@ -51,6 +50,7 @@ export class LatencyLog {
       p50Ms: quantile(sorted, 0.5),
       p99Ms: quantile(sorted, 0.99),
       p999Ms: quantile(sorted, 0.999),
+      maxMs: quantile(sorted, 1),
     };
     this.count = 0;
     return latencies;

@@ -7,8 +7,21 @@ import { pipeline } from "./pipeline.ts";
 import { raw } from "./raw.ts";
 import { reads } from "./reads.ts";
 import { sdk } from "./sdk.ts";
+import { snapshots } from "./snapshots.ts";
 import { startup } from "./startup.ts";
 import { unary } from "./unary.ts";
 
 /** In the order of the report. */
-export const SUITES: readonly Suite[] = [raw, ledger, batch, sdk, pipeline, unary, peers, branches, reads, startup];
+export const SUITES: readonly Suite[] = [
+  raw,
+  ledger,
+  batch,
+  sdk,
+  pipeline,
+  unary,
+  peers,
+  branches,
+  reads,
+  snapshots,
+  startup,
+];

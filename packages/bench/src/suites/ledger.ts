@@ -3,6 +3,7 @@ import { measurementOf } from "../bank/server-under-load.ts";
 import type { Bench, Suite } from "../bench.ts";
 import { measureBlocks } from "../harness/blocking.ts";
 import { accountBytes } from "../ledger/account-bytes.ts";
+import { COLUMN_ROWS, ColumnsLoad } from "../ledger/columns-load.ts";
 import { HistoryLoad } from "../ledger/history-load.ts";
 import { LedgerLoad, WORKLOADS } from "../ledger/ledger-load.ts";
 import { measureRequestIds, type RequestIdFigures } from "../ledger/request-ids.ts";
@@ -21,11 +22,12 @@ const ID_COUNTS_QUICK = [100_000];
 /** The ledger in memory, one request at a time, with nothing around it; what it remembers; and the history beside it. */
 export const ledger: Suite = {
   name: "ledger",
-  title: "the ledger in memory, request by request; what accounts and request ids take; the history's projection",
+  title: "the ledger in memory: in columns and request by request; what accounts and request ids take; the history",
   run: async (bench, report) => {
     const ids: RequestIdFigures[][] = [];
     const bytes: number[] = [];
     for (let round = 0; round < bench.rounds; round++) {
+      measureColumns(bench, report);
       measureWorkloads(bench, report);
       for (const batch of bench.variants(HISTORY_BATCHES)) await measureHistory(bench, report, batch);
       const counts = bench.quick ? ID_COUNTS_QUICK : ID_COUNTS;
@@ -57,6 +59,43 @@ export const ledger: Suite = {
 /** With fewer ids what is set aside for more weighs in. */
 function isFull({ ids }: RequestIdFigures): boolean {
   return ids >= 1_000_000;
+}
+
+/** Few accounts and many; and one that has a part in every transfer. */
+function measureColumns(bench: Bench, report: SuiteReport): void {
+  const cases = [
+    { accounts: bench.fewAccounts, distribution: "uniform" },
+    { accounts: bench.fewAccounts, distribution: "hot" },
+    { accounts: bench.manyAccounts, distribution: "uniform" },
+  ] as const;
+  for (const { accounts, distribution } of bench.variants(cases)) {
+    const load = new ColumnsLoad(accounts, distribution);
+    const facts = {
+      unit: "transfers",
+      durable: false,
+      checked: true,
+      batch: COLUMN_ROWS,
+      inFlight: 1,
+      accounts,
+      distribution,
+    };
+    const executed = measureBlocks(bench.durationMs, {
+      operations: COLUMN_ROWS,
+      prepare: () => {
+        load.commit();
+        return load.orders();
+      },
+      run: (orders) => load.execute(orders),
+    });
+    load.commit();
+    report.add({ ...facts, name: "columns: executed" }, executed);
+    const applied = measureBlocks(bench.durationMs, {
+      operations: COLUMN_ROWS,
+      prepare: () => load.notYetApplied(),
+      run: (records) => load.apply(records),
+    });
+    report.add({ ...facts, name: "columns: applied, as a follower" }, applied);
+  }
 }
 
 function measureWorkloads(bench: Bench, report: SuiteReport): void {

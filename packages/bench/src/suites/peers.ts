@@ -80,6 +80,7 @@ interface ClientFigures {
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly p999Ms: number;
+  readonly maxMs: number;
   readonly processorSeconds: number;
 }
 
@@ -108,11 +109,11 @@ async function runClient(
   const code = await client.ended;
   if (code !== 0) throw new Error(`the Python client ended with ${code}:\n${client.said()}`);
   const figures = JSON.parse(line) as ClientFigures;
-  const { calls, seconds, p50Ms, p99Ms, p999Ms } = figures;
+  const { calls, seconds, p50Ms, p99Ms, p999Ms, maxMs } = figures;
   report.add(facts, {
     operationsPerSecond: calls / seconds,
     operations: calls,
-    latencies: { calls, p50Ms, p99Ms, p999Ms },
+    latencies: { calls, p50Ms, p99Ms, p999Ms, maxMs },
     serverUs: before === undefined || after === undefined ? undefined : (after.allUs - before.allUs) / calls,
     loadUs: (figures.processorSeconds * 1e6) / calls,
   });

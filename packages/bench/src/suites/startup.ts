@@ -94,7 +94,7 @@ function measurementOf(ms: number, listeningMs: number, { pid }: Running) {
   return {
     operationsPerSecond: 1_000 / ms,
     operations: 1,
-    latencies: { calls: 1, p50Ms: ms, p99Ms: ms, p999Ms: ms },
+    latencies: { calls: 1, p50Ms: ms, p99Ms: ms, p999Ms: ms, maxMs: ms },
     more: { "listens after ms": listeningMs, ...(bytes === undefined ? {} : { "resident MB": bytes / 2 ** 20 }) },
   };
 }
