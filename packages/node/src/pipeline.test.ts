@@ -1,10 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { PipelinedCallSchema, type PipelinedReply, type ReadInfo } from "@bank/proto";
+import { PipelinedCallSchema, type PipelinedReply, type ReadInfo, SessionService } from "@bank/proto";
 import { SESSION_HEADER } from "@bank/rpc";
 import { consistency, type ServerClient } from "@bank/testkit";
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { Code } from "@connectrpc/connect";
+import { Code, createClient } from "@connectrpc/connect";
+import { createConnectTransport } from "@connectrpc/connect-node";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { accountWith, asked, failureOf, PLACES, usd } from "./calls.test-util.ts";
 import { silentLog } from "./log.ts";
@@ -336,6 +337,22 @@ describe.each(PLACES)("a stream of calls at $place", ({ branch }) => {
     expect(pipeline.replies.map(({ id }) => id).at(-1)).toBe(2n);
   });
 
+  it("speaks JSON to those who do", async () => {
+    const { account } = await at(branch, 7);
+    const baseUrl = branch === 0 ? cluster.bankUrl : cluster.branchUrl(branch);
+    const transport = createConnectTransport({ baseUrl, httpVersion: "2", useBinaryFormat: false });
+    const call = { id: 9n, call: { case: "getBalance", value: { account } } } as const;
+    const deposit = { id: 10n, ...itemCall({ case: "deposit", value: asked({ account, amount: usd(1) }) } as never) };
+    const replies: PipelinedReply[] = [];
+    for await (const message of createClient(SessionService, transport).pipeline(one({ calls: [call, deposit] })))
+      replies.push(...message.replies);
+    const kinds = replies.map(({ id, reply }) => [id, reply.case]).sort();
+    expect(kinds).toEqual([
+      [10n, "result"],
+      [9n, "getBalance"],
+    ]);
+  });
+
   it("ends in order when its caller sends no more", async () => {
     const { pipeline, account } = await at(branch);
     const deposits = Array.from({ length: 50 }, () =>
@@ -359,4 +376,8 @@ async function expectSame(
   const { position: _, ...expected } = metadata;
   expect({ ...told, position: 0n }, what).toMatchObject({ code, reason, metadata: expected, violations });
   expect(Object.keys(told.metadata), what).toEqual(Object.keys(metadata));
+}
+
+async function* one<T>(message: T): AsyncGenerator<T> {
+  yield message;
 }

@@ -69,7 +69,7 @@ export const writeBalance: Written<GetBalanceResponse> = (to, message) => {
   to.money(1, posted);
 };
 
-function writeTransaction(to: BackWriter, transaction: Transaction): void {
+export function writeTransaction(to: BackWriter, transaction: Transaction): void {
   requirePlain(transaction);
   to.bigint(11, transaction.reversedBy);
   to.bigint(10, transaction.hold);

@@ -7,6 +7,7 @@ import {
   type PipelineRequest,
   PipelineRequestSchema,
   type PipelineResponse,
+  PipelineResponseSchema,
 } from "@bank/proto";
 import { rest } from "@bank/testkit";
 import { create } from "@bufbuild/protobuf";
@@ -36,9 +37,12 @@ class Bench {
   readonly begun: CallUnderWay[] = [];
   readonly ending = new AbortController();
   readonly gone = new AbortController();
-  readonly stream = new PipelineStream((calls) => {
-    this.begun.push(...calls);
-  });
+  readonly stream = new PipelineStream(
+    (calls) => {
+      this.begun.push(...calls);
+    },
+    (replies) => create(PipelineResponseSchema, { replies }),
+  );
   private readonly pushed: (PipelineRequest | "end" | Error)[] = [];
   private wake: (() => void) | undefined;
   readonly answers: AsyncGenerator<PipelineResponse>;

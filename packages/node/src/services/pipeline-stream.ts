@@ -21,6 +21,8 @@ assert(CALLS_IN_FLIGHT_MAX <= COMMANDS_IN_FLIGHT_MAX, "as many single commands a
 /** Begins calls, and has each answered. */
 type Begin = (calls: readonly CallUnderWay[]) => void;
 
+type MessageOf = (replies: PipelinedReply[]) => PipelineResponse;
+
 /** An answer that waits until its caller takes it. */
 interface Answered {
   readonly id: bigint;
@@ -39,6 +41,7 @@ interface Answered {
  */
 export class PipelineStream {
   private readonly begin: Begin;
+  private readonly messageOf: MessageOf;
   private readonly ids = new Set<bigint>();
   private commands = 0;
   private readonly answered: Answered[] = [];
@@ -52,8 +55,10 @@ export class PipelineStream {
   private wakeWriter: (() => void) | undefined;
   private isWriterCalled = false;
 
-  constructor(begin: Begin) {
+  /** @param messageOf how answers are put into a message. */
+  constructor(begin: Begin, messageOf: MessageOf) {
     this.begin = begin;
+    this.messageOf = messageOf;
   }
 
   /** How many calls are under way, those included whose answers were not taken. */
@@ -79,7 +84,7 @@ export class PipelineStream {
       yield create(PipelineResponseSchema, { callsInFlightMax: CALLS_IN_FLIGHT_MAX });
       if (ending.aborted) onEnding();
       void this.readAll(requests);
-      while (await this.hasAnswers()) yield create(PipelineResponseSchema, { replies: this.take() });
+      while (await this.hasAnswers()) yield this.messageOf(this.take());
       if (this.end?.kind === "server") throw shuttingDown();
       if (this.end?.kind === "broken") throw this.end.error;
     } finally {
@@ -170,7 +175,7 @@ export class PipelineStream {
     for (const { id, isCounted } of taken) if (isCounted) this.ids.delete(id);
     this.commands -= weight;
     this.wakeReader?.();
-    return taken.map(messageOf);
+    return taken.map(replyOf);
   }
 
   private hasRoom(): boolean {
@@ -208,7 +213,7 @@ export class PipelineStream {
 }
 
 /** As `create` would make it, at a fraction of the cost. */
-function messageOf({ id, reply: { reply, readInfo } }: Answered): PipelinedReply {
+function replyOf({ id, reply: { reply, readInfo } }: Answered): PipelinedReply {
   const message: PipelinedReply = { $typeName: "bank.v1.PipelinedReply", id, reply };
   if (readInfo !== undefined) message.readInfo = readInfo;
   return message;

@@ -1,4 +1,6 @@
-import type { SessionService } from "@bank/proto";
+import { type PipelinedReply, type PipelineResponse, PipelineResponseSchema, type SessionService } from "@bank/proto";
+import { writtenReplies } from "@bank/rpc";
+import { create } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { Teller } from "../teller.ts";
 import { PipelineDesk } from "./pipeline-desk.ts";
@@ -13,8 +15,13 @@ export function sessionService(teller: Teller, ending: AbortSignal): ServiceImpl
   const desk = new PipelineDesk(teller);
   return {
     pipeline: (requests, context) => {
-      const stream = new PipelineStream((calls) => desk.begin(calls, context));
+      const isJson = context.requestHeader.get("content-type")?.includes("json") === true;
+      const stream = new PipelineStream((calls) => desk.begin(calls, context), isJson ? plainReplies : writtenReplies);
       return stream.answer(requests, { ending, gone: context.signal });
     },
   };
+}
+
+function plainReplies(replies: PipelinedReply[]): PipelineResponse {
+  return create(PipelineResponseSchema, { replies });
 }
