@@ -45,12 +45,16 @@ export class OneMessage {
     }
   }
 
+  /** The message, as soon as it has come; undefined where Connect reads. */
+  get whole(): Uint8Array<ArrayBuffer> | undefined {
+    return this.message !== undefined && this.filled === this.message.length ? this.message : undefined;
+  }
+
   /** No more bytes come. Gives the message, in a buffer of its own; undefined where Connect reads. */
   end(): Uint8Array<ArrayBuffer> | undefined {
-    const { message, filled, odd } = this;
-    if (odd === undefined && message !== undefined && filled === message.length) return message;
-    (odd ?? this.giveUp()).end();
-    return undefined;
+    const { whole } = this;
+    if (whole === undefined) (this.odd ?? this.giveUp()).end();
+    return whole;
   }
 
   private takeFirst(piece: Buffer): void {

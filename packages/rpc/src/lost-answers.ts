@@ -43,10 +43,15 @@ function translator({ signal }: UniversalClientRequest, isOwn: (error: ConnectEr
     answer: (error) => {
       if (!(error instanceof ConnectError) || error === ofRequest || isOwn(error)) return error;
       // The caller itself ended it.
-      if (signal?.aborted === true || !LOST.includes(error.code)) return error;
-      return new ConnectError(error.rawMessage, Code.Unavailable, undefined, undefined, error.cause ?? error);
+      return signal?.aborted === true ? error : lostAnswer(error);
     },
   };
+}
+
+/** What an error of an answer ends its call with, unless the caller ended it. */
+export function lostAnswer(error: ConnectError): ConnectError {
+  if (!LOST.includes(error.code)) return error;
+  return new ConnectError(error.rawMessage, Code.Unavailable, undefined, undefined, error.cause ?? error);
 }
 
 function watched({ body }: UniversalClientRequest, { request }: Translator): Pick<UniversalClientRequest, "body"> {

@@ -1,0 +1,184 @@
+import type { ClientHttp2Stream, OutgoingHttpHeaders } from "node:http2";
+import { create, type DescMessage, type DescMethodUnary, type MessageShape } from "@bufbuild/protobuf";
+import {
+  Code,
+  ConnectError,
+  createContextValues,
+  type Interceptor,
+  type Transport,
+  type UnaryRequest,
+  type UnaryResponse,
+} from "@connectrpc/connect";
+import { createMethodSerializationLookup, createMethodUrl } from "@connectrpc/connect/protocol";
+import { contentTypeProto, requestHeader } from "@connectrpc/connect/protocol-grpc";
+import { asConnectError, type ClientAnswer, ClientCall } from "./client-call.ts";
+import { Deadlines, type Expiring } from "./deadlines.ts";
+import { endWithMessage } from "./one-message.ts";
+import { fieldsOf, QuickHeaders } from "./quick-headers.ts";
+
+type AnyMessage = MessageShape<DescMessage>;
+type AnyFn = ReturnType<Interceptor>;
+
+export interface QuickTransportOptions {
+  /** `http://host:port`. */
+  readonly origin: string;
+  readonly interceptors: readonly Interceptor[];
+  readonly readMaxBytes: number;
+  readonly writeMaxBytes: number;
+  /** Opens a stream. What it rejects with ends the call as it is. */
+  readonly open: (path: string, headers: OutgoingHttpHeaders) => Promise<ClientHttp2Stream>;
+  /** Says what an answer that was lost on its way ends the call with. */
+  readonly lost: (error: ConnectError) => ConnectError;
+}
+
+/** What all calls of a method have in common. */
+interface ClientMethod {
+  readonly path: string;
+  readonly url: string;
+  readonly serialize: (message: AnyMessage) => Uint8Array;
+  readonly parse: (bytes: Uint8Array) => AnyMessage;
+}
+
+/** Connect's signals abort without a reason when a call is over; making one for each costs more than it tells. */
+const OVER = new DOMException("This operation was aborted", "AbortError");
+const PLAIN_OBJECT = Object.prototype;
+/** What Connect calls itself. */
+const USER_AGENT = requestHeader(true, undefined, undefined).get("user-agent") ?? "";
+
+/**
+ * Unary calls in gRPC with messages in binary, not compressed, at a fraction of what Connect's transport costs, and with the
+ * same outcomes.
+ */
+export function quickUnaryCalls(options: QuickTransportOptions): Transport["unary"] {
+  const { origin, interceptors, open, lost, readMaxBytes, writeMaxBytes } = options;
+  const deadlines = new Deadlines();
+  const methods = new Map<DescMethodUnary, ClientMethod>();
+  const known = (method: DescMethodUnary): ClientMethod => {
+    let found = methods.get(method);
+    if (found === undefined) {
+      const messages = createMethodSerializationLookup(method, undefined, undefined, { readMaxBytes, writeMaxBytes });
+      found = {
+        path: createMethodUrl("/", method),
+        url: createMethodUrl(origin, method),
+        serialize: messages.getI(true).serialize,
+        parse: messages.getO(true).parse,
+      };
+      methods.set(method, found);
+    }
+    return found;
+  };
+
+  const send = async (request: UnaryRequest): Promise<UnaryResponse> => {
+    const { method, signal } = request;
+    const { path: ownPath, url, parse, serialize } = known(method);
+    signal.throwIfAborted();
+    const bytes = serialize(request.message);
+    const path = request.url === url ? ownPath : pathOf(request.url, origin);
+    const answered = Promise.withResolvers<ClientAnswer<AnyMessage>>();
+    let call: ClientCall<AnyMessage> | undefined;
+    // It is not waited for a connection that the caller does not wait for.
+    const onAbort = () => (call === undefined ? answered.reject(signal.reason) : call.fail(signal.reason));
+    // An aborted signal tells nobody who listens later.
+    signal.addEventListener("abort", onAbort);
+    open(path, fieldsOf(request.header)).then(
+      (stream) => {
+        call = new ClientCall(stream, { parse, readMaxBytes, lost }, answered);
+        if (signal.aborted) onAbort();
+        else endWithMessage(stream, 0, bytes);
+      },
+      (error: unknown) => answered.reject(lost(asConnectError(error))),
+    );
+    try {
+      const { message, header, trailer } = await answered.promise;
+      return { stream: false, service: method.parent, method, message, header, trailer };
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+    }
+  };
+
+  const unary = async (
+    ...[method, signal, timeoutMs, header, message, contextValues]: Parameters<Transport["unary"]>
+  ): Promise<UnaryResponse> => {
+    const limitMs = timeoutMs === undefined || timeoutMs <= 0 ? undefined : timeoutMs;
+    const limit = new CallLimit(deadlines, signal, limitMs);
+    let next = send as AnyFn;
+    for (let i = interceptors.length - 1; i >= 0; i--) next = (interceptors[i] as Interceptor)(next);
+    try {
+      const response = await next({
+        stream: false,
+        service: method.parent,
+        method,
+        requestMethod: "POST",
+        url: known(method).url,
+        header: headerOf(limitMs, header),
+        contextValues: contextValues ?? createContextValues(),
+        message: create(method.input, message),
+        signal: limit.signal,
+      });
+      limit.end(OVER);
+      return response as UnaryResponse;
+    } catch (reason) {
+      const error = limit.signal.aborted
+        ? ConnectError.from(limit.signal.reason, Code.Canceled)
+        : ConnectError.from(reason);
+      limit.end(error);
+      throw error;
+    }
+  };
+  // The types of messages go as far as the caller: in here every method is one of unknown messages.
+  return unary as Transport["unary"];
+}
+
+/** The signal of one call: it aborts with the caller's, at the deadline, and when the call is over. */
+class CallLimit implements Expiring {
+  readonly deadlineMs: number;
+  private readonly controller = new AbortController();
+  private readonly deadlines: Deadlines;
+  private readonly outer: AbortSignal | undefined;
+
+  constructor(deadlines: Deadlines, outer: AbortSignal | undefined, timeoutMs: number | undefined) {
+    this.deadlines = deadlines;
+    this.outer = outer;
+    this.deadlineMs = timeoutMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + timeoutMs;
+    if (timeoutMs !== undefined) deadlines.add(this);
+    if (outer?.aborted === true) this.controller.abort(outer.reason);
+    else outer?.addEventListener("abort", this.onOuterAbort);
+  }
+
+  get signal(): AbortSignal {
+    return this.controller.signal;
+  }
+
+  expire(): void {
+    this.controller.abort(new ConnectError("the operation timed out", Code.DeadlineExceeded));
+  }
+
+  end(reason: unknown): void {
+    this.deadlines.delete(this);
+    this.outer?.removeEventListener("abort", this.onOuterAbort);
+    this.controller.abort(reason);
+  }
+
+  private readonly onOuterAbort = () => this.controller.abort(this.outer?.reason);
+}
+
+/** As Connect's `requestHeader`. */
+function headerOf(timeoutMs: number | undefined, given: Parameters<Transport["unary"]>[3]): Headers {
+  if (given !== undefined && Object.getPrototypeOf(given) !== PLAIN_OBJECT)
+    return requestHeader(true, timeoutMs, given);
+  const header = new QuickHeaders({ "user-agent": USER_AGENT });
+  if (given !== undefined)
+    for (const [name, value] of Object.entries(given as Record<string, string>)) header.set(name, value);
+  header.set("content-type", contentTypeProto);
+  if (timeoutMs !== undefined) header.set("grpc-timeout", `${timeoutMs}m`);
+  header.set("te", "trailers");
+  return header;
+}
+
+/** Where an interceptor sends a call to. */
+function pathOf(url: string, origin: string): string {
+  const { origin: asked, pathname, search } = new URL(url);
+  if (asked === origin) return pathname + search;
+  const problem = `cannot make a request to ${asked}: the http2 session is connected to ${origin}`;
+  throw new ConnectError(problem, Code.Internal);
+}
