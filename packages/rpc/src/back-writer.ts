@@ -31,6 +31,16 @@ export class BackWriter {
     return this.bytes.slice(this.at);
   }
 
+  /** How many bytes were written since it was begun. */
+  get length(): number {
+    return CAPACITY - this.at;
+  }
+
+  /** Copies them into others, from this place on, which must have room. */
+  copyTo(target: Uint8Array, place: number): void {
+    target.set(this.bytes.subarray(this.at), place);
+  }
+
   /** Where to say that a message ends, which is written now. */
   get mark(): number {
     return this.at;

@@ -102,6 +102,16 @@ describe("answers that are written by hand", () => {
     );
   });
 
+  it("are as many as there are, however long they get together", () => {
+    const value = { position: 5n, requestId: "x".repeat(1_000) };
+    const list = Array.from({ length: 300 }, (_, i) =>
+      create(PipelinedReplySchema, { id: BigInt(i + 1), reply: result({ case: "transaction", value }) } as never),
+    );
+    const message = writtenReplies(list);
+    expect(message.replies).toEqual([]);
+    expect(fromBinary(PipelineResponseSchema, toBinary(PipelineResponseSchema, message)).replies).toEqual(list);
+  });
+
   it("are those of movements and balances", () => {
     const init = [
       { id: 1n, reply: result({ case: "transaction", value: { position: 5n, requestId: "x" } }) },
@@ -111,7 +121,7 @@ describe("answers that are written by hand", () => {
     ] as MessageInitShape<typeof PipelinedReplySchema>[];
     const list = init.map((one) => create(PipelinedReplySchema, one));
     const message = writtenReplies(list);
-    expect(message.$unknown).toHaveLength(2);
+    expect(fromBinary(PipelineResponseSchema, toBinary(PipelineResponseSchema, message)).replies).toHaveLength(4);
     expect(message.replies.map(({ id }) => id)).toEqual([3n, 4n]);
   });
 });

@@ -1,5 +1,5 @@
 import { type PipelinedReply, type PipelineResponse, PipelineResponseSchema } from "@bank/proto";
-import { create, type UnknownField } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import { WireType } from "@bufbuild/protobuf/wire";
 import { BackWriter, NOT_PLAIN, NotPlainError, requirePlain } from "./back-writer.ts";
 import { writeBalance, writeTransaction } from "./plain-codec.ts";
@@ -8,7 +8,11 @@ import { writeBalance, writeTransaction } from "./plain-codec.ts";
 const REPLIES = 1;
 const TAG_BYTES = 1;
 
+const SCRATCH_BYTES_AT_FIRST = 65_536;
+
 const writer = new BackWriter();
+/** What is being written for the message of the moment: bytes of its own for each answer would be many small ones to collect. */
+let scratch = new Uint8Array(SCRATCH_BYTES_AT_FIRST);
 
 /**
  * A message with these answers, of which those that come in great numbers are written already: movements and balances.
@@ -17,30 +21,43 @@ const writer = new BackWriter();
  */
 export function writtenReplies(replies: readonly PipelinedReply[]): PipelineResponse {
   const response = create(PipelineResponseSchema);
-  const written: UnknownField[] = [];
+  let end = 0;
   for (const reply of replies) {
-    const data = isOften(reply) ? write(reply) : undefined;
-    if (data === undefined) response.replies.push(reply);
-    else written.push({ no: REPLIES, wireType: WireType.LengthDelimited, data });
+    if (isOften(reply) && write(reply)) end = append(end);
+    else response.replies.push(reply);
   }
-  if (written.length > 0) response.$unknown = written;
+  // The tag of the first is written for it; the others bring theirs.
+  const data = scratch.slice(TAG_BYTES, end);
+  if (end > 0) response.$unknown = [{ no: REPLIES, wireType: WireType.LengthDelimited, data }];
   return response;
+}
+
+/** Puts what was written behind what is there. */
+function append(end: number): number {
+  const { length } = writer;
+  if (end + length > scratch.length) {
+    const larger = new Uint8Array(2 * scratch.length);
+    larger.set(scratch);
+    scratch = larger;
+  }
+  writer.copyTo(scratch, end);
+  return end + length;
 }
 
 function isOften({ reply }: PipelinedReply): boolean {
   return reply.case === "getBalance" || (reply.case === "result" && reply.value.result.case === "transaction");
 }
 
-/** Its length and its bytes; undefined for one that is left to protobuf-es. */
-function write(message: PipelinedReply): Uint8Array | undefined {
+/** Writes it as a field of the message; false for one that is left to protobuf-es. */
+function write(message: PipelinedReply): boolean {
   try {
     writer.begin();
     const { mark } = writer;
     writeReply(writer, message);
     writer.message(REPLIES, mark);
-    return writer.finish().subarray(TAG_BYTES);
+    return true;
   } catch (error) {
-    if (error instanceof NotPlainError) return undefined;
+    if (error instanceof NotPlainError) return false;
     throw error;
   }
 }
