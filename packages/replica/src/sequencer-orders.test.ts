@@ -194,11 +194,14 @@ describe("movements in columns that wait", () => {
   it("are counted one by one, until there are too many", async () => {
     const fixture = await startHeld();
     const full = Array.from({ length: 10 }, (_, i) =>
-      watch(submit(fixture, deposits(QUEUED_REQUESTS_MAX / 10, 1_000 + i * QUEUED_REQUESTS_MAX))),
+      watch(submit(fixture, deposits(QUEUED_REQUESTS_MAX / 10 - (i === 0 ? 1 : 0), 1_000 + i * QUEUED_REQUESTS_MAX))),
     );
-    await expect(submit(fixture, [request(2, deposit(1, 1))])).rejects.toMatchObject({
-      refusal: { reason: "OVERLOADED", outcome: "NOT_APPLIED", metadata: { waiting: String(QUEUED_REQUESTS_MAX) } },
+    const refused = (waiting: number) => ({
+      refusal: { reason: "OVERLOADED", outcome: "NOT_APPLIED", metadata: { waiting: String(waiting) } },
     });
+    await expect(submit(fixture, deposits(2, 2))).rejects.toMatchObject(refused(QUEUED_REQUESTS_MAX - 1));
+    full.push(watch(submit(fixture, [request(4, deposit(1, 1))])));
+    await expect(submit(fixture, [request(2, deposit(1, 1))])).rejects.toMatchObject(refused(QUEUED_REQUESTS_MAX));
     // This one is in flight: it may be applied, and nobody says otherwise.
     await expect(submit(fixture, deposits(2, 0))).rejects.toMatchObject({
       refusal: { reason: "OVERLOADED", outcome: "OUTCOME_UNKNOWN" },
