@@ -1,5 +1,6 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { StoreLockedError } from "../errors.ts";
+import { CheckpointThread } from "./checkpoint-thread.ts";
 
 const PAGE_BYTES = 4096;
 
@@ -17,19 +18,34 @@ const CHECKPOINT_PAGES = 1000;
 const CHECKPOINT_PAGES_OF_SNAPSHOTS = 250;
 
 /**
- * The one place that decides when the write-ahead log is copied into the journal's file. Now it is after the commit that
- * fills the log; a worker with a connection of its own may take over `wrote`, with PASSIVE as here. It must then see to
- * it that the log starts anew from time to time, which under constant writing a PASSIVE checkpoint alone never reaches.
+ * A log of more pages is made to begin anew. Under constant writing what the thread copies is never all there is; so what came
+ * meanwhile is copied between two writes, and the next write begins at the log's beginning.
+ */
+const LOG_PAGES_MAX = 4096;
+
+/** So much is written at most without a word from the thread, which a loop of writes leaves no turn to speak. */
+const UNANSWERED_PAGES_MAX = 12_288;
+
+/**
+ * The one place that decides when the write-ahead log is copied into the journal's file: in a thread, so that appends do not
+ * wait for it. The thread is started when there is something to copy for the first time; where it cannot be had, each is done
+ * after the commit that fills the log.
  */
 export class Checkpointer {
   readonly #database: DatabaseSync;
   readonly #passive: StatementSync;
   #pagesWritten = 0;
+  /** Since the last word from the thread. */
+  #pagesUnanswered = 0;
   #failing = false;
+  #place: "thread" | "here";
+  #thread: CheckpointThread | undefined;
 
-  constructor(database: DatabaseSync) {
+  /** @param place "here" where the connections are a test's, which the thread could not share. */
+  constructor(database: DatabaseSync, place: "thread" | "here") {
     this.#database = database;
     this.#passive = database.prepare("PRAGMA wal_checkpoint(PASSIVE)");
+    this.#place = place;
   }
 
   /** Counts a committed write of so many bytes, and checkpoints when it is time. Never throws: the commit stands. */
@@ -44,17 +60,59 @@ export class Checkpointer {
 
   #wrote(bytes: number, checkpointPages: number): void {
     // A row's last page and the page of the tree above are written with every commit.
-    this.#pagesWritten += 1 + Math.ceil(bytes / PAGE_BYTES);
+    const pages = 1 + Math.ceil(bytes / PAGE_BYTES);
+    this.#pagesWritten += pages;
+    this.#pagesUnanswered += pages;
     if (this.#pagesWritten < checkpointPages) return;
     this.#pagesWritten = 0;
+    const path = this.#database.location();
+    if (this.#place === "here" || path === null) this.#checkpointHere();
+    else {
+      this.#thread ??= this.#startThread(path);
+      this.#thread.checkpoint();
+      if (this.#pagesUnanswered > UNANSWERED_PAGES_MAX) this.#checkpointHere();
+    }
+  }
+
+  #startThread(path: string): CheckpointThread {
+    return new CheckpointThread(path, {
+      onDone: (logPages) => {
+        this.#failing = false;
+        this.#pagesUnanswered = 0;
+        if (logPages > LOG_PAGES_MAX) this.#checkpointHere();
+      },
+      onFailed: (problem) => this.#warn(problem),
+      onEnded: (problem) => {
+        this.#thread = undefined;
+        this.#place = "here";
+        this.#warn(problem);
+      },
+    });
+  }
+
+  #checkpointHere(): void {
+    this.#pagesUnanswered = 0;
     try {
       this.#passive.get();
       this.#failing = false;
     } catch (error) {
-      // The log still holds everything, and the next time tries again; but it grows, so somebody should know.
-      if (!this.#failing) process.emitWarning(describe(error), { code: "BANK_STORE_CHECKPOINT" });
-      this.#failing = true;
+      this.#warn(error instanceof Error ? error.message : String(error));
     }
+  }
+
+  /** The log still holds everything, and the next time tries again; but it grows, so somebody should know. */
+  #warn(problem: string): void {
+    const message = `cannot copy the write-ahead log into the journal's file (${problem}); nothing is lost, but the log grows`;
+    if (!this.#failing) process.emitWarning(message, { code: "BANK_STORE_CHECKPOINT" });
+    this.#failing = true;
+  }
+
+  /** Ends the thread and closes its connection; what is written from then on is copied here. Idempotent. */
+  async stop(): Promise<void> {
+    this.#place = "here";
+    const thread = this.#thread;
+    this.#thread = undefined;
+    await thread?.stop();
   }
 
   /**
@@ -71,9 +129,4 @@ export class Checkpointer {
     }
     this.#pagesWritten = 0;
   }
-}
-
-function describe(error: unknown): string {
-  const reason = error instanceof Error ? error.message : String(error);
-  return `cannot copy the write-ahead log into the journal's file (${reason}); nothing is lost, but the log grows`;
 }

@@ -137,9 +137,9 @@ it("keeps no pages of snapshots that are forgotten", async () => {
   ]);
 });
 
-it("keeps the log short while it appends, and leaves none after a close", async () => {
+it("without a thread keeps the log short while it appends, and leaves none after a close", async () => {
   const folder = temporaryFolder();
-  const store = new SqliteJournalStore({ folder });
+  const store = new SqliteJournalStore({ folder, connect: (path) => connect(path) });
   await store.open();
   await store.initialize(BANK_ID);
   const chain = new Chain();

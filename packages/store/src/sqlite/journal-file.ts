@@ -4,7 +4,7 @@ import { AppendRefusedError, CorruptStoreError, StoreError } from "../errors.ts"
 import type { SharedPage, StoredBatch, StoreGap, StoreHead } from "../port.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import type { Connect } from "./connection.ts";
-import { disconnect, makeDurable, requireDurable } from "./connection.ts";
+import { connect as connectAsEver, disconnect, makeDurable, requireDurable } from "./connection.ts";
 import type { FolderLock } from "./folder-lock.ts";
 import { type GapBounds, GapTable } from "./gap-table.ts";
 import { JournalTable } from "./journal-table.ts";
@@ -42,7 +42,7 @@ export class JournalFile {
   /** Whether the file says that it is in use, so that the hot path need not look further. */
   #readyToWrite = false;
 
-  private constructor(database: DatabaseSync, path: string) {
+  private constructor(database: DatabaseSync, path: string, checkpoints: "thread" | "here") {
     this.#database = database;
     this.#path = path;
     this.journal = new JournalTable(database);
@@ -50,7 +50,7 @@ export class JournalFile {
     this.#metaTable = new MetaTable(database);
     this.#gapTable = new GapTable(database);
     this.#transaction = new Transaction(database);
-    this.#checkpointer = new Checkpointer(database);
+    this.#checkpointer = new Checkpointer(database, checkpoints);
     this.#meta = this.#metaTable.read();
     this.#settled = this.#meta.clean;
   }
@@ -77,7 +77,7 @@ export class JournalFile {
       makeDurable(database, path);
       if (layout === "empty") create(database);
       lock.rememberJournal();
-      const file = new JournalFile(database, path);
+      const file = new JournalFile(database, path, connect === connectAsEver ? "thread" : "here");
       if (doubtful) file.#settled = false;
       file.#recover();
       return file;
@@ -228,6 +228,11 @@ export class JournalFile {
     });
     this.#checkpointer.wroteOfSnapshot(FREE_LIST_BYTES);
     return goesOn ? sweep : undefined;
+  }
+
+  /** Ends what goes on beside, with its connection: to be waited for before this one is closed. Idempotent. */
+  stop(): Promise<void> {
+    return this.#checkpointer.stop();
   }
 
   /** Closes the connection after use that left nothing in doubt. */

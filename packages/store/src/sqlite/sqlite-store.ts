@@ -36,7 +36,13 @@ type Phase =
   /** A write is in doubt. Reads still show what was there before it; no write until `recover`. */
   | { readonly kind: "doubtful"; readonly lock: FolderLock; readonly file: JournalFile; readonly cause: unknown }
   /** `recover` gave up the connection and could not make another. Holds only the lock. Left by another `recover`. */
-  | { readonly kind: "dropped"; readonly lock: FolderLock; readonly cause: unknown };
+  | {
+      readonly kind: "dropped";
+      readonly lock: FolderLock;
+      readonly cause: unknown;
+      /** Until then connections that were dropped are still being closed. */
+      readonly stopped: Promise<void>;
+    };
 
 /**
  * The default engine: a data folder with `journal.db` (SQLite, write-ahead log, every commit synced) and `lock.db`.
@@ -189,12 +195,17 @@ export class SqliteJournalStore implements JournalStore {
   }
 
   async recover(): Promise<StoreState> {
-    const phase = this.#phase;
+    let phase = this.#phase;
     if (phase.kind === "closed") throw this.#closed();
     if (phase.kind !== "dropped") {
-      this.#phase = { kind: "dropped", lock: phase.lock, cause: phase.kind === "doubtful" ? phase.cause : undefined };
-      phase.file.drop();
+      const cause = phase.kind === "doubtful" ? phase.cause : undefined;
+      phase = { kind: "dropped", lock: phase.lock, cause, stopped: stopAndDrop(phase.file) };
+      this.#phase = phase;
     }
+    // Every connection is closed before one is opened, so that the new one finds what a new process would.
+    await phase.stopped;
+    // It was closed meanwhile, or somebody else has recovered it.
+    if (this.#phase !== phase) return this.recover();
     return this.#openFile(phase.lock, { doubtful: true });
   }
 
@@ -203,8 +214,12 @@ export class SqliteJournalStore implements JournalStore {
     if (phase.kind === "closed") return;
     this.#phase = { kind: "closed" };
     try {
-      if (phase.kind === "open") phase.file.closeCleanly();
-      if (phase.kind === "doubtful") phase.file.drop();
+      if (phase.kind === "dropped") await phase.stopped;
+      else {
+        await phase.file.stop();
+        if (phase.kind === "open") phase.file.closeCleanly();
+        else phase.file.drop();
+      }
     } finally {
       phase.lock.release();
     }
@@ -289,6 +304,11 @@ export class SqliteJournalStore implements JournalStore {
   #closed(): StoreClosedError {
     return new StoreClosedError(`the store in ${this.folder} is not open`);
   }
+}
+
+async function stopAndDrop(file: JournalFile): Promise<void> {
+  await file.stop();
+  file.drop();
 }
 
 function copyGap(gap: StoreGap | undefined): StoreGap | undefined {

@@ -1,0 +1,27 @@
+// The thread that copies the write-ahead log into the journal's file: the entry point of a worker, started by
+// `CheckpointThread`.
+import { parentPort, workerData } from "node:worker_threads";
+import type { CheckpointReply, CheckpointRequest } from "./checkpoint-messages.ts";
+import { connect, disconnect, makeDurable } from "./connection.ts";
+
+const path = workerData as string;
+const database = connect(path);
+makeDurable(database, path);
+const passive = database.prepare("PRAGMA wal_checkpoint(PASSIVE)");
+
+parentPort?.on("message", (request: CheckpointRequest) => {
+  if (request === "checkpoint") parentPort?.postMessage(checkpoint());
+  else {
+    disconnect(database);
+    parentPort?.close();
+  }
+});
+
+function checkpoint(): CheckpointReply {
+  try {
+    const row = passive.get();
+    return { kind: "done", logPages: Number(row?.["log"]) };
+  } catch (error) {
+    return { kind: "failed", problem: error instanceof Error ? error.message : String(error) };
+  }
+}
