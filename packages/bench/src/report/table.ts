@@ -92,7 +92,8 @@ function cells({ facts, rounds }: Result): string[] {
     whole(facts.inFlight),
     facts.accounts === undefined ? "–" : thousands(facts.accounts),
     facts.distribution ?? "–",
-    whole(rates.median),
+    // What takes seconds each is not none a second.
+    rates.median < 10 ? short(rates.median) : whole(rates.median),
     `${thousands(rates.min)} … ${thousands(rates.max)}`,
     short(latency(({ latencies }) => latencies.p50Ms)),
     tail(
@@ -138,7 +139,7 @@ function spreadText({ median, min, max }: Spread): string {
 function thousands(value: number): string {
   if (value >= 1e6) return `${Number((value / 1e6).toPrecision(3))}M`;
   if (value >= 10_000) return `${Number((value / 1e3).toPrecision(3))}k`;
-  return whole(value);
+  return value < 10 ? short(value) : whole(value);
 }
 
 function section(title: string, lines: readonly string[]): string[] {

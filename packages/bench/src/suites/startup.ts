@@ -3,7 +3,7 @@ import { audit } from "../bank/audit.ts";
 import { startBankServer, urlOf } from "../bank/bench-bank.ts";
 import { ServerUnderLoad } from "../bank/server-under-load.ts";
 import type { Bench, Suite } from "../bench.ts";
-import { residentBytes } from "../harness/process-cost.ts";
+import { processorTime, residentBytes } from "../harness/process-cost.ts";
 import type { Running } from "../harness/processes.ts";
 import { LoadFailedError } from "../load/closed-loop.ts";
 import { short, whole } from "../report/numbers.ts";
@@ -91,11 +91,16 @@ async function firstWrite(bench: Bench, folder: string) {
 
 function measurementOf(ms: number, listeningMs: number, { pid }: Running) {
   const bytes = residentBytes(pid);
+  const used = processorTime(pid);
   return {
     operationsPerSecond: 1_000 / ms,
     operations: 1,
     latencies: { calls: 1, p50Ms: ms, p99Ms: ms, p999Ms: ms, maxMs: ms },
-    more: { "listens after ms": listeningMs, ...(bytes === undefined ? {} : { "resident MB": bytes / 2 ** 20 }) },
+    more: {
+      "listens after ms": listeningMs,
+      ...(used === undefined ? {} : { "processor ms": used.allUs / 1_000, "main thread ms": used.mainUs / 1_000 }),
+      ...(bytes === undefined ? {} : { "resident MB": bytes / 2 ** 20 }),
+    },
   };
 }
 
