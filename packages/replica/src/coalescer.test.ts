@@ -26,6 +26,32 @@ function start(limits: Partial<CoalescerOptions<number, string>> = {}) {
 
 const values = (watched: readonly Watched<string[]>[]) => watched.map(({ value }) => value);
 
+it("a call takes what its items weigh, in their order, and one that is too heavy goes alone", async () => {
+  const { calls, coalescer } = start({ weightOf: (item) => item, waitingWeightMax: 40 });
+  const submitted = [[4, 3], [4], [25], [1]].map((items) => watch(coalescer.submit(items)));
+  await rest();
+  for (let i = 0; i < 4; i++) {
+    calls[i]?.answer();
+    await rest();
+  }
+  expect(calls.map(({ items }) => items)).toEqual([[4, 3], [4], [25], [1]]);
+  expect(values(submitted)).toEqual([["r4", "r3"], ["r4"], ["r25"], ["r1"]]);
+  const waiting = [[30], [9], [2]].map((items) => watch(coalescer.submit(items)));
+  await rest();
+  // 30 went at once; 9 wait, and 2 more may.
+  const over = watch(coalescer.submit([31]));
+  await rest();
+  expect(over.reason).toMatchObject({ refusal: { reason: "OVERLOADED", metadata: { waiting: "11" } } });
+  calls[4]?.answer();
+  await rest();
+  expect(calls.at(-1)?.items).toEqual([9]);
+  calls[5]?.answer();
+  await rest();
+  calls[6]?.answer();
+  await rest();
+  expect(values(waiting)).toEqual([["r30"], ["r9"], ["r2"]]);
+});
+
 describe("what is submitted", () => {
   it("goes at once when it is alone", async () => {
     const { calls, coalescer } = start();
