@@ -36,9 +36,10 @@ it("a call takes what its items weigh, in their order, and one that is too heavy
   }
   expect(calls.map(({ items }) => items)).toEqual([[4, 3], [4], [25], [1]]);
   expect(values(submitted)).toEqual([["r4", "r3"], ["r4"], ["r25"], ["r1"]]);
-  const waiting = [[30], [9], [2]].map((items) => watch(coalescer.submit(items)));
+  const first = watch(coalescer.submit([30]));
   await rest();
-  // 30 went at once; 9 wait, and 2 more may.
+  const waiting = [first, ...[[9], [2]].map((items) => watch(coalescer.submit(items)))];
+  // 30 are on their way; 9 and 2 wait.
   const over = watch(coalescer.submit([31]));
   await rest();
   expect(over.reason).toMatchObject({ refusal: { reason: "OVERLOADED", metadata: { waiting: "11" } } });
