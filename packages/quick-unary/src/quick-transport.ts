@@ -42,8 +42,12 @@ interface ClientMethod {
 /** Connect's signals abort without a reason when a call is over; making one for each costs more than it tells. */
 const OVER = new DOMException("This operation was aborted", "AbortError");
 const PLAIN_OBJECT = Object.prototype;
-/** What Connect calls itself. */
-const USER_AGENT = requestHeader(true, undefined, undefined).get("user-agent") ?? "";
+const OWN_FIELDS: Readonly<Record<string, string>> = {
+  // What Connect calls itself.
+  "user-agent": requestHeader(true, undefined, undefined).get("user-agent") ?? "",
+  "content-type": contentTypeProto,
+  te: "trailers",
+};
 
 /**
  * Unary calls in gRPC with messages in binary, not compressed, at a fraction of what Connect's transport costs, and with the
@@ -166,17 +170,21 @@ class CallLimit implements Expiring {
 function headerOf(timeoutMs: number | undefined, given: Parameters<Transport["unary"]>[3]): Headers {
   if (given !== undefined && Object.getPrototypeOf(given) !== PLAIN_OBJECT)
     return requestHeader(true, timeoutMs, given);
-  const header = new QuickHeaders({ "user-agent": USER_AGENT });
-  if (given !== undefined)
-    for (const [name, value] of Object.entries(given as Record<string, string>)) header.set(name, value);
-  header.set("content-type", contentTypeProto);
-  if (timeoutMs !== undefined) header.set("grpc-timeout", `${timeoutMs}m`);
-  header.set("te", "trailers");
+  const header = new QuickHeaders(
+    timeoutMs === undefined ? OWN_FIELDS : { ...OWN_FIELDS, "grpc-timeout": `${timeoutMs}m` },
+  );
+  for (const name in given as Record<string, string> | undefined)
+    if (!isOwnName(name, timeoutMs)) header.set(name, (given as Record<string, string>)[name] ?? "");
   return header;
 }
 
+function isOwnName(name: string, timeoutMs: number | undefined): boolean {
+  const key = name.toLowerCase();
+  return key === "content-type" || key === "te" || (key === "grpc-timeout" && timeoutMs !== undefined);
+}
+
 /** Where an interceptor sends a call to. */
-function pathOf(url: string, origin: string): string {
+export function pathOf(url: string, origin: string): string {
   const { origin: asked, pathname, search } = new URL(url);
   if (asked === origin) return pathname + search;
   const problem = `cannot make a request to ${asked}: the http2 session is connected to ${origin}`;

@@ -5,6 +5,7 @@ import { assert, COMMANDS_PER_CALL_MAX, FRAME_BYTES_MAX } from "@bank/core";
 import { quickUnary, type ReportUnsent, recordRoutes, takeStreams, type UnaryCodec } from "@bank/quick-unary";
 import { type ConnectRouter, createConnectRouter, type Interceptor } from "@connectrpc/connect";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
+import { CONNECTION_WINDOW_BYTES, STREAM_WINDOW_BYTES } from "./flow-windows.ts";
 import { errorInterceptor, type ReportIncident, validationInterceptor } from "./interceptors.ts";
 import { requestListener } from "./request-listener.ts";
 import { type WatchOptions, watchClient } from "./watch-client.ts";
@@ -37,12 +38,6 @@ const FIRST_BYTES_TIMEOUT_MS = 10_000;
 const CLIENT_WATCH: WatchOptions = { pingIntervalMs: 10_000, pingTimeoutMs: 10_000, idleMaxMs: 20 * 60_000 };
 /** After so long without a byte the system itself asks whether the other end is there: over HTTP/1 nothing else can. */
 const TCP_KEEP_ALIVE_MS = 60_000;
-/**
- * How much of one request, and of all requests of a connection, may come before it is asked for. By its default HTTP/2 has a
- * sender wait after every 64 KiB for a word from the other end: a batch of commands would take as many journeys as it has.
- */
-export const STREAM_WINDOW_BYTES = 1024 * 1024;
-export const CONNECTION_WINDOW_BYTES = 16 * 1024 * 1024;
 /** With more than this waiting to be sent over one connection, it takes no more calls. Node's default is one large answer. */
 const CONNECTION_MEMORY_MB = 128;
 /** What every HTTP/2 connection begins with; HTTP/1 has no such method. Source: RFC 9113, section 3.4. */

@@ -2,6 +2,7 @@ import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp
 import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { CONNECTION_WINDOW_BYTES, STREAM_WINDOW_BYTES } from "./flow-windows.ts";
 import { KeepAlive, type PingOptions } from "./keep-alive.ts";
 
 /** Limits of a connection to a server. */
@@ -14,6 +15,13 @@ export interface ConnectionLimits extends PingOptions {
 const IDLE_MAX_MS = 15 * 60_000;
 /** What a server says when it is pinged too often. Source: gRPC proposal A8. */
 const TOO_MANY_PINGS = Buffer.from("too_many_pings", "ascii");
+
+const ANSWERED = Symbol("answered");
+
+/** A stream knows whether its answer has begun. */
+interface AskedStream extends ClientHttp2Stream {
+  [ANSWERED]?: true;
+}
 
 /**
  * - `connecting`: until the server's first SETTINGS; no call is sent before, so that what fails here was never asked.
@@ -37,7 +45,9 @@ export class Http2Connection {
   private readonly keepAlive: KeepAlive;
   private readonly onLeave: (isPingedTooOften: boolean) => void;
   private readonly onOver: (reason: ConnectError) => void;
-  private readonly streams = new Set<ClientHttp2Stream>();
+  private readonly streams = new Set<AskedStream>();
+  /** One for all streams: Node keeps what listens to a stream for longer than the stream. */
+  private readonly onStreamClose: (this: AskedStream) => void;
   private readonly settleOpened: { readonly resolve: () => void; readonly reject: (reason: ConnectError) => void };
   private state: State = "connecting";
   /** Until it is open: of connecting. While it is idle: of being idle. */
@@ -54,6 +64,10 @@ export class Http2Connection {
     const { url, limits, onLeave, onOver } = options;
     this.onLeave = onLeave;
     this.onOver = onOver;
+    const closed = (stream: AskedStream) => this.closed(stream);
+    this.onStreamClose = function onClose() {
+      closed(this);
+    };
     const opened = Promise.withResolvers<void>();
     this.opened = opened.promise;
     this.settleOpened = opened;
@@ -64,7 +78,10 @@ export class Http2Connection {
     // Before Node's own listeners, which end the calls in their own words.
     socket.on("error", (error) => this.end(this.broken(error)));
     socket.on("close", () => this.end(this.broken(undefined)));
-    this.session = connectHttp2(url, { createConnection: () => socket, settings: { enablePush: false } });
+    this.session = connectHttp2(url, {
+      createConnection: () => socket,
+      settings: { enablePush: false, initialWindowSize: STREAM_WINDOW_BYTES },
+    });
     this.keepAlive = new KeepAlive({ session: this.session, socket }, limits, () => {
       this.end(new ConnectError("the server does not answer a ping any more", Code.Unavailable));
     });
@@ -95,24 +112,17 @@ export class Http2Connection {
     if (this.session.destroyed) this.end(this.broken(undefined));
     if (this.session.closed) this.leave(false);
     if (this.state !== "open") return undefined;
-    const stream = this.session.request(...args);
+    const stream: AskedStream = this.session.request(...args);
+    if (this.streams.size === 0) {
+      clearTimeout(this.timer);
+      this.session.ref();
+      this.keepAlive.start();
+    }
     this.streams.add(stream);
-    clearTimeout(this.timer);
-    this.session.ref();
-    this.keepAlive.start();
-    let isAnswered = false;
-    stream.once("response", () => {
-      isAnswered = true;
-    });
+    stream.on("response", noteAnswer);
     // Nobody else listens yet.
     stream.on("error", ignore);
-    stream.once("close", () => {
-      // Where a server ends a stream before its answer and calls that no error, Connect would wait for ever.
-      if (!isAnswered && stream.errored === null)
-        stream.emit("error", new ConnectError("the server ended the call before its answer", Code.Unavailable));
-      this.streams.delete(stream);
-      if (this.streams.size === 0) this.rest();
-    });
+    stream.on("close", this.onStreamClose);
     return stream;
   }
 
@@ -140,9 +150,18 @@ export class Http2Connection {
   private open(): void {
     if (this.state !== "connecting") return;
     this.state = "open";
+    this.session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
     clearTimeout(this.timer);
     this.rest();
     this.settleOpened.resolve();
+  }
+
+  private closed(stream: AskedStream): void {
+    // Where a server ends a stream before its answer and calls that no error, Connect would wait for ever.
+    if (stream[ANSWERED] !== true && stream.errored === null)
+      stream.emit("error", new ConnectError("the server ended the call before its answer", Code.Unavailable));
+    this.streams.delete(stream);
+    if (this.streams.size === 0) this.rest();
   }
 
   /** It has no calls: it does not keep the process alive, and is not pinged. */
@@ -209,5 +228,9 @@ function asConnecting(words: string, cause?: Error): Error {
 }
 
 const CONNECTING: readonly unknown[] = ["connect", "getaddrinfo"];
+
+function noteAnswer(this: AskedStream): void {
+  this[ANSWERED] = true;
+}
 
 const ignore = () => undefined;
