@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
+import { constants } from "node:fs";
 import { cp, mkdir } from "node:fs/promises";
-import { connectBank } from "@bank/client";
+import { connectBank, TIMEOUT_MAX_MS } from "@bank/client";
 import {
   type AccountIndex,
   AccountType,
@@ -53,6 +54,7 @@ export async function prepareBank(folder: string, options: PreparedOptions): Pro
   const store = openStore(`sqlite:${folder}`);
   const { bankId } = await store.open();
   assert(bankId !== undefined, "a bank lives there");
+  let prepared: PreparedBank;
   try {
     const { replay } = await recover(store, bankId, nodePlatform(silentLog));
     const writer = new JournalWriter(store, replay);
@@ -62,15 +64,30 @@ export async function prepareBank(folder: string, options: PreparedOptions): Pro
     await store.saveSnapshot(sourceOf(takeSnapshot(replay, sha256)));
     await writer.transfers(Math.min(transfers, withoutSnapshot));
     const movements = options.accounts + transfers;
-    return { folder, accounts: options.accounts, movements, position: replay.ledger.position };
+    prepared = { folder, accounts: options.accounts, movements, position: replay.ledger.position };
   } finally {
     await store.close();
   }
+  await catchUpHistory(folder);
+  return prepared;
 }
 
 /** A folder of its own for a server. */
 export async function copyBank({ folder }: PreparedBank, to: string): Promise<void> {
-  await cp(folder, to, { recursive: true });
+  await cp(folder, to, { recursive: true, mode: constants.COPYFILE_FICLONE });
+}
+
+/** The history is as far as the journal, as that of a bank that has lived: no load pays for what lies before it. */
+async function catchUpHistory(dataDir: string): Promise<void> {
+  const bank = await startBank({ dataDir, history: "eager", log: silentLog });
+  const client = connectBank({ server: new URL(bank.url).host });
+  try {
+    const newest = client.transactions("1", { pageSize: 1, timeoutMs: TIMEOUT_MAX_MS });
+    for await (const _ of newest) break;
+  } finally {
+    client.close();
+    await bank.close();
+  }
 }
 
 /** Epoch, currency, the bank's own accounts and the first customer: as any bank makes them. */
