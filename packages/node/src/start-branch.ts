@@ -1,9 +1,7 @@
 import { mkdirSync } from "node:fs";
-import { readdir, rename } from "node:fs/promises";
-import { basename, dirname } from "node:path";
-import { type BranchNumber, bytesEqual, InvariantError, type Position } from "@bank/core";
+import { rename } from "node:fs/promises";
+import { type BranchNumber, bytesEqual, type Position } from "@bank/core";
 import type { History } from "@bank/history";
-import { DigestMismatchError } from "@bank/journal";
 import { JournalService, ReplicationService } from "@bank/proto";
 import {
   BackFill,
@@ -31,6 +29,7 @@ import { type RemoteHead, RemoteJournal } from "./bank-link.ts";
 import { branchSource } from "./branch-source.ts";
 import { type Branch, type BranchHost, BranchTeller } from "./branch-teller.ts";
 import { copyIdOfStore, journalFolder } from "./copy-id.ts";
+import { DAMAGED, damagesOf, isDamage } from "./damaged-copy.ts";
 import { EpochPromises } from "./epoch-promise.ts";
 import { newestAcceptance } from "./given-up.ts";
 import { branchHistory, type HistoryStart } from "./history-wiring.ts";
@@ -52,8 +51,6 @@ const FAILED_SEEDS_MAX = 3;
 const NO_HASH = new Uint8Array(0);
 /** A copy that is damaged again within this time is not begun anew. */
 const DAMAGED_AGAIN_MS = 60 * 60_000;
-/** Name of a damaged copy's folder, behind that of the journal; then the time, Unix milliseconds. */
-const DAMAGED = "damaged-";
 
 export interface BranchServerOptions {
   /** The branches that this process hosts: each listens on its own port, all share one copy of the journal. */
@@ -493,19 +490,4 @@ class BranchServer implements RunningBranches, BranchHost {
         this.log.info("answer could not be sent", { method, problem: errorText(error) }),
     });
   }
-}
-
-/** A state that is not what the bank says at an equal chain: rot, or a bug, in this copy's memory or on its disk. */
-function isDamage(error: unknown): boolean {
-  if (error instanceof CorruptStoreError) return true;
-  return (
-    error instanceof Error && (error.cause instanceof DigestMismatchError || error.cause instanceof InvariantError)
-  );
-}
-
-/** When copies in this folder were found damaged, Unix milliseconds. */
-async function damagesOf(folder: string): Promise<number[]> {
-  const prefix = `${basename(folder)}.${DAMAGED}`;
-  const names = await readdir(dirname(folder));
-  return names.filter((name) => name.startsWith(prefix)).map((name) => Number(name.slice(prefix.length)));
 }
