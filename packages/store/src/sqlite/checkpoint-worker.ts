@@ -4,8 +4,12 @@ import { parentPort, workerData } from "node:worker_threads";
 import type { CheckpointReply, CheckpointRequest } from "./checkpoint-messages.ts";
 import { connect, disconnect, makeDurable } from "./connection.ts";
 
+const WAIT_MS = 30_000;
+
 const path = workerData as string;
 const database = connect(path);
+// The other connection may be in the middle of a write, and here nobody minds waiting for it.
+database.exec(`PRAGMA busy_timeout = ${WAIT_MS}`);
 makeDurable(database, path);
 const passive = database.prepare("PRAGMA wal_checkpoint(PASSIVE)");
 

@@ -4,27 +4,29 @@ import { CheckpointThread } from "./checkpoint-thread.ts";
 
 const PAGE_BYTES = 4096;
 
-/**
- * After how many pages written to the log it is copied into the journal's file. Measured on appends of 1 KB: 9,000/s and
- * a pause of 2 to 3 ms at 1,000 pages, 8,000/s and 10 ms at 6,000, 6,000/s without: a log that is short is written over
- * again and again, and a file that does not grow syncs faster.
- */
-const CHECKPOINT_PAGES = 1000;
+/** In pages of the log. */
+export const CHECKPOINT_LIMITS = {
+  /**
+   * After so many pages written to the log it is copied into the journal's file. Measured on appends of 1 KB, without a thread:
+   * 9,000/s and a pause of 2 to 3 ms at 1,000 pages, 8,000/s and 10 ms at 6,000, 6,000/s without: a log that is short is
+   * written over again and again, and a file that does not grow syncs faster.
+   */
+  written: 1000,
+  /**
+   * The same while a snapshot is written: its pages are all different ones, so that each has to be copied. Measured on
+   * 190 MB, without a thread: pauses of 15 to 23 ms at 1,000 pages.
+   */
+  writtenOfSnapshot: 250,
+  /**
+   * A log of more pages is made to begin anew. Under constant writing what the thread copies is never all there is; so what
+   * came meanwhile is copied between two writes, and the next write begins at the log's beginning.
+   */
+  log: 4096,
+  /** So much is written at most without a word from the thread, which a loop of writes leaves no turn to speak. */
+  unanswered: 12_288,
+} as const;
 
-/**
- * The same while a snapshot is written: its pages are all different ones, so that each has to be copied. Measured on
- * 190 MB: pauses of 15 to 23 ms at 1,000 pages.
- */
-const CHECKPOINT_PAGES_OF_SNAPSHOTS = 250;
-
-/**
- * A log of more pages is made to begin anew. Under constant writing what the thread copies is never all there is; so what came
- * meanwhile is copied between two writes, and the next write begins at the log's beginning.
- */
-const LOG_PAGES_MAX = 4096;
-
-/** So much is written at most without a word from the thread, which a loop of writes leaves no turn to speak. */
-const UNANSWERED_PAGES_MAX = 12_288;
+export type CheckpointLimits = Readonly<Record<keyof typeof CHECKPOINT_LIMITS, number>>;
 
 /**
  * The one place that decides when the write-ahead log is copied into the journal's file: in a thread, so that appends do not
@@ -33,6 +35,7 @@ const UNANSWERED_PAGES_MAX = 12_288;
  */
 export class Checkpointer {
   readonly #database: DatabaseSync;
+  readonly #limits: CheckpointLimits;
   readonly #passive: StatementSync;
   #pagesWritten = 0;
   /** Since the last word from the thread. */
@@ -42,20 +45,21 @@ export class Checkpointer {
   #thread: CheckpointThread | undefined;
 
   /** @param place "here" where the connections are a test's, which the thread could not share. */
-  constructor(database: DatabaseSync, place: "thread" | "here") {
+  constructor(database: DatabaseSync, place: "thread" | "here", limits: CheckpointLimits = CHECKPOINT_LIMITS) {
     this.#database = database;
+    this.#limits = limits;
     this.#passive = database.prepare("PRAGMA wal_checkpoint(PASSIVE)");
     this.#place = place;
   }
 
   /** Counts a committed write of so many bytes, and checkpoints when it is time. Never throws: the commit stands. */
   wrote(bytes: number): void {
-    this.#wrote(bytes, CHECKPOINT_PAGES);
+    this.#wrote(bytes, this.#limits.written);
   }
 
   /** As `wrote`, for a step of saving a snapshot. */
   wroteOfSnapshot(bytes: number): void {
-    this.#wrote(bytes, CHECKPOINT_PAGES_OF_SNAPSHOTS);
+    this.#wrote(bytes, this.#limits.writtenOfSnapshot);
   }
 
   #wrote(bytes: number, checkpointPages: number): void {
@@ -70,7 +74,7 @@ export class Checkpointer {
     else {
       this.#thread ??= this.#startThread(path);
       this.#thread.checkpoint();
-      if (this.#pagesUnanswered > UNANSWERED_PAGES_MAX) this.#checkpointHere();
+      if (this.#pagesUnanswered > this.#limits.unanswered) this.#checkpointHere();
     }
   }
 
@@ -79,19 +83,22 @@ export class Checkpointer {
       onDone: (logPages) => {
         this.#failing = false;
         this.#pagesUnanswered = 0;
-        if (logPages > LOG_PAGES_MAX) this.#checkpointHere();
+        if (logPages > this.#limits.log) this.#checkpointHere();
       },
       onFailed: (problem) => this.#warn(problem),
       onEnded: (problem) => {
         this.#thread = undefined;
         this.#place = "here";
         this.#warn(problem);
+        this.#checkpointHere();
       },
     });
   }
 
   #checkpointHere(): void {
     this.#pagesUnanswered = 0;
+    // A connection that was lost is no news of the log.
+    if (!this.#database.isOpen) return;
     try {
       this.#passive.get();
       this.#failing = false;
