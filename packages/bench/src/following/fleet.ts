@@ -72,21 +72,24 @@ export class Fleet {
     await this.bench.forget(join(this.dataDir, ".."));
   }
 
-  /** One after the other: a branch that others follow is there before them. */
-  private async startBranches(folder: string, layout: Layout): Promise<void> {
-    let shared: Child | undefined;
-    for (let i = 0; i < layout.branches; i++) {
-      const plan: BranchPlan = {
-        number: i + 1,
-        upstream: this.upstreamOf(i, layout.fanOut),
-        dataDir: join(folder, `branch-${i + 1}`),
-      };
-      const child = layout.oneProcess ? shared : undefined;
-      const used = child ?? new Child(this.bench, "branch-child.ts");
-      if (child === undefined) this.children.push(used);
-      shared = used;
-      this.urls.push(...(await used.start({ ask: "start branches", branches: [plan] })));
-    }
+  /** Where others follow a branch, one after the other: it is there before them. */
+  private async startBranches(folder: string, { branches, fanOut, oneProcess }: Layout): Promise<void> {
+    const shared = oneProcess ? this.child() : undefined;
+    const start = async (i: number) => {
+      const upstream = this.upstreamOf(i, fanOut);
+      const plan: BranchPlan = { number: i + 1, upstream, dataDir: join(folder, `branch-${i + 1}`) };
+      const [url = ""] = await (shared ?? this.child()).start({ ask: "start branches", branches: [plan] });
+      this.urls[i] = url;
+    };
+    if (fanOut === undefined && shared === undefined)
+      await Promise.all(Array.from({ length: branches }, (_, i) => start(i)));
+    else for (let i = 0; i < branches; i++) await start(i);
+  }
+
+  private child(): Child {
+    const child = new Child(this.bench, "branch-child.ts");
+    this.children.push(child);
+    return child;
   }
 
   /** The bank has `fanOut` children, and so has each branch, filled from the top. */

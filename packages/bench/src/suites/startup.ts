@@ -10,7 +10,7 @@ import { short, whole } from "../report/numbers.ts";
 import { p50, type RowFacts, type SuiteReport } from "../report/result.ts";
 
 const TRANSFERS = 10_000_000;
-const TRANSFERS_QUICK = 40_000;
+const TRANSFERS_QUICK = 10_000;
 const FULL = 8_000;
 const IN_FLIGHT = 2;
 /** How long the load runs that a bank is killed under. */
