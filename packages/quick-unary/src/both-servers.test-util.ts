@@ -17,6 +17,7 @@ import {
 import type { UnaryCodec } from "./codec.ts";
 import { quickUnary, type ReportUnsent, takeStreams } from "./quick-unary.ts";
 import { type RouteOptions, recordRoutes } from "./record-routes.ts";
+import type { StreamCodec } from "./stream-codec.ts";
 import {
   type Happenings,
   READ_BYTES_MAX,
@@ -40,11 +41,17 @@ export interface TestServerOptions {
   readonly isQuick: boolean;
   readonly routeOptions?: RouteOptions;
   readonly codecs?: readonly UnaryCodec[];
+  readonly streamCodecs?: readonly StreamCodec[];
 }
 
 /** One server for the test service: with the quick way, or with Connect's adapter alone. */
-export async function startTestServer({ isQuick, routeOptions, codecs = [] }: TestServerOptions): Promise<TestServer> {
-  const happenings: Happenings = { entered: 0, aborted: [] };
+export async function startTestServer({
+  isQuick,
+  routeOptions,
+  codecs = [],
+  streamCodecs = [],
+}: TestServerOptions): Promise<TestServer> {
+  const happenings: Happenings = { entered: 0, streams: 0, yielded: 0, aborted: [] };
   const unsent: Parameters<ReportUnsent>[0][] = [];
   const taken = { count: 0 };
   const options: RouteOptions = {
@@ -74,7 +81,7 @@ export async function startTestServer({ isQuick, routeOptions, codecs = [] }: Te
     });
   });
   if (isQuick) {
-    const take = quickUnary({ routes, codecs, reportUnsent: (each) => unsent.push(each) });
+    const take = quickUnary({ routes, codecs, streamCodecs, reportUnsent: (each) => unsent.push(each) });
     takeStreams(server, (stream, headers) => {
       const isTaken = take(stream, headers);
       if (isTaken) taken.count++;

@@ -13,7 +13,7 @@ import {
   type TestRequest,
   type TestServer,
 } from "./both-servers.test-util.ts";
-import { LACKING_PATH, LOOK_PATH, PATH, READ_BYTES_MAX, TIMEOUT_MAX_MS, WATCH_PATH } from "./test-service.test-util.ts";
+import { LACKING_PATH, LOOK_PATH, PATH, READ_BYTES_MAX, TIMEOUT_MAX_MS } from "./test-service.test-util.ts";
 
 // Every case goes to two servers: one with the quick way and one with Connect's adapter alone. Their answers must be the same
 // but for the date and the order of fields: Headers sorts those it has, and what was never in Headers is not sorted.
@@ -269,7 +269,6 @@ describe("what is not an ordinary unary call", () => {
     ["an upper-case type", grpc("echo:x", { "content-type": "Application/gRPC" }), 200],
     ["an unknown type", grpc("echo:x", { "content-type": "text/plain" }), 415],
     ["no type", { headers: { ":path": PATH }, pieces: [] }, 415],
-    ["a stream", grpc("echo:x", { ":path": WATCH_PATH }), 200],
     ["an unknown method", grpc("echo:x", { ":path": "/test.v1.TestService/No" }), 404],
     ["an unknown service", grpc("echo:x", { ":path": "/No/Do" }), 404],
     ["a query behind the path", grpc("echo:x", { ":path": `${PATH}?a=1` }), 200],

@@ -11,6 +11,7 @@ import {
   setTrailerStatus,
 } from "@connectrpc/connect/protocol-grpc";
 import { endWithMessage, OneMessage, readMessages } from "./one-message.ts";
+import { onlyMessage } from "./only-message.ts";
 import { fieldsOf } from "./quick-headers.ts";
 import { type AskedTimeout, type CallParts, UnaryCall } from "./unary-call.ts";
 
@@ -22,8 +23,10 @@ const UNCOMPRESSED: Negotiated = { request: null, response: null };
 
 /** A unary call as gRPC speaks it. */
 export class GrpcCall extends UnaryCall {
+  /** What Connect calls methods of this kind. */
+  protected readonly kind: string = "unary";
   private readonly asked: AskedTimeout;
-  private readonly compression: Negotiated;
+  protected readonly compression: Negotiated;
   private readonly request: OneMessage;
 
   constructor(stream: ServerHttp2Stream, parts: CallParts) {
@@ -89,21 +92,9 @@ export class GrpcCall extends UnaryCall {
   private readByConnect(bytes: AsyncIterable<Uint8Array>): void {
     const { method } = this;
     const read = { bytesMax: method.options.readMaxBytes, parse: method.input.parse };
-    single(readMessages(bytes, this.compression.request, read)).then(
+    onlyMessage(readMessages(bytes, this.compression.request, read), this.kind).then(
       (only) => this.workOn(only),
       (error) => this.workOnFailure(error),
     );
   }
-}
-
-/** Source: connect 2.2, `invoke-implementation.ts`. */
-async function single<T>(messages: AsyncIterable<T>): Promise<T> {
-  const reader = messages[Symbol.asyncIterator]();
-  const first = await reader.next();
-  if (first.done === true)
-    throw new ConnectError("protocol error: missing input message for unary method", Code.Unimplemented);
-  const second = await reader.next();
-  if (second.done !== true)
-    throw new ConnectError("protocol error: received extra input message for unary method", Code.Unimplemented);
-  return first.value;
 }

@@ -3,6 +3,8 @@
  * costs, with the same routes, interceptors and answers. Everything exported here is public; other files are internal.
  */
 export { type UnaryCodec, unaryCodec } from "./codec.ts";
+export { quickStreamCalls } from "./quick-streams.ts";
 export { type QuickTransportOptions, quickUnaryCalls } from "./quick-transport.ts";
 export { type QuickUnaryOptions, quickUnary, type ReportUnsent, type TakesStream, takeStreams } from "./quick-unary.ts";
 export { type RecordedRoutes, type RouteOptions, recordRoutes } from "./record-routes.ts";
+export { type StreamCodec, streamCodec } from "./stream-codec.ts";

@@ -9,7 +9,7 @@ import {
 import { ByteQueue } from "./byte-queue.ts";
 
 /** Before every message: a byte of flags, and the length. */
-const PREFIX_BYTES = 5;
+export const PREFIX_BYTES = 5;
 /** Longer messages are given to the socket as they are, and shorter ones copied behind their prefix. */
 const COPIED_BYTES_MAX = 16 * 1024;
 
@@ -97,6 +97,17 @@ export function readMessages<T>(
     transformDecompressEnvelope(compression, bytesMax),
     transformParseEnvelope({ parse, serialize: unused }),
   );
+}
+
+/** A message as gRPC puts it on a stream, in pieces: it is not copied where it is long. */
+export function envelopeOf(flags: number, bytes: Uint8Array): readonly Uint8Array[] {
+  const isCopied = bytes.length <= COPIED_BYTES_MAX;
+  const head = Buffer.allocUnsafe(isCopied ? PREFIX_BYTES + bytes.length : PREFIX_BYTES);
+  head[0] = flags;
+  head.writeUInt32BE(bytes.length, 1);
+  if (!isCopied) return [head, bytes];
+  head.set(bytes, PREFIX_BYTES);
+  return [head];
 }
 
 /** Ends a stream with one message. */

@@ -5,6 +5,8 @@ import {
   createContextValues,
   type HandlerContext,
   type Interceptor,
+  type StreamRequest,
+  type StreamResponse,
   type UnaryRequest,
   type UnaryResponse,
 } from "@connectrpc/connect";
@@ -15,16 +17,20 @@ import {
   validateUniversalHandlerOptions,
 } from "@connectrpc/connect/protocol";
 import type { UnaryCodec } from "./codec.ts";
-import type { UnaryRoute } from "./record-routes.ts";
+import { onlyMessage } from "./only-message.ts";
+import type { ShortRoute } from "./record-routes.ts";
 
 type AnyMessage = MessageShape<DescMessage>;
 type AnyFn = ReturnType<Interceptor>;
 /** As Connect's: bytes of one message there and back. What they throw is a `ConnectError`. */
 type Serialization = ReturnType<ReturnType<typeof createMethodSerializationLookup>["getI"]>;
 
-/** A unary method, with all that its calls have in common. */
+/** What Connect calls methods that answer with many messages. */
+export const SERVER_STREAMING = "server-streaming";
+
+/** A method, with all that its calls have in common. */
 export class QuickMethod {
-  readonly route: UnaryRoute;
+  readonly route: ShortRoute;
   readonly path: string;
   /** `service/Method`, for reports. */
   readonly name: string;
@@ -36,7 +42,7 @@ export class QuickMethod {
   private authority = "";
   private url: string | undefined;
 
-  constructor(route: UnaryRoute, codec: UnaryCodec | undefined) {
+  constructor(route: ShortRoute, codec?: UnaryCodec) {
     const { method } = route.spec;
     this.route = route;
     this.path = createMethodUrl("/", method);
@@ -65,6 +71,7 @@ export class QuickMethod {
   /** Gives the answer of the implementation as the interceptors let it through. Source: connect 2.2, `invoke-implementation.ts`. */
   async invoke(context: HandlerContext, message: AnyMessage): Promise<AnyMessage> {
     const { spec } = this.route;
+    if (spec.kind !== "unary") throw new Error(`${this.name} answers with many messages`);
     const service = spec.method.parent;
     const handle = async (request: UnaryRequest): Promise<UnaryResponse> => ({
       stream: false,
@@ -74,9 +81,7 @@ export class QuickMethod {
       header: context.responseHeader,
       trailer: context.responseTrailer,
     });
-    const { interceptors } = this.options;
-    let next = handle as AnyFn;
-    for (let i = interceptors.length - 1; i >= 0; i--) next = (interceptors[i] as Interceptor)(next);
+    const next = this.intercepted(handle as AnyFn);
     const response = await next({
       stream: false,
       message,
@@ -93,6 +98,50 @@ export class QuickMethod {
     return (response as UnaryResponse).message;
   }
 
+  /**
+   * Likewise for a method that answers with many messages.
+   *
+   * @param message asked for once, when the implementation is to be called; what it throws is what came instead.
+   */
+  async invokeStream(context: HandlerContext, message: () => AnyMessage): Promise<StreamResponse> {
+    const { spec } = this.route;
+    if (spec.kind !== "server_streaming") throw new Error(`${this.name} answers with one message`);
+    const service = spec.method.parent;
+    const handle = async (request: StreamRequest): Promise<StreamResponse> => ({
+      stream: true,
+      // Whoever sends them makes messages of what are none yet.
+      message: spec.impl(
+        await onlyMessage(request.message, SERVER_STREAMING),
+        contextOf(request, context),
+      ) as AsyncIterable<AnyMessage>,
+      service,
+      method: spec.method,
+      header: context.responseHeader,
+      trailer: context.responseTrailer,
+    });
+    const next = this.intercepted(handle as AnyFn);
+    const response = await next({
+      stream: true,
+      message: oneMessage(message),
+      service,
+      method: spec.method,
+      requestMethod: context.requestMethod,
+      url: context.url,
+      signal: context.signal,
+      header: context.requestHeader,
+      contextValues: context.values,
+    });
+    copyHeaders(response.header, context.responseHeader);
+    return response as StreamResponse;
+  }
+
+  private intercepted(handle: AnyFn): AnyFn {
+    const { interceptors } = this.options;
+    let next = handle;
+    for (let i = interceptors.length - 1; i >= 0; i--) next = (interceptors[i] as Interceptor)(next);
+    return next;
+  }
+
   /** What the handler of a call is given besides the message. */
   contextOf(init: Omit<HandlerContext, "method" | "service" | "requestMethod" | "values">): HandlerContext {
     const { method } = this.route.spec;
@@ -101,7 +150,7 @@ export class QuickMethod {
 }
 
 /** As the interceptors have left it. */
-function contextOf(request: UnaryRequest, context: HandlerContext): HandlerContext {
+function contextOf(request: UnaryRequest | StreamRequest, context: HandlerContext): HandlerContext {
   const { service, header, signal, contextValues } = request;
   const isAsItCame =
     header === context.requestHeader &&
@@ -111,7 +160,7 @@ function contextOf(request: UnaryRequest, context: HandlerContext): HandlerConte
   return isAsItCame ? context : { ...context, service, requestHeader: header, signal, values: contextValues };
 }
 
-function copyHeaders(from: Headers, to: Headers): void {
+export function copyHeaders(from: Headers, to: Headers): void {
   if (from === to) return;
   to.forEach((_value, name) => {
     to.delete(name);
@@ -119,6 +168,10 @@ function copyHeaders(from: Headers, to: Headers): void {
   from.forEach((value, name) => {
     to.set(name, value);
   });
+}
+
+async function* oneMessage(message: () => AnyMessage): AsyncGenerator<AnyMessage> {
+  yield message();
 }
 
 function decoding(decode: NonNullable<UnaryCodec["decode"]>, generated: Serialization): Serialization {

@@ -9,9 +9,12 @@ import {
 /** What a router was given for its routes; the options of one service come before those of the router. */
 export type RouteOptions = ConnectRouterOptions;
 
-/** A unary method as a router was given it. */
-export interface UnaryRoute {
-  readonly spec: Extract<MethodImplSpec, { readonly kind: "unary" }>;
+/** The methods that can be served by a short way: one message comes, and one or many go. */
+type ShortSpec = Extract<MethodImplSpec, { readonly kind: "unary" | "server_streaming" }>;
+
+/** A method as a router was given it. */
+export interface ShortRoute {
+  readonly spec: ShortSpec;
   readonly options: RouteOptions;
   /** Which protocols its callers may speak. */
   readonly protocols: { readonly grpc: boolean; readonly connect: boolean };
@@ -20,8 +23,8 @@ export interface UnaryRoute {
 export interface RecordedRoutes {
   /** Gives everything to the router that it was made of. */
   readonly router: ConnectRouter;
-  /** The unary ones, in the order in which they came. */
-  readonly routes: readonly UnaryRoute[];
+  /** Those that can be served by a short way, in the order in which they came. */
+  readonly routes: readonly ShortRoute[];
 }
 
 /**
@@ -30,9 +33,9 @@ export interface RecordedRoutes {
  * @param base what the other router was made with.
  */
 export function recordRoutes(inner: ConnectRouter, base: RouteOptions): RecordedRoutes {
-  const routes: UnaryRoute[] = [];
+  const routes: ShortRoute[] = [];
   const note = (spec: MethodImplSpec, own: RouteOptions | undefined) => {
-    if (spec.kind !== "unary") return;
+    if (spec.kind !== "unary" && spec.kind !== "server_streaming") return;
     // Connect asks the nearest options alone which protocols are spoken. Source: connect 2.2, `router.ts`.
     const { grpc, connect } = own ?? base;
     routes.push({

@@ -67,6 +67,10 @@ const handedOn = createContextKey("nothing");
 /** What happened in a handler besides its answer. */
 export interface Happenings {
   entered: number;
+  /** Streams that are open now. */
+  streams: number;
+  /** Messages that were asked for of endless streams. */
+  yielded: number;
   /** Why signals aborted while their handlers waited. */
   readonly aborted: { readonly code: unknown; readonly message: string }[];
 }
@@ -204,16 +208,86 @@ export function testRoutes(happenings: Happenings): (router: ConnectRouter) => v
     router.service(service, {
       do: handle,
       look: handle,
-      watch: async function* ({ value }: Text) {
-        yield text(value);
-      },
+      watch: ({ value }: Text, context: HandlerContext) => watch(value, context, happenings),
     } as object);
   };
 }
 
+function unreadable(): never {
+  throw new Error("nobody can write this");
+}
+
+/** What a stream does: words of a name and a number, one after the other; anything else is a message. */
+async function* watch(script: string, context: HandlerContext, happenings: Happenings): AsyncGenerator<Text> {
+  happenings.streams++;
+  try {
+    for (const word of script.split(" ")) {
+      const [name = "", argument = ""] = word.split(":");
+      switch (name) {
+        case "count":
+          for (let i = 0; i < Number(argument); i++) yield text(String(i));
+          break;
+        case "long":
+          yield text("x".repeat(Number(argument)));
+          break;
+        case "endless":
+          for (;;) {
+            happenings.yielded++;
+            yield text("x".repeat(Number(argument)));
+          }
+        case "later":
+          await new Promise((resolve) => setImmediate(resolve));
+          break;
+        case "fail":
+          throw failure(Number(argument));
+        case "error":
+          throw new Error("nobody's business");
+        case "broken":
+          yield Object.defineProperty(text(""), "value", { get: unreadable });
+          break;
+        case "bare":
+          yield { value: argument } as Text;
+          break;
+        case "header":
+          context.responseHeader.set("x-said", argument);
+          context.responseTrailer.set("x-last", argument);
+          break;
+        case "wait":
+          await new Promise((_resolve, reject) => {
+            const onAbort = () => {
+              const { reason } = context.signal;
+              happenings.aborted.push({ code: reason?.code, message: reason?.message });
+              reject(reason);
+            };
+            if (context.signal.aborted) onAbort();
+            else context.signal.addEventListener("abort", onAbort);
+          });
+          break;
+        default:
+          yield text(word);
+      }
+    }
+  } finally {
+    happenings.streams--;
+  }
+}
+
 /** Does what the header `x-intercept` says. */
 export const testInterceptor: Interceptor = (next) => async (request) => {
-  if (request.stream) return next(request);
+  if (request.stream) {
+    switch (request.header.get("x-intercept")) {
+      case "refuse":
+        throw new ConnectError("refused before", Code.PermissionDenied, { "x-meta": "from an interceptor" });
+      case "answer": {
+        const response = await next(request);
+        response.header.set("x-added", "to the header");
+        response.trailer.set("x-added", "to the trailer");
+        return response;
+      }
+      default:
+        return next(request);
+    }
+  }
   switch (request.header.get("x-intercept")) {
     case "message":
       return next({ ...request, message: text("echo:another message") });

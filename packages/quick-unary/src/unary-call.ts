@@ -35,7 +35,7 @@ type Phase = "reading" | "working" | "answering" | "over";
 /** Whoever goes on sending after his answer is let speak so far, and then cut off. */
 const UNREAD_BYTES_MAX = 16 * 1024 * 1024;
 /** Connect's signals abort without a reason when a call is over; making one for each costs more than it tells. */
-const OVER = new DOMException("This operation was aborted", "AbortError");
+export const OVER = new DOMException("This operation was aborted", "AbortError");
 
 const CALL = Symbol("call");
 
@@ -56,7 +56,7 @@ export abstract class UnaryCall implements Expiring {
   private readonly deadlines: Deadlines;
   private readonly reportUnsent: (error: unknown) => void;
   private readonly controller = new AbortController();
-  private phase: Phase = "reading";
+  protected phase: Phase = "reading";
   private unreadBytes = 0;
 
   protected constructor(
@@ -165,19 +165,19 @@ export abstract class UnaryCall implements Expiring {
     return true;
   }
 
-  private async fail(error: unknown): Promise<void> {
+  protected async fail(error: unknown): Promise<void> {
     this.release(error ?? OVER);
     await this.answerFailure(error);
   }
 
   /** The call is over for those who listen to its signal. */
-  private release(reason: unknown): void {
+  protected release(reason: unknown): void {
     if (this.deadlineMs !== Number.POSITIVE_INFINITY) this.deadlines.delete(this);
     this.controller.abort(reason);
   }
 
   /** There is no answer that could be sent. */
-  private giveUp(error: unknown): void {
+  protected giveUp(error: unknown): void {
     this.release(error);
     if (this.phase === "over") return;
     this.phase = "over";

@@ -6,6 +6,7 @@ import { quickUnary, type ReportUnsent, recordRoutes, takeStreams, type UnaryCod
 import { type ConnectRouter, createConnectRouter, type Interceptor } from "@connectrpc/connect";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import { CONNECTION_WINDOW_BYTES, STREAM_WINDOW_BYTES } from "./flow-windows.ts";
+import { followCodec } from "./follow-codec.ts";
 import { errorInterceptor, type ReportIncident, validationInterceptor } from "./interceptors.ts";
 import { requestListener } from "./request-listener.ts";
 import { type WatchOptions, watchClient } from "./watch-client.ts";
@@ -59,8 +60,8 @@ export interface ServeOptions {
   /** What else sees every call, before its message is looked at. It may throw `RefusalError`. */
   readonly interceptors?: readonly Interceptor[];
   /**
-   * False if Connect's adapter shall serve unary calls too, as it serves all others; true by default. Answers are the same,
-   * and cost ten times as much.
+   * False if Connect's adapter shall serve unary calls too, and those that are answered with a stream, as it serves all others;
+   * true by default. Answers are the same, and cost ten times as much.
    */
   readonly quickUnary?: boolean;
   /** How messages are read and written, for methods whose messages are large. Only calls of the quick way know them. */
@@ -101,7 +102,8 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     { settings: { initialWindowSize: STREAM_WINDOW_BYTES }, maxSessionMemory: CONNECTION_MEMORY_MB },
     handler,
   );
-  if (options.quickUnary ?? true) takeStreams(http2, quickUnary({ routes: recorded.routes, codecs, reportUnsent }));
+  const quick = { routes: recorded.routes, codecs, streamCodecs: [followCodec()], reportUnsent };
+  if (options.quickUnary ?? true) takeStreams(http2, quickUnary(quick));
   const sessions = new Set<ServerHttp2Session>();
   http2.on("session", (session) => {
     session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);

@@ -1,4 +1,5 @@
-import { quickUnaryCalls } from "@bank/quick-unary";
+import type { OutgoingHttpHeaders } from "node:http2";
+import { type QuickTransportOptions, quickStreamCalls, quickUnaryCalls } from "@bank/quick-unary";
 import { Code, ConnectError, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createTransport } from "@connectrpc/connect/protocol-grpc";
 import { createNodeHttpClient } from "@connectrpc/connect-node";
@@ -26,8 +27,8 @@ export interface ConnectOptions extends Partial<ConnectionLimits> {
   /** See every call before it is sent. */
   readonly interceptors?: readonly Interceptor[];
   /**
-   * False if Connect's transport shall make unary calls too, as it makes all others; true by default. Their outcomes are the
-   * same, at several times the cost.
+   * False if Connect's transport shall make unary calls too, and those that are answered with a stream, as it makes all
+   * others; true by default. Their outcomes are the same, at several times the cost.
    */
   readonly quickUnary?: boolean;
 }
@@ -68,15 +69,17 @@ export function connectToServer(url: string, options: ConnectOptions = {}): Serv
     compressMinBytes: 0,
     ...limitsOfMessages,
   });
-  const unary = quickUnaryCalls({
+  const quick = {
     origin: keeper.authority,
     interceptors,
     ...limitsOfMessages,
-    open: (path, headers) => keeper.request("POST", path, headers, {}),
-    lost: (error) => (isOwn(error) ? error : lostAnswer(error)),
-  });
+    open: (path: string, headers: OutgoingHttpHeaders) => keeper.request("POST", path, headers, {}),
+    lost: (error: ConnectError) => (isOwn(error) ? error : lostAnswer(error)),
+  } satisfies QuickTransportOptions;
+  const unary = quickUnaryCalls(quick);
+  const stream = quickStreamCalls(quick, transport.stream);
   return {
-    transport: quickUnary ? { ...transport, unary } : transport,
+    transport: quickUnary ? { unary, stream } : transport,
     reset: (reason) => keeper.drop(new ConnectError(reason, Code.Unavailable)),
     close: () => keeper.drop(new ConnectError("the connection was closed", Code.Canceled)),
   };
