@@ -162,7 +162,7 @@ export interface JournalStore {
    * Stores a snapshot durably, then forgets all but the `SNAPSHOTS_KEPT` of the highest positions. One at the same position
    * is given up at the beginning, to be replaced.
    *
-   * It is written in small steps: each page, of some 100 KB, as one, and other calls, appends above all, go on between
+   * It is written in small steps: a few pages, of some 100 KB each, as one, and other calls, appends above all, go on between
    * them. How much time passes between the steps is for the source to say, which is waited for. Only the last step, with
    * the header, makes it a snapshot: when the source throws, a step fails or the process ends before it, there is none,
    * and what is left of it takes room at most until the next call; its shared pages may serve that one. One at a time: another call meanwhile is a

@@ -12,7 +12,7 @@ import { createLayout, readLayout } from "./layout.ts";
 import type { Meta } from "./meta-table.ts";
 import { MetaTable } from "./meta-table.ts";
 import type { Sweep } from "./shared-pages-table.ts";
-import { type CompleteSnapshot, SnapshotTable } from "./snapshot-table.ts";
+import { type CompleteSnapshot, type NumberedPage, SnapshotTable } from "./snapshot-table.ts";
 import { failure, isFull, refusal } from "./sqlite-errors.ts";
 import { commitOne, Transaction } from "./transaction.ts";
 
@@ -129,11 +129,12 @@ export class JournalFile {
   }
 
   /** One step of saving a snapshot. Throws: `AppendRefusedError`, `AppendUnknownError`. */
-  saveSnapshotPage(position: number, pageNumber: number, page: Uint8Array): void {
+  saveSnapshotPages(position: number, pages: readonly NumberedPage[]): void {
     this.#prepareToWrite();
-    const what = `save page ${pageNumber} of the snapshot at ${position}`;
-    commitOne(what, () => this.snapshots.savePage(position, pageNumber, page));
-    this.#checkpointer.wroteOfSnapshot(page.length);
+    this.#transaction.run(`save pages of the snapshot at ${position}`, () => {
+      for (const each of pages) this.snapshots.savePage(position, each);
+    });
+    this.#checkpointer.wroteOfSnapshot(pages.reduce((sum, { page }) => sum + page.length, 0));
   }
 
   /**

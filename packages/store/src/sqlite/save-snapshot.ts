@@ -5,12 +5,39 @@ import { StoreError } from "../errors.ts";
 import type { SnapshotSource, StoreHead } from "../port.ts";
 import type { JournalFile } from "./journal-file.ts";
 import type { ListedPage } from "./shared-pages-table.ts";
+import type { NumberedPage } from "./snapshot-table.ts";
 
 /** Does one write to the file, unless the file is not the store's any more or takes no writes. */
 export type Step = <T>(write: () => T) => T;
 
+/** Pages are written together up to so much: each step waits for the disk once, and takes a few milliseconds. */
+const STEP_BYTES = 512 * 1024;
+
+/** Copies of pages that are not written yet. */
+class PendingPages {
+  #pages: NumberedPage[] = [];
+  #bytes = 0;
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  add(pageNumber: number, page: Uint8Array): void {
+    this.#pages.push({ pageNumber, page: copyBytes(page) });
+    // So that empty pages are written too.
+    this.#bytes += page.length + 1;
+  }
+
+  take(): readonly NumberedPage[] {
+    const pages = this.#pages;
+    this.#pages = [];
+    this.#bytes = 0;
+    return pages;
+  }
+}
+
 /**
- * Saves a snapshot in steps of a page, each a transaction of its own, so that nobody waits for more than one of them. With
+ * Saves a snapshot in steps of a few pages, each a transaction of its own, so that nobody waits for more than one of them. With
  * the last of them the journal goes on from it, where `seed` names its position and the chain hash there.
  * Rejects with: what a step throws; what the source throws.
  */
@@ -29,16 +56,20 @@ export async function saveInSteps(
     await dropRemains(file, step);
     let pageCount = 0;
     const shared: ListedPage[] = [];
+    const pending = new PendingPages();
     try {
       for await (const page of pages) {
-        if (page instanceof Uint8Array) step(() => file.saveSnapshotPage(position, pageCount, page));
-        else {
+        if (page instanceof Uint8Array) {
+          pending.add(pageCount, page);
+          if (pending.bytes >= STEP_BYTES) step(() => file.saveSnapshotPages(position, pending.take()));
+        } else {
           requireHash(page.hash);
           step(() => file.shareSnapshotPage(page));
           shared.push({ pageNumber: pageCount, hash: copyBytes(page.hash) });
         }
         pageCount++;
       }
+      if (pending.bytes > 0) step(() => file.saveSnapshotPages(position, pending.take()));
       const last = header();
       requireSnapshotHeader(last, position);
       const snapshot = { position, header: last, pageCount, shared };

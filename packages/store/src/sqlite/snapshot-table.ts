@@ -8,6 +8,11 @@ import { type ListedPage, SharedPagesTable } from "./shared-pages-table.ts";
 /** Of some 100 KB each: few enough to be dropped in a moment. */
 const PAGES_DROPPED_AT_ONCE = 8;
 
+export interface NumberedPage {
+  readonly pageNumber: number;
+  readonly page: Uint8Array;
+}
+
 /** What makes the pages that were saved a snapshot. */
 export interface CompleteSnapshot {
   readonly position: number;
@@ -72,7 +77,7 @@ export class SnapshotTable {
     this.#drop.run(position);
   }
 
-  savePage(position: number, pageNumber: number, page: Uint8Array): void {
+  savePage(position: number, { pageNumber, page }: NumberedPage): void {
     this.#insertPage.run(position, pageNumber, page);
   }
 
