@@ -25,6 +25,22 @@ export interface AttemptFailure {
   readonly cause: unknown;
 }
 
+/** Whether that is the end, wherever and however often it is tried again. */
+export function isFinal({ retryable, elsewhere }: AttemptFailure): boolean {
+  return !retryable && elsewhere === undefined;
+}
+
+/**
+ * Commands that went together in a call that was answered, and of which these are to be tried again: the failure that stands
+ * for them. Undefined where there is none. One that may pass here keeps those that may not from ending it.
+ */
+export function toTryAgain(
+  pending: readonly { readonly lastFailure: AttemptFailure | undefined }[],
+): AttemptFailure | undefined {
+  const passing = pending.find(({ lastFailure }) => lastFailure?.retryable);
+  return (passing ?? pending[0])?.lastFailure;
+}
+
 /** What answered did not answer as a bank does. */
 export class UnexpectedReplyError extends Error {
   override readonly name = "UnexpectedReplyError";

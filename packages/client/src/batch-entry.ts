@@ -2,7 +2,13 @@ import { randomUUID } from "node:crypto";
 import { RefusalError } from "@bank/core";
 import { type BatchItem, BatchItemSchema, type BatchResult as WireBatchResult } from "@bank/proto";
 import { create } from "@bufbuild/protobuf";
-import { type AttemptFailure, attemptFailure, resultFailure, UnexpectedReplyError } from "./attempt-failure.ts";
+import {
+  type AttemptFailure,
+  attemptFailure,
+  isFinal,
+  resultFailure,
+  UnexpectedReplyError,
+} from "./attempt-failure.ts";
 import type { BankError } from "./bank-error.ts";
 import { checkRequestId } from "./caller.ts";
 import { CommandTries } from "./command-tries.ts";
@@ -57,7 +63,9 @@ export class BatchEntry {
       this.final = { ok: true, ...done, ...resultOfCommand(command, result) };
     } catch (error) {
       if (!(error instanceof UnexpectedReplyError)) throw error;
-      this.failed(attemptFailure(error, server));
+      this.tryFailed(attemptFailure(error, server));
+      // It is about this command alone, and says nothing about the server.
+      this.endAsLast();
     }
   }
 
@@ -66,10 +74,15 @@ export class BatchEntry {
     this.tries.attempts++;
   }
 
-  /** A try of this command failed. Unless another may help, that is the end of it. */
+  /** A try of this command failed. Unless another may help, here or elsewhere, that is the end of it. */
   failed(failure: AttemptFailure): void {
+    this.tryFailed(failure);
+    if (isFinal(failure)) this.endAsLast();
+  }
+
+  /** A try of the whole call failed; whoever retries it has the word on whether another follows. */
+  tryFailed(failure: AttemptFailure): void {
     this.tries.failed(failure);
-    if (!failure.retryable) this.end(this.tries.error(failure, this));
   }
 
   /** The call has ended with this error, and nothing is tried any more. */
@@ -80,6 +93,11 @@ export class BatchEntry {
   result(): BatchResult {
     if (this.final === undefined) throw new Error("a batch ended before all of its commands had");
     return this.final;
+  }
+
+  private endAsLast(): void {
+    const { lastFailure } = this.tries;
+    if (lastFailure !== undefined) this.end(this.tries.error(lastFailure, this));
   }
 
   private end(error: BankError): void {

@@ -1,7 +1,13 @@
 import { COMMANDS_PER_CALL_MAX } from "@bank/core";
 import type { ExecuteBatchResponse, BatchResult as WireBatchResult } from "@bank/proto";
 import { malformed, type WritePropagation } from "@bank/rpc";
-import { type AttemptFailure, attemptFailure, FailedAttempt, UnexpectedReplyError } from "./attempt-failure.ts";
+import {
+  type AttemptFailure,
+  attemptFailure,
+  FailedAttempt,
+  toTryAgain,
+  UnexpectedReplyError,
+} from "./attempt-failure.ts";
 import { BankError, type FieldViolation } from "./bank-error.ts";
 import { BatchEntry } from "./batch-entry.ts";
 import type { Caller } from "./caller.ts";
@@ -30,7 +36,7 @@ export async function executeBatch(
     try {
       await caller.retried({ ...options, mutates: true }, async (call) => {
         await sendWellFormed(caller, pending, { ...call, propagation });
-        const again = pending()[0]?.lastFailure;
+        const again = toTryAgain(pending());
         if (again !== undefined) throw new FailedAttempt(again);
       });
     } catch (error) {
@@ -73,7 +79,7 @@ async function sendWellFormed(
         const violations = blamed.get(index);
         if (violations !== undefined) entry.failed(attemptFailure(malformed(violations), url));
         else if (blamed.size > 0) entry.refusedForOthers();
-        else entry.failed(failure);
+        else entry.tryFailed(failure);
       }
       if (blamed.size === 0) throw error;
     }

@@ -19,7 +19,18 @@ export class CommandTries {
 
   /** The call has ended with this error, and nothing is tried any more: what the command ends with. */
   givenUp(error: BankError, command: { readonly requestId: string; readonly preview: boolean }): BankError {
-    return this.error(error.code === "CANCELED" ? error : (this.lastFailure ?? error), command);
+    const { lastFailure = error } = this;
+    // Where both ended with the same, the call has more to say: what was before, and what other servers said.
+    const isSame = lastFailure.reason === error.reason && lastFailure.cause === error.cause;
+    return this.error(isSame || error.code === "CANCELED" ? error : lastFailure, command);
+  }
+
+  /** The command has ended in a call of its own, behind these tries: what it ends with. */
+  endedAlone(error: BankError, command: { readonly requestId: string; readonly preview: boolean }): BankError {
+    this.attempts += error.attempts;
+    this.unknown ||= error.outcome === "OUTCOME_UNKNOWN";
+    this.lastFailure = { ...errorParts(error), retryable: false };
+    return this.error(error, command);
   }
 
   /** What the command ends with, if this is what it ends with. */
@@ -28,26 +39,19 @@ export class CommandTries {
     { requestId, preview }: { readonly requestId: string; readonly preview: boolean },
   ): BankError {
     const { attempts } = this;
-    const { code, reason, message, item, violations, failures, cause } = failure;
     const outcome = preview ? "NOT_APPLIED" : this.outcome();
     const metadata = { ...failure.metadata, outcome, request_id: requestId };
-    return new BankError({
-      code,
-      reason,
-      message,
-      metadata,
-      outcome,
-      requestId,
-      attempts,
-      item,
-      violations,
-      failures,
-      cause,
-    });
+    return new BankError({ ...errorParts(failure), metadata, outcome, requestId, attempts });
   }
 
   private outcome(): FailureOutcome {
     if (this.lastFailure?.outcome === "REJECTED") return "REJECTED";
     return this.unknown ? "OUTCOME_UNKNOWN" : "NOT_APPLIED";
   }
+}
+
+/** Of an error the message is no field that can be spread. */
+function errorParts(failure: BankError | AttemptFailure) {
+  const { code, reason, message, metadata, outcome, item, violations, failures, cause } = failure;
+  return { code, reason, message, metadata, outcome, item, violations, failures, cause };
 }

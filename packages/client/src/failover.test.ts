@@ -125,7 +125,7 @@ describe("a client of several servers", () => {
     first.afterwards = "refuse";
     second.afterwards = unreachable();
     third.afterwards = draining();
-    const error = await failure(client({ timeoutMs: 50 }).deposit("1", usd(5n)));
+    const error = await failure(client({ timeoutMs: 200 }).deposit("1", usd(5n)));
     expect(error).toMatchObject({ code: "UNAVAILABLE", outcome: "NOT_APPLIED" });
     // The one that is draining will not say anything else.
     expect(third.calls).toHaveLength(1);
@@ -225,8 +225,9 @@ describe("the budget of retries", () => {
       Array.from({ length: CALLS }, () => failure(one.deposit("1", usd(1n), BY_ITSELF))),
     );
     for (const error of errors) expect(error).toMatchObject({ reason: "CONNECTION_FAILED", outcome: "NOT_APPLIED" });
-    // Without a budget each of them would have tried four times at least. One at a time tried beyond it.
-    expect(first.calls.length).toBeLessThan(CALLS * 1.2 + 10 + 30);
+    // Without a budget each of them would have tried four times at least. One at a time tried beyond it: in the last moments,
+    // when no wait fits into its time any more, each of those in line once, one behind the other.
+    expect(first.calls.length).toBeLessThan(CALLS * 2.2 + 10 + 10);
   });
 });
 

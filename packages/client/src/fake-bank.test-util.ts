@@ -4,12 +4,16 @@ import {
   type AccountTransaction,
   AccountTransactionSchema,
   BranchService,
+  DepositRequestSchema,
+  type ExecuteMovementsRequest,
   HoldService,
   HoldState,
   PropagationMode,
   type PropagationSchema,
   RequestService,
   TransactionService,
+  TransferRequestSchema,
+  WithdrawRequestSchema,
 } from "@bank/proto";
 import {
   commandCount,
@@ -25,7 +29,7 @@ import {
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { type ConnectRouter, createRouterTransport } from "@connectrpc/connect";
-import { FakeLedger, type Result } from "./fake-ledger.test-util.ts";
+import { type Answer, FakeLedger, type Result } from "./fake-ledger.test-util.ts";
 import { FaultyConnection } from "./faulty-connection.test-util.ts";
 
 /** A server of a fake ledger, reached over a connection that can fail. */
@@ -118,6 +122,7 @@ class FakeRoutes {
           },
         };
       },
+      executeMovements: (request, { requestHeader }) => this.movements(request, requestHeader),
       getTransaction: ({ transaction: asked }) => {
         const transaction = ledger.transactions.find(({ position }) => position === asked);
         const metadata = { transaction: String(asked), position: String(ledger.position) };
@@ -130,6 +135,25 @@ class FakeRoutes {
         return { transactions: page, nextPageToken, readInfo: this.readInfo() };
       },
     });
+  }
+
+  /** Row for row as a batch, told in columns. */
+  private movements(request: ExecuteMovementsRequest, headers: Headers) {
+    const { ledger } = this;
+    const answers = request.debitAccounts.map((_, row) => ledger.execute(commandOfRow(request, row)));
+    // A bank of another kind of mind tells all rows that were not plainly done now, and of the others only where they stand.
+    const isPlain = ({ replayed, result }: Answer) => !replayed && result.case === "transaction";
+    const others = answers.flatMap((answer, row) =>
+      isPlain(answer) ? [] : [{ row, result: { replayed: answer.replayed, result: answer.result } }],
+    );
+    const plain = answers.findIndex(isPlain);
+    return {
+      positions: (ledger.dropResults ? [] : answers).map(({ position }) => BigInt(position)),
+      times: plain === -1 ? [] : [{ row: plain, timeMs: 2_000n }],
+      others,
+      branch: this.number,
+      readInfo: { ...this.writeInfo(Math.max(...answers.map(({ position }) => position))), ...spread(headers) },
+    };
   }
 
   private addHolds(router: ConnectRouter): void {
@@ -295,6 +319,21 @@ function pageOf<T>(entries: readonly T[], pageSize: number, pageToken: string) {
   const from = Number(pageToken);
   const to = from + (pageSize === 0 ? 100 : pageSize);
   return { page: entries.slice(from, to), nextPageToken: to < entries.length ? String(to) : "" };
+}
+
+function commandOfRow(request: ExecuteMovementsRequest, row: number): ItemCase {
+  const at = (column: readonly bigint[]) => column[row] ?? 0n;
+  const hex = (half: bigint) => half.toString(16).padStart(16, "0");
+  const digits = hex(at(request.requestIdsHigh)) + hex(at(request.requestIdsLow));
+  const requestId = digits.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+  const amount = { currencyCode: request.currencyCode, amountMinor: at(request.amountsMinor) };
+  const [debit, credit] = [at(request.debitAccounts), at(request.creditAccounts)].map(String) as [string, string];
+  if (debit === "0")
+    return { case: "deposit", value: create(DepositRequestSchema, { requestId, account: credit, amount }) };
+  if (credit === "0")
+    return { case: "withdraw", value: create(WithdrawRequestSchema, { requestId, account: debit, amount }) };
+  const value = create(TransferRequestSchema, { requestId, fromAccount: debit, toAccount: credit, amount });
+  return { case: "transfer", value };
 }
 
 function refused(...refusal: ConstructorParameters<typeof RefusalError>) {

@@ -1,4 +1,3 @@
-import { AccountType, internalAccountName } from "@bank/core";
 import {
   BatchItemSchema,
   type ExecuteBatchResponse,
@@ -9,216 +8,222 @@ import {
 } from "@bank/proto";
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { attemptFailure, FailedAttempt, resultFailure, UnexpectedReplyError } from "./attempt-failure.ts";
+import {
+  type AttemptFailure,
+  attemptFailure,
+  FailedAttempt,
+  toTryAgain,
+  UnexpectedReplyError,
+} from "./attempt-failure.ts";
 import { BankError } from "./bank-error.ts";
 import type { Caller } from "./caller.ts";
 import type { Server } from "./connections.ts";
-import { commandMessage, readInfoOf, safeNumber, transactionOf } from "./messages/index.ts";
-import type { MovementCommand, MovementEntry, RowMovement } from "./movement-entry.ts";
-import type { Attempt } from "./retry.ts";
-import type { Booked, ReadInfo } from "./types/index.ts";
+import { commandMessage, readInfoOf } from "./messages/index.ts";
+import type { MovementEntry } from "./movement-entry.ts";
+import { checkReply, settleOne, settleRows } from "./movement-reply.ts";
+import { type Attempt, EndedCall } from "./retry.ts";
 
 /** Servers of a release that does not know columns yet. */
 const withoutColumns = new WeakSet<Server>();
 
-/**
- * Sends movements of one currency in one call, and again those that were not answered, each with its own request id. Each is
- * told what became of it as soon as that is known. Never rejects for what the network or the bank does.
- */
-export async function callMovements(
-  caller: Caller,
-  entries: readonly MovementEntry[],
-  timeoutMs: number,
-): Promise<void> {
-  const pending = () => entries.filter((entry) => !entry.settled);
-  try {
-    await caller.retried({ mutates: true, timeoutMs }, async (call) => {
-      const sent = pending();
-      if (sent.length === 0) return;
-      await sendOnce(caller, sent, call);
-      const again = pending()[0]?.lastFailure;
-      if (again !== undefined) throw new FailedAttempt(again);
-    });
-  } catch (error) {
-    if (!(error instanceof BankError)) throw error;
-    for (const entry of pending()) entry.giveUp(error);
-  }
-}
+type Try = Parameters<Attempt<void>>[0];
 
-async function sendOnce(
-  caller: Caller,
-  sent: readonly MovementEntry[],
-  call: Parameters<Attempt<void>>[0],
-): Promise<void> {
-  const { server } = call;
-  for (const entry of sent) entry.sent = true;
-  const started = performance.now();
-  try {
-    if (!withoutColumns.has(server)) {
-      try {
-        await caller.once(
-          { ...call, isBeyondSession: (reply: ExecuteMovementsResponse) => reply.others.length < sent.length },
-          (sending) => server.transactions.executeMovements(columnsOf(sent), sending),
-          (reply) => settleRows(sent, reply, server),
-        );
-        return;
-      } catch (error) {
-        if (ConnectError.from(error).code !== Code.Unimplemented) throw error;
-        withoutColumns.add(server);
+/**
+ * Movements of one currency on their way in one call, and again those of them that were not answered, each with its own request
+ * id. Each is told what became of it as soon as that is known.
+ */
+export class MovementCall {
+  /** Those that this call has to see to; settled ones among them are passed over. */
+  entries: readonly MovementEntry[];
+  /** URL of the server that is asked. */
+  server: string;
+  /** Why tries of the whole call failed, the latest of each server. */
+  readonly reasons = new Map<string, string>();
+  private readonly caller: Caller;
+  private readonly ending = new AbortController();
+  private readonly onFailedTry: () => void;
+
+  /** @param onFailedTry called behind every try that leaves something to be tried again. */
+  constructor(caller: Caller, entries: readonly MovementEntry[], onFailedTry: () => void) {
+    this.caller = caller;
+    this.entries = entries;
+    this.server = caller.server.url;
+    this.onFailedTry = onFailedTry;
+  }
+
+  /** Resolves once every movement has ended. Never rejects: what goes wrong is theirs. */
+  async run(): Promise<void> {
+    const nowMs = performance.now();
+    const untilMs = this.entries.reduce((latest, { deadlineMs }) => Math.max(latest, deadlineMs), nowMs + 1);
+    const [only, second] = this.entries;
+    const requestId = second === undefined ? only?.requestId : undefined;
+    try {
+      const timeoutMs = Math.floor(untilMs - nowMs);
+      await this.caller.retried({ mutates: true, timeoutMs, signal: this.ending.signal, requestId }, async (call) => {
+        this.server = call.server.url;
+        const sent = this.open();
+        if (sent.length === 0) throw this.end();
+        try {
+          await this.send(sent, call);
+        } catch (error) {
+          this.leftOver();
+          throw error;
+        }
+        const again = toTryAgain(this.leftOver());
+        if (again !== undefined) throw new FailedAttempt(again);
+      });
+    } catch (error) {
+      for (const entry of this.entries) {
+        if (error instanceof BankError) entry.giveUp(error);
+        // Whatever a caller's own `onRetry` throws, and bugs: as a call by itself would reject.
+        else entry.crash(error);
       }
     }
-    // What was refused took a moment of the time that there was.
-    const timeoutMs = Math.max(1, Math.floor(call.timeoutMs - (performance.now() - started)));
-    await caller.once(
-      { ...call, timeoutMs, isBeyondSession: (reply: ExecuteBatchResponse) => reply.results.some(isNew) },
+  }
+
+  /** Nobody may wait for any of them any more: then it is not waited for their answers, nor tried again. */
+  endIfAbandoned(): void {
+    if (this.entries.every(({ settled }) => settled)) this.end();
+  }
+
+  private end(): EndedCall {
+    const ended = new EndedCall("CANCELED");
+    this.ending.abort(ended);
+    return ended;
+  }
+
+  private open(): readonly MovementEntry[] {
+    return this.entries.filter(({ settled }) => !settled);
+  }
+
+  private leftOver(): readonly MovementEntry[] {
+    this.entries = this.open();
+    if (this.entries.length > 0) this.onFailedTry();
+    return this.entries;
+  }
+
+  private async send(sent: readonly MovementEntry[], call: Try): Promise<void> {
+    for (const entry of sent) entry.underWay = true;
+    const begunMs = performance.now();
+    try {
+      await this.sendOnce(sent, call);
+    } catch (error) {
+      const failure = attemptFailure(error, call.server.url);
+      if (isMalformed(failure)) {
+        for (const entry of sent) entry.underWay = false;
+        await this.sendApart(sent, { ...call, timeoutMs: leftOf(call, begunMs) });
+        return;
+      }
+      this.reasons.set(call.server.url, failure.reason);
+      for (const entry of sent) entry.failed(failure);
+      throw error;
+    }
+  }
+
+  /**
+   * One row that no bank takes refuses the whole call, and nothing of it was done: it is looked for by halves, and goes alone, so
+   * that it is told of it in the words of its own call, and the others of nothing.
+   */
+  private async sendApart(refused: readonly MovementEntry[], call: Try): Promise<void> {
+    const [only, second] = refused;
+    if (second === undefined) {
+      void only?.goAlone(this.caller);
+      return;
+    }
+    const begunMs = performance.now();
+    const half = Math.ceil(refused.length / 2);
+    for (const part of [refused.slice(0, half), refused.slice(half)]) {
+      const sent = part.filter(({ settled }) => !settled);
+      if (sent.length > 0) await this.send(sent, { ...call, timeoutMs: leftOf(call, begunMs) });
+    }
+  }
+
+  private async sendOnce(sent: readonly MovementEntry[], call: Try): Promise<void> {
+    const { server } = call;
+    if (withoutColumns.has(server)) return this.sendItems(sent, call);
+    const begunMs = performance.now();
+    try {
+      const reply = await this.caller.once(
+        // What is done now comes after all that the session saw; repeated answers may be older.
+        { ...call, isBeyondSession: ({ others }: ExecuteMovementsResponse) => others.length < sent.length },
+        (sending) => server.transactions.executeMovements(columnsOf(sent), sending),
+        (told) => checkReply(told, sent.length),
+      );
+      // Not before the session has taken note of it: an answer of another bank is none.
+      settleRows(sent, reply, server.url);
+    } catch (error) {
+      if (ConnectError.from(error).code !== Code.Unimplemented) throw error;
+      withoutColumns.add(server);
+      await this.sendItems(sent, { ...call, timeoutMs: leftOf(call, begunMs) });
+    }
+  }
+
+  /** To a server that does not know columns. */
+  private async sendItems(sent: readonly MovementEntry[], call: Try): Promise<void> {
+    const { server } = call;
+    const { results, info } = await this.caller.once(
+      { ...call, isBeyondSession: (reply: ExecuteBatchResponse) => reply.results.some(isNew) },
       (sending) => server.transactions.executeBatch({ items: sent.map(itemOf) }, sending),
-      ({ results, readInfo }) => {
-        if (results.length !== sent.length)
-          throw new UnexpectedReplyError(`it gave ${results.length} results for ${sent.length} commands`);
-        const info = readInfoOf(readInfo);
-        sent.forEach((entry, i) => {
-          settleOne(entry, results[i] as WireBatchResult, info, server);
-        });
+      (reply) => {
+        if (reply.results.length === sent.length) return { results: reply.results, info: readInfoOf(reply.readInfo) };
+        throw new UnexpectedReplyError(`it gave ${reply.results.length} results for ${sent.length} commands`);
       },
     );
-  } catch (error) {
-    const failure = attemptFailure(error, server.url);
-    for (const entry of sent) entry.failed(failure);
-    throw error;
+    sent.forEach((entry, i) => {
+      settleOne(entry, results[i] as WireBatchResult, info, server.url);
+    });
   }
 }
 
-/** What is done now comes after all that the session saw; repeated answers may be older. */
+/** What is left of the time of a try that began then. */
+function leftOf({ timeoutMs }: Try, begunMs: number): number {
+  return Math.max(1, Math.floor(timeoutMs - (performance.now() - begunMs)));
+}
+
+function isMalformed({ reason, outcome }: AttemptFailure): boolean {
+  return reason === "INVALID_REQUEST" && outcome === "NOT_APPLIED";
+}
+
 function isNew({ result, replayed }: WireBatchResult): boolean {
   return result.case !== "failure" && !replayed;
 }
+
+const HALF = 2 ** 32;
 
 function columnsOf(entries: readonly MovementEntry[]): ExecuteMovementsRequest {
   const count = entries.length;
   const debits = new BigUint64Array(count);
   const credits = new BigUint64Array(count);
   const amounts = new BigUint64Array(count);
-  const high = new BigUint64Array(count);
-  const low = new BigUint64Array(count);
+  const idsHigh = new BigUint64Array(count);
+  const idsLow = new BigUint64Array(count);
   // Numbers and ids as two words each, the low one first: without an object for each entry.
-  const debitWords = new Uint32Array(debits.buffer);
-  const creditWords = new Uint32Array(credits.buffer);
-  const highWords = new Uint32Array(high.buffer);
-  const lowWords = new Uint32Array(low.buffer);
+  const [debitWords, creditWords] = [new Uint32Array(debits.buffer), new Uint32Array(credits.buffer)];
+  const [highWords, lowWords] = [new Uint32Array(idsHigh.buffer), new Uint32Array(idsLow.buffer)];
   for (let i = 0; i < count; i++) {
-    const { row, id } = entries[i] as MovementEntry;
-    debitWords[2 * i] = row.debit;
-    debitWords[2 * i + 1] = row.debit / 4_294_967_296;
-    creditWords[2 * i] = row.credit;
-    creditWords[2 * i + 1] = row.credit / 4_294_967_296;
-    amounts[i] = row.amount.minor;
-    highWords[2 * i] = id.b;
-    highWords[2 * i + 1] = id.a;
-    lowWords[2 * i] = id.d;
-    lowWords[2 * i + 1] = id.c;
+    const { debit, credit, minor, words, at } = entries[i] as MovementEntry;
+    const [low, high] = [2 * i, 2 * i + 1];
+    debitWords[low] = debit;
+    debitWords[high] = debit / HALF;
+    creditWords[low] = credit;
+    creditWords[high] = credit / HALF;
+    amounts[i] = minor;
+    highWords[high] = words[at] as number;
+    highWords[low] = words[at + 1] as number;
+    lowWords[high] = words[at + 2] as number;
+    lowWords[low] = words[at + 3] as number;
   }
-  const message = create(ExecuteMovementsRequestSchema, {
-    currencyCode: (entries[0] as MovementEntry).row.amount.currency,
-  });
+  const message = create(ExecuteMovementsRequestSchema, { currencyCode: entries[0]?.currency ?? "" });
   // A typed array is read like a list, by protobuf-es too.
   return Object.assign(message, {
     debitAccounts: debits,
     creditAccounts: credits,
     amountsMinor: amounts,
-    requestIdsHigh: high,
-    requestIdsLow: low,
+    requestIdsHigh: idsHigh,
+    requestIdsLow: idsLow,
   }) as unknown as ExecuteMovementsRequest;
 }
 
-function settleRows(sent: readonly MovementEntry[], reply: ExecuteMovementsResponse, server: Server): void {
-  const { positions, times, others, branch } = reply;
-  if (positions.length !== sent.length)
-    throw new UnexpectedReplyError(`it gave ${positions.length} positions for ${sent.length} rows`);
-  const info = readInfoOf(reply.readInfo);
-  let other = 0;
-  let time = -1;
-  let timeMs = 0;
-  for (let i = 0; i < sent.length; i++) {
-    const entry = sent[i] as MovementEntry;
-    while (times[time + 1] !== undefined && (times[time + 1]?.row as number) <= i) {
-      time++;
-      timeMs = safeNumber(times[time]?.timeMs as bigint);
-    }
-    const told = others[other];
-    if (told?.row === i) {
-      other++;
-      if (told.result === undefined) throw new UnexpectedReplyError(`it left out the result of row ${i}`);
-      settleOne(entry, told.result, info, server);
-      continue;
-    }
-    if (entry.settled) continue;
-    if (time < 0) throw new UnexpectedReplyError(`it left out the time of row ${i}`);
-    entry.answered(bookedRow(entry, info, { position: Number(positions[i]), timeMs, branch }));
-  }
-  if (other !== others.length) throw new UnexpectedReplyError("it told of rows that were not sent, or out of order");
-}
-
-function bookedRow(
-  { row, requestId }: MovementEntry,
-  info: ReadInfo,
-  at: { readonly position: number; readonly timeMs: number; readonly branch: number },
-): Booked {
-  const { debit, credit, amount } = row;
-  return {
-    requestId,
-    replayed: false,
-    preview: false,
-    position: info.position,
-    timeMs: info.timeMs,
-    stalenessMs: info.stalenessMs,
-    connected: info.connected,
-    epoch: info.epoch,
-    session: info.session,
-    propagation: undefined,
-    transaction: {
-      position: at.position,
-      kind: debit === 0 ? "deposit" : credit === 0 ? "withdrawal" : "transfer",
-      debitAccount: referenceOf(debit, row, at.branch),
-      creditAccount: referenceOf(credit, row, at.branch),
-      amount: { currency: amount.currency, minor: amount.minor },
-      branch: at.branch,
-      timeMs: at.timeMs,
-      requestId,
-      reverses: undefined,
-      hold: undefined,
-      reversedBy: undefined,
-    },
-  };
-}
-
-function referenceOf(account: number, { amount }: RowMovement, branch: number): string {
-  return account === 0 ? internalAccountName(AccountType.CASH, branch, amount.currency) : String(account);
-}
-
-/** A result that no such command has says nothing: then it is not known what became of this one. */
-function settleOne(entry: MovementEntry, { result, replayed }: WireBatchResult, info: ReadInfo, server: Server): void {
-  if (entry.settled) return;
-  if (result.case === "failure") {
-    entry.failed(resultFailure(result.value, server.url));
-    return;
-  }
-  if (result.case !== "transaction") {
-    const error = new UnexpectedReplyError(`it answered a movement with ${result.case ?? "nothing"}`);
-    entry.failed(attemptFailure(error, server.url));
-    return;
-  }
-  const { requestId } = entry;
-  const transaction = transactionOf(result.value);
-  entry.answered({ requestId, replayed, preview: false, ...info, propagation: undefined, transaction });
-}
-
-function itemOf({ row, requestId }: MovementEntry) {
-  const head = { requestId, validateOnly: false };
-  return create(BatchItemSchema, { command: commandMessage(commandOf(row), head) });
-}
-
-function commandOf({ debit, credit, amount }: RowMovement): MovementCommand {
-  if (debit === 0) return { kind: "deposit", account: String(credit), amount };
-  if (credit === 0) return { kind: "withdraw", account: String(debit), amount };
-  return { kind: "transfer", from: String(debit), to: String(credit), amount };
+function itemOf({ command, requestId }: MovementEntry) {
+  return create(BatchItemSchema, { command: commandMessage(command, { requestId, validateOnly: false }) });
 }

@@ -1,54 +1,55 @@
 import { AMOUNT_MAX, currencyDecimals, type Money } from "@bank/core";
 import type { AttemptFailure } from "./attempt-failure.ts";
 import { BankError } from "./bank-error.ts";
+import type { Caller } from "./caller.ts";
 import { CommandTries } from "./command-tries.ts";
-import type { RequestWords } from "./request-words.ts";
-import type { BatchCommand, Booked, MutationOptions } from "./types/index.ts";
+import { type RequestWords, textOfRequestWords } from "./request-words.ts";
+import { bookAlone, type MovementCommand } from "./single-movement.ts";
+import type { Booked } from "./types/index.ts";
 
 /** A movement that can stand in a row of columns. */
 export interface RowMovement {
-  /** Number of the account that pays; 0 for cash. */
+  /** The account that pays, as its own number is written; undefined for cash. */
+  readonly debitAccount: string | undefined;
+  /** The account that receives, likewise. */
+  readonly creditAccount: string | undefined;
+  /** Their numbers; 0 for cash. */
   readonly debit: number;
-  /** Number of the account that receives; 0 for cash. */
   readonly credit: number;
-  readonly amount: Money;
+  readonly currency: string;
+  readonly minor: bigint;
 }
 
-/** A movement between accounts as the caller named them. */
-export type MovementCommand = Extract<BatchCommand, { readonly kind: "deposit" | "withdraw" | "transfer" }>;
-
-/** The row that a movement is; undefined where it needs more than a row can say, or is wrong, which its own call tells best. */
-export function rowOf(command: MovementCommand): RowMovement | undefined {
-  const { amount } = command;
-  if (command.expectedVersion !== undefined || command.validateOnly === true) return undefined;
-  if (typeof amount.minor !== "bigint" || amount.minor < 1n || amount.minor > AMOUNT_MAX) return undefined;
-  if (currencyDecimals(amount.currency) === undefined) return undefined;
-  switch (command.kind) {
-    case "deposit": {
-      const credit = numberOf(command.account);
-      return credit === 0 ? undefined : { debit: 0, credit, amount };
-    }
-    case "withdraw": {
-      const debit = numberOf(command.account);
-      return debit === 0 ? undefined : { debit, credit: 0, amount };
-    }
-    case "transfer": {
-      const debit = numberOf(command.from);
-      const credit = numberOf(command.to);
-      return debit === 0 || credit === 0 ? undefined : { debit, credit, amount };
-    }
-  }
+/**
+ * The row that a movement between these accounts is, undefined for cash; undefined where it needs more than a row can say, or
+ * is wrong, which its own call tells best. Takes a copy: the caller may change what he gave.
+ */
+export function rowOf(
+  debitAccount: string | undefined,
+  creditAccount: string | undefined,
+  amount: Money,
+): RowMovement | undefined {
+  const debit = debitAccount === undefined ? 0 : numberOf(debitAccount);
+  const credit = creditAccount === undefined ? 0 : numberOf(creditAccount);
+  if (debit === undefined || credit === undefined) return undefined;
+  // Callers in JavaScript give whatever they like.
+  if (typeof amount?.minor !== "bigint" || typeof amount.currency !== "string") return undefined;
+  const { currency, minor } = amount;
+  if (minor < 1n || minor > AMOUNT_MAX || currencyDecimals(currency) === undefined) return undefined;
+  return { debitAccount, creditAccount, debit, credit, currency, minor };
 }
 
 const DIGIT_0 = 48;
+/** Every number of so many digits is a safe integer. */
+const DIGITS_MAX = 15;
 
-/** An account number as it is written by itself; 0 for every other name. */
-function numberOf(account: string): number {
-  if (typeof account !== "string" || account.length === 0 || account.length > 15) return 0;
+/** An account number as it is written by itself; undefined for every other name. */
+function numberOf(account: string): number | undefined {
+  if (typeof account !== "string" || account.length === 0 || account.length > DIGITS_MAX) return undefined;
   let number = 0;
   for (let i = 0; i < account.length; i++) {
     const digit = account.charCodeAt(i) - DIGIT_0;
-    if (digit < 0 || digit > 9 || (digit === 0 && i === 0)) return 0;
+    if (digit < 0 || digit > 9 || (digit === 0 && i === 0)) return undefined;
     number = number * 10 + digit;
   }
   return number;
@@ -60,41 +61,53 @@ export interface EntryCall {
   readonly deadlineMs: number;
   /** Ends the call; undefined where only the client itself does. */
   readonly signal: AbortSignal | undefined;
-  /** Sends it in a call of its own. */
-  readonly alone: (options: Pick<MutationOptions, "timeoutMs" | "signal" | "requestId">) => Promise<Booked>;
+  /** As he wrote it; undefined where it was made for him. */
+  readonly requestId: string | undefined;
   readonly resolve: (booked: Booked) => void;
   readonly reject: (error: unknown) => void;
 }
 
-/** One movement on its way to its answer. */
-export class MovementEntry {
-  readonly row: RowMovement;
-  readonly id: RequestWords;
+/** One movement on its way to its answer. There may be a hundred thousand of them: no object more for each than it needs. */
+export class MovementEntry implements RowMovement, RequestWords, EntryCall {
+  readonly debitAccount: string | undefined;
+  readonly creditAccount: string | undefined;
+  readonly debit: number;
+  readonly credit: number;
+  readonly currency: string;
+  readonly minor: bigint;
+  readonly words: Uint32Array;
+  readonly at: number;
+  readonly deadlineMs: number;
+  readonly signal: AbortSignal | undefined;
+  readonly resolve: (booked: Booked) => void;
+  readonly reject: (error: unknown) => void;
   readonly preview = false;
+  /** Its caller has been told, or its own call tells him. */
   settled = false;
-  /** It left this process, at least once. */
-  sent = false;
+  /** A try is under way: what nobody has told of, it may still do. */
+  underWay = false;
+  private readonly givenId: string | undefined;
   private tries: CommandTries | undefined;
-  private readonly call: EntryCall;
 
   constructor(row: RowMovement, id: RequestWords, call: EntryCall) {
-    this.row = row;
-    this.id = id;
-    this.call = call;
+    this.debitAccount = row.debitAccount;
+    this.creditAccount = row.creditAccount;
+    this.debit = row.debit;
+    this.credit = row.credit;
+    this.currency = row.currency;
+    this.minor = row.minor;
+    this.words = id.words;
+    this.at = id.at;
+    this.deadlineMs = call.deadlineMs;
+    this.signal = call.signal;
+    this.resolve = call.resolve;
+    this.reject = call.reject;
+    this.givenId = call.requestId;
   }
 
-  /** When its caller stops waiting, by `performance.now()`. */
-  get deadlineMs(): number {
-    return this.call.deadlineMs;
-  }
-
-  /** Ends the call; undefined where only the client itself does. */
-  get signal(): AbortSignal | undefined {
-    return this.call.signal;
-  }
-
+  /** As its caller wrote it, else in lower case. */
   get requestId(): string {
-    return this.id.text;
+    return this.givenId ?? textOfRequestWords(this);
   }
 
   /** Why the last try of it failed; undefined before the first. */
@@ -102,46 +115,61 @@ export class MovementEntry {
     return this.tries?.lastFailure;
   }
 
+  get command(): MovementCommand {
+    const { debitAccount, creditAccount, currency, minor } = this;
+    const amount = { currency, minor };
+    if (debitAccount === undefined) return { kind: "deposit", account: creditAccount ?? "", amount };
+    if (creditAccount === undefined) return { kind: "withdraw", account: debitAccount, amount };
+    return { kind: "transfer", from: debitAccount, to: creditAccount, amount };
+  }
+
   answered(booked: Booked): void {
     if (this.settled) return;
     this.settled = true;
-    this.call.resolve(booked);
+    this.resolve(booked);
   }
 
   /** Sends it in a call of its own, and waits for the end of that. Never rejects. */
-  async goAlone(): Promise<void> {
+  async goAlone(caller: Caller): Promise<void> {
     if (this.settled) return;
     this.settled = true;
-    const { call, signal, requestId } = this;
-    const timeoutMs = Math.max(1, Math.floor(call.deadlineMs - performance.now()));
+    const { signal, requestId, command, deadlineMs } = this;
+    const timeoutMs = Math.max(1, Math.floor(deadlineMs - performance.now()));
     try {
-      call.resolve(await call.alone({ timeoutMs, signal, requestId }));
+      this.resolve(await bookAlone(caller, command, { timeoutMs, signal, requestId, propagation: "bank" }));
     } catch (error) {
       // What a try before may have done, a later one that was refused does not know.
-      call.reject(error instanceof BankError && this.tries !== undefined ? this.tries.givenUp(error, this) : error);
+      this.reject(error instanceof BankError && this.tries !== undefined ? this.tries.endedAlone(error, this) : error);
     }
   }
 
-  /** A try of it failed. Unless another may help, that is the end of it. */
+  /** The try of it that was under way failed, as a whole call or as one of many rows; another may follow. */
   failed(failure: AttemptFailure): void {
     if (this.settled) return;
-    const tries = this.triesNow();
-    tries.failed(failure);
-    if (!failure.retryable) this.end(tries.error(failure, this));
+    this.underWay = false;
+    this.triesNow().failed(failure);
   }
 
-  /** What became of it is not waited for any more: it ends as this failure says. */
+  /** What its last try said is what it ends with. */
+  endAs(failure: AttemptFailure): void {
+    if (!this.settled) this.end(this.triesNow().error(failure, this));
+  }
+
+  /** Its caller does not wait any more: it ends as this failure says, and with what is not known of its tries. */
   abandon(failure: AttemptFailure): void {
     if (this.settled) return;
-    const tries = this.triesNow();
-    // What no try has told, a try that is under way may still do.
-    if (this.sent) tries.failed({ ...failure, outcome: "OUTCOME_UNKNOWN" });
-    this.end(tries.error(failure, this));
+    if (this.underWay) this.failed({ ...failure, outcome: "OUTCOME_UNKNOWN" });
+    this.endAs(failure);
   }
 
-  /** Nothing is tried any more. */
+  /** The call has ended with this error, and nothing is tried any more. */
   giveUp(error: BankError): void {
     if (!this.settled) this.end(this.triesNow().givenUp(error, this));
+  }
+
+  /** The call has ended with what is no error of the bank's or the network's: so does this. */
+  crash(error: unknown): void {
+    if (!this.settled) this.end(error);
   }
 
   private triesNow(): CommandTries {
@@ -149,8 +177,8 @@ export class MovementEntry {
     return this.tries;
   }
 
-  private end(error: BankError): void {
+  private end(error: unknown): void {
     this.settled = true;
-    this.call.reject(error);
+    this.reject(error);
   }
 }

@@ -1,153 +1,212 @@
-import type { AttemptFailure } from "./attempt-failure.ts";
+import type { Money } from "@bank/core";
 import { type Caller, isTimeout } from "./caller.ts";
-import { callMovements } from "./movement-call.ts";
-import { type MovementCommand, MovementEntry, rowOf } from "./movement-entry.ts";
+import { MovementCall } from "./movement-call.ts";
+import { canceled, late, tooMany } from "./movement-ends.ts";
+import { MovementEntry, rowOf } from "./movement-entry.ts";
+import { MovementLine } from "./movement-line.ts";
 import { SignalWatch } from "./pipeline-signals.ts";
-import { RequestWords } from "./request-words.ts";
-import { EndedCall } from "./retry.ts";
-import type { Booked, MutationOptions } from "./types/index.ts";
+import { randomRequestWords, requestWordsOf } from "./request-words.ts";
+import { bookAlone, type MovementCommand } from "./single-movement.ts";
+import type { Booked, VersionedOptions } from "./types/index.ts";
 
-/** Movements in one call: a server takes 10,000, and two calls of this many fit into one batch of its journal. */
-const ROWS_PER_CALL_MAX = 8_000;
-/** While the server works on one call the next is being made, and the one before is being read. */
-const CALLS_IN_FLIGHT_MAX = 3;
-/** With so many waiting to be sent, `whenRoom` waits. */
-const WAITING_ENOUGH = 32_768;
-/** Beyond so many nothing more is taken: whoever does not wait for answers must wait for room. */
-const WAITING_MAX = 1_000_000;
-/** How late a call may be told that its time is up: so seldom its queue is looked through. */
+/** How much is gathered, and how much may wait. */
+export interface MovementLimits {
+  /** Movements in one call. */
+  readonly rowsPerCallMax: number;
+  /** Calls that keep others waiting. */
+  readonly callsInFlightMax: number;
+  /** With so many waiting, `whenRoom` waits. */
+  readonly waitingEnough: number;
+  /** Beyond so many waiting nothing more is taken: whoever does not wait for answers must wait for room. */
+  readonly waitingMax: number;
+  /** A call that has no answer after so long, in milliseconds, keeps nobody waiting any more. */
+  readonly slowMs: number;
+}
+
+const LIMITS: MovementLimits = {
+  // A server takes 10,000, and two calls of this many fit into one batch of its journal.
+  rowsPerCallMax: 8_000,
+  // While the server works on one call the next is being made, and the one before is being read.
+  callsInFlightMax: 3,
+  waitingEnough: 32_768,
+  waitingMax: 1_000_000,
+  slowMs: 1_000,
+};
+
+/** How late a movement may be told that its time is up: so seldom they are looked through. */
 const DEADLINE_GRAIN_MS = 10;
 
 /**
  * Gathers movements that are asked for at the same time into calls, without waiting for more to come: what comes while calls are
  * on their way makes up the next. A thousand callers who each wait for their own movement become a few calls in flight.
+ *
+ * Each ends as by itself: with the same answer or the same error, tried as often, under its own request id. A call that
+ * failed, or is not answered for a second, goes on by itself and keeps no others waiting: one that must be tried again, or
+ * hangs, is as little in others' way as it would be in a call of its own.
  */
 export class MovementQueue {
   private readonly caller: Caller;
-  /** Waiting to be sent, by currency: a call has one. Whose turn it is stands first. */
-  private readonly waiting = new Map<string, MovementEntry[]>();
-  private waitingCount = 0;
-  private readonly inFlight = new Set<readonly MovementEntry[]>();
-  private scheduled = false;
+  private readonly limits: MovementLimits;
+  /** Whose turn it is stands first. None is empty. */
+  private readonly lines: MovementLine[] = [];
+  /** In all lines. */
+  private waiting = 0;
+  /** In calls that keep nobody waiting any more. */
+  private lingering = 0;
+  private readonly calls = new Set<MovementCall>();
+  /** Of those, the ones that keep others waiting. */
+  private inFlight = 0;
+  private isScheduled = false;
+  private isSweeping = false;
   private timer: NodeJS.Timeout | undefined;
   private timerAtMs = Number.POSITIVE_INFINITY;
   private readonly signals: SignalWatch<MovementEntry>;
   private readonly roomWaiters: (() => void)[] = [];
 
-  constructor(caller: Caller) {
+  constructor(caller: Caller, limits: Partial<MovementLimits> = {}) {
     this.caller = caller;
-    this.signals = new SignalWatch((entry, reason) => this.abandon(entry, ended(reason, this.url)));
+    this.limits = { ...LIMITS, ...limits };
+    this.signals = new SignalWatch((entry, reason) => {
+      entry.abandon(canceled(entry, reason, this.url));
+      this.sweep();
+    });
   }
 
   /**
-   * Books a movement: with others that are under way, or, where there are none, in a call of its own. What a row of columns
-   * cannot say goes by itself anyway.
+   * Books a movement between two accounts, undefined for cash: with others that are under way, or, where there are none, in a
+   * call of its own. What a row of columns cannot say goes by itself anyway.
    */
   book(
-    command: MovementCommand,
-    options: MutationOptions,
-    alone: (options: MutationOptions) => Promise<Booked>,
+    debit: string | undefined,
+    credit: string | undefined,
+    amount: Money,
+    options: VersionedOptions,
   ): Promise<Booked> {
-    const { requestId, signal, timeoutMs = this.caller.options.timeoutMs, validateOnly } = options;
-    const row = validateOnly === true || !isTimeout(timeoutMs) ? undefined : rowOf(command);
-    const id = requestId === undefined ? undefined : RequestWords.of(requestId);
-    // A call that waits until all branches have it would have others wait with it.
-    const spreads = (options.propagation ?? "bank") !== "bank" || this.caller.options.propagation.mode !== "bank";
-    if (row === undefined || spreads || (requestId !== undefined && id === undefined)) return alone(options);
+    const { requestId, signal, timeoutMs = this.caller.options.timeoutMs } = options;
+    const row = this.isPlain(options) && isTimeout(timeoutMs) ? rowOf(debit, credit, amount) : undefined;
+    const id = requestId === undefined ? randomRequestWords() : requestWordsOf(requestId);
+    if (row === undefined || id === undefined)
+      return bookAlone(this.caller, commandOf(debit, credit, amount, options), options);
     return new Promise((resolve, reject) => {
-      const deadlineMs = performance.now() + timeoutMs;
-      const call = {
-        deadlineMs,
-        signal,
-        alone: (own: MutationOptions) => alone({ ...options, ...own }),
-        resolve,
-        reject,
-      };
-      this.add(new MovementEntry(row, id ?? RequestWords.random(), call));
+      const deadlineMs = Math.floor(performance.now() + timeoutMs);
+      this.add(new MovementEntry(row, id, { deadlineMs, signal, requestId, resolve, reject }), timeoutMs);
     });
   }
 
   /** Resolves once not too many movements wait to be sent: for those who make them faster than they are answered. */
   async whenRoom(): Promise<void> {
-    while (this.waitingCount >= WAITING_ENOUGH)
+    while (!this.hasRoom)
       await new Promise<void>((resolve) => {
         this.roomWaiters.push(resolve);
       });
   }
 
-  private add(entry: MovementEntry): void {
-    const { signal, row } = entry;
-    const refusal = signal?.aborted
-      ? ended(signal.reason, this.url)
-      : this.waitingCount >= WAITING_MAX
-        ? tooMany(this.waitingCount, this.url)
-        : undefined;
-    if (refusal !== undefined) {
-      entry.abandon(refusal);
-      return;
-    }
-    if (signal !== undefined) this.signals.add(signal, entry);
-    const { currency } = row.amount;
-    const queue = this.waiting.get(currency);
-    if (queue === undefined) this.waiting.set(currency, [entry]);
-    else queue.push(entry);
-    this.waitingCount++;
-    this.watchDeadline(entry.deadlineMs);
-    this.schedule();
+  private isPlain({ validateOnly, expectedVersion, propagation }: VersionedOptions): boolean {
+    // A call that waits until all branches have it would have others wait with it.
+    const isOfBank = (propagation ?? this.caller.options.propagation.mode) === "bank";
+    return isOfBank && validateOnly !== true && expectedVersion === undefined;
+  }
+
+  private get backlog(): number {
+    return this.waiting + this.lingering;
+  }
+
+  private get hasRoom(): boolean {
+    return this.backlog < this.limits.waitingEnough;
   }
 
   private get url(): string {
     return this.caller.server.url;
   }
 
+  private add(entry: MovementEntry, timeoutMs: number): void {
+    const { signal } = entry;
+    if (signal?.aborted) {
+      entry.abandon(canceled(entry, signal.reason, this.url));
+      return;
+    }
+    if (this.backlog >= this.limits.waitingMax) {
+      entry.abandon(tooMany(this.backlog, this.url));
+      return;
+    }
+    if (signal !== undefined) this.signals.add(signal, entry);
+    this.lineOf(entry.currency, Math.clz32(timeoutMs)).push(entry);
+    this.waiting++;
+    if (entry.deadlineMs < this.timerAtMs) this.watchDeadline(entry.deadlineMs);
+    this.schedule();
+  }
+
+  /** There are few lines, and most often one. */
+  private lineOf(currency: string, timeClass: number): MovementLine {
+    for (const line of this.lines) if (line.currency === currency && line.timeClass === timeClass) return line;
+    const line = new MovementLine(currency, timeClass);
+    this.lines.push(line);
+    return line;
+  }
+
+  private get isFree(): boolean {
+    return this.inFlight < this.limits.callsInFlightMax;
+  }
+
   private schedule(): void {
-    if (this.scheduled || this.waitingCount === 0) return;
-    this.scheduled = true;
+    if (this.isScheduled || this.waiting === 0 || !this.isFree) return;
+    this.isScheduled = true;
     // Behind everything that is ready in this turn: whoever is told an answer in it, and asks for the next movement, comes along.
     setImmediate(() => {
-      this.scheduled = false;
-      while (this.waitingCount > 0 && this.inFlight.size < CALLS_IN_FLIGHT_MAX) void this.send();
+      this.isScheduled = false;
+      while (this.waiting > 0 && this.isFree) void this.send();
     });
   }
 
   private async send(): Promise<void> {
-    const entries = this.take();
-    if (entries.length === 0) return;
-    const isLone = entries.length === 1 && this.inFlight.size === 0;
-    this.inFlight.add(entries);
-    const nowMs = performance.now();
-    const untilMs = entries.reduce((latest, entry) => Math.max(latest, entry.deadlineMs), nowMs + 1);
-    try {
-      if (isLone) await entries[0]?.goAlone();
-      else await callMovements(this.caller, entries, Math.max(1, Math.floor(untilMs - nowMs)));
-    } finally {
-      this.inFlight.delete(entries);
-      for (const entry of entries) if (entry.signal !== undefined) this.signals.remove(entry.signal, entry);
+    const taken = this.take();
+    const entries = taken.filter(({ settled }) => !settled);
+    const [only, second] = entries;
+    if (only === undefined) return;
+    const isLone = second === undefined && this.calls.size === 0;
+    // It keeps others waiting until it first fails, is slow, or has ended.
+    let isInFlight = true;
+    let lingering = 0;
+    const linger = () => {
+      if (isInFlight) this.inFlight--;
+      isInFlight = false;
+      this.lingering += call.entries.length - lingering;
+      lingering = call.entries.length;
+      this.wakeForRoom();
       this.schedule();
-    }
+    };
+    const call = new MovementCall(this.caller, entries, linger);
+    const slow = setTimeout(linger, this.limits.slowMs).unref();
+    this.calls.add(call);
+    this.inFlight++;
+    if (isLone) await only.goAlone(this.caller);
+    else await call.run();
+    clearTimeout(slow);
+    if (isInFlight) this.inFlight--;
+    this.lingering -= lingering;
+    this.calls.delete(call);
+    for (const entry of entries) if (entry.signal !== undefined) this.signals.remove(entry.signal, entry);
+    this.wakeForRoom();
+    this.schedule();
   }
 
-  /** Takes the movements of one call: of the currency whose turn it is. */
+  /** Takes the movements of one call, of the line whose turn it is. */
   private take(): readonly MovementEntry[] {
-    const [turn] = this.waiting;
-    if (turn === undefined) return [];
-    const [currency, queue] = turn;
-    this.waiting.delete(currency);
-    const taken = queue.length <= ROWS_PER_CALL_MAX ? queue : queue.slice(0, ROWS_PER_CALL_MAX);
-    if (taken !== queue) this.waiting.set(currency, queue.slice(ROWS_PER_CALL_MAX));
-    this.waitingCount -= taken.length;
-    if (this.waitingCount < WAITING_ENOUGH) for (const go of this.roomWaiters.splice(0)) go();
-    return taken.filter((entry) => !entry.settled);
+    const line = this.lines.shift();
+    if (line === undefined) return [];
+    const taken = line.take(this.limits.rowsPerCallMax);
+    if (line.length > 0) this.lines.push(line);
+    this.waiting -= taken.length;
+    this.wakeForRoom();
+    return taken;
   }
 
-  private abandon(entry: MovementEntry, failure: AttemptFailure): void {
-    entry.abandon(failure);
-    if (entry.signal !== undefined) this.signals.remove(entry.signal, entry);
+  private wakeForRoom(): void {
+    if (this.roomWaiters.length > 0 && this.hasRoom) for (const go of this.roomWaiters.splice(0)) go();
   }
 
   /** One timer for all: it rings when the first of their times is up. */
   private watchDeadline(deadlineMs: number): void {
-    if (deadlineMs >= this.timerAtMs) return;
     clearTimeout(this.timer);
     this.timerAtMs = deadlineMs;
     this.timer = setTimeout(this.endLate, Math.max(DEADLINE_GRAIN_MS, deadlineMs - performance.now()));
@@ -159,54 +218,39 @@ export class MovementQueue {
     this.timerAtMs = Number.POSITIVE_INFINITY;
     const nowMs = performance.now();
     let next = Number.POSITIVE_INFINITY;
-    const look = (entry: MovementEntry) => {
+    const look = (entry: MovementEntry, call?: MovementCall) => {
       if (entry.settled) return;
-      if (entry.deadlineMs <= nowMs) this.abandon(entry, late(entry, this.url));
-      else next = Math.min(next, entry.deadlineMs);
+      if (entry.deadlineMs > nowMs) {
+        next = Math.min(next, entry.deadlineMs);
+        return;
+      }
+      entry.abandon(late(entry, call, this.url));
+      if (entry.signal !== undefined) this.signals.remove(entry.signal, entry);
+      this.sweep();
     };
-    for (const entries of this.inFlight) entries.forEach(look);
-    for (const queue of this.waiting.values()) queue.forEach(look);
+    for (const call of this.calls) for (const entry of call.entries) look(entry, call);
+    for (const line of this.lines) line.forEach(look);
     if (next < Number.POSITIVE_INFINITY) this.watchDeadline(Math.max(next, nowMs + DEADLINE_GRAIN_MS));
   };
+
+  /** Ends the calls that nobody waits for any more, once for all who have left now. */
+  private sweep(): void {
+    if (this.isSweeping) return;
+    this.isSweeping = true;
+    setImmediate(() => {
+      this.isSweeping = false;
+      for (const call of this.calls) call.endIfAbandoned();
+    });
+  }
 }
 
-function late({ sent, lastFailure }: MovementEntry, server: string): AttemptFailure {
-  const before = lastFailure === undefined ? "" : ` Before: ${lastFailure.message}`;
-  return {
-    code: "DEADLINE_EXCEEDED",
-    reason: "DEADLINE_EXCEEDED",
-    message: sent
-      ? `${server} did not answer in time.${before}`
-      : `Its turn to be sent to ${server} did not come in time.`,
-    metadata: { server },
-    outcome: sent ? "OUTCOME_UNKNOWN" : "NOT_APPLIED",
-    retryable: false,
-    cause: lastFailure?.cause,
-  };
-}
-
-function ended(end: unknown, server: string): AttemptFailure {
-  const reason = end instanceof EndedCall ? end.reason : "CANCELED";
-  const words = reason === "CANCELED" ? "The call was canceled" : "The client was closed";
-  return {
-    code: "CANCELED",
-    reason,
-    message: `${words} before ${server} had answered.`,
-    metadata: { server },
-    outcome: "NOT_APPLIED",
-    retryable: false,
-    cause: end,
-  };
-}
-
-function tooMany(waiting: number, server: string): AttemptFailure {
-  return {
-    code: "RESOURCE_EXHAUSTED",
-    reason: "OVERLOADED",
-    message: `${waiting} movements wait to be sent to ${server}: wait for answers, or with whenRoom(), before asking for more.`,
-    metadata: { server, waiting: String(waiting) },
-    outcome: "NOT_APPLIED",
-    retryable: false,
-    cause: undefined,
-  };
+function commandOf(
+  debit: string | undefined,
+  credit: string | undefined,
+  amount: Money,
+  { expectedVersion }: VersionedOptions,
+): MovementCommand {
+  if (debit === undefined) return { kind: "deposit", account: credit as string, amount, expectedVersion };
+  if (credit === undefined) return { kind: "withdraw", account: debit, amount, expectedVersion };
+  return { kind: "transfer", from: debit, to: credit, amount, expectedVersion };
 }

@@ -216,9 +216,7 @@ class AttemptHistory {
   }
 
   private othersText(): string {
-    const others = [...this.reasons].filter(([server]) => server !== this.lastServer);
-    if (others.length === 0) return "";
-    return ` Other servers: ${others.map(([server, reason]) => `${server} ${reason}`).join(", ")}.`;
+    return othersText(this.reasons, this.lastServer);
   }
 
   private toBankError(failure: Omit<AttemptFailure, "outcome" | "retryable">): BankError {
@@ -233,4 +231,11 @@ class AttemptHistory {
     if (this.last?.outcome === "REJECTED") return "REJECTED";
     return this.unknown ? "OUTCOME_UNKNOWN" : "NOT_APPLIED";
   }
+}
+
+/** What the message of a call that ended at one server says of the others that it asked: the latest reason of each. */
+export function othersText(reasons: ReadonlyMap<string, string>, endedAt: string): string {
+  const others = [...reasons].filter(([server]) => server !== endedAt);
+  if (others.length === 0) return "";
+  return ` Other servers: ${others.map(([server, reason]) => `${server} ${reason}`).join(", ")}.`;
 }

@@ -132,36 +132,15 @@ export class ServerClient implements BankClient {
   }
 
   deposit(account: string, amount: Money, options: sdk.VersionedOptions = {}): Promise<sdk.Booked> {
-    const command = { kind: "deposit", account, amount, expectedVersion: options.expectedVersion } as const;
-    return this.movements.book(command, options, (alone) =>
-      this.caller.mutate(
-        alone,
-        (head, sending, server) => server.transactions.deposit(wire.cashFields(command, head), sending),
-        ({ transaction }) => ({ transaction: wire.transactionOf(transaction) }),
-      ),
-    );
+    return this.movements.book(undefined, account, amount, options);
   }
 
   withdraw(account: string, amount: Money, options: sdk.VersionedOptions = {}): Promise<sdk.Booked> {
-    const command = { kind: "withdraw", account, amount, expectedVersion: options.expectedVersion } as const;
-    return this.movements.book(command, options, (alone) =>
-      this.caller.mutate(
-        alone,
-        (head, sending, server) => server.transactions.withdraw(wire.cashFields(command, head), sending),
-        ({ transaction }) => ({ transaction: wire.transactionOf(transaction) }),
-      ),
-    );
+    return this.movements.book(account, undefined, amount, options);
   }
 
   transfer(from: string, to: string, amount: Money, options: sdk.VersionedOptions = {}): Promise<sdk.Booked> {
-    const command = { kind: "transfer", from, to, amount, expectedVersion: options.expectedVersion } as const;
-    return this.movements.book(command, options, (alone) =>
-      this.caller.mutate(
-        alone,
-        (head, sending, server) => server.transactions.transfer(wire.transferMessage(command, head), sending),
-        ({ transaction }) => ({ transaction: wire.transactionOf(transaction) }),
-      ),
-    );
+    return this.movements.book(from, to, amount, options);
   }
 
   whenRoom(): Promise<void> {

@@ -27,7 +27,7 @@ export {
   OUTCOME_KEY,
   outcomeOf,
 } from "./failure.ts";
-export { columnOf, type FixedColumn } from "./fixed-columns.ts";
+export { columnOf, type FixedColumn, halvesOf } from "./fixed-columns.ts";
 export {
   CONSISTENCY_HEADER,
   CONSISTENCY_MODES,
