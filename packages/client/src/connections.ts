@@ -6,7 +6,7 @@ import {
   SessionService,
   TransactionService,
 } from "@bank/proto";
-import { connectToServer, type ServerConnection } from "@bank/rpc";
+import { connectToServer, movementCallsCodec, type ServerConnection } from "@bank/rpc";
 import { type Client, createClient } from "@connectrpc/connect";
 import { ServerPipeline } from "./pipeline-server.ts";
 
@@ -26,12 +26,14 @@ export interface Server {
 /** Opens a connection; replaced by tests, which have no network. */
 export type Connect = (url: string) => ServerConnection;
 
+const connectQuickly: Connect = (url) => connectToServer(url, { codecs: [movementCallsCodec] });
+
 /** One connection for each server, shared by all clients that came from one `connectBank`. */
 export class Connections {
   private readonly connect: Connect;
   private readonly servers = new Map<string, { readonly server: Server; readonly connection: ServerConnection }>();
 
-  constructor(connect: Connect = connectToServer) {
+  constructor(connect: Connect = connectQuickly) {
     this.connect = connect;
   }
 

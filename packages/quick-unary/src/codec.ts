@@ -28,3 +28,27 @@ export function unaryCodec<I extends DescMessage, O extends DescMessage>(
   // The types of messages go only as far as the table of methods: there every method is one of unknown messages.
   return { method, decode: codec.decode, encode: codec.encode as UnaryCodec["encode"] };
 }
+
+/** How a client writes and reads the messages of one method, where the generated way is too slow for them. */
+export interface CallCodec {
+  readonly method: DescMethodUnary;
+  readonly encode: (message: MessageShape<DescMessage>) => Uint8Array;
+  readonly decode: (bytes: Uint8Array) => MessageShape<DescMessage>;
+}
+
+/**
+ * A codec for the calls of one method. What `decode` throws ends the call as what the generated way throws.
+ *
+ * @param codec.encode gives the message as it would be in the generated way, or another encoding of the same message.
+ * @param codec.decode gives a message of the same type and fields.
+ */
+export function callCodec<I extends DescMessage, O extends DescMessage>(
+  method: DescMethodUnary<I, O>,
+  codec: {
+    readonly encode: (message: MessageShape<I>) => Uint8Array;
+    readonly decode: (bytes: Uint8Array) => MessageShape<O>;
+  },
+): CallCodec {
+  // As above.
+  return { method, encode: codec.encode as CallCodec["encode"], decode: codec.decode };
+}

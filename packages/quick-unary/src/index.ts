@@ -2,7 +2,7 @@
  * `@bank/quick-unary`: serves unary gRPC and Connect calls over HTTP/2 at a tenth of what Connect's own adapter for Node
  * costs, with the same routes, interceptors and answers. Everything exported here is public; other files are internal.
  */
-export { type UnaryCodec, unaryCodec } from "./codec.ts";
+export { type CallCodec, callCodec, type UnaryCodec, unaryCodec } from "./codec.ts";
 export { quickStreamCalls } from "./quick-streams.ts";
 export { type QuickTransportOptions, quickUnaryCalls } from "./quick-transport.ts";
 export { type QuickUnaryOptions, quickUnary, type ReportUnsent, type TakesStream, takeStreams } from "./quick-unary.ts";

@@ -12,6 +12,7 @@ import {
 import { createMethodSerializationLookup, createMethodUrl } from "@connectrpc/connect/protocol";
 import { contentTypeProto, requestHeader } from "@connectrpc/connect/protocol-grpc";
 import { asConnectError, type ClientAnswer, ClientCall } from "./client-call.ts";
+import type { CallCodec } from "./codec.ts";
 import { Deadlines, type Expiring } from "./deadlines.ts";
 import { endWithMessage } from "./one-message.ts";
 import { fieldsOf, QuickHeaders } from "./quick-headers.ts";
@@ -25,6 +26,8 @@ export interface QuickTransportOptions {
   readonly interceptors: readonly Interceptor[];
   readonly readMaxBytes: number;
   readonly writeMaxBytes: number;
+  /** Of methods whose messages are not written and read in the generated way. Default: none. */
+  readonly codecs?: readonly CallCodec[];
   /** Opens a stream. What it rejects with ends the call as it is. */
   readonly open: (path: string, headers: OutgoingHttpHeaders) => Promise<ClientHttp2Stream>;
   /** Says what an answer that was lost on its way ends the call with. */
@@ -54,18 +57,19 @@ const OWN_FIELDS: Readonly<Record<string, string>> = {
  * same outcomes.
  */
 export function quickUnaryCalls(options: QuickTransportOptions): Transport["unary"] {
-  const { origin, interceptors, open, lost, readMaxBytes, writeMaxBytes } = options;
+  const { origin, interceptors, open, lost, readMaxBytes, writeMaxBytes, codecs = [] } = options;
   const deadlines = new Deadlines();
   const methods = new Map<DescMethodUnary, ClientMethod>();
   const known = (method: DescMethodUnary): ClientMethod => {
     let found = methods.get(method);
     if (found === undefined) {
       const messages = createMethodSerializationLookup(method, undefined, undefined, { readMaxBytes, writeMaxBytes });
+      const codec = codecs.find((each) => each.method === method);
       found = {
         path: createMethodUrl("/", method),
         url: createMethodUrl(origin, method),
-        serialize: messages.getI(true).serialize,
-        parse: messages.getO(true).parse,
+        serialize: codec?.encode ?? messages.getI(true).serialize,
+        parse: codec === undefined ? messages.getO(true).parse : parserOf(codec),
       };
       methods.set(method, found);
     }
@@ -164,6 +168,17 @@ class CallLimit implements Expiring {
   }
 
   private readonly onOuterAbort = () => this.controller.abort(this.outer?.reason);
+}
+
+/** Source: connect 2.2, `protocol/serialization.ts`. */
+function parserOf({ decode }: CallCodec): ClientMethod["parse"] {
+  return (bytes) => {
+    try {
+      return decode(bytes);
+    } catch (error) {
+      throw new ConnectError(`parse binary: ${error instanceof Error ? error.message : String(error)}`, Code.Internal);
+    }
+  };
 }
 
 /** As Connect's `requestHeader`. */

@@ -7,7 +7,7 @@ import {
   ReadInfoSchema,
   TransactionService,
 } from "@bank/proto";
-import { unaryCodec } from "@bank/quick-unary";
+import { callCodec, unaryCodec } from "@bank/quick-unary";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { columnBytes, type FixedColumn, takeColumns, wireShape } from "./fixed-columns.ts";
@@ -108,4 +108,11 @@ export const movementsCodec = unaryCodec(TransactionService.method.executeMoveme
   // Whoever takes these messages knows that their columns are of either kind.
   decode: (bytes) => decodeMovements(bytes) as ExecuteMovementsRequest,
   encode: encodeMovementsReply,
+});
+
+/** For clients: the columns of what is sent may be typed arrays, and those of the answer are. */
+export const movementCallsCodec = callCodec(TransactionService.method.executeMovements, {
+  encode: encodeMovements,
+  // As above.
+  decode: (bytes) => decodeMovementsReply(bytes) as ExecuteMovementsResponse,
 });

@@ -1,5 +1,5 @@
 import type { OutgoingHttpHeaders } from "node:http2";
-import { type QuickTransportOptions, quickStreamCalls, quickUnaryCalls } from "@bank/quick-unary";
+import { type CallCodec, type QuickTransportOptions, quickStreamCalls, quickUnaryCalls } from "@bank/quick-unary";
 import { Code, ConnectError, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createTransport } from "@connectrpc/connect/protocol-grpc";
 import { createNodeHttpClient } from "@connectrpc/connect-node";
@@ -31,6 +31,8 @@ export interface ConnectOptions extends Partial<ConnectionLimits> {
    * others; true by default. Their outcomes are the same, at several times the cost.
    */
   readonly quickUnary?: boolean;
+  /** Of unary calls whose messages are not written and read in the generated way, where `quickUnary` is on. Default: none. */
+  readonly codecs?: readonly CallCodec[];
 }
 
 /** A connection to one server, and how to end it. */
@@ -54,7 +56,7 @@ export interface ServerConnection {
  * `syscall` `connect` or `getaddrinfo`, it was never sent.
  */
 export function connectToServer(url: string, options: ConnectOptions = {}): ServerConnection {
-  const { interceptors = [], quickUnary = true, ...limits } = options;
+  const { interceptors = [], quickUnary = true, codecs = [], ...limits } = options;
   const keeper = new ConnectionKeeper(url, { ...DEFAULT_LIMITS, ...limits });
   const client = createNodeHttpClient({ httpVersion: "2", sessionProvider: () => keeper });
   const isOwn = (error: ConnectError) => keeper.isOwn(error);
@@ -73,6 +75,7 @@ export function connectToServer(url: string, options: ConnectOptions = {}): Serv
     origin: keeper.authority,
     interceptors,
     ...limitsOfMessages,
+    codecs,
     open: (path: string, headers: OutgoingHttpHeaders) => keeper.request("POST", path, headers, {}),
     lost: (error: ConnectError) => (isOwn(error) ? error : lostAnswer(error)),
   } satisfies QuickTransportOptions;
