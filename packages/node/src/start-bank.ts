@@ -21,8 +21,11 @@ import { tellerServices } from "./services/teller-services.ts";
 import { SupersededFile } from "./superseded-file.ts";
 import { TwinWatch } from "./twin-watch.ts";
 
-/** Records between two snapshots, where nothing else is said. */
-export const SNAPSHOT_EVERY_RECORDS = 100_000;
+/**
+ * Records between two snapshots, where nothing else is said: replayed in about a second. Large states are written less often,
+ * and batches count too.
+ */
+export const SNAPSHOT_EVERY_RECORDS = 1_000_000;
 
 export interface BankServerOptions {
   readonly host?: string;

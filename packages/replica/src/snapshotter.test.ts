@@ -53,6 +53,32 @@ describe("snapshots", () => {
   });
 });
 
+describe("snapshots of a journal of small batches", () => {
+  /** At which batches, of one record each, one is taken when it is asked for every so many records. */
+  async function batchesOfSnapshots(everyRecords: number, batches: number): Promise<number[]> {
+    const ledger = new Ledger({ hashSeed: 1 });
+    const store = new SnapshotPositions(new MemoryDisk());
+    const platform = new ManualPlatform({ seed: 1 });
+    const replay = { ledger, bankId: BANK_ID, chainHash: new Uint8Array(32) };
+    const snapshotter = new Snapshotter({ replay, store, platform, everyRecords, onSaved: () => undefined }, 0);
+    for (ledger.position = 1; ledger.position <= batches; ledger.position++) {
+      snapshotter.afterBatch();
+      if (ledger.position % 1_000 === 0) await snapshotter.finish({ isDurable: false });
+    }
+    await snapshotter.finish({ isDurable: false });
+    return [...store.positions];
+  }
+
+  it("are taken when it would take as long to replay them as the records that were asked for", async () => {
+    // A batch takes as long as 25 records beside its own.
+    expect(await batchesOfSnapshots(260_000, 30_000)).toEqual([10_000, 20_000, 30_000]);
+  });
+
+  it("are not taken for a few thousand batches", async () => {
+    expect(await batchesOfSnapshots(10_000, 9_000)).toEqual([4_000, 8_000]);
+  });
+});
+
 /** A store that can fail behind a page, and counts those that it was given. */
 class PageByPage extends MemoryJournalStore {
   taken = 0;

@@ -7,11 +7,17 @@ import { errorText, type Platform } from "./platform.ts";
 /** For so long pages are made and stored, one page more at most, until everybody else has a turn. */
 const TURN_MS = 3;
 
+/** To replay a batch takes as long as so many records, whatever is in it. */
+const RECORDS_PER_BATCH = 25;
+
+/** So few batches are replayed in a moment. */
+const BATCHES_MIN = 4_000;
+
 /** A state with no more entries than this is written again in a moment. */
 const SMALL_STATE_ENTRIES = 100_000;
 
 /**
- * Takes a snapshot every so many records, so that a start replays no more than that. It is of one batch end, and is
+ * Takes a snapshot every so many records, or of batches what takes as long, so that a start replays no more than that. It is of one batch end, and is
  * written a page at a time while further batches follow; one at a time.
  */
 export class Snapshotter {
@@ -23,6 +29,8 @@ export class Snapshotter {
     readonly onSaved: (snapshot: Pick<Snapshot, "position" | "root">) => void;
   };
   private lastPosition: Position;
+  /** Batches since then. */
+  private batches = 0;
   private saving: Promise<void> | undefined;
 
   constructor(options: Snapshotter["options"], lastPosition: Position) {
@@ -33,8 +41,8 @@ export class Snapshotter {
 
   /** Called when the ledger is at a batch end that is durable in the store. */
   afterBatch(): void {
-    const { ledger } = this.options.replay;
-    if (ledger.position - this.lastPosition >= this.spacing()) this.start();
+    this.batches++;
+    if (this.isDue()) this.start();
   }
 
   /**
@@ -48,14 +56,22 @@ export class Snapshotter {
   }
 
   /**
-   * Records between two snapshots. Each writes the whole state: were they equally far apart, they would cost more the
-   * more there is, without end. So a large state waits until as many records have come as it has entries, and a start
-   * replays no more records than the snapshot before them holds.
+   * Records between two snapshots. Each writes the accounts anew, holds and reversals too; request ids only where they are new.
+   * Were all snapshots equally far apart, they would cost more the more there is, without end. So a large state waits until as
+   * many records have come as it has such entries, and a start replays about as many.
    */
   private spacing(): number {
-    const { requests, accounts, holds, reversals } = this.options.replay.ledger;
-    const entries = requests.count + accounts.count + holds.count + reversals.size;
+    const { accounts, holds, reversals } = this.options.replay.ledger;
+    const entries = accounts.count + holds.count + reversals.size;
     return Math.max(this.options.everyRecords, entries - SMALL_STATE_ENTRIES);
+  }
+
+  /** Whether a start would replay too much: the time is that of the records, and of the batches that they came in. */
+  private isDue(): boolean {
+    const records = this.options.replay.ledger.position - this.lastPosition;
+    const spacing = this.spacing();
+    if (records >= spacing) return true;
+    return this.batches >= Math.max(BATCHES_MIN, (spacing - records) / RECORDS_PER_BATCH);
   }
 
   private start(): void {
@@ -63,6 +79,7 @@ export class Snapshotter {
     const { replay, platform } = this.options;
     const snapshot = beginSnapshot(replay, platform.sha256);
     this.lastPosition = snapshot.position;
+    this.batches = 0;
     this.saving = this.save(snapshot)
       .catch((error: unknown) => {
         // The journal holds everything; only the next start takes longer.
