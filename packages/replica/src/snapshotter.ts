@@ -4,8 +4,14 @@ import type { JournalStore, SharedPage } from "@bank/store";
 import { nextTurn } from "./next-turn.ts";
 import { errorText, type Platform } from "./platform.ts";
 
-/** For so long pages are made and stored, one page more at most, until everybody else has a turn. */
-const TURN_MS = 3;
+/**
+ * For so long pages are made and stored, one page more at most, until everybody else has a turn: a third of what the others
+ * took for their last one, within these bounds. Under load what is written meanwhile is replayed by a start, so a
+ * snapshot has to get on too.
+ */
+const TURN_MS_MIN = 3;
+const TURN_MS_MAX = 8;
+const TURN_SHARE = 1 / 3;
 
 /** To replay a batch takes as long as so many records, whatever is in it. */
 const RECORDS_PER_BATCH = 25;
@@ -17,8 +23,8 @@ const BATCHES_MIN = 4_000;
 const SMALL_STATE_ENTRIES = 100_000;
 
 /**
- * Takes a snapshot every so many records, or of batches what takes as long, so that a start replays no more than that. It is of one batch end, and is
- * written a page at a time while further batches follow; one at a time.
+ * Takes a snapshot every so many records, or of batches what takes as long, so that a start replays no more than that. It is
+ * of one batch end, and is written a page at a time while further batches follow; one at a time.
  */
 export class Snapshotter {
   private readonly options: {
@@ -108,19 +114,19 @@ export class Snapshotter {
   }
 }
 
-/**
- * Lets everything that is ready go on every few milliseconds, so that nobody waits for the whole of a large state; and no more
- * often than that, because under load much is always ready, and much would be written meanwhile that a start has to replay.
- */
+/** Lets everything that is ready go on every few milliseconds, so that nobody waits for the whole of a large state. */
 async function* inTurns(
   pages: BegunSnapshot["pages"],
   platform: Platform,
 ): AsyncGenerator<Uint8Array | SharedPage, void, undefined> {
   let sinceMs = platform.monotonicMs();
+  let turnMs = TURN_MS_MIN;
   for (const page of pages) {
     if (page !== undefined) yield page;
-    if (platform.monotonicMs() - sinceMs < TURN_MS) continue;
+    const nowMs = platform.monotonicMs();
+    if (nowMs - sinceMs < turnMs) continue;
     await nextTurn(platform);
     sinceMs = platform.monotonicMs();
+    turnMs = Math.min(Math.max((sinceMs - nowMs) * TURN_SHARE, TURN_MS_MIN), TURN_MS_MAX);
   }
 }

@@ -154,8 +154,8 @@ it("is written without letting the log grow, and dropped in steps between which 
     await new Promise((resolve) => setImmediate(resolve));
   }
   await saving;
-  // Pages that are there as a whole are written without a turn; 100 that were displaced are dropped by 8.
-  expect(appends).toBeGreaterThan(10);
+  // Pages that are there as a whole are written without a turn; 100 that were displaced are dropped in some milliseconds each.
+  expect(appends).toBeGreaterThan(2);
   expect(pagesIn(folder)).toEqual({ 2: 100, 3: 100 });
   expect(await readAll(store)).toEqual(chain.batches);
 });

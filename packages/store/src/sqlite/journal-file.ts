@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
+import { copyBytes } from "../bytes.ts";
 import { AppendRefusedError, CorruptStoreError, StoreError } from "../errors.ts";
 import type { SharedPage, StoredBatch, StoreGap, StoreHead } from "../port.ts";
 import { Checkpointer } from "./checkpointer.ts";
@@ -11,7 +12,7 @@ import { JournalTable } from "./journal-table.ts";
 import { createLayout, readLayout } from "./layout.ts";
 import type { Meta } from "./meta-table.ts";
 import { MetaTable } from "./meta-table.ts";
-import type { Sweep } from "./shared-pages-table.ts";
+import type { KeptPage, Sweep } from "./shared-pages-table.ts";
 import { type CompleteSnapshot, type NumberedPage, SnapshotTable } from "./snapshot-table.ts";
 import { failure, isFull, refusal } from "./sqlite-errors.ts";
 import { commitOne, Transaction } from "./transaction.ts";
@@ -129,28 +130,30 @@ export class JournalFile {
   }
 
   /** One step of saving a snapshot. Throws: `AppendRefusedError`, `AppendUnknownError`. */
-  saveSnapshotPages(position: number, pages: readonly NumberedPage[]): void {
+  saveSnapshotPages(
+    position: number,
+    { pages, shared }: { readonly pages: readonly NumberedPage[]; readonly shared: readonly KeptPage[] },
+  ): void {
     this.#prepareToWrite();
     this.#transaction.run(`save pages of the snapshot at ${position}`, () => {
       for (const each of pages) this.snapshots.savePage(position, each);
+      for (const each of shared) this.snapshots.shared.save(each);
     });
-    this.#checkpointer.wroteOfSnapshot(pages.reduce((sum, { page }) => sum + page.length, 0));
+    this.#checkpointer.wroteOfSnapshot([...pages, ...shared].reduce((sum, { page }) => sum + page.length, 0));
   }
 
   /**
-   * One step of saving a snapshot: the page is there afterwards. Mostly it was there before, and nothing is written.
+   * What has to be written for the page to be there; undefined, mostly, where it is.
    * Throws: `AppendRefusedError`, `AppendUnknownError`; SQLite's errors in reading.
    */
-  shareSnapshotPage(page: SharedPage): void {
+  lackingPage(page: SharedPage): KeptPage | undefined {
     this.#prepareToWrite();
     const { shared } = this.snapshots;
     if (!shared.exists) {
       this.#transaction.run("make the tables of shared pages", () => shared.create());
       shared.created();
     }
-    if (shared.has(page)) return;
-    commitOne("save a page that snapshots share", () => shared.save(page));
-    this.#checkpointer.wroteOfSnapshot(page.bytes().length);
+    return shared.has(page) ? undefined : { hash: copyBytes(page.hash), page: copyBytes(page.bytes()) };
   }
 
   /** The last step of saving a snapshot. Throws: `AppendRefusedError`, `AppendUnknownError`. */

@@ -4,7 +4,7 @@ import { copyBytes } from "../bytes.ts";
 import { StoreError } from "../errors.ts";
 import type { SnapshotSource, StoreHead } from "../port.ts";
 import type { JournalFile } from "./journal-file.ts";
-import type { ListedPage } from "./shared-pages-table.ts";
+import type { KeptPage, ListedPage, Sweep } from "./shared-pages-table.ts";
 import type { NumberedPage } from "./snapshot-table.ts";
 
 /** Does one write to the file, unless the file is not the store's any more or takes no writes. */
@@ -13,26 +13,36 @@ export type Step = <T>(write: () => T) => T;
 /** Pages are written together up to so much: each step waits for the disk once, and takes a few milliseconds. */
 const STEP_BYTES = 512 * 1024;
 
+/** Of what is done where nobody waits for it. */
+const TURN_MS = 4;
+
 /** Copies of pages that are not written yet. */
 class PendingPages {
   #pages: NumberedPage[] = [];
+  #shared: KeptPage[] = [];
   #bytes = 0;
 
   get bytes(): number {
     return this.#bytes;
   }
 
-  add(pageNumber: number, page: Uint8Array): void {
-    this.#pages.push({ pageNumber, page: copyBytes(page) });
+  add(page: NumberedPage): void {
+    this.#pages.push(page);
     // So that empty pages are written too.
-    this.#bytes += page.length + 1;
+    this.#bytes += page.page.length + 1;
   }
 
-  take(): readonly NumberedPage[] {
-    const pages = this.#pages;
+  addShared(page: KeptPage): void {
+    this.#shared.push(page);
+    this.#bytes += page.page.length + 1;
+  }
+
+  take(): { readonly pages: readonly NumberedPage[]; readonly shared: readonly KeptPage[] } {
+    const taken = { pages: this.#pages, shared: this.#shared };
     this.#pages = [];
+    this.#shared = [];
     this.#bytes = 0;
-    return pages;
+    return taken;
   }
 }
 
@@ -60,14 +70,15 @@ export async function saveInSteps(
     try {
       for await (const page of pages) {
         if (page instanceof Uint8Array) {
-          pending.add(pageCount, page);
-          if (pending.bytes >= STEP_BYTES) step(() => file.saveSnapshotPages(position, pending.take()));
+          pending.add({ pageNumber: pageCount, page: copyBytes(page) });
         } else {
           requireHash(page.hash);
-          step(() => file.shareSnapshotPage(page));
+          const lacking = step(() => file.lackingPage(page));
+          if (lacking !== undefined) pending.addShared(lacking);
           shared.push({ pageNumber: pageCount, hash: copyBytes(page.hash) });
         }
         pageCount++;
+        if (pending.bytes >= STEP_BYTES) step(() => file.saveSnapshotPages(position, pending.take()));
       }
       if (pending.bytes > 0) step(() => file.saveSnapshotPages(position, pending.take()));
       const last = header();
@@ -87,19 +98,29 @@ export async function saveInSteps(
 }
 
 async function dropRemains(file: JournalFile, step: Step): Promise<void> {
-  while (step(() => file.dropSnapshotRemains()) === "dropped") await turn();
+  await inTurns(() => step(() => file.dropSnapshotRemains()) === "dropped");
 }
 
 async function dropNowOrLater(file: JournalFile, step: Step): Promise<void> {
   try {
     await dropRemains(file, step);
-    let sweep = step(() => file.dropUnsharedPages());
-    while (sweep !== undefined) {
-      await turn();
+    let sweep: Sweep | undefined;
+    await inTurns(() => {
       sweep = step(() => file.dropUnsharedPages(sweep));
-    }
+      return sweep !== undefined;
+    });
   } catch (error) {
     // Nothing of this changes what was said of the snapshot: the next one drops it, and whoever writes meets the trouble.
     if (!(error instanceof StoreError)) throw error;
+  }
+}
+
+/** Does it again until it gives false, and lets others have a turn every few milliseconds. */
+async function inTurns(act: () => boolean): Promise<void> {
+  let sinceMs = performance.now();
+  while (act()) {
+    if (performance.now() - sinceMs < TURN_MS) continue;
+    await turn();
+    sinceMs = performance.now();
   }
 }

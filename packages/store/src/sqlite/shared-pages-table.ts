@@ -32,6 +32,12 @@ export interface ListedPage {
   readonly hash: Uint8Array;
 }
 
+/** A shared page as it is kept. */
+export interface KeptPage {
+  readonly hash: Uint8Array;
+  readonly page: Uint8Array;
+}
+
 /** In a list: four bytes of the page's number, little-endian, and its hash. */
 const LISTED_BYTES = 4 + HASH_BYTES;
 
@@ -78,8 +84,8 @@ export class SharedPagesTable {
   }
 
   /** In place of one that is there under this hash and is another. */
-  save({ hash, bytes }: SharedPage): void {
-    this.#statements?.save.run(hash, bytes());
+  save({ hash, page }: KeptPage): void {
+    this.#statements?.save.run(hash, page);
   }
 
   /** In place of the list of a snapshot of this position that was given up. Inside the caller's transaction. */
