@@ -114,7 +114,9 @@ export class FakeLedger {
   }
 
   execute(command: ItemCase): Answer {
-    const { requestId, validateOnly } = command.value;
+    const { validateOnly } = command.value;
+    // An id is its sixteen bytes, however it is written.
+    const requestId = command.value.requestId.toLowerCase();
     const known = this.answers.get(requestId);
     if (known !== undefined) return { ...known, replayed: true };
     if (this.refuseOnce.delete(requestId))
