@@ -145,6 +145,36 @@ describe("the saving of a snapshot", () => {
     expect(store.taken).toBe(4);
   });
 
+  it.each([
+    { others: 16, pages: 3 },
+    { others: 1_000, pages: 4 },
+  ])(
+    "takes half as long as the others took, but no longer than 12 ms: $pages pages behind $others ms",
+    async ({ others, pages }) => {
+      const { replay, store, platform, snapshotter } = pageByPage();
+      for (let n = 1; n <= 20_000; n++)
+        replay.ledger.addRequest(
+          0,
+          requestIdFromBytes(new Uint8Array(Int32Array.of(n, 1, 0, 0).buffer)),
+          10_000 + n,
+          0,
+          0,
+        );
+      store.onPage = () => platform.advance(3);
+      platform.holdsDeferred = true;
+      snapshotter.afterBatch();
+      await rest();
+      expect(store.taken).toBe(1);
+      platform.advance(others);
+      platform.runDeferred();
+      await rest();
+      expect(store.taken).toBe(1 + pages);
+      platform.holdsDeferred = false;
+      platform.runDeferred();
+      await snapshotter.finish({ isDurable: false });
+    },
+  );
+
   it("makes and writes the full pages of requests once", async () => {
     const { replay, store, snapshotter } = pageByPage();
     const shared: boolean[][] = [];

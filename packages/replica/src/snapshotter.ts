@@ -5,13 +5,13 @@ import { nextTurn } from "./next-turn.ts";
 import { errorText, type Platform } from "./platform.ts";
 
 /**
- * For so long pages are made and stored, one page more at most, until everybody else has a turn: a third of what the others
+ * For so long pages are made and stored, one page more at most, until everybody else has a turn: half of what the others
  * took for their last one, within these bounds. Under load what is written meanwhile is replayed by a start, so a
  * snapshot has to get on too.
  */
 const TURN_MS_MIN = 3;
-const TURN_MS_MAX = 8;
-const TURN_SHARE = 1 / 3;
+const TURN_MS_MAX = 12;
+const TURN_SHARE = 1 / 2;
 
 /** To replay a batch takes as long as so many records, whatever is in it. */
 const RECORDS_PER_BATCH = 25;

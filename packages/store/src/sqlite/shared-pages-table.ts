@@ -54,6 +54,8 @@ export interface Sweep {
 export class SharedPagesTable {
   readonly #database: DatabaseSync;
   #statements: Statements | undefined;
+  /** Pages that are in a snapshot for certain, as far as was looked. */
+  #listed: ReadonlySet<string> = new Set();
   #newestList: { readonly position: number; readonly hashes: ReadonlyMap<number, Uint8Array> } | undefined;
 
   constructor(database: DatabaseSync) {
@@ -78,6 +80,7 @@ export class SharedPagesTable {
 
   /** Whether the page is there, and is what it should be as far as anybody cannot know. */
   has(page: SharedPage): boolean {
+    if (page.isProven && this.#listed.has(key(page.hash))) return true;
     if (page.isProven) return this.#statements?.find.get(page.hash) !== undefined;
     const stored = this.#page(page.hash);
     return stored !== undefined && equalBytes(stored, page.bytes());
@@ -126,6 +129,7 @@ export class SharedPagesTable {
     const listed = new Set<string>();
     for (const row of this.#statements?.positions.all() ?? [])
       for (const { hash } of this.#list(integer(row["position"], "snapshot position", 1))) listed.add(key(hash));
+    this.#listed = listed;
     return { listed, after: new Uint8Array(0) };
   }
 
