@@ -16,6 +16,7 @@ import {
   limitSerialization,
   validateUniversalHandlerOptions,
 } from "@connectrpc/connect/protocol";
+import type { CallSignal } from "./call-signal.ts";
 import type { UnaryCodec } from "./codec.ts";
 import { onlyMessage } from "./only-message.ts";
 import type { ShortRoute } from "./record-routes.ts";
@@ -73,26 +74,28 @@ export class QuickMethod {
     const { spec } = this.route;
     if (spec.kind !== "unary") throw new Error(`${this.name} answers with many messages`);
     const service = spec.method.parent;
-    const handle = async (request: UnaryRequest): Promise<UnaryResponse> => ({
-      stream: false,
-      message: create(spec.method.output, await spec.impl(request.message, contextOf(request, context))),
-      service,
-      method: spec.method,
-      header: context.responseHeader,
-      trailer: context.responseTrailer,
-    });
-    const next = this.intercepted(handle as AnyFn);
-    const response = await next({
+    const came: UnaryRequest = {
       stream: false,
       message,
       service,
       method: spec.method,
       requestMethod: context.requestMethod,
       url: context.url,
-      signal: context.signal,
+      get signal() {
+        return context.signal;
+      },
       header: context.requestHeader,
       contextValues: context.values,
+    };
+    const handle = async (request: UnaryRequest): Promise<UnaryResponse> => ({
+      stream: false,
+      message: create(spec.method.output, await spec.impl(request.message, contextOf(request, came, context))),
+      service,
+      method: spec.method,
+      header: context.responseHeader,
+      trailer: context.responseTrailer,
     });
+    const response = await this.intercepted(handle as AnyFn)(came);
     copyHeaders(response.header, context.responseHeader);
     copyHeaders(response.trailer, context.responseTrailer);
     return (response as UnaryResponse).message;
@@ -107,30 +110,32 @@ export class QuickMethod {
     const { spec } = this.route;
     if (spec.kind !== "server_streaming") throw new Error(`${this.name} answers with one message`);
     const service = spec.method.parent;
-    const handle = async (request: StreamRequest): Promise<StreamResponse> => ({
-      stream: true,
-      // Whoever sends them makes messages of what are none yet.
-      message: spec.impl(
-        await onlyMessage(request.message, SERVER_STREAMING),
-        contextOf(request, context),
-      ) as AsyncIterable<AnyMessage>,
-      service,
-      method: spec.method,
-      header: context.responseHeader,
-      trailer: context.responseTrailer,
-    });
-    const next = this.intercepted(handle as AnyFn);
-    const response = await next({
+    const came: StreamRequest = {
       stream: true,
       message: oneMessage(message),
       service,
       method: spec.method,
       requestMethod: context.requestMethod,
       url: context.url,
-      signal: context.signal,
+      get signal() {
+        return context.signal;
+      },
       header: context.requestHeader,
       contextValues: context.values,
+    };
+    const handle = async (request: StreamRequest): Promise<StreamResponse> => ({
+      stream: true,
+      // Whoever sends them makes messages of what are none yet.
+      message: spec.impl(
+        await onlyMessage(request.message, SERVER_STREAMING),
+        contextOf(request, came, context),
+      ) as AsyncIterable<AnyMessage>,
+      service,
+      method: spec.method,
+      header: context.responseHeader,
+      trailer: context.responseTrailer,
     });
+    const response = await this.intercepted(handle as AnyFn)(came);
     copyHeaders(response.header, context.responseHeader);
     return response as StreamResponse;
   }
@@ -143,14 +148,40 @@ export class QuickMethod {
   }
 
   /** What the handler of a call is given besides the message. */
-  contextOf(init: Omit<HandlerContext, "method" | "service" | "requestMethod" | "values">): HandlerContext {
+  contextOf(init: ContextInit): HandlerContext {
     const { method } = this.route.spec;
-    return { ...init, service: method.parent, method, requestMethod: "POST", values: createContextValues() };
+    const { protocolName, url, timeoutMs, requestHeader, responseHeader, responseTrailer, callSignal } = init;
+    return {
+      method,
+      service: method.parent,
+      requestMethod: "POST",
+      values: createContextValues(),
+      protocolName,
+      url,
+      timeoutMs,
+      requestHeader,
+      responseHeader,
+      responseTrailer,
+      get signal() {
+        return callSignal.signal;
+      },
+    };
   }
 }
 
+type ContextInit = Pick<
+  HandlerContext,
+  "protocolName" | "url" | "timeoutMs" | "requestHeader" | "responseHeader" | "responseTrailer"
+> & { readonly callSignal: CallSignal };
+
 /** As the interceptors have left it. */
-function contextOf(request: UnaryRequest | StreamRequest, context: HandlerContext): HandlerContext {
+function contextOf<T extends UnaryRequest | StreamRequest>(
+  request: T,
+  came: T,
+  context: HandlerContext,
+): HandlerContext {
+  // To look at the signal would be to make one.
+  if (request === came) return context;
   const { service, header, signal, contextValues } = request;
   const isAsItCame =
     header === context.requestHeader &&

@@ -10,7 +10,8 @@ import {
   type UnaryResponse,
 } from "@connectrpc/connect";
 import { createMethodSerializationLookup, createMethodUrl } from "@connectrpc/connect/protocol";
-import { contentTypeProto, requestHeader } from "@connectrpc/connect/protocol-grpc";
+import { requestHeader as connectHeader, contentTypeProto } from "@connectrpc/connect/protocol-grpc";
+import { CallSignal } from "./call-signal.ts";
 import { asConnectError, type ClientAnswer, ClientCall } from "./client-call.ts";
 import type { CallCodec } from "./codec.ts";
 import { Deadlines, type Expiring } from "./deadlines.ts";
@@ -47,7 +48,7 @@ const OVER = new DOMException("This operation was aborted", "AbortError");
 const PLAIN_OBJECT = Object.prototype;
 const OWN_FIELDS: Readonly<Record<string, string>> = {
   // What Connect calls itself.
-  "user-agent": requestHeader(true, undefined, undefined).get("user-agent") ?? "",
+  "user-agent": connectHeader(true, undefined, undefined).get("user-agent") ?? "",
   "content-type": contentTypeProto,
   te: "trailers",
 };
@@ -76,22 +77,24 @@ export function quickUnaryCalls(options: QuickTransportOptions): Transport["unar
     return found;
   };
 
-  const send = async (request: UnaryRequest): Promise<UnaryResponse> => {
-    const { method, signal } = request;
+  const send = async (request: UnaryRequest, came: UnaryRequest, limit: CallLimit): Promise<UnaryResponse> => {
+    const { method } = request;
     const { path: ownPath, url, parse, serialize } = known(method);
-    signal.throwIfAborted();
     const bytes = serialize(request.message);
     const path = request.url === url ? ownPath : pathOf(request.url, origin);
     const answered = Promise.withResolvers<ClientAnswer<AnyMessage>>();
     let call: ClientCall<AnyMessage> | undefined;
-    // It is not waited for a connection that the caller does not wait for.
-    const onAbort = () => (call === undefined ? answered.reject(signal.reason) : call.fail(signal.reason));
-    // An aborted signal tells nobody who listens later.
-    signal.addEventListener("abort", onAbort);
+    let aborted: { readonly reason: unknown } | undefined;
+    const stopListening = listen(request, came, limit, (reason) => {
+      aborted = { reason };
+      // It is not waited for a connection that the caller does not wait for.
+      if (call === undefined) answered.reject(reason);
+      else call.fail(reason);
+    });
     open(path, fieldsOf(request.header)).then(
       (stream) => {
         call = new ClientCall(stream, { parse, readMaxBytes, lost }, answered);
-        if (signal.aborted) onAbort();
+        if (aborted !== undefined) call.fail(aborted.reason);
         else endWithMessage(stream, 0, bytes);
       },
       (error: unknown) => answered.reject(lost(asConnectError(error))),
@@ -100,7 +103,7 @@ export function quickUnaryCalls(options: QuickTransportOptions): Transport["unar
       const { message, header, trailer } = await answered.promise;
       return { stream: false, service: method.parent, method, message, header, trailer };
     } finally {
-      signal.removeEventListener("abort", onAbort);
+      stopListening();
     }
   };
 
@@ -108,28 +111,31 @@ export function quickUnaryCalls(options: QuickTransportOptions): Transport["unar
     ...[method, signal, timeoutMs, header, message, contextValues]: Parameters<Transport["unary"]>
   ): Promise<UnaryResponse> => {
     const limitMs = timeoutMs === undefined || timeoutMs <= 0 ? undefined : timeoutMs;
+    const input = create(method.input, message);
+    const requestHeader = headerOf(limitMs, header);
     const limit = new CallLimit(deadlines, signal, limitMs);
-    let next = send as AnyFn;
+    const came: UnaryRequest = {
+      stream: false,
+      service: method.parent,
+      method,
+      requestMethod: "POST",
+      url: known(method).url,
+      header: requestHeader,
+      contextValues: contextValues ?? createContextValues(),
+      message: input,
+      get signal() {
+        return limit.signal;
+      },
+    };
+    let next = ((request: UnaryRequest) => send(request, came, limit)) as AnyFn;
     for (let i = interceptors.length - 1; i >= 0; i--) next = (interceptors[i] as Interceptor)(next);
     try {
-      const response = await next({
-        stream: false,
-        service: method.parent,
-        method,
-        requestMethod: "POST",
-        url: known(method).url,
-        header: headerOf(limitMs, header),
-        contextValues: contextValues ?? createContextValues(),
-        message: create(method.input, message),
-        signal: limit.signal,
-      });
-      limit.end(OVER);
+      const response = await next(came);
+      limit.finish(OVER);
       return response as UnaryResponse;
     } catch (reason) {
-      const error = limit.signal.aborted
-        ? ConnectError.from(limit.signal.reason, Code.Canceled)
-        : ConnectError.from(reason);
-      limit.end(error);
+      const error = limit.isAborted ? ConnectError.from(limit.reason, Code.Canceled) : ConnectError.from(reason);
+      limit.finish(error);
       throw error;
     }
   };
@@ -138,36 +144,58 @@ export function quickUnaryCalls(options: QuickTransportOptions): Transport["unar
 }
 
 /** The signal of one call: it aborts with the caller's, at the deadline, and when the call is over. */
-class CallLimit implements Expiring {
+class CallLimit extends CallSignal implements Expiring {
   readonly deadlineMs: number;
-  private readonly controller = new AbortController();
   private readonly deadlines: Deadlines;
   private readonly outer: AbortSignal | undefined;
 
   constructor(deadlines: Deadlines, outer: AbortSignal | undefined, timeoutMs: number | undefined) {
+    super();
     this.deadlines = deadlines;
     this.outer = outer;
     this.deadlineMs = timeoutMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + timeoutMs;
     if (timeoutMs !== undefined) deadlines.add(this);
-    if (outer?.aborted === true) this.controller.abort(outer.reason);
+    if (outer?.aborted === true) this.abort(outer.reason);
     else outer?.addEventListener("abort", this.onOuterAbort);
   }
 
-  get signal(): AbortSignal {
-    return this.controller.signal;
-  }
-
   expire(): void {
-    this.controller.abort(new ConnectError("the operation timed out", Code.DeadlineExceeded));
+    this.abort(new ConnectError("the operation timed out", Code.DeadlineExceeded));
   }
 
-  end(reason: unknown): void {
+  finish(reason: unknown): void {
     this.deadlines.delete(this);
     this.outer?.removeEventListener("abort", this.onOuterAbort);
-    this.controller.abort(reason);
+    this.abort(reason);
   }
 
-  private readonly onOuterAbort = () => this.controller.abort(this.outer?.reason);
+  private readonly onOuterAbort = () => this.abort(this.outer?.reason);
+}
+
+/**
+ * Listens for the end of a call until it is called back. Throws: the reason, where the call has ended.
+ *
+ * A request that comes as it was made has the limit itself to listen to; one that an interceptor has made, or sent more than
+ * once, has a signal.
+ */
+function listen(
+  request: UnaryRequest,
+  came: UnaryRequest,
+  limit: CallLimit,
+  onAbort: (reason: unknown) => void,
+): () => void {
+  if (request === came && limit.onAbort === undefined) {
+    if (limit.isAborted) throw limit.reason;
+    limit.onAbort = onAbort;
+    return () => {
+      limit.onAbort = undefined;
+    };
+  }
+  const { signal } = request;
+  signal.throwIfAborted();
+  const listener = () => onAbort(signal.reason);
+  signal.addEventListener("abort", listener);
+  return () => signal.removeEventListener("abort", listener);
 }
 
 /** Source: connect 2.2, `protocol/serialization.ts`. */
@@ -184,7 +212,7 @@ function parserOf({ decode }: CallCodec): ClientMethod["parse"] {
 /** As Connect's `requestHeader`. */
 function headerOf(timeoutMs: number | undefined, given: Parameters<Transport["unary"]>[3]): Headers {
   if (given !== undefined && Object.getPrototypeOf(given) !== PLAIN_OBJECT)
-    return requestHeader(true, timeoutMs, given);
+    return connectHeader(true, timeoutMs, given);
   const header = new QuickHeaders(
     timeoutMs === undefined ? OWN_FIELDS : { ...OWN_FIELDS, "grpc-timeout": `${timeoutMs}m` },
   );

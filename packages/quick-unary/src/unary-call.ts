@@ -1,6 +1,7 @@
 import { constants, type OutgoingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
+import { CallSignal } from "./call-signal.ts";
 import type { Deadlines, Expiring } from "./deadlines.ts";
 import { QuickHeaders } from "./quick-headers.ts";
 import type { QuickMethod } from "./quick-method.ts";
@@ -55,7 +56,7 @@ export abstract class UnaryCall implements Expiring {
   protected readonly context: HandlerContext;
   private readonly deadlines: Deadlines;
   private readonly reportUnsent: (error: unknown) => void;
-  private readonly controller = new AbortController();
+  private readonly signal = new CallSignal();
   protected phase: Phase = "reading";
   private unreadBytes = 0;
 
@@ -80,7 +81,7 @@ export abstract class UnaryCall implements Expiring {
     this.context = this.method.contextOf({
       protocolName: protocol.name,
       url: parts.url,
-      signal: this.controller.signal,
+      callSignal: this.signal,
       timeoutMs: () => (endsMs === undefined ? undefined : endsMs - Date.now()),
       requestHeader: parts.requestHeader,
       responseHeader: new QuickHeaders(protocol.header),
@@ -104,7 +105,7 @@ export abstract class UnaryCall implements Expiring {
 
   /** The handler's signal says so; it is the handler who gives up. */
   expire(): void {
-    this.controller.abort(new ConnectError("the operation timed out", Code.DeadlineExceeded));
+    this.signal.abort(new ConnectError("the operation timed out", Code.DeadlineExceeded));
   }
 
   /** A piece of the request. */
@@ -173,7 +174,7 @@ export abstract class UnaryCall implements Expiring {
   /** The call is over for those who listen to its signal. */
   protected release(reason: unknown): void {
     if (this.deadlineMs !== Number.POSITIVE_INFINITY) this.deadlines.delete(this);
-    this.controller.abort(reason);
+    this.signal.abort(reason);
   }
 
   /** There is no answer that could be sent. */
