@@ -3,8 +3,10 @@ import {
   DepositRequestSchema,
   ExecuteBatchRequestSchema,
   ExecuteMovementsRequestSchema,
+  FollowRequestSchema,
   GetAccountRequestSchema,
   GetBalanceRequestSchema,
+  ProbeRequestSchema,
   TransferRequestSchema,
   WithdrawRequestSchema,
 } from "@bank/proto";
@@ -92,6 +94,45 @@ const movements = fc.record({
   requestIdsLow: column,
 });
 
+const bytes = (length: number) =>
+  mostly(fc.constantFrom(new Uint8Array(length), new Uint8Array(0)), fc.constant(new Uint8Array(length + 1)));
+const words = (bytesMax: number) =>
+  mostly(
+    fc.constantFrom("", "branch 2", "http://127.0.0.1:50051", "ä".repeat(bytesMax / 3)),
+    fc.constantFrom(
+      "x".repeat(bytesMax),
+      "x".repeat(bytesMax + 1),
+      "€".repeat(bytesMax / 2),
+      "😀".repeat(bytesMax / 4),
+    ),
+  );
+const report = fc.record({
+  copyId: mostly(fc.constant(new Uint8Array(16)), fc.constantFrom(new Uint8Array(0), new Uint8Array(17))),
+  branches: mostly(
+    fc.constantFrom([], [1], [3, 4]),
+    fc.constantFrom(new Array(1_000).fill(2), new Array(1_001).fill(2)),
+  ),
+  digest: bytes(16),
+  epochId: bytes(16),
+  upstream: words(256),
+  sequence: fc.constant(7n),
+});
+const probe = fc.record({
+  bankId: bytes(16),
+  members: mostly(
+    fc.array(report, { maxLength: 2 }),
+    report.map((one) => new Array(1_001).fill(one)),
+  ),
+});
+const follow = fc.record({
+  bankId: bytes(16),
+  chainHash: bytes(32),
+  epochId: bytes(16),
+  acceptedLoss: bytes(16),
+  copyId: bytes(16),
+  follower: words(128),
+});
+
 /** Fields that the validator finds something in. */
 function found(type: DescMessage, message: Message): readonly string[] {
   const result = validator.validate(type, message);
@@ -126,6 +167,8 @@ const CASES: readonly (readonly [string, fc.Arbitrary<Message>, DescMessage, num
     ExecuteMovementsRequestSchema,
     0.2,
   ],
+  ["probes", probe.map((init) => create(ProbeRequestSchema, init)), ProbeRequestSchema, 0.2],
+  ["followers", follow.map((init) => create(FollowRequestSchema, init)), FollowRequestSchema, 0.2],
 ];
 
 describe.each(CASES)("of %s", (_, messages, type, share) => {

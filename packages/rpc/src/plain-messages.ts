@@ -5,11 +5,16 @@ import {
   type ExecuteBatchRequest,
   ExecuteBatchRequestSchema,
   ExecuteMovementsRequestSchema,
+  type FollowRequest,
+  FollowRequestSchema,
   type GetAccountRequest,
   GetAccountRequestSchema,
   type GetBalanceRequest,
   GetBalanceRequestSchema,
+  type MemberReport,
   type Money,
+  type ProbeRequest,
+  ProbeRequestSchema,
   type TransferRequest,
   TransferRequestSchema,
   type WithdrawRequest,
@@ -27,6 +32,14 @@ const ACCOUNT_BYTES_MAX = 64;
 const ROWS_MAX = 10_000;
 const ITEMS_MAX = 10_000;
 const BASE_BYTES_MAX = 16;
+const ID_BYTES = 16;
+const HASH_BYTES = 32;
+const MEMBERS_MAX = 1_000;
+const BRANCHES_MAX = 1_000;
+const UPSTREAM_BYTES_MAX = 256;
+const FOLLOWER_BYTES_MAX = 128;
+/** In UTF-8, of one unit of UTF-16. */
+const BYTES_PER_LETTER_MAX = 3;
 const [UPPER_A, UPPER_Z] = [0x41, 0x5a];
 const ASCII_MAX = 0x7f;
 
@@ -50,6 +63,12 @@ export function isPlain(type: DescMessage, message: Message): boolean {
     }
     case ExecuteMovementsRequestSchema:
       return arePlainColumns(message as Message & MovementColumns);
+    case ProbeRequestSchema: {
+      const { bankId, members } = message as ProbeRequest;
+      return bankId.length <= ID_BYTES && members.length <= MEMBERS_MAX && members.every(isPlainReport);
+    }
+    case FollowRequestSchema:
+      return isPlainFollow(message as FollowRequest);
     default:
       return false;
   }
@@ -102,6 +121,25 @@ function isPlainCurrency(code: string): boolean {
   if (code.length !== 3) return false;
   for (let i = 0; i < 3; i++) if (code.charCodeAt(i) < UPPER_A || code.charCodeAt(i) > UPPER_Z) return false;
   return true;
+}
+
+/** Of a branch: they come five times a second from each, and the first is not to wait for a compiler of rules. */
+function isPlainReport({ copyId, branches, digest, epochId, upstream }: MemberReport): boolean {
+  return (
+    copyId.length === ID_BYTES &&
+    branches.length <= BRANCHES_MAX &&
+    digest.length <= ID_BYTES &&
+    epochId.length <= ID_BYTES &&
+    upstream.length <= UPSTREAM_BYTES_MAX / BYTES_PER_LETTER_MAX
+  );
+}
+
+function isPlainFollow({ bankId, chainHash, epochId, follower, acceptedLoss, copyId }: FollowRequest): boolean {
+  return (
+    [bankId, epochId, acceptedLoss, copyId].every(({ length }) => length <= ID_BYTES) &&
+    chainHash.length <= HASH_BYTES &&
+    follower.length <= FOLLOWER_BYTES_MAX / BYTES_PER_LETTER_MAX
+  );
 }
 
 function arePlainColumns(message: MovementColumns): boolean {
