@@ -8,6 +8,7 @@ import {
 } from "@bank/proto";
 import { connectToServer, movementCallsCodec, type ServerConnection } from "@bank/rpc";
 import { type Client, createClient } from "@connectrpc/connect";
+import { busyTransport } from "./busy-transport.ts";
 import { ServerPipeline } from "./pipeline-server.ts";
 
 /** One server, and its services. */
@@ -41,7 +42,8 @@ export class Connections {
     const known = this.servers.get(url);
     if (known !== undefined) return known.server;
     const connection = this.connect(url);
-    const { transport } = connection;
+    const pipeline = new ServerPipeline(createClient(SessionService, connection.transport));
+    const transport = busyTransport(pipeline, connection.transport);
     const server: Server = {
       url,
       accounts: createClient(AccountService, transport),
@@ -49,7 +51,7 @@ export class Connections {
       holds: createClient(HoldService, transport),
       requests: createClient(RequestService, transport),
       branches: createClient(BranchService, transport),
-      pipeline: new ServerPipeline(createClient(SessionService, transport)),
+      pipeline,
     };
     this.servers.set(url, { server, connection });
     return server;

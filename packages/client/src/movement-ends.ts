@@ -22,7 +22,8 @@ export function late(entry: MovementEntry, call: MovementCall | undefined, serve
       ? `${url} did not answer in time.${before}${others}`
       : `Its turn to be sent to ${url} did not come in time.`,
     metadata: { server: url },
-    outcome: entry.underWay ? "OUTCOME_UNKNOWN" : "NOT_APPLIED",
+    // What a try may have done that is under way, the movement itself knows.
+    outcome: "NOT_APPLIED",
     retryable: false,
     cause: lastFailure?.cause,
   };

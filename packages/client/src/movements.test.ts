@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { beforeEach, describe, expect, it, vi } from "vitest";
+import { beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { Caller } from "./caller.ts";
 import { clientOf, clientOfAll, failure, lossDetected, said, storeRefused, usd } from "./clients.test-util.ts";
 import { type ClientOptions, callerOptions } from "./connect-bank.ts";
@@ -201,7 +201,8 @@ describe("a call of movements that fails", () => {
     server.faults.push("hang");
     const hanging = many(3, () => failure(deposit({ timeoutMs: 500 })));
     await vi.waitUntil(() => server.calls.length === 1, { interval: 1 });
-    expect(await deposit({ timeoutMs: 500 })).toMatchObject({ replayed: false });
+    // It would not live to see the end of those.
+    expect(await deposit({ timeoutMs: 300 })).toMatchObject({ replayed: false });
     expect(await Promise.all(hanging)).toMatchObject(
       hanging.map(() => ({ reason: "DEADLINE_EXCEEDED", outcome: "OUTCOME_UNKNOWN", attempts: 1 })),
     );
@@ -309,6 +310,31 @@ describe("a movement among others that its caller does not wait for", () => {
     const bank = client({ timeoutMs: 60, retryDelayMs: 40 });
     for (const error of await Promise.all(many(2, () => failure(bank.deposit("1", usd(1n))))))
       expect(error).toMatchObject({ reason: "STORE_REFUSED", outcome: "NOT_APPLIED" });
+  });
+
+  it("ends between two tries at its own deadline, before that of the others, with what is known", async () => {
+    vi.spyOn(Math, "random").mockReturnValue(0);
+    onTestFinished(() => vi.restoreAllMocks());
+    server.faults.push(storeRefused());
+    const bank = client({ retryDelayMs: 110 });
+    const [short, long] = [70, 127].map((timeoutMs) => bank.deposit("1", usd(1n), { timeoutMs }));
+    expect(await failure(short as Promise<Booked>)).toMatchObject({
+      reason: "STORE_REFUSED",
+      outcome: "NOT_APPLIED",
+      attempts: 1,
+    });
+    await long?.catch(() => undefined);
+    expect(server.calls.length).toBeLessThanOrEqual(2);
+  });
+
+  it("ends with its signal between two tries, with what is known", async () => {
+    const canceling = new AbortController();
+    server.faults.push(storeRefused());
+    const bank = client({ onRetry: () => canceling.abort() });
+    const left = failure(bank.deposit("1", usd(1n), { signal: canceling.signal }));
+    expect(await bank.deposit("1", usd(1n))).toMatchObject({ replayed: false });
+    expect(await left).toMatchObject({ reason: "CANCELED", outcome: "NOT_APPLIED", attempts: 1 });
+    expect(ledger.balances.get("1")).toBe(1001n);
   });
 
   it("ends with its signal, unknown if it was under way, and the others go on", async () => {
