@@ -60,9 +60,10 @@ export interface BankClient {
   balance(account: string, options?: sdk.ReadOptions): Promise<sdk.BalanceReading>;
 
   /**
-   * Resolves once not too many movements wait to be sent. Deposits, withdrawals and transfers that are asked for while others
-   * are under way are gathered into calls by themselves, each with its own answer; whoever asks for them faster than they
-   * are answered, without waiting for the answers, waits for this in between. At most 1,000,000 wait; beyond it: OVERLOADED.
+   * Resolves once fewer than 32,768 movements wait. Deposits, withdrawals and transfers that are asked for while others are
+   * under way are gathered into calls by themselves, each with its own answer; in the order in which they were asked for
+   * within one call only. Whoever asks for them faster than they are answered, without waiting for the answers, waits for
+   * this in between. At most 1,000,000 wait; beyond it: OVERLOADED.
    */
   whenRoom(): Promise<void>;
   /** Pays cash in at this branch. Idempotent by `requestId`. */

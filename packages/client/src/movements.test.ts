@@ -236,6 +236,21 @@ describe("a call of movements that fails", () => {
     expect(ledger.balances.get("1")).toBe(1008n);
   });
 
+  it("stands for the session that it carried, unless it only repeats what was answered before", async () => {
+    const bank = client();
+    const ids = [randomUUID(), randomUUID()];
+    const book = () => Promise.all(ids.map((requestId) => bank.deposit("1", usd(1n), { requestId })));
+    await book();
+    const before = bank.session as string;
+    ledger.epoch = 2;
+    await book();
+    // The answers are of the epoch before, or of none that contains it: both are kept in mind.
+    expect(bank.session).not.toBe(ledger.token());
+    expect(bank.session).not.toBe(before);
+    await Promise.all(ids.map(() => bank.deposit("1", usd(1n))));
+    expect(bank.session).toBe(ledger.token());
+  });
+
   it("with another bank's answer is no answer", async () => {
     const bank = client();
     await bank.balance("1");
