@@ -1,3 +1,4 @@
+import { GrowingBytes } from "./growing-bytes.ts";
 import { PREFIX_BYTES } from "./one-message.ts";
 
 /**
@@ -10,8 +11,7 @@ export class MessageSplitter {
   private readonly prefix = Buffer.alloc(PREFIX_BYTES);
   private prefixed = 0;
   /** The one that is coming, once its prefix is here. */
-  private message: Uint8Array<ArrayBuffer> | undefined;
-  private filled = 0;
+  private message: GrowingBytes | undefined;
 
   /** @param bytesMax longer messages are not for here. */
   constructor(bytesMax: number, onMessage: (bytes: Uint8Array<ArrayBuffer>) => void) {
@@ -28,36 +28,35 @@ export class MessageSplitter {
     while (at < piece.length) {
       at += this.message === undefined ? this.takePrefix(piece, at) : this.takeMessage(this.message, piece, at);
       if (this.isOdd()) return Buffer.concat([this.rest(), piece.subarray(at)]);
-      if (this.message?.length === this.filled) this.give(this.message);
+      const whole = this.message?.whole;
+      if (whole !== undefined) this.give(whole);
     }
     return undefined;
   }
 
   /** What has come of a message that is not whole. */
   rest(): Uint8Array {
-    const { prefix, prefixed, message, filled } = this;
-    return Buffer.concat([prefix.subarray(0, prefixed), message?.subarray(0, filled) ?? new Uint8Array(0)]);
+    const { prefix, prefixed, message } = this;
+    return Buffer.concat([prefix.subarray(0, prefixed), message?.soFar() ?? new Uint8Array(0)]);
   }
 
   private takePrefix(piece: Uint8Array, from: number): number {
     const count = Math.min(PREFIX_BYTES - this.prefixed, piece.length - from);
     this.prefix.set(piece.subarray(from, from + count), this.prefixed);
     this.prefixed += count;
-    if (this.prefixed === PREFIX_BYTES && !this.isOdd()) this.message = new Uint8Array(this.length());
+    if (this.prefixed === PREFIX_BYTES && !this.isOdd()) this.message = new GrowingBytes(this.length());
     return count;
   }
 
-  private takeMessage(message: Uint8Array, piece: Uint8Array, from: number): number {
-    const count = Math.min(message.length - this.filled, piece.length - from);
-    message.set(piece.subarray(from, from + count), this.filled);
-    this.filled += count;
+  private takeMessage(message: GrowingBytes, piece: Uint8Array, from: number): number {
+    const count = Math.min(message.missing, piece.length - from);
+    message.push(piece.subarray(from, from + count));
     return count;
   }
 
   private give(message: Uint8Array<ArrayBuffer>): void {
     this.message = undefined;
     this.prefixed = 0;
-    this.filled = 0;
     this.onMessage(message);
   }
 

@@ -7,6 +7,7 @@ import {
   transformSplitEnvelope,
 } from "@connectrpc/connect/protocol";
 import { ByteQueue } from "./byte-queue.ts";
+import { GrowingBytes } from "./growing-bytes.ts";
 
 /** Before every message: a byte of flags, and the length. */
 export const PREFIX_BYTES = 5;
@@ -22,8 +23,7 @@ export class OneMessage {
   private readonly bytesMax: number;
   private readonly onOdd: (bytes: ByteQueue) => void;
   /** As far as it has come, once its length is known. */
-  private message: Uint8Array<ArrayBuffer> | undefined;
-  private filled = 0;
+  private message: GrowingBytes | undefined;
   /** Where Connect reads. */
   private odd: ByteQueue | undefined;
 
@@ -35,19 +35,16 @@ export class OneMessage {
   }
 
   take(piece: Buffer): void {
-    const { message, filled, odd } = this;
+    const { message, odd } = this;
     if (odd !== undefined) odd.push(piece);
     else if (message === undefined) this.takeFirst(piece);
-    else if (filled + piece.length > message.length) this.giveUp().push(piece);
-    else {
-      message.set(piece, filled);
-      this.filled += piece.length;
-    }
+    else if (piece.length > message.missing) this.giveUp().push(piece);
+    else message.push(piece);
   }
 
   /** The message, as soon as it has come; undefined where Connect reads. */
   get whole(): Uint8Array<ArrayBuffer> | undefined {
-    return this.message !== undefined && this.filled === this.message.length ? this.message : undefined;
+    return this.message?.whole;
   }
 
   /** No more bytes come. Gives the message, in a buffer of its own; undefined where Connect reads. */
@@ -64,9 +61,8 @@ export class OneMessage {
       this.giveUp().push(piece);
       return;
     }
-    this.message = new Uint8Array(length);
-    this.message.set(piece.subarray(PREFIX_BYTES));
-    this.filled = bytes;
+    this.message = new GrowingBytes(length);
+    this.message.push(piece.subarray(PREFIX_BYTES));
   }
 
   private giveUp(): ByteQueue {
@@ -75,7 +71,7 @@ export class OneMessage {
     if (message !== undefined) {
       const prefix = Buffer.alloc(PREFIX_BYTES);
       prefix.writeUInt32BE(message.length, 1);
-      queue.push(Buffer.concat([prefix, message.subarray(0, this.filled)]));
+      queue.push(Buffer.concat([prefix, message.soFar()]));
     }
     this.odd = queue;
     this.message = undefined;
