@@ -177,6 +177,17 @@ describe("a client of several servers", () => {
     expect(ledger.balances.get("1")).toBe(1010n);
   });
 
+  it.each<[string, () => Fault]>([
+    ["is draining", draining],
+    ["gives no answer in time", () => "late"],
+  ])("sends a whole batch to the next where one %s", async (_, fault) => {
+    first.faults.push(fault());
+    const deposit = { kind: "deposit", account: "1", amount: usd(5n) } as const;
+    expect(await client().executeBatch([deposit, deposit])).toMatchObject([{ ok: true }, { ok: true }]);
+    expect(asked()).toEqual([1, 1, 0]);
+    expect(ledger.balances.get("1")).toBe(1010n);
+  });
+
   it("finds a head office that nobody knows the address of among its own", async () => {
     expect((await clientOfAll({ third, first }).branch(0)).server).toBe("http://first");
   });

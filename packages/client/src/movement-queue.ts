@@ -13,6 +13,8 @@ import type { Booked, VersionedOptions } from "./types/index.ts";
 export interface MovementLimits {
   /** Movements in one call. */
   readonly rowsPerCallMax: number;
+  /** So many are not parted into two calls. */
+  readonly rowsPerCallMin: number;
   /** Calls that keep others waiting. */
   readonly callsInFlightMax: number;
   /** With so many waiting, `whenRoom` waits. */
@@ -26,6 +28,8 @@ export interface MovementLimits {
 const LIMITS: MovementLimits = {
   // A server takes 10,000, and two calls of this many fit into one batch of its journal.
   rowsPerCallMax: 8_000,
+  // With fewer, a second call costs more than it brings.
+  rowsPerCallMin: 64,
   // While the server works on one call the next is being made, and the one before is being read.
   callsInFlightMax: 3,
   waitingEnough: 32_768,
@@ -56,6 +60,8 @@ export class MovementQueue {
   private readonly calls = new Set<MovementCall>();
   /** Of those, the ones that keep others waiting. */
   private inFlight = 0;
+  /** Movements in those. */
+  private rowsInFlight = 0;
   private isScheduled = false;
   private isSweeping = false;
   private timer: NodeJS.Timeout | undefined;
@@ -167,9 +173,14 @@ export class MovementQueue {
     // It keeps others waiting until it first fails, is slow, or has ended.
     let isInFlight = true;
     let lingering = 0;
-    const linger = () => {
-      if (isInFlight) this.inFlight--;
+    const land = () => {
+      if (!isInFlight) return;
       isInFlight = false;
+      this.inFlight--;
+      this.rowsInFlight -= entries.length;
+    };
+    const linger = () => {
+      land();
       this.lingering += call.entries.length - lingering;
       lingering = call.entries.length;
       this.wakeForRoom();
@@ -179,10 +190,11 @@ export class MovementQueue {
     const slow = setTimeout(linger, this.limits.slowMs).unref();
     this.calls.add(call);
     this.inFlight++;
+    this.rowsInFlight += entries.length;
     if (isLone) await only.goAlone(this.caller);
     else await call.run();
     clearTimeout(slow);
-    if (isInFlight) this.inFlight--;
+    land();
     this.lingering -= lingering;
     this.calls.delete(call);
     for (const entry of entries) if (entry.signal !== undefined) this.signals.remove(entry.signal, entry);
@@ -194,11 +206,21 @@ export class MovementQueue {
   private take(): readonly MovementEntry[] {
     const line = this.lines.shift();
     if (line === undefined) return [];
-    const taken = line.take(this.limits.rowsPerCallMax);
+    const taken = line.take(this.rowsNow);
     if (line.length > 0) this.lines.push(line);
     this.waiting -= taken.length;
     this.wakeForRoom();
     return taken;
+  }
+
+  /**
+   * Half of all that is under way, but for few: while the server works on the one half, the answers to the other are read and
+   * what is asked for next is written.
+   */
+  private get rowsNow(): number {
+    const { rowsPerCallMax, rowsPerCallMin } = this.limits;
+    const half = Math.ceil((this.waiting + this.rowsInFlight) / 2);
+    return Math.min(rowsPerCallMax, Math.max(rowsPerCallMin, half));
   }
 
   private wakeForRoom(): void {

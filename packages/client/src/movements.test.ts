@@ -90,6 +90,19 @@ describe("movements that are asked for together", () => {
     expect(ledger.balances.get("1")).toBe(1010n);
   });
 
+  it("go in two calls where they are many, so that one is answered while the other is made", async () => {
+    const { deposit } = queue({ rowsPerCallMin: 2 });
+    let left = 10;
+    const caller = async () => {
+      while (left-- > 0) await deposit();
+    };
+    await Promise.all(many(10, () => deposit()));
+    const rows = server.calls.map(({ message }) => (message as { amountsMinor: string[] }).amountsMinor.length);
+    expect(rows).toEqual([5, 5]);
+    await Promise.all(many(4, caller));
+    expect(ledger.balances.get("1")).toBe(1020n);
+  });
+
   it.each<[string, VersionedOptions]>([
     ["names a version", { expectedVersion: 1 }],
     ["is a preview", { validateOnly: true }],
@@ -329,7 +342,9 @@ describe("a movement among others that its caller does not wait for", () => {
 
   it("ends between two tries at its own deadline, before that of the others, with what is known", async () => {
     vi.spyOn(Math, "random").mockReturnValue(0);
-    onTestFinished(() => vi.restoreAllMocks());
+    onTestFinished(() => {
+      vi.restoreAllMocks();
+    });
     server.faults.push(storeRefused());
     const bank = client({ retryDelayMs: 110 });
     const [short, long] = [70, 127].map((timeoutMs) => bank.deposit("1", usd(1n), { timeoutMs }));
