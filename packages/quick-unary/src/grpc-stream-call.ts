@@ -50,7 +50,7 @@ export class GrpcStreamCall extends GrpcCall {
   }
 
   protected override respond(...[headers]: Parameters<GrpcCall["respond"]>): boolean {
-    if (this.phase === "answering") return !this.stream.destroyed && !this.stream.closed;
+    if (this.stream.headersSent) return this.phase !== "over" && !this.stream.destroyed && !this.stream.closed;
     return super.respond(headers);
   }
 

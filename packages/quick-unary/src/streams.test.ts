@@ -147,6 +147,14 @@ async function open({ session }: TestServer, script: string): Promise<ClientHttp
   return stream;
 }
 
+it("a failure that cannot be told ends the stream, and is reported", async () => {
+  for (const script of ["fail:none", "one fail:none"])
+    await expect(exchange(quick.session, watch(script))).rejects.toThrow("NGHTTP2_INTERNAL_ERROR");
+  const unsent = { method: "test.v1.TestService/Watch", error: expect.any(Error) };
+  expect(quick.unsent.splice(0)).toEqual([unsent, unsent]);
+  expect(quick.happenings.streams).toBe(0);
+});
+
 describe("a caller who", () => {
   it("leaves ends the stream's signal, and its handler", async () => {
     const seen = [];

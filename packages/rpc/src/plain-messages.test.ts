@@ -109,8 +109,8 @@ const words = (bytesMax: number) =>
 const report = fc.record({
   copyId: mostly(fc.constant(new Uint8Array(16)), fc.constantFrom(new Uint8Array(0), new Uint8Array(17))),
   branches: mostly(
-    fc.constantFrom([], [1], [3, 4]),
-    fc.constantFrom(new Array(1_000).fill(2), new Array(1_001).fill(2)),
+    fc.constantFrom<number[]>([], [1], [3, 4]),
+    fc.constantFrom(new Array<number>(1_000).fill(2), new Array<number>(1_001).fill(2)),
   ),
   digest: bytes(16),
   epochId: bytes(16),
