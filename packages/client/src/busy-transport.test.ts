@@ -58,3 +58,18 @@ it("all go by themselves to a server that does not know such streams", async () 
   for (let round = 0; round < 2; round++) await Promise.all(Array.from({ length: 30 }, balance));
   expect(asked).toEqual({ unary: 60, streamed: 0 });
 });
+
+it("a transport may have methods that know their object", async () => {
+  class Own {
+    private readonly said = "own";
+    unary(): Promise<never> {
+      return Promise.reject(new Error(this.said));
+    }
+    stream(): Promise<never> {
+      return this.unary();
+    }
+  }
+  const server = new ServerPipeline(createClient(SessionService, new Own()));
+  const accounts = createClient(AccountService, busyTransport(server, new Own()));
+  await expect(accounts.getBalance({ account: "1" })).rejects.toThrow("own");
+});

@@ -15,10 +15,10 @@ export function busyTransport(pipeline: ServerPipeline, own: Transport): Transpo
   return {
     stream: own.stream.bind(own),
     unary: async (...call) => {
-      const { unary } = underWay < OWN_CALLS_MAX ? own : streamed;
+      const way = underWay < OWN_CALLS_MAX ? own : streamed;
       underWay++;
       try {
-        return await unary(...call);
+        return await way.unary(...call);
       } finally {
         underWay--;
       }

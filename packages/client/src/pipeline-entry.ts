@@ -44,6 +44,8 @@ export class PipelineEntry {
   /** A stream on which it was sent has broken: it may have been carried out. */
   mayHaveRun = false;
   isSettled = false;
+  /** It has a place among those that wait to be sent. */
+  isWaiting = false;
   private readonly headers: Readonly<Record<string, string>>;
   private readonly deadlineMs: number;
   private readonly resolve: (answer: PipelinedAnswer) => void;

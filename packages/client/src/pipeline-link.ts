@@ -6,6 +6,8 @@ import type { PipelineEntry } from "./pipeline-entry.ts";
 
 /** Commands of one message, those inside groups counted: with the longest texts they stay below what a server takes. */
 const COMMANDS_PER_MESSAGE_MAX = 512;
+/** A server that has not said its first word by then will not: it takes streams, and does nothing for them. */
+const FIRST_MESSAGE_TIMEOUT_MS = 5_000;
 
 /** Whose calls a link carries. */
 export interface LinkOwner {
@@ -71,16 +73,23 @@ export class PipelineLink {
   }
 
   private async run(sessions: Client<typeof SessionService>, headers: Record<string, string>): Promise<void> {
+    const silent = setTimeout(() => {
+      this.end(new ConnectError("the server did not begin the stream", Code.Unavailable));
+      this.dropping.abort();
+    }, FIRST_MESSAGE_TIMEOUT_MS);
     try {
       // It lasts as long as it is used: no deadline but those of its calls.
       const options = { headers, signal: this.dropping.signal, timeoutMs: 0 };
       for await (const { replies, callsInFlightMax } of sessions.pipeline(this.messages(), options)) {
+        clearTimeout(silent);
         if (callsInFlightMax > 0) this.open(callsInFlightMax);
         if (replies.length > 0) this.receive(replies);
       }
       this.end(new ConnectError("the server ended the stream", Code.Unavailable));
     } catch (error) {
       this.end(error);
+    } finally {
+      clearTimeout(silent);
     }
   }
 

@@ -20,7 +20,7 @@ import {
 } from "@bank/rpc";
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, createClient, createRouterTransport } from "@connectrpc/connect";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { connectionRefused } from "./faulty-connection.test-util.ts";
 import type { PipelinedOperation, PipelinedSending } from "./pipeline-entry.ts";
 import { ServerPipeline } from "./pipeline-server.ts";
@@ -371,5 +371,52 @@ describe("the pipeline to one server", () => {
     await server.asked(0, 8_192);
     stream.answer(...stream.calls);
     await Promise.all(calls);
+  });
+
+  it("keeps nothing of calls that have ended while they waited, and has room again", async () => {
+    const server = new FakeServer();
+    const { pipeline } = server;
+    const timeoutMs = 20;
+    const calls = Array.from({ length: 8_192 }, () => pipeline.call(get("1"), { ...SENDING, timeoutMs }));
+    const room = pipeline.whenRoom();
+    const ended = await Promise.allSettled(calls);
+    expect(ended.every(({ status }) => status === "rejected")).toBe(true);
+    await room;
+    const long = pipeline.call(get("2"), SENDING);
+    const stream = await server.stream(0);
+    stream.open();
+    await server.asked(0, 1);
+    expect(stream.calls).toMatchObject([{ call: { value: { account: "2" } } }]);
+    stream.answer(...stream.calls);
+    await long;
+  });
+
+  it("gives up a server that takes a stream and does not say its first word", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    onTestFinished(() => {
+      vi.useRealTimers();
+    });
+    const server = new FakeServer();
+    const call = server.pipeline.call(get("1"), { ...SENDING, timeoutMs: 20_000 }).catch((error: unknown) => error);
+    await vi.advanceTimersByTimeAsync(4_900);
+    const other = server.pipeline.call(get("2"), { ...SENDING, timeoutMs: 20_000 }).catch((error: unknown) => error);
+    await vi.advanceTimersByTimeAsync(200);
+    for (const error of await Promise.all([call, other])) {
+      expect(error).toMatchObject({ code: Code.Unavailable, rawMessage: "the server did not begin the stream" });
+    }
+    // The next call tries again.
+    const later = server.pipeline.call(get("3"), SENDING);
+    await vi.advanceTimersByTimeAsync(1);
+    const next = server.streams[1] as FakeStream;
+    next.open();
+    await vi.advanceTimersByTimeAsync(1);
+    next.answer(...next.calls);
+    await later;
+    // An open stream has no such limit.
+    const slow = server.pipeline.call(get("4"), { ...SENDING, timeoutMs: 20_000 });
+    await vi.advanceTimersByTimeAsync(6_000);
+    next.answer(...next.calls.slice(1));
+    await slow;
+    expect(server.streams).toHaveLength(2);
   });
 });

@@ -9,6 +9,7 @@ import {
 } from "./pipeline-entry.ts";
 import { type LinkOwner, PipelineLink } from "./pipeline-link.ts";
 import { SignalWatch } from "./pipeline-signals.ts";
+import { WaitingCalls } from "./pipeline-waiting.ts";
 
 /** With so many calls waiting to be sent, `whenRoom` waits. */
 const WAITING_MAX = 8_192;
@@ -28,10 +29,8 @@ const IDLE_MAX_MS = 2_000;
  */
 export class ServerPipeline implements LinkOwner {
   private readonly sessions: Client<typeof SessionService>;
-  /** Not sent yet, or to be sent again, in their order. Settled ones are passed over. */
-  private waiting: PipelineEntry[] = [];
-  /** Where the next one stands in there. */
-  private nextWaiting = 0;
+  /** Not sent yet, or to be sent again. */
+  private readonly waiting = new WaitingCalls();
   private readonly signals = new SignalWatch<PipelineEntry>((entry, reason) => entry.reject(canceled(reason)));
   private readonly roomWaiters: (() => void)[] = [];
   private current: PipelineLink | undefined;
@@ -50,6 +49,8 @@ export class ServerPipeline implements LinkOwner {
 
   private readonly onSettled = (entry: PipelineEntry) => {
     if (entry.signal !== undefined) this.signals.remove(entry.signal, entry);
+    this.waiting.onSettled(entry);
+    this.wakeIfRoom();
   };
 
   /** Rejects with `ConnectError`, as the call by itself. */
@@ -76,7 +77,7 @@ export class ServerPipeline implements LinkOwner {
 
   /** Resolves once not too many calls wait to be sent: for callers that make them faster than they are answered. */
   async whenRoom(): Promise<void> {
-    while (this.waiting.length - this.nextWaiting >= WAITING_MAX && !this.isClosed)
+    while (!this.hasRoom)
       await new Promise<void>((resolve) => {
         this.roomWaiters.push(resolve);
       });
@@ -92,22 +93,15 @@ export class ServerPipeline implements LinkOwner {
 
   next(link: PipelineLink): PipelineEntry | undefined {
     if (link !== this.current) return undefined;
-    for (;;) {
-      const entry = this.waiting[this.nextWaiting];
-      if (entry === undefined) {
-        this.waiting = [];
-        this.nextWaiting = 0;
-        return undefined;
-      }
-      if (!entry.isSettled && entry.epoch > link.epoch) {
-        // A server is told of an epoch when a stream begins.
-        this.replaceCurrent();
-        return undefined;
-      }
-      this.nextWaiting++;
-      if (this.roomWaiters.length > 0) for (const wake of this.roomWaiters.splice(0)) wake();
-      if (!entry.isSettled) return entry;
+    const { first } = this.waiting;
+    if (first !== undefined && first.epoch > link.epoch) {
+      // A server is told of an epoch when a stream begins.
+      this.replaceCurrent();
+      return undefined;
     }
+    const entry = this.waiting.take();
+    this.wakeIfRoom();
+    return entry;
   }
 
   onOpen(): void {
@@ -121,8 +115,7 @@ export class ServerPipeline implements LinkOwner {
     const unanswered = [...link.underWay.values()].filter(({ isSettled }) => !isSettled);
     link.underWay.clear();
     if (!wasNotBegun(error)) for (const entry of unanswered) entry.mayHaveRun = true;
-    this.waiting = [...unanswered, ...this.waiting.slice(this.nextWaiting)];
-    this.nextWaiting = 0;
+    this.waiting.putBack(unanswered);
     if (!link.isOpen && codeOf(error) === Code.Unimplemented) this.isUnsupported = true;
     // A server that opens streams and breaks them would be asked for ever.
     const isHopeless = !link.isOpen || (link.answered === 0 && this.isFruitless);
@@ -133,7 +126,7 @@ export class ServerPipeline implements LinkOwner {
   }
 
   private send(): void {
-    const first = this.waiting[this.nextWaiting];
+    const { first } = this.waiting;
     if (first === undefined) return;
     if (this.current === undefined) {
       this.current = new PipelineLink(this, this.sessions, first);
@@ -151,11 +144,16 @@ export class ServerPipeline implements LinkOwner {
   }
 
   private rejectWaiting(errorOf: (entry: PipelineEntry) => unknown): void {
-    const rejected = this.waiting.slice(this.nextWaiting);
-    this.waiting = [];
-    this.nextWaiting = 0;
-    for (const entry of rejected) entry.reject(errorOf(entry));
-    for (const wake of this.roomWaiters.splice(0)) wake();
+    for (const entry of this.waiting.takeAll()) entry.reject(errorOf(entry));
+    this.wakeIfRoom();
+  }
+
+  private get hasRoom(): boolean {
+    return this.isClosed || this.waiting.count < WAITING_MAX;
+  }
+
+  private wakeIfRoom(): void {
+    if (this.roomWaiters.length > 0 && this.hasRoom) for (const wake of this.roomWaiters.splice(0)) wake();
   }
 
   private watchIdleness(): NodeJS.Timeout {
@@ -164,7 +162,7 @@ export class ServerPipeline implements LinkOwner {
       this.idleTimer = undefined;
       const { current } = this;
       if (current === undefined) return;
-      if (this.isUsed || current.underWay.size > 0) {
+      if (this.isUsed || current.underWay.size > 0 || this.waiting.count > 0) {
         this.idleTimer = this.watchIdleness();
         return;
       }
