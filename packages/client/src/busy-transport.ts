@@ -3,7 +3,7 @@ import type { ServerPipeline } from "./pipeline-server.ts";
 import { pipelineTransport } from "./pipeline-transport.ts";
 
 /** So many calls may be under way as calls of their own: a stream is worth opening for more. */
-const OWN_CALLS_MAX = 8;
+const OWN_CALLS_MAX = 2;
 
 /**
  * Makes each call as one of its own while few are under way; beyond that, single operations go over the session stream, where
