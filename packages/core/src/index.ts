@@ -50,14 +50,15 @@ export type {
   EpochEntry,
   StateRootEntry,
 } from "./ledger/entries.ts";
-export { executeOrder, OrderExecutor } from "./ledger/execute-order.ts";
+export { OrderExecutor } from "./ledger/execute-order.ts";
 export type { HoldColumns } from "./ledger/hold-table.ts";
 export { Ledger } from "./ledger/ledger.ts";
 export { preview } from "./ledger/preview.ts";
+export { RequestHasher } from "./ledger/request-hasher.ts";
 export type { RequestColumns, RequestEntry } from "./ledger/request-table.ts";
 export * from "./limits.ts";
 export { type AmountProblem, fitsBalance, formatAmount, type Money, parseAmount } from "./money.ts";
-export { hashOrder, type MovementOrders, requestOfOrder } from "./movement-orders.ts";
+export { type MovementOrders, requestOfOrder } from "./movement-orders.ts";
 export { OPERATIONS } from "./operations.ts";
 export { OrderHasher } from "./order-hasher.ts";
 export { formatRate, parseRate } from "./rate.ts";
@@ -81,6 +82,7 @@ export {
 } from "./reasons.ts";
 export * from "./record.ts";
 export { type Actor, RecordList, type Records } from "./record-list.ts";
+export { idOfWords, writeIdWords } from "./request-id-words.ts";
 export {
   checkSession,
   invalidSession,

@@ -1,8 +1,6 @@
 import type { Command, Request } from "./command.ts";
-import type { CommandHash } from "./command-hash.ts";
 import type { BranchNumber } from "./identifiers.ts";
-import { requestIdFromBytes } from "./identifiers.ts";
-import { OrderHasher } from "./order-hasher.ts";
+import { idOfWords } from "./request-id-words.ts";
 
 /**
  * Many deposits, withdrawals and transfers of one caller, in columns. Each entry is a request of its own, with an id of its
@@ -30,16 +28,8 @@ export interface MovementOrders {
 /** One entry as the request that it stands for. */
 export function requestOfOrder(orders: MovementOrders, index: number): Request {
   const { principal, branch } = orders;
-  const bytes = new Uint8Array(16);
-  const view = new DataView(bytes.buffer);
-  for (let i = 0; i < 4; i++) view.setInt32(4 * i, orders.requestIds[4 * index + i] as number, true);
-  return { principal, branch, id: requestIdFromBytes(bytes), command: commandOfOrder(orders, index) };
-}
-
-/** The same as `hashCommand` of the entry's command. Whoever hashes many keeps an `OrderHasher`. */
-export function hashOrder(orders: MovementOrders, index: number): CommandHash {
-  const { low, high } = new OrderHasher(orders).hash(index);
-  return { low, high };
+  const id = idOfWords(orders.requestIds, 4 * index);
+  return { principal, branch, id, command: commandOfOrder(orders, index) };
 }
 
 function commandOfOrder(orders: MovementOrders, index: number): Command {

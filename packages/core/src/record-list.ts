@@ -1,8 +1,7 @@
 import type { AccountIndex, BranchNumber } from "./identifiers.ts";
-import { requestIdFromBytes } from "./identifiers.ts";
 import type { LedgerRecord, MovementRecord } from "./record.ts";
-import "./little-endian.ts";
 import { isMovement, RecordKind } from "./record.ts";
+import { idOfWords, writeIdWords } from "./request-id-words.ts";
 
 /** Records by index: what a `RecordList` and an array have in common. */
 export interface Records extends Iterable<LedgerRecord> {
@@ -18,6 +17,8 @@ export interface Actor {
 }
 
 const CAPACITY_MIN = 16;
+/** More actors than these are looked up in a map. */
+const ACTORS_COMPARED_MAX = 16;
 const NO_RECORDS: ReadonlyMap<number, LedgerRecord> = new Map();
 
 /**
@@ -51,6 +52,9 @@ export class RecordList implements Records {
   /** What is no movement, by index. */
   others: ReadonlyMap<number, LedgerRecord> = NO_RECORDS;
   private count = 0;
+  /** Index of each actor by branch and principal, up to `mappedActors` of them; undefined where they are few. */
+  private actorMap: Map<BranchNumber, Map<string, number>> | undefined;
+  private mappedActors = 0;
 
   /** @param capacity how many records are expected. */
   constructor(capacity = CAPACITY_MIN) {
@@ -83,7 +87,7 @@ export class RecordList implements Records {
     this.actorIndexes[index] = this.actorIndex(principal, branch);
     if (request !== undefined) {
       this.answers[index] = 1;
-      copyId(request.id, this.requestIds, 4 * index);
+      writeIdWords(request.id, this.requestIds, 4 * index);
       this.requestHashes[2 * index] = request.hashLow;
       this.requestHashes[2 * index + 1] = request.hashHigh;
     }
@@ -117,12 +121,25 @@ export class RecordList implements Records {
   /** Index of an actor in `actors`, added if need be. */
   actorIndex(principal: string, branch: BranchNumber): number {
     const { actors } = this;
-    // Neighbours mostly have the same actor, and a batch has few.
-    for (let i = actors.length - 1; i >= 0; i--) {
+    // Neighbours mostly have the same actor, and a batch mostly few.
+    for (let i = actors.length - 1; i >= Math.max(0, actors.length - ACTORS_COMPARED_MAX); i--) {
       const actor = actors[i] as Actor;
       if (actor.branch === branch && actor.principal === principal) return i;
     }
-    return actors.push({ principal, branch }) - 1;
+    const known = actors.length > ACTORS_COMPARED_MAX ? this.mappedActor(principal, branch) : undefined;
+    return known ?? actors.push({ principal, branch }) - 1;
+  }
+
+  private mappedActor(principal: string, branch: BranchNumber): number | undefined {
+    this.actorMap ??= new Map();
+    // Whoever decodes a list fills in all actors by itself.
+    for (; this.mappedActors < this.actors.length; this.mappedActors++) {
+      const actor = this.actors[this.mappedActors] as Actor;
+      const ofBranch = this.actorMap.get(actor.branch);
+      if (ofBranch === undefined) this.actorMap.set(actor.branch, new Map([[actor.principal, this.mappedActors]]));
+      else ofBranch.set(actor.principal, this.mappedActors);
+    }
+    return this.actorMap.get(branch)?.get(principal);
   }
 
   /** Makes room for so many more records at once: until they are there, no column is replaced. */
@@ -140,7 +157,8 @@ export class RecordList implements Records {
     const { principal, branch } = this.actors[this.actorIndexes[index] as number] as Actor;
     const hashLow = this.requestHashes[2 * index] as number;
     const hashHigh = this.requestHashes[2 * index + 1] as number;
-    const request = this.answers[index] === 1 ? { id: idAt(this.requestIds, 4 * index), hashLow, hashHigh } : undefined;
+    const request =
+      this.answers[index] === 1 ? { id: idOfWords(this.requestIds, 4 * index), hashLow, hashHigh } : undefined;
     return {
       kind: this.kinds[index] as MovementRecord["kind"],
       principal,
@@ -168,20 +186,4 @@ export class RecordList implements Records {
 function enlarged<T extends { set(from: T): void }>(from: T, to: T): T {
   to.set(from);
   return to;
-}
-
-function copyId(id: Uint8Array, words: Int32Array, at: number): void {
-  for (let i = 0; i < 4; i++)
-    words[at + i] =
-      (id[4 * i] as number) |
-      ((id[4 * i + 1] as number) << 8) |
-      ((id[4 * i + 2] as number) << 16) |
-      ((id[4 * i + 3] as number) << 24);
-}
-
-function idAt(words: Int32Array, at: number) {
-  const bytes = new Uint8Array(16);
-  const view = new DataView(bytes.buffer);
-  for (let i = 0; i < 4; i++) view.setInt32(4 * i, words[at + i] as number, true);
-  return requestIdFromBytes(bytes);
 }

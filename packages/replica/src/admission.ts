@@ -57,6 +57,6 @@ export class Admission {
 
   private isRetry(job: Job, index: number): boolean {
     const { ledger, queue } = this.options;
-    return job.rememberedAt(ledger, index) >= 0 || queue.has(job.principalAt(index), job.idAt(index));
+    return job.rememberedAt(ledger, index) >= 0 || queue.hasEntryOf(job, index);
   }
 }

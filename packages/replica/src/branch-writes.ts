@@ -18,6 +18,8 @@ export interface CallLimit {
 /** How long a committed write waits for this branch to show it, before it is answered anyway. */
 const SHOW_WRITE_TIMEOUT_MS = 5_000;
 const CALLS_IN_FLIGHT_MAX = 4;
+/** A call to the bank is given whole milliseconds, and timers are no more exact. */
+const DEADLINE_SLACK_MS = 2;
 /** Rows of movements, as `weightOf` counts them, that go to the bank in one call. */
 const MOVEMENTS_PER_CALL_MAX = 2 * COMMANDS_PER_CALL_MAX;
 assert(
@@ -91,7 +93,6 @@ export class BranchWrites<Command, CommandResult extends { readonly position: Po
     timeoutMs: number | undefined,
   ): Promise<readonly Result[]> {
     const { contact, platform } = this.options;
-    const late = () => new RefusalError("DEADLINE_EXCEEDED", { waiting_for: "the bank" }, "OUTCOME_UNKNOWN");
     if (!contact.isReachable) throw contact.unreachable("OUTCOME_UNKNOWN");
     if (signal?.aborted) throw late();
     const untilMs = timeoutMs === undefined ? Number.POSITIVE_INFINITY : platform.monotonicMs() + timeoutMs;
@@ -135,6 +136,8 @@ export class BranchWrites<Command, CommandResult extends { readonly position: Po
       return await forwarder.submit(items, untilMs);
     } catch (cause) {
       if (cause instanceof RefusalError) throw cause;
+      // The call to the bank ends with its callers' time: that says nothing about the bank.
+      if (this.options.platform.monotonicMs() >= untilMs - DEADLINE_SLACK_MS) throw late();
       throw this.options.contact.unreachable("OUTCOME_UNKNOWN", cause);
     }
   }
@@ -152,4 +155,8 @@ export class BranchWrites<Command, CommandResult extends { readonly position: Po
       untilMs === Number.POSITIVE_INFINITY ? undefined : Math.max(1, Math.floor(untilMs - platform.monotonicMs()));
     return abortable(send(items, { signal, timeoutMs }), signal, () => signal.reason);
   }
+}
+
+function late(): RefusalError {
+  return new RefusalError("DEADLINE_EXCEEDED", { waiting_for: "the bank" }, "OUTCOME_UNKNOWN");
 }

@@ -42,7 +42,7 @@ it("a call takes what its items weigh, in their order, and one that is too heavy
   // 30 are on their way; 9 and 2 wait.
   const over = watch(coalescer.submit([31]));
   await rest();
-  expect(over.reason).toMatchObject({ refusal: { reason: "OVERLOADED", metadata: { waiting: "11" } } });
+  expect(over.reason).toMatchObject({ refusal: { reason: "OVERLOADED", metadata: { waiting: "2" } } });
   calls[4]?.answer();
   await rest();
   expect(calls.at(-1)?.items).toEqual([9]);

@@ -52,12 +52,18 @@ export class Coalescer<Item, Result> {
     const weight = weightOf === undefined ? items.length : items.reduce((sum, item) => sum + weightOf(item), 0);
     if (this.waitingWeight + weight > waitingWeightMax)
       // Nothing of this is sent; but an earlier try of the same may have been.
-      return Promise.reject(new RefusalError("OVERLOADED", { waiting: String(this.waitingWeight) }, "OUTCOME_UNKNOWN"));
+      return Promise.reject(
+        new RefusalError("OVERLOADED", { waiting: String(this.waitingItems()) }, "OUTCOME_UNKNOWN"),
+      );
     return new Promise<Result[]>((resolve, reject) => {
       this.waiting.push({ items, weight, untilMs, resolve, reject });
       this.waitingWeight += weight;
       this.schedule();
     });
+  }
+
+  private waitingItems(): number {
+    return this.waiting.reduce((sum, { items }) => sum + items.length, 0);
   }
 
   private schedule(): void {

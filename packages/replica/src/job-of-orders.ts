@@ -1,16 +1,15 @@
 import {
   type CommandHash,
-  hashOrder,
   isMovement,
   type Ledger,
   type MovementOrders,
   OrderExecutor,
+  OrderHasher,
   type RecordList,
   type Request,
-  type RequestId,
-  requestIdFromBytes,
   requestOfOrder,
 } from "@bank/core";
+import { findId } from "./find-id.ts";
 import { type AnsweredRows, type AnsweringBatch, type Execution, Job, type JobCaller, movementBytes } from "./job.ts";
 import type { OrdersOutcome } from "./orders-outcome.ts";
 import type { Outcome } from "./outcome.ts";
@@ -27,6 +26,8 @@ export class OrdersJob extends Job {
   /** For the batch with these records. */
   private executor: OrderExecutor | undefined;
   private records: RecordList | undefined;
+  /** Mostly nobody wants a hash from here. */
+  private hasher: OrderHasher | undefined;
   private readonly resolveCaller: (outcome: OrdersOutcome) => void;
 
   constructor(orders: MovementOrders, number: number, { resolve, reject }: JobCaller<OrdersOutcome>) {
@@ -43,16 +44,22 @@ export class OrdersJob extends Job {
   }
 
   hashAt(index: number): CommandHash {
-    return hashOrder(this.orders, index);
+    this.hasher ??= new OrderHasher(this.orders);
+    const { low, high } = this.hasher.hash(index);
+    return { low, high };
   }
 
   principalAt(): string {
     return this.orders.principal;
   }
 
-  idAt(index: number): RequestId {
-    const { buffer, byteOffset } = this.orders.requestIds;
-    return requestIdFromBytes(new Uint8Array(buffer, byteOffset + 16 * index, 16).slice());
+  writeIdAt(index: number, words: Int32Array): void {
+    const { requestIds } = this.orders;
+    for (let i = 0; i < 4; i++) words[i] = requestIds[4 * index + i] as number;
+  }
+
+  hasIdBetween(from: number, to: number, principal: string, words: Int32Array): boolean {
+    return principal === this.orders.principal && findId(this.orders.requestIds, from, to, words) >= 0;
   }
 
   refusalAt(): undefined {
@@ -95,6 +102,7 @@ export class OrdersJob extends Job {
   override finish(): void {
     this.executor = undefined;
     this.records = undefined;
+    this.hasher = undefined;
     super.finish();
   }
 

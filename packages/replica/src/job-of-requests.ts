@@ -8,9 +8,10 @@ import {
   type RecordList,
   type Refusal,
   type Request,
-  type RequestId,
+  writeIdWords,
 } from "@bank/core";
 import { checkRequest } from "./check-request.ts";
+import { findId } from "./find-id.ts";
 import { type AnsweredRows, type AnsweringBatch, type Execution, Job, type JobCaller, movementBytes } from "./job.ts";
 import type { Outcome } from "./outcome.ts";
 
@@ -18,6 +19,8 @@ import type { Outcome } from "./outcome.ts";
 export class RequestsJob extends Job {
   readonly plainBytes: number;
   private readonly requests: readonly Request[];
+  /** Four words each: whoever looks for an id among very many is not to fetch each request from memory. */
+  private readonly ids: Int32Array;
   private readonly outcomes: Outcome[];
   private readonly resolveCaller: (outcomes: Outcome[]) => void;
 
@@ -25,6 +28,8 @@ export class RequestsJob extends Job {
     super({ count: requests.length, number, reject });
     this.plainBytes = movementBytes(longestPrincipal(requests));
     this.requests = requests;
+    this.ids = new Int32Array(4 * requests.length);
+    for (let i = 0; i < requests.length; i++) writeIdWords((requests[i] as Request).id, this.ids, 4 * i);
     this.outcomes = new Array(requests.length);
     this.resolveCaller = resolve;
   }
@@ -41,8 +46,14 @@ export class RequestsJob extends Job {
     return this.requestAt(index).principal;
   }
 
-  idAt(index: number): RequestId {
-    return this.requestAt(index).id;
+  writeIdAt(index: number, words: Int32Array): void {
+    for (let i = 0; i < 4; i++) words[i] = this.ids[4 * index + i] as number;
+  }
+
+  hasIdBetween(from: number, to: number, principal: string, words: Int32Array): boolean {
+    for (let i = findId(this.ids, from, to, words); i >= 0; i = findId(this.ids, i + 1, to, words))
+      if (this.principalAt(i) === principal && this.refusalAt(i) === undefined) return true;
+    return false;
   }
 
   refusalAt(index: number): Refusal | undefined {

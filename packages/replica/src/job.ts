@@ -9,7 +9,6 @@ import {
   type Refusal,
   type RefusalError,
   type Request,
-  type RequestId,
 } from "@bank/core";
 import { estimateBytes } from "@bank/journal";
 import type { Outcome } from "./outcome.ts";
@@ -58,6 +57,8 @@ export abstract class Job {
   begunAt = -1;
   /** Entries whose answers are looked up in the store. */
   owed = 0;
+  /** Up to here the queue has counted the ids of entries that wait or run. */
+  countedTo = 0;
   /** The caller gave up before any entry was executed: none will be. */
   cancelled = false;
   /** The caller has its answer, or an error. */
@@ -84,7 +85,11 @@ export abstract class Job {
 
   abstract principalAt(index: number): string;
 
-  abstract idAt(index: number): RequestId;
+  /** Writes the id of an entry, as four little-endian words. */
+  abstract writeIdAt(index: number, words: Int32Array): void;
+
+  /** Whether any well-formed entry from `from` to before `to` has this key, the id as four little-endian words. */
+  abstract hasIdBetween(from: number, to: number, principal: string, words: Int32Array): boolean;
 
   /** Why an entry is refused whatever the state is; undefined where it is well-formed. */
   abstract refusalAt(index: number): Refusal | undefined;
@@ -98,7 +103,7 @@ export abstract class Job {
    */
   abstract runPlain(at: Execution, end: number): void;
 
-  /** What became of an entry; said again, the later one counts. */
+  /** What became of an entry; said again, the later one counts: what `answerRows` said before too. */
   abstract answer(index: number, outcome: Outcome): void;
 
   /** Entries that records of their own answer, now. */

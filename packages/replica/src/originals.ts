@@ -1,4 +1,11 @@
-import { BATCH_RECORDS_MAX, type Ledger, type LedgerRecord, originalsOf, type Position } from "@bank/core";
+import {
+  BATCH_RECORDS_MAX,
+  type Command,
+  type Ledger,
+  type LedgerRecord,
+  originalsOf,
+  type Position,
+} from "@bank/core";
 import type { FrameReader } from "@bank/journal";
 import type { Job } from "./job.ts";
 import { nextTurn } from "./next-turn.ts";
@@ -158,9 +165,16 @@ export class Originals {
     if (index >= job.count || job.cancelled) return [];
     const { ledger, committedPosition } = this.options;
     const end = committedPosition();
-    const positions = originalsOf(job.requestAt(index).command).filter((position) => position > 0 && position <= end);
-    if (positions.length === 0 || job.refusalAt(index) !== undefined) return [];
+    const { command } = job.requestAt(index);
+    if (!mayNeedOriginals(command) || job.refusalAt(index) !== undefined) return [];
+    const positions = originalsOf(command).filter((position) => position > 0 && position <= end);
+    if (positions.length === 0) return [];
     // What was answered before is not decided again.
     return job.rememberedAt(ledger, index) >= 0 ? [] : positions;
   }
+}
+
+/** Said without a look into a group: one that is malformed may be of any size. */
+function mayNeedOriginals({ kind }: Command): boolean {
+  return kind === "reverse" || kind === "group";
 }

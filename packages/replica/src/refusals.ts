@@ -13,6 +13,7 @@ import {
   toHex,
 } from "@bank/core";
 import type { Job } from "./job.ts";
+import type { JobQueue } from "./job-queue.ts";
 import { errorText, type Log } from "./platform.ts";
 
 /** The error of a refusal that was made as data. */
@@ -77,15 +78,23 @@ export function timeInFuture(askedMs: number, nowMs: number): RefusalError {
   return new RefusalError("TIME_IN_FUTURE", { asked, now: formatTime(nowMs) });
 }
 
-/** The error for the caller of a job that, or the rest of which, will not be executed. */
-export function refusalFor(ledger: Ledger, job: Job, error: RefusalError): RefusalError {
+/**
+ * The error for the caller of a job that, or the rest of which, will not be executed.
+ *
+ * @param queue the job is not in it, or not any more.
+ */
+export function refusalFor(ledger: Ledger, queue: JobQueue, job: Job, error: RefusalError): RefusalError {
   const { reason, metadata } = error.refusal;
-  return new RefusalError(reason, metadata, failureOutcomeOf(ledger, job), { cause: error });
+  return new RefusalError(reason, metadata, failureOutcomeOf(ledger, queue, job), { cause: error });
 }
 
-/** An id that the ledger knows was begun by an earlier try: then nobody may say that nothing was applied. */
-function failureOutcomeOf(ledger: Ledger, job: Job): FailureOutcome {
+/**
+ * An id that the ledger knows was begun by an earlier try, and one that another try has that waits or runs may still move
+ * money: then nobody may say that nothing was applied.
+ */
+function failureOutcomeOf(ledger: Ledger, queue: JobQueue, job: Job): FailureOutcome {
   if (job.next > 0) return "OUTCOME_UNKNOWN";
-  for (let i = 0; i < job.count; i++) if (job.rememberedAt(ledger, i) >= 0) return "OUTCOME_UNKNOWN";
+  for (let i = 0; i < job.count; i++)
+    if (job.rememberedAt(ledger, i) >= 0 || queue.hasEntryOf(job, i)) return "OUTCOME_UNKNOWN";
   return "NOT_APPLIED";
 }

@@ -1,13 +1,14 @@
-import { ANONYMOUS_PRINCIPAL, RefusalError, type Request, toHex } from "@bank/core";
+import { ANONYMOUS_PRINCIPAL, idOfWords, RefusalError, type Request, RequestHasher, toHex } from "@bank/core";
 import { deposit, numberedId, request, rest, seeds, until, watch, withSeed } from "@bank/testkit";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
+import { QUEUED_REQUESTS_MAX } from "./admission.ts";
 import type { Job } from "./job.ts";
-import { idHash } from "./job-ids.ts";
+import { JobIds } from "./job-ids.ts";
 import { OrdersJob } from "./job-of-orders.ts";
 import { RequestsJob } from "./job-of-requests.ts";
 import { JobQueue } from "./job-queue.ts";
 import { ordersOf } from "./orders.test-util.ts";
-import { appendHeld, type Fixture, short, startWithAccounts, submitOne } from "./sequencer.test-util.ts";
+import { appendHeld, balanceOf, type Fixture, short, startWithAccounts, submitOne } from "./sequencer.test-util.ts";
 
 const isInProgress = ({ sequencer }: Fixture, id: number) =>
   sequencer.isInProgress(ANONYMOUS_PRINCIPAL, numberedId(id));
@@ -32,20 +33,13 @@ async function letGo({ store, sequencer }: Fixture): Promise<void> {
 describe("a request in progress", () => {
   it("is found by one look at all that wait, and none before somebody asks", async () => {
     const fixture = await startHeld();
-    let looks = 0;
-    const requests = Array.from({ length: 1_000 }, (_, i) => {
-      const one = request(10 + i, deposit(1, 1));
-      return Object.defineProperty({ ...one }, "id", {
-        get: () => {
-          looks++;
-          return one.id;
-        },
-      });
-    });
-    watch(fixture.sequencer.submit(requests));
-    expect(looks).toBe(0);
+    const counts = vi.spyOn(JobIds.prototype, "add");
+    const looks = vi.spyOn(RequestsJob.prototype, "hasIdBetween");
+    watch(fixture.sequencer.submit(Array.from({ length: 1_000 }, (_, i) => request(10 + i, deposit(1, 1)))));
+    expect([counts.mock.calls.length, looks.mock.calls.length]).toEqual([0, 0]);
     expect([10, 500, 1_009, 1_010].map((id) => isInProgress(fixture, id))).toEqual([true, true, true, false]);
-    expect(looks).toBe(1_000);
+    // The one that runs, and those that wait.
+    expect([counts.mock.calls.length, looks.mock.calls.length]).toEqual([1_001, 2]);
     await letGo(fixture);
     expect([1, 10, 500, 1_009].some((id) => isInProgress(fixture, id))).toBe(false);
   });
@@ -111,6 +105,62 @@ describe("a request in progress", () => {
   });
 });
 
+describe("a further try of a request that waits by another", () => {
+  const refused = (at: { readonly reason: unknown }) => (at.reason as RefusalError).refusal;
+
+  it.each([
+    ["one by one", false],
+    ["in columns", true],
+  ])("is OUTCOME_UNKNOWN when it is given up: the money still moves (%s)", async (_, isOrders) => {
+    const fixture = await startHeld();
+    const { sequencer } = fixture;
+    const submit = (requests: Request[], signal?: AbortSignal) =>
+      watch<unknown>(
+        isOrders ? sequencer.submitOrders(ordersOf(requests), signal) : sequencer.submit(requests, signal),
+      );
+    const first = submit([request(2, deposit(1, 5))]);
+    const deadline = new AbortController();
+    const again = submit([request(3, deposit(1, 1)), request(2, deposit(1, 5))], deadline.signal);
+    const other = submit([request(4, deposit(1, 1))], deadline.signal);
+    const aborted = AbortSignal.abort();
+    const late = submit([request(2, deposit(1, 5))], aborted);
+    const lateOther = submit([request(4, deposit(1, 1))], aborted);
+    deadline.abort();
+    await until(() => [again, other, late, lateOther].every(({ state }) => state === "rejected"));
+    const unknown = { reason: "DEADLINE_EXCEEDED", outcome: "OUTCOME_UNKNOWN" };
+    const nothing = { reason: "DEADLINE_EXCEEDED", outcome: "NOT_APPLIED" };
+    expect(refused(again)).toMatchObject(unknown);
+    expect(refused(late)).toMatchObject(unknown);
+    // Of this both tries were given up: nothing ever comes of it. The second still had the first before it.
+    expect(refused(other)).toMatchObject(nothing);
+    expect(refused(lateOther)).toMatchObject(unknown);
+    const last = submit([request(4, deposit(1, 1))], aborted);
+    await until(() => last.state === "rejected");
+    expect(refused(last)).toMatchObject(nothing);
+    await letGo(fixture);
+    await until(() => first.state === "fulfilled");
+    expect(balanceOf(fixture.ledger, 1)).toBe(6n);
+  });
+
+  it("is OUTCOME_UNKNOWN when the bank takes no more", async () => {
+    const fixture = await startHeld();
+    const { sequencer } = fixture;
+    const first = watch(submitOne(sequencer, request(2, deposit(1, 5))));
+    const many = (from: number) =>
+      Array.from({ length: QUEUED_REQUESTS_MAX }, (_, i) => request(from + i, deposit(1, 1)));
+    for (const [from, outcome] of [
+      [2, "OUTCOME_UNKNOWN"],
+      [3, "NOT_APPLIED"],
+    ] as const) {
+      const overload = watch(sequencer.submitOrders(ordersOf(many(from))));
+      await until(() => overload.state === "rejected");
+      expect(refused(overload)).toMatchObject({ reason: "OVERLOADED", outcome });
+    }
+    await letGo(fixture);
+    expect(short(first.value!)).toBe("done");
+  });
+});
+
 it.each(seeds(20))("a queue knows what waits and runs as a look at all of it would (seed %d)", async (seed) => {
   await withSeed(seed, "packages/replica/src/sequencer-under-way.test.ts", async (random) => {
     let number = 0;
@@ -118,14 +168,21 @@ it.each(seeds(20))("a queue knows what waits and runs as a look at all of it wou
     let all: Job[] = [];
     let begun: Job[] = [];
     // Also where all ids collide.
-    const hash = seed % 2 === 0 ? idHash(seed) : () => 7;
-    const queue = new JobQueue({ hash, aside: () => aside });
+    const hasher = seed % 2 === 0 ? new RequestHasher(seed) : { hash: () => 7 };
+    // Also where they are counted one by one, and soon forgotten again.
+    const limits = seed % 3 === 0 ? {} : { countedPerQuestion: seed % 3, countedMax: 20 * (seed % 4) };
+    const queue = new JobQueue({ hasher, aside: () => aside, ...limits });
+    const idAt = (job: Job, index: number) => {
+      const words = new Int32Array(4);
+      job.writeIdAt(index, words);
+      return toHex(idOfWords(words, 0));
+    };
     const waits = (job: Job) => job.next < job.count;
     const check = () => {
       const live = new Set<string>();
       for (const job of all)
         for (let i = job.begunAt < 0 ? job.next : job.begunAt; i < job.count; i++)
-          if (job.refusalAt(i) === undefined && (!job.cancelled || i < job.next)) live.add(toHex(job.idAt(i)));
+          if (job.refusalAt(i) === undefined && (!job.cancelled || i < job.next)) live.add(idAt(job, i));
       // Mostly nobody asks.
       const asked = random.chance(30) ? 6 : 0;
       for (let id = 0; id < asked; id++) expect(queue.has("p", numberedId(id))).toBe(live.has(toHex(numberedId(id))));

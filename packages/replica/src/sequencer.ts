@@ -1,6 +1,5 @@
 import {
   assert,
-  checkOrders,
   type EpochEntry,
   FORMAT_LEVEL_MAX,
   type Ledger,
@@ -11,6 +10,7 @@ import {
   RecordKind,
   RefusalError,
   type Request,
+  RequestHasher,
   type RequestId,
   SYSTEM_PRINCIPAL,
 } from "@bank/core";
@@ -20,16 +20,13 @@ import { AppendRefusedError } from "@bank/store/errors";
 import { Admission } from "./admission.ts";
 import { ReplayAnswers } from "./answer-replays.ts";
 import { Appender } from "./appender.ts";
-import { checkActor } from "./check-request.ts";
 import { CountedCommit, type CountedCopies } from "./counted-commit.ts";
 import { encodeBatch } from "./encode-batch.ts";
 import { executeBatch } from "./execute-batch.ts";
 import { type ExecutedBatch, rollbackBatch } from "./executed-batch.ts";
 import { ExpirySchedule } from "./expiry-schedule.ts";
+import { Intake } from "./intake.ts";
 import type { Job } from "./job.ts";
-import { idHash } from "./job-ids.ts";
-import { OrdersJob } from "./job-of-orders.ts";
-import { RequestsJob } from "./job-of-requests.ts";
 import { JobQueue } from "./job-queue.ts";
 import { JournalClock } from "./journal-clock.ts";
 import type { CountedSetting } from "./members.ts";
@@ -42,7 +39,7 @@ import { PlainRequests } from "./plain-requests.ts";
 import { errorText, type Platform } from "./platform.ts";
 import { PositionWatch } from "./position-watch.ts";
 import type { Recovered } from "./recover.ts";
-import { deadlineExceeded, refusalError, refusalFor } from "./refusals.ts";
+import { deadlineExceeded } from "./refusals.ts";
 import { readFrameAt } from "./stored-records.ts";
 
 /** So long a bank that closes waits for copies to acknowledge its last batch. */
@@ -87,10 +84,9 @@ export class Sequencer {
   private readonly replays: ReplayAnswers;
   private readonly expiries: ExpirySchedule;
   private readonly counted: CountedCommit;
-  private readonly admission: Admission;
+  private readonly intake: Intake;
   /** Where the journal ended that this sequencer goes on with. */
   private readonly startPosition: Position;
-  private jobs = 0;
   private running: Promise<void> | undefined;
   /** Jobs with entries in the batch that is in flight. */
   private inFlight: readonly Job[] = [];
@@ -121,14 +117,21 @@ export class Sequencer {
     });
     const { platform } = options;
     const [seed = 0] = new Int32Array(platform.randomBytes(4).slice().buffer);
-    this.queue = new JobQueue({ hash: idHash(seed), aside: () => this.originals.aside });
+    this.queue = new JobQueue({ hasher: new RequestHasher(seed), aside: () => this.originals.aside });
     const read = (position: Position) => this.readFrame(position);
     const onFailed = (error: unknown) => {
       this.fail(error);
     };
     this.replays = new ReplayAnswers({ platform, read, onFailed });
     const { ledger, queue, replays, counted } = this;
-    this.admission = new Admission({ ledger, queue, replays, counted });
+    this.intake = new Intake({
+      ledger,
+      queue,
+      counted,
+      admission: new Admission({ ledger, queue, replays, counted }),
+      whyNot: () => this.stopped,
+      onTaken: () => this.pump(),
+    });
     this.originals = new Originals({
       ledger: this.ledger,
       platform,
@@ -214,13 +217,12 @@ export class Sequencer {
    * Requests of other callers may come between them.
    *
    * Rejects with `RefusalError`: NOT_READY, LOSS_DETECTED, OVERLOADED; DEADLINE_EXCEEDED when the signal aborts. Its
-   * outcome is NOT_APPLIED if none of the requests was begun, by this call or an earlier one; else OUTCOME_UNKNOWN.
+   * outcome is NOT_APPLIED if none of the requests was begun, by this call or an earlier one, nor waits by another; else
+   * OUTCOME_UNKNOWN.
    * Idempotent: by (principal, request id) of each request.
    */
   submit(requests: readonly Request[], signal?: AbortSignal): Promise<Outcome[]> {
-    return new Promise<Outcome[]>((resolve, reject) => {
-      this.take(new RequestsJob(requests, this.jobs++, { resolve, reject }), signal);
-    });
+    return this.intake.submit(requests, signal);
   }
 
   /**
@@ -228,22 +230,7 @@ export class Sequencer {
    * INVALID_REQUEST where any of them is malformed: then none is decided.
    */
   submitOrders(orders: MovementOrders, signal?: AbortSignal): Promise<OrdersOutcome> {
-    const malformed = checkActor(orders) ?? checkOrders(orders);
-    if (malformed !== undefined) return Promise.reject(refusalError(malformed));
-    return new Promise<OrdersOutcome>((resolve, reject) => {
-      this.take(new OrdersJob(orders, this.jobs++, { resolve, reject }), signal);
-    });
-  }
-
-  private take(job: Job, signal: AbortSignal | undefined): void {
-    const refusal = this.stopped ?? (signal?.aborted ? deadlineExceeded() : this.admission.refusal(job));
-    if (refusal !== undefined) {
-      job.reject(refusalFor(this.ledger, job, refusal));
-      return;
-    }
-    if (signal !== undefined) this.abortWith(signal, job);
-    this.queue.push(job);
-    this.pump();
+    return this.intake.submitOrders(orders, signal);
   }
 
   /**
@@ -270,9 +257,7 @@ export class Sequencer {
 
   /** Whether a request with this key waits its turn, or was executed in a batch that is not committed yet. */
   isInProgress(principal: string, id: RequestId): boolean {
-    const entry = this.ledger.findRequest(principal, id);
-    if (entry >= 0) return this.ledger.requests.positionOf(entry) > this.committed.current;
-    return this.queue.has(principal, id);
+    return this.intake.isInProgress(principal, id, this.committed.current);
   }
 
   /**
@@ -340,17 +325,6 @@ export class Sequencer {
   private tick(): void {
     if (!this.systemRecords.some(({ kind }) => kind === RecordKind.TIME_TICKED))
       this.pushSystem({ ...system, kind: RecordKind.TIME_TICKED });
-  }
-
-  private abortWith(signal: AbortSignal, job: Job): void {
-    const onAbort = () => {
-      // A job that was begun stays: its effects are real, only its caller no longer waits.
-      const late = job.begunAt >= 0 ? this.counted.late() : undefined;
-      job.reject(refusalFor(this.ledger, job, late ?? deadlineExceeded()));
-      if (job.next === 0 && !job.cancelled) this.queue.cancel(job);
-    };
-    signal.addEventListener("abort", onAbort, { once: true });
-    job.onSettled = () => signal.removeEventListener("abort", onAbort);
   }
 
   private pump(): void {
@@ -481,12 +455,12 @@ export class Sequencer {
     this.expiries.cancel();
     this.committed.fail(failure);
     this.time.committed.fail(failure);
-    for (const job of [...this.inFlight, ...this.replays.clear()]) job.reject(refusalFor(this.ledger, job, failure));
+    for (const job of [...this.inFlight, ...this.replays.clear()]) this.intake.refuse(job, failure);
     this.refuseQueue(failure);
   }
 
   private refuseQueue(error: RefusalError): void {
-    for (const job of this.queue.clear(this.originals.clear())) job.reject(refusalFor(this.ledger, job, error));
+    for (const job of this.queue.clear(this.originals.clear())) this.intake.refuse(job, error);
     this.systemRecords.length = 0;
     this.time.committed.rejectWaiters(error);
   }

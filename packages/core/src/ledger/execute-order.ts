@@ -16,7 +16,8 @@ const NONE = -1;
  * Everything else (a request id that is known, a principal or an account that is not, a rejection, an internal account that
  * has to be opened first, amounts beyond `EXACT_BOUND`) it leaves alone: then `decide` has the word.
  *
- * Other records may be applied between two orders; after a rollback of the list's records a new executor is made.
+ * Other records may be applied between two orders. After a rollback of the list's records `writeTo` has to be called, with
+ * a new list, or a new executor made: this one remembers where its actor stands in the list.
  */
 export class OrderExecutor {
   private readonly ledger: Ledger;
@@ -34,7 +35,7 @@ export class OrderExecutor {
   /** Those of which what is needed was brought from memory: from the first to before the second. */
   private readFrom = 0;
   private readTo = 0;
-  private readonly sides = new Uint32Array(2 * READ_AHEAD);
+  private readonly sides: Uint32Array;
   /** Index among the actors of the list, from the first record on. */
   private actor = NONE;
 
@@ -47,6 +48,7 @@ export class OrderExecutor {
     this.amounts = new Int32Array(amounts.buffer, amounts.byteOffset, 2 * amounts.length);
     this.currencies = new Int32Array(orders.currencies.length);
     this.cash = new Float64Array(orders.currencies.length);
+    this.sides = new Uint32Array(2 * Math.min(READ_AHEAD, orders.count));
   }
 
   /** Adds records to another list from now on, and knows nothing of the one before: also after that was taken back. */
@@ -136,11 +138,6 @@ export class OrderExecutor {
     records.requestHashes[2 * at] = hashLow;
     records.requestHashes[2 * at + 1] = hashHigh;
   }
-}
-
-/** As `OrderExecutor.execute`, for a single entry: whoever has many keeps an executor. */
-export function executeOrder(ledger: Ledger, orders: MovementOrders, index: number, records: RecordList): boolean {
-  return new OrderExecutor(ledger, orders, records).execute(index);
 }
 
 function cashAccount(ledger: Ledger, branch: number, currency: CurrencyIndex): number {

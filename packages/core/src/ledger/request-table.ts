@@ -1,7 +1,7 @@
 import { assert } from "../assert.ts";
 import { CANCELLED_HASH } from "../command-hash.ts";
 import type { Position, RequestId } from "../identifiers.ts";
-import { requestIdFromBytes } from "../identifiers.ts";
+import { idOfWords, writeIdWords } from "../request-id-words.ts";
 import { RequestHasher } from "./request-hasher.ts";
 import { type IndexedEntries, RequestIndex, TOUCHED_MAX } from "./request-index.ts";
 import { HighWords } from "./request-positions.ts";
@@ -85,7 +85,7 @@ export class RequestTable implements IndexedEntries {
 
   /** Number of the entry for this key; -1 when there is none. */
   find(principal: number, id: RequestId): number {
-    loadKey(this.key, id);
+    writeIdWords(id, this.key, 0);
     return this.findAt(principal, this.key, 0);
   }
 
@@ -112,7 +112,7 @@ export class RequestTable implements IndexedEntries {
 
   /** Adds an entry that is not there yet, at a position above all others. */
   push(principal: number, id: RequestId, position: Position, hashLow: number, hashHigh: number): void {
-    loadKey(this.key, id);
+    writeIdWords(id, this.key, 0);
     this.pushAt(principal, this.key, 0, position, hashLow, hashHigh);
   }
 
@@ -211,11 +211,8 @@ export class RequestTable implements IndexedEntries {
     assert(entry >= 0 && entry < this.length, "the request entry exists");
     const chunk = this.chunkOf(entry);
     const offset = offsetOf(entry);
-    const id = new Uint8Array(16);
-    const view = new DataView(id.buffer);
-    for (let i = 0; i < 4; i++) view.setInt32(i * 4, chunk[offset + i] as number, true);
     return {
-      id: requestIdFromBytes(id),
+      id: idOfWords(chunk, offset),
       principal: chunk[offset + Word.PRINCIPAL] as number,
       position: this.positionOf(entry),
       hashLow: chunk[offset + Word.HASH_LOW] as number,
@@ -276,14 +273,4 @@ export class RequestTable implements IndexedEntries {
 
 function offsetOf(entry: number): number {
   return (entry & CHUNK_MASK) * Word.COUNT;
-}
-
-function loadKey(key: Int32Array, id: RequestId): void {
-  for (let i = 0, at = 0; i < 4; i++, at += 4) {
-    key[i] =
-      (id[at] as number) |
-      ((id[at + 1] as number) << 8) |
-      ((id[at + 2] as number) << 16) |
-      ((id[at + 3] as number) << 24);
-  }
 }

@@ -140,7 +140,8 @@ export class Digest {
 
   /**
    * Adds (1) or subtracts (−1) the entry that is the first `count` of some words, its kind in front: as `TermHasher` makes
-   * it, in one go.
+   * it, in one go. The lanes are mixed here once more, and once more in `addRequestTerms`: handed over through memory, as
+   * a function that both call would have to, they take a good part of a movement's time.
    */
   addWords(words: Int32Array, count: number, sign: 1 | -1): void {
     let a = START_A;
