@@ -31,7 +31,6 @@ import {
   type CommandCase,
   type CopiesOf,
   commandOfForwarded,
-  decodeMovements,
   decodeSession,
   encodeMovementsReply,
   failureFromRefusal,
@@ -44,7 +43,7 @@ import {
 } from "@bank/rpc";
 import { create } from "@bufbuild/protobuf";
 import { anyCopies, connectedCopies } from "./counted-copies.ts";
-import { refusedCall } from "./forwarded-movements.ts";
+import { columnsOf, refusedCall } from "./forwarded-movements.ts";
 import { type MovementsDone, replyFromOrders } from "./movement-replies.ts";
 import { type Currency, type FollowingCopy, heardAgo, type OwnStatus, type Teller } from "./teller.ts";
 import { type TimedResult, timedOutcome, timedRead } from "./timed-read.ts";
@@ -118,7 +117,7 @@ export class BankTeller implements Teller {
   ): Promise<MovementsAnswer> {
     try {
       const { branch, session } = call;
-      const orders = ordersOf(decodeMovements(call.movements), { principal, branch });
+      const orders = ordersOf(columnsOf(call), { principal, branch });
       const { reply, position } = await this.executeOrders(orders, session, signal);
       const epochId = epochAt(this.bank.ledger.epochs, position) ?? NO_EPOCH;
       return { result: encodeMovementsReply(reply), position, epochId };

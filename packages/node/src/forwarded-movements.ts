@@ -17,6 +17,7 @@ import {
   failureFromRefusal,
   forwardedCommand,
   itemFromCommand,
+  type MovementColumns,
   ordersOf,
 } from "@bank/rpc";
 import { create } from "@bufbuild/protobuf";
@@ -24,6 +25,16 @@ import { ConnectError } from "@connectrpc/connect";
 import { replyFromOutcomes } from "./movement-replies.ts";
 
 const NO_EPOCH = new Uint8Array(0);
+
+/** What a call asks for. Throws: `RefusalError` for what is no call: those that came with it are not to suffer for it. */
+export function columnsOf({ movements }: MovementsCall): MovementColumns {
+  try {
+    return decodeMovements(movements);
+  } catch (cause) {
+    const problem = "the movements of the call cannot be read";
+    throw new RefusalError("INVALID_REQUEST", { problem }, "NOT_APPLIED", { cause });
+  }
+}
 
 /** A call as it goes over the wire. */
 export function callMessage({ branch, session, movements }: MovementsCall): ForwardedMovements {
@@ -78,8 +89,9 @@ export function refusedCall(error: RefusalError): MovementsAnswer {
 }
 
 /** Throws: `RefusalError` for a malformed call. */
-function commandsOf({ branch, session, movements }: MovementsCall): ForwardedCommand[] {
-  const orders = ordersOf(decodeMovements(movements), { principal: ANONYMOUS_PRINCIPAL, branch });
+function commandsOf(call: MovementsCall): ForwardedCommand[] {
+  const { branch, session } = call;
+  const orders = ordersOf(columnsOf(call), { principal: ANONYMOUS_PRINCIPAL, branch });
   return Array.from({ length: orders.count }, (_, row) => {
     const { id, command } = requestOfOrder(orders, row);
     if (command.kind !== "deposit" && command.kind !== "withdraw" && command.kind !== "transfer")

@@ -124,6 +124,37 @@ it("what was lost on the way is told to be unknown, is known to be under way mea
   expect(await atBranch.balance(`${account}`)).toBe(6n);
 });
 
+it("what cannot be read fails alone at a branch too, whatever the bank takes", async () => {
+  const { branch, atBank, atBranch } = await startServers();
+  const account = Number(await accountWith(atBank, 0));
+  const fine = () => encodeMovements(columns([{ debit: 0, credit: account, amount: 1 }]));
+  const columnsCall = spied("executeForwardedMovements");
+  for (const takesColumns of [true, false]) {
+    if (!takesColumns) columnsCall.mockRejectedValue(new ConnectError("no such method", Code.Unimplemented));
+    const { outcomes } = await atBranch.replication.submitMovements({
+      calls: [fine(), new Uint8Array([0xff, 0xff]), fine()].map((movements) => ({ branch: 1, session: "", movements })),
+    });
+    expect(outcomes.map(({ result }) => result.case)).toEqual(["movements", "failure", "movements"]);
+    const told = outcomes[1]?.result;
+    expect(told?.case === "failure" && [told.value.reason, told.value.metadata["outcome"]]).toEqual([
+      "INVALID_REQUEST",
+      "NOT_APPLIED",
+    ]);
+  }
+  await branch.replica().whenApplied(4);
+  expect(await atBank.balance(`${account}`)).toBe(4n);
+});
+
+it("calls that are too many, or none, are refused before any is looked at", async () => {
+  const { atBank, atBranch } = await startServers();
+  for (const { replication } of [atBank, atBranch]) {
+    for (const calls of [[], new Array<object>(10_001).fill({})]) {
+      expect(await reasonOf(replication.submitMovements({ calls }))).toBe("INVALID_REQUEST");
+      expect(await reasonOf(replication.submit({ commands: calls }))).toBe("INVALID_REQUEST");
+    }
+  }
+});
+
 it("a draining branch takes no movements", async () => {
   const { bank, branch, atBank, atBranch } = await startServers();
   const account = Number(await accountWith(atBranch, 0));
@@ -149,6 +180,9 @@ it("a malformed call among those of a branch, or one with a lost session, fails 
       call(fine, "AAAA"),
       call(fine),
       call(fine, "AAAA"),
+      // No message at all.
+      call(new Uint8Array([0xff, 0xff])),
+      call(fine),
     ],
   });
   expect(outcomes.map(({ result }) => (result.case === "failure" ? result.value.reason : result.case))).toEqual([
@@ -157,6 +191,8 @@ it("a malformed call among those of a branch, or one with a lost session, fails 
     "SESSION_INVALID",
     "movements",
     "SESSION_INVALID",
+    "INVALID_REQUEST",
+    "movements",
   ]);
   expect(outcomes[3]?.epochId).toHaveLength(16);
   const again = await client.replication.submitMovements({ calls: [call(fine, "AAAA")] });

@@ -10,6 +10,9 @@ assert(
   "columns are taken as they are on a little-endian machine",
 );
 
+/** Columns in more pieces than this, entry by entry as a rule, take longer here than by protobuf-es. */
+const RUNS_MAX = 1_000;
+
 /** A repeated `fixed64` field: as it is on the wire, or as protobuf-es gives it. */
 export type FixedColumn = BigUint64Array | bigint[];
 
@@ -47,13 +50,16 @@ function wireTypeOf(field: DescField): WireType {
 
 /**
  * Takes the columns out of a message. Each may come packed, in several runs, or entry by entry, and between any other fields.
- * Undefined for bytes that are written as no such message is: protobuf-es has its own way with them.
+ * Undefined for bytes that are written as no such message is, or in very many runs: protobuf-es has its own way with them.
  * Throws: for bytes that are no message at all.
  */
 export function takeColumns(bytes: Uint8Array, shape: WireShape): TakenColumns | undefined {
   const runs = new Map<number, Uint8Array[]>(shape.columns.map((number) => [number, []]));
   const rest: Uint8Array[] = [];
   const reader = new BinaryReader(bytes);
+  let runCount = 0;
+  /** Where what stands between two runs begins. */
+  let restFrom = 0;
   while (reader.pos < reader.len) {
     const start = reader.pos;
     const [number, wireType] = reader.tag();
@@ -61,16 +67,18 @@ export function takeColumns(bytes: Uint8Array, shape: WireShape): TakenColumns |
     if (own === undefined) {
       if (wireType !== (shape.others.get(number) ?? wireType)) return undefined;
       reader.skip(wireType, number);
-      rest.push(bytes.subarray(start, reader.pos));
       continue;
     }
     if (wireType !== WireType.LengthDelimited && wireType !== WireType.Bit64) return undefined;
     const length = wireType === WireType.Bit64 ? ENTRY_BYTES : reader.uint32();
     const end = reader.pos + length;
-    if (length % ENTRY_BYTES !== 0 || end > reader.len) return undefined;
+    if (length % ENTRY_BYTES !== 0 || end > reader.len || ++runCount > RUNS_MAX) return undefined;
     own.push(bytes.subarray(reader.pos, end));
+    if (restFrom < start) rest.push(bytes.subarray(restFrom, start));
+    restFrom = end;
     reader.pos = end;
   }
+  rest.push(bytes.subarray(restFrom));
   const columns = new Map<number, BigUint64Array>();
   // Copied: in the message a column may begin at any address.
   for (const [number, own] of runs) columns.set(number, new BigUint64Array(joined(own).buffer));

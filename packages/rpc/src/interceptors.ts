@@ -4,6 +4,7 @@ import type { DescMessage, Message } from "@bufbuild/protobuf";
 import { ConnectError, createContextKey, type Interceptor } from "@connectrpc/connect";
 import { connectErrorFromRefusal } from "./failure.ts";
 import { malformed } from "./malformed.ts";
+import { wronglyCounted } from "./message-counts.ts";
 import { MessageRules } from "./message-rules.ts";
 
 /** Told of every failure that is nobody's request's fault. */
@@ -44,7 +45,7 @@ export function errorInterceptor(report: ReportIncident): Interceptor {
 
 /**
  * Calls whose handler checks every command by itself: the branches that make them have validated the messages, or one that
- * is wrong must not end the others.
+ * is wrong must not end the others. How many there are is checked here.
  */
 const CHECKED_BY_HANDLER: ReadonlySet<string> = new Set([
   "bank.journal.v1.ReplicationService.Submit",
@@ -60,14 +61,20 @@ export function requireValid(type: DescMessage, message: Message): void {
   if (violations.length > 0) throw malformed(violations);
 }
 
+/** Holds only the lists of a message itself against their lengths. Throws: `RefusalError` INVALID_REQUEST. */
+function requireCounts(type: DescMessage, message: Message): void {
+  const violations = wronglyCounted(type, message);
+  if (violations.length > 0) throw malformed(violations);
+}
+
 /** Holds every request against the rules that its message carries. */
 export function validationInterceptor(): Interceptor {
   return (next) => async (request) => {
     const { input } = request.method;
-    if (CHECKED_BY_HANDLER.has(`${request.service.typeName}.${request.method.name}`)) return next(request);
-    if (request.stream)
-      return next({ ...request, message: checkedEach(request.message, (one) => requireValid(input, one)) });
-    requireValid(input, request.message);
+    const isLeft = CHECKED_BY_HANDLER.has(`${request.service.typeName}.${request.method.name}`);
+    const check = isLeft ? requireCounts : requireValid;
+    if (request.stream) return next({ ...request, message: checkedEach(request.message, (one) => check(input, one)) });
+    check(input, request.message);
     return next(request);
   };
 }

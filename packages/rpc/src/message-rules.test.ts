@@ -1,6 +1,18 @@
-import { BatchItemSchema, ExecuteBatchRequestSchema, ExecuteGroupRequestSchema } from "@bank/proto";
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import {
+  BatchItemSchema,
+  ExecuteBatchRequestSchema,
+  ExecuteGroupRequestSchema,
+  ExecuteMovementsRequestSchema,
+  PipelineRequestSchema,
+  ProbeRequestSchema,
+  SubmitMovementsRequestSchema,
+  SubmitRequestSchema,
+} from "@bank/proto";
+import { create, type DescMessage, type MessageInitShape } from "@bufbuild/protobuf";
+import { pathToString } from "@bufbuild/protobuf/reflect";
+import { createValidator } from "@bufbuild/protovalidate";
 import { beforeEach, describe, expect, it } from "vitest";
+import { wronglyCounted } from "./message-counts.ts";
 import { MessageRules } from "./message-rules.ts";
 
 type ItemInit = MessageInitShape<typeof BatchItemSchema>;
@@ -59,4 +71,42 @@ describe.each(["a batch", "a group", "an item"])("where %s comes first, the rule
     expect(violations(ExecuteBatchRequestSchema, batch(groupItem()))).toEqual(["items[0].group.items"]);
     expect(violations(ExecuteBatchRequestSchema, batch())).toEqual(["items"]);
   });
+});
+
+/** Whoever looks at one of them fails. */
+const UNSEEN = new Proxy({} as never, {
+  get: (_, name) => {
+    throw new Error(`somebody has looked for ${String(name)}`);
+  },
+});
+
+it.each([
+  [ExecuteBatchRequestSchema, "items", 10_000],
+  [ExecuteGroupRequestSchema, "items", 100],
+  [ExecuteMovementsRequestSchema, "debitAccounts", 10_000],
+] as const)("%s: entries beyond what a list may have are counted, and not looked at", (type, list, max) => {
+  const message = create(type);
+  Object.assign(message, { [list]: new Array<never>(max + 1).fill(UNSEEN) });
+  const [field] = type.fields.filter(({ localName }) => localName === list).map(({ name }) => name);
+  expect(new MessageRules().violations(type, message)).toEqual([
+    { field, description: `must contain no more than ${max} item(s)` },
+  ]);
+});
+
+it("lists are counted as the validator counts them", () => {
+  const validator = createValidator();
+  for (const type of [SubmitRequestSchema, SubmitMovementsRequestSchema, PipelineRequestSchema, ProbeRequestSchema]) {
+    for (const count of [0, 1, 1_000, 1_001, 10_000, 10_001]) {
+      for (const list of type.fields.filter(({ fieldKind }) => fieldKind === "list")) {
+        const message = create(type);
+        const entry = create(list.message as DescMessage);
+        Object.assign(message, { [list.localName]: new Array<object>(count).fill(entry) });
+        const expected = validator
+          .validate(type, message)
+          .violations?.filter(({ ruleId }) => ruleId.startsWith("repeated."))
+          .map((found) => ({ field: pathToString(found.field), description: found.message }));
+        expect(wronglyCounted(type, message)).toEqual(expected ?? []);
+      }
+    }
+  }
 });

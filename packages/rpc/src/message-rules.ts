@@ -9,11 +9,9 @@ import {
 import { create, type DescMessage, isMessage, type Message } from "@bufbuild/protobuf";
 import { pathToString } from "@bufbuild/protobuf/reflect";
 import { createValidator } from "@bufbuild/protovalidate";
+import { tooMany } from "./message-counts.ts";
 import { plainColumns } from "./movement-codec.ts";
 import { isPlain, isPlainItem } from "./plain-messages.ts";
-
-/** Items of a batch. */
-const ITEMS_MAX = 10_000;
 
 /**
  * Holds messages against the rules that they carry. Compiles the rules of a message when it first sees one, and keeps
@@ -33,15 +31,12 @@ export class MessageRules {
    */
   violations(type: DescMessage, message: Message): readonly FieldViolation[] {
     if (isPlain(type, message)) return [];
+    const uncounted = tooMany(type, message);
+    if (uncounted.length > 0) return uncounted;
     if (!this.itemsAreCompiled) this.check(BatchItemSchema, create(BatchItemSchema));
     this.itemsAreCompiled = true;
     // A few among thousands of plain ones, as a rule.
-    if (
-      isMessage(message, ExecuteBatchRequestSchema) &&
-      message.items.length <= ITEMS_MAX &&
-      this.areFine(message.items)
-    )
-      return [];
+    if (isMessage(message, ExecuteBatchRequestSchema) && this.areFine(message.items)) return [];
     const shown = isMessage(message, ExecuteMovementsRequestSchema) ? plainColumns(message) : message;
     const found = this.check(type, shown);
     return found.length > 0 ? found : this.insideGroups(message);

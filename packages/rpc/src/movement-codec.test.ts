@@ -110,6 +110,23 @@ describe("the codec of movements", () => {
     );
   });
 
+  it("leaves columns in very many pieces to protobuf-es, and keeps what stands between a few", () => {
+    const entries = (count: number) =>
+      written(
+        Array.from({ length: count }, (_, i) => [
+          { number: 2, single: BigInt(i) },
+          { number: 99, varint: i },
+        ]).flat(),
+      );
+    const few = decodeMovements(entries(1_000));
+    expect(few.debitAccounts).toBeInstanceOf(BigUint64Array);
+    expect(few.$unknown).toHaveLength(1_000);
+    expect(plain(few)).toEqual(fromBinary(REQUEST, entries(1_000)));
+    const many = decodeMovements(entries(1_001));
+    expect(many.debitAccounts).toBeInstanceOf(Array);
+    expect(many).toEqual(fromBinary(REQUEST, entries(1_001)));
+  });
+
   it("reads and refuses damaged bytes as protobuf-es does", () => {
     fc.assert(
       fc.property(fc.array(fields, { maxLength: 4 }), fc.nat(), fc.nat(255), fc.nat(6), (parts, at, byte, cut) => {

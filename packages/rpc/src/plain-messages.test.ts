@@ -14,6 +14,7 @@ import { create, type DescMessage, type Message } from "@bufbuild/protobuf";
 import { createValidator } from "@bufbuild/protovalidate";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { tooMany } from "./message-counts.ts";
 import { MessageRules } from "./message-rules.ts";
 import { decodeMovements, encodeMovements } from "./movement-codec.ts";
 import { isPlain } from "./plain-messages.ts";
@@ -180,7 +181,12 @@ describe.each(CASES)("of %s", (_, messages, type, share) => {
         const isFine = isPlain(type, message);
         if (isFine) plain++;
         if (isFine) expect(found(type, message)).toEqual([]);
-        expect(rules.violations(type, message).map(({ description }) => description)).toEqual(found(type, message));
+        const told = found(type, message);
+        // Where a list is too long, nothing else is looked for.
+        const counted = tooMany(type, message).map(({ description }) => description);
+        expect(told).toEqual(expect.arrayContaining(counted));
+        const said = rules.violations(type, message).map(({ description }) => description);
+        expect(said).toEqual(counted.length > 0 ? counted : told);
       }),
       { numRuns: runs },
     );

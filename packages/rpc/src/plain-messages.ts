@@ -1,3 +1,4 @@
+import { COMMANDS_PER_CALL_MAX } from "@bank/core";
 import {
   type BatchItem,
   type DepositRequest,
@@ -29,8 +30,6 @@ import type { MovementColumns } from "./movement-codec.ts";
 
 const UUID = /^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$/;
 const ACCOUNT_BYTES_MAX = 64;
-const ROWS_MAX = 10_000;
-const ITEMS_MAX = 10_000;
 const BASE_BYTES_MAX = 16;
 const ID_BYTES = 16;
 const HASH_BYTES = 32;
@@ -59,7 +58,7 @@ export function isPlain(type: DescMessage, message: Message): boolean {
       return isPlainAccount((message as GetAccountRequest).account);
     case ExecuteBatchRequestSchema: {
       const { items } = message as ExecuteBatchRequest;
-      return items.length >= 1 && items.length <= ITEMS_MAX && items.every(isPlainItem);
+      return items.length >= 1 && items.length <= COMMANDS_PER_CALL_MAX && items.every(isPlainItem);
     }
     case ExecuteMovementsRequestSchema:
       return arePlainColumns(message as Message & MovementColumns);
@@ -146,9 +145,11 @@ function arePlainColumns(message: MovementColumns): boolean {
   const { debitAccounts, creditAccounts, amountsMinor, baseRequestId, requestIdsHigh, requestIdsLow } = message;
   return (
     isPlainCurrency(message.currencyCode) &&
-    [debitAccounts, creditAccounts, amountsMinor].every(({ length }) => length >= 1 && length <= ROWS_MAX) &&
+    [debitAccounts, creditAccounts, amountsMinor].every(
+      ({ length }) => length >= 1 && length <= COMMANDS_PER_CALL_MAX,
+    ) &&
     baseRequestId.length <= BASE_BYTES_MAX &&
-    requestIdsHigh.length <= ROWS_MAX &&
-    requestIdsLow.length <= ROWS_MAX
+    requestIdsHigh.length <= COMMANDS_PER_CALL_MAX &&
+    requestIdsLow.length <= COMMANDS_PER_CALL_MAX
   );
 }

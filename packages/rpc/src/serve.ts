@@ -64,7 +64,10 @@ export interface ServeOptions {
    * true by default. Answers are the same, and cost ten times as much.
    */
   readonly quickUnary?: boolean;
-  /** How messages are read and written, for methods whose messages are large. Only calls of the quick way know them. */
+  /**
+   * How messages are read and written, for methods where the generated way is too slow: whose messages are large, or come in great
+   * numbers. Only calls of the quick way know them.
+   */
   readonly codecs?: readonly UnaryCodec[];
   /** When a client counts as gone; for tests. */
   readonly watch?: Partial<WatchOptions>;

@@ -2,7 +2,6 @@ import { randomUUID } from "node:crypto";
 import {
   ANONYMOUS_PRINCIPAL,
   bytesEqual,
-  COMMANDS_PER_CALL_MAX,
   parseRequestId,
   RefusalError,
   type Request,
@@ -61,10 +60,6 @@ export function replicationService(
     },
 
     submitMovements: async ({ calls }, context) => {
-      if (calls.length > COMMANDS_PER_CALL_MAX)
-        throw new RefusalError("INVALID_REQUEST", {
-          problem: `at most ${COMMANDS_PER_CALL_MAX} calls go together, not ${calls.length}`,
-        });
       // Each is in the sequencer's queue before the next is looked at.
       const answers = await Promise.all(
         calls.map((call) => teller.executeForwardedMovements(call, ANONYMOUS_PRINCIPAL, context.signal)),
