@@ -1,5 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { PipelinedCallSchema, type PipelinedReply, type ReadInfo, SessionService } from "@bank/proto";
+import {
+  type PipelinedCall,
+  PipelinedCallSchema,
+  type PipelinedReply,
+  type ReadInfo,
+  SessionService,
+} from "@bank/proto";
 import { SESSION_HEADER } from "@bank/rpc";
 import { consistency, type ServerClient } from "@bank/testkit";
 import { create } from "@bufbuild/protobuf";
@@ -7,7 +13,7 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { accountWith, asked, failureOf, PLACES, usd } from "./calls.test-util.ts";
+import { accountWith, asked, failureOf, PLACES, reasonOf, usd } from "./calls.test-util.ts";
 import { silentLog } from "./log.ts";
 import { type CallInit, itemCall, RawPipeline } from "./pipeline.test-util.ts";
 import { clientOf } from "./servers.test-util.ts";
@@ -248,10 +254,20 @@ describe.each(PLACES)("a stream of calls at $place", ({ branch }) => {
           () => accounts.getAccount({ account }, consistency(mode)),
         ],
       ),
-      [
-        { call: { case: "getAccount", value: { account } }, session: "bm9uZQ" },
-        () => accounts.getAccount({ account }, { headers: { [SESSION_HEADER]: "bm9uZQ" } }),
-      ],
+      ...["bm9uZQ", "x".repeat(3_000)].flatMap((session): [CallInit, () => Promise<unknown>][] => {
+        const headers = { [SESSION_HEADER]: session };
+        const write = asked({ account, amount: usd(1) });
+        return [
+          [
+            { call: { case: "getAccount", value: { account } }, session },
+            () => accounts.getAccount({ account }, { headers }),
+          ],
+          [
+            { ...itemCall({ case: "deposit", value: write } as never), session },
+            () => transactions.deposit(write as never, { headers }),
+          ],
+        ];
+      }),
     ];
     // Changes nothing that the others are told of.
     const good = [
@@ -280,7 +296,7 @@ describe.each(PLACES)("a stream of calls at $place", ({ branch }) => {
       { call: { case: "item", value: {} } },
       { call: get, timeoutMs: 300_001 },
       { call: get, consistency: "line\nfeed" },
-      { call: get, session: "x".repeat(2_000) },
+      { call: get, propagation: "x".repeat(2_000) },
       itemCall({ case: "deposit", value: asked({ account, amount: usd(1) }) } as never),
     ]);
     pipeline.send([unknown]);
@@ -297,6 +313,15 @@ describe.each(PLACES)("a stream of calls at $place", ({ branch }) => {
     expect(replies[5]?.reply.case).toBe("result");
     await vi.waitFor(() => expect(pipeline.replies.find(({ id }) => id === 1_000n)).toBeDefined());
     expect(failureIn(pipeline.replies.find(({ id }) => id === 1_000n) as PipelinedReply).code).toBe(Code.Unimplemented);
+  });
+
+  it("ends a stream whose caller puts too many calls into a message, once what came before is answered", async () => {
+    const { pipeline, account } = await at(branch);
+    const get = create(PipelinedCallSchema, { id: 7n, call: { case: "getAccount", value: { account } } });
+    pipeline.send([get]);
+    pipeline.send(new Array<PipelinedCall>(10_001).fill(create(PipelinedCallSchema)));
+    expect(await reasonOf(pipeline.ended)).toBe("INVALID_REQUEST");
+    expect(pipeline.replies.map(({ id, reply }) => [id, reply.case])).toEqual([[7n, "getAccount"]]);
   });
 
   it("has what came together share a batch, and answers it in one message", async () => {

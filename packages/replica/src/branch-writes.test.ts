@@ -127,4 +127,21 @@ describe("writes", () => {
     await expect(branch.submit([request(2, deposit(1, 1))], deadline.signal)).rejects.toMatchObject({ refusal });
     expect(link.calls).toBe(calls);
   });
+
+  it.each([
+    ["BANK_UNREACHABLE", 40],
+    ["DEADLINE_EXCEEDED", 49],
+    ["DEADLINE_EXCEEDED", 60],
+  ])("end with %s where the call to the bank breaks %i of their 50 ms later", async (reason, passedMs) => {
+    const { branch, link, at } = await startPair();
+    const broken = Promise.withResolvers<void>();
+    const beforeAnswer = vi.fn(() => broken.promise);
+    link.beforeAnswer = beforeAnswer;
+    const write = watch(branch.submit([request(1, deposit(1, 1))], undefined, 50));
+    await until(() => beforeAnswer.mock.calls.length > 0);
+    at.platform.advance(passedMs);
+    broken.reject(new Error("its time is over, or the connection is lost"));
+    await until(() => write.state === "rejected");
+    expect((write.reason as RefusalError).refusal).toMatchObject({ reason, outcome: "OUTCOME_UNKNOWN" });
+  });
 });

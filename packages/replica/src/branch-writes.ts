@@ -18,12 +18,14 @@ export interface CallLimit {
 /** How long a committed write waits for this branch to show it, before it is answered anyway. */
 const SHOW_WRITE_TIMEOUT_MS = 5_000;
 const CALLS_IN_FLIGHT_MAX = 4;
+const MOVEMENT_CALLS_IN_FLIGHT_MAX = 3;
 /** A call to the bank is given whole milliseconds, and timers are no more exact. */
 const DEADLINE_SLACK_MS = 2;
 /** Rows of movements, as `weightOf` counts them, that go to the bank in one call. */
 const MOVEMENTS_PER_CALL_MAX = 2 * COMMANDS_PER_CALL_MAX;
 assert(
-  CALLS_IN_FLIGHT_MAX * MOVEMENTS_PER_CALL_MAX <= QUEUED_REQUESTS_MAX,
+  CALLS_IN_FLIGHT_MAX * COMMANDS_PER_CALL_MAX + MOVEMENT_CALLS_IN_FLIGHT_MAX * MOVEMENTS_PER_CALL_MAX <=
+    QUEUED_REQUESTS_MAX,
   "a branch alone does not overload its bank",
 );
 
@@ -58,7 +60,7 @@ export class BranchWrites<Command, CommandResult extends { readonly position: Po
       send: (calls, untilMs) => this.send(options.sendMovements, calls, untilMs),
       weightOf,
       weightPerCallMax: MOVEMENTS_PER_CALL_MAX,
-      callsInFlightMax: CALLS_IN_FLIGHT_MAX,
+      callsInFlightMax: MOVEMENT_CALLS_IN_FLIGHT_MAX,
       waitingWeightMax: 10 * MOVEMENTS_PER_CALL_MAX,
     });
   }

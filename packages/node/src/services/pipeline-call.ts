@@ -41,8 +41,12 @@ export type AskingCall = CallUnderWay & { readonly call: { readonly call: Operat
 
 /** No call may ask for a longer deadline, by itself or here. */
 const TIMEOUT_MAX_MS = 5 * 60_000;
-/** What stands in for a header is no longer than any that can be right. */
-const HEADER_LENGTH_MAX = 1_024;
+/** What stands in for a header is no longer than any that can be right. Of a session its reader says so, as of a header. */
+const HEADER_LENGTH_MAX: Readonly<Record<(typeof HEADERS)[number], number>> = {
+  consistency: 1_024,
+  session: Number.POSITIVE_INFINITY,
+  propagation: 1_024,
+};
 
 /** How much of what may be under way a call takes: a group takes as much as its items by themselves. */
 export function weightOf({ call }: PipelinedCall): number {
@@ -109,9 +113,9 @@ function headViolations(call: PipelinedCall): readonly FieldViolation[] {
     violations.push({ field: "timeout_ms", description: `must be at most ${TIMEOUT_MAX_MS}` });
   for (const field of HEADERS) {
     const text = call[field];
-    if (text === "" || (text.length <= HEADER_LENGTH_MAX && /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(text)))
-      continue;
-    const description = `must be as in a header: printable ASCII, at most ${HEADER_LENGTH_MAX} characters`;
+    const lengthMax = HEADER_LENGTH_MAX[field];
+    if (text === "" || (text.length <= lengthMax && /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(text))) continue;
+    const description = `must be as in a header: printable ASCII, at most ${lengthMax} characters`;
     violations.push({ field, description });
   }
   return violations;

@@ -60,7 +60,7 @@ export type PipelinedCall = Message<"bank.v1.PipelinedCall"> & {
   id: bigint;
 
   /**
-   * How long he waits, in milliseconds; 0: until the stream ends, or as long as the server allows.
+   * How long he waits, in milliseconds, at most 300000; 0: 30 seconds, as a call by itself without a deadline.
    *
    * @generated from field: uint32 timeout_ms = 2;
    */
