@@ -65,6 +65,7 @@ export function executeBatch(options: ExecuteOptions): ExecutedBatch {
       continue;
     }
     queue.splice(0, batch.jobsPassed);
+    options.plainRequests.endBatch();
     // Nothing to write: the time of this batch is no journal time either.
     if (batch.records.length === 0) rollbackBatch(ledger, batch);
     return batch;

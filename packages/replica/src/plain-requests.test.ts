@@ -2,7 +2,7 @@ import { type Command, RecordKind, RecordList, type Request } from "@bank/core";
 import { deposit, openAccount, request, transfer, withdraw } from "@bank/testkit";
 import { beforeAll, describe, expect, it } from "vitest";
 import { cancelRequest, freeze, group } from "./commands.test-util.ts";
-import { PlainRequests } from "./plain-requests.ts";
+import { PLACES_MAX, PLACES_MISSED_MAX, PlainRequests } from "./plain-requests.ts";
 import { digestOf, type Fixture, startSequencer } from "./sequencer.test-util.ts";
 
 /** Accounts 1 to 3 with 100 each, the last in JPY; an account named "savings"; branch 1 is registered. */
@@ -74,6 +74,57 @@ describe("plain requests", () => {
     const before = digestOf(fixture.ledger);
     expect(plain.execute(one, records)).toBe(false);
     expect([records.length, digestOf(fixture.ledger)]).toEqual([0, before]);
+  });
+
+  it("are of whom they are, whatever else could be written the same", () => {
+    const records = new RecordList();
+    const by = (principal: string, id: number, currency = "USD") => ({
+      ...request(id, withdraw(1, 1, currency)),
+      principal,
+    });
+    for (const principal of ["b", "tenant/b"]) fixture.ledger.internPrincipal(principal);
+    expect(plain.execute(request(2_999, deposit(1, 10)), records)).toBe(true);
+    expect(plain.execute(by("tenant/b", 3_000), records)).toBe(true);
+    expect(plain.execute(request(3_001, deposit(1, 1)), records)).toBe(true);
+    expect(plain.execute(by("b", 3_002, "USD/tenant"), records)).toBe(false);
+    expect(plain.execute(by("b", 3_002), records)).toBe(true);
+    expect([...records].map(({ principal }) => principal)).toEqual(["dev", "tenant/b", "dev", "b"]);
+  });
+
+  it("are of so many callers, until others ask as much", () => {
+    const { ledger } = fixture;
+    const callers = Array.from({ length: PLACES_MAX + 10 }, (_, i) => `caller ${i}`);
+    for (const principal of callers) ledger.internPrincipal(principal);
+    const crowded = new PlainRequests(ledger);
+    let id = 10_000;
+    const round = () => {
+      const records = new RecordList();
+      return callers.filter((principal) => crowded.execute({ ...request(id++, deposit(1, 1)), principal }, records));
+    };
+    for (let i = 0; i < 3; i++) expect(round()).toEqual(callers.slice(0, PLACES_MAX));
+    for (let i = 3 * 10; i < PLACES_MISSED_MAX; i++) {
+      const late = { ...request(id, deposit(1, 1)), principal: callers.at(-1) as string };
+      expect(crowded.execute(late, new RecordList())).toBe(i === PLACES_MISSED_MAX - 1);
+    }
+    expect(round()).toEqual([...callers.slice(0, PLACES_MAX - 1), callers.at(-1)]);
+  });
+
+  it("leave nothing of a batch behind that is over", () => {
+    const done = new PlainRequests(fixture.ledger);
+    const records = new RecordList();
+    expect(done.execute(request(4_000, deposit(1, 1)), records)).toBe(true);
+    done.endBatch();
+    const kept = new Set<unknown>();
+    const look = (value: unknown): void => {
+      if (typeof value !== "object" || value === null || value === fixture.ledger || kept.has(value)) return;
+      kept.add(value);
+      if (value instanceof Map) for (const each of value.values()) look(each);
+      else if (value instanceof Set) for (const each of value) look(each);
+      else if (!ArrayBuffer.isView(value)) for (const each of Object.values(value)) look(each);
+    };
+    look(done);
+    expect(kept.has(records)).toBe(false);
+    expect(kept.size).toBeGreaterThan(5);
   });
 
   it("go on with the records of the next batch, whoever asks, and however many there are", () => {

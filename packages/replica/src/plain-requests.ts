@@ -6,11 +6,17 @@ import {
   OrderExecutor,
   RecordList,
   type Request,
+  writeIdWords,
 } from "@bank/core";
 import { checkRequest } from "./check-request.ts";
 
 /** Callers, branches and currencies that are remembered with what belongs to them, all together. */
-const PLACES_MAX = 256;
+export const PLACES_MAX = 256;
+/**
+ * All are forgotten once so many requests found no room among them: others come now, or far more than there is room for.
+ * To remember them anew takes little beside so many requests.
+ */
+export const PLACES_MISSED_MAX = 8_192;
 /** Numbers of accounts are written with so many digits at most. */
 const DIGITS_MAX = 15;
 
@@ -29,7 +35,10 @@ interface Place {
  */
 export class PlainRequests {
   private readonly ledger: Ledger;
-  private readonly places = new Map<string, Place>();
+  /** By principal. */
+  private readonly places = new Map<string, Place[]>();
+  private placesCount = 0;
+  private placesMissed = 0;
   private place: Place | undefined;
   /** Where records are added … */
   private records = new RecordList();
@@ -78,8 +87,13 @@ export class PlainRequests {
     row.debits[0] = debit;
     row.credits[0] = credit;
     row.amounts[0] = minor;
-    for (let i = 0; i < 4; i++) row.requestIds[i] = wordAt(request.id, 4 * i);
+    writeIdWords(request.id, row.requestIds, 0);
     return place.executor.execute(0);
+  }
+
+  /** The batch is over: nothing of it is kept. */
+  endBatch(): void {
+    this.leaveRecords(this.nowhere);
   }
 
   private leaveRecords(next: RecordList): void {
@@ -88,24 +102,36 @@ export class PlainRequests {
     this.records = next;
   }
 
-  /** undefined where the request is malformed: whoever has a place, and its currency, were checked. */
+  /** undefined where the request is malformed, or there is no room. Who has a place is the same to the letter. */
   private placeOf(request: Request, currency: string): Place | undefined {
     const { principal, branch } = request;
     const { place: last } = this;
     if (last !== undefined && last.branch === branch && last.principal === principal && last.currency === currency)
       return last;
-    const key = `${branch}/${currency}/${principal}`;
-    const known = this.places.get(key);
+    const known = this.places.get(principal)?.find((each) => each.branch === branch && each.currency === currency);
     if (known !== undefined) {
       this.place = known;
       return known;
     }
-    if (checkRequest(request) !== undefined) return undefined;
-    // Whoever comes again is remembered again.
-    if (this.places.size >= PLACES_MAX) this.places.clear();
-    this.place = this.newPlace(principal, branch, currency);
-    this.places.set(key, this.place);
-    return this.place;
+    // What is malformed of principal, branch or currency has no place, and so comes to this check each time; all else that
+    // could be malformed of a plain movement was looked at before.
+    if (checkRequest(request) !== undefined || !this.hasRoom()) return undefined;
+    const place = this.newPlace(principal, branch, currency);
+    const others = this.places.get(principal);
+    if (others === undefined) this.places.set(principal, [place]);
+    else others.push(place);
+    this.placesCount++;
+    this.place = place;
+    return place;
+  }
+
+  private hasRoom(): boolean {
+    if (this.placesCount < PLACES_MAX) return true;
+    if (++this.placesMissed < PLACES_MISSED_MAX) return false;
+    this.places.clear();
+    this.placesCount = 0;
+    this.placesMissed = 0;
+    return true;
   }
 
   private newPlace(principal: string, branch: BranchNumber, currency: string): Place {
@@ -138,12 +164,3 @@ function numberOf(reference: string): number {
 }
 
 const ZERO = 0x30;
-
-function wordAt(bytes: Uint8Array, at: number): number {
-  return (
-    (bytes[at] as number) |
-    ((bytes[at + 1] as number) << 8) |
-    ((bytes[at + 2] as number) << 16) |
-    ((bytes[at + 3] as number) << 24)
-  );
-}
