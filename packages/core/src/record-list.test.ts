@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { AccountIndex } from "./identifiers.ts";
 import { AMOUNT_MAX } from "./limits.ts";
 import { Random, SEED, seeded } from "./random.test-util.ts";
@@ -28,6 +28,22 @@ describe("RecordList", () => {
   it("has nothing at first", () => {
     const list = new RecordList();
     expect([list.length, list.at(0), list.slice(), [...list], list.actors]).toEqual([0, undefined, [], [], []]);
+  });
+
+  it("lists each actor once, however many there are, and whoever listed the first of them", () => {
+    const list = new RecordList();
+    for (let i = 0; i < 100; i++) list.actors.push({ principal: `p${i}`, branch: 7 });
+    const [principals, branches] = [150, 3];
+    for (let round = 0; round < 2; round++)
+      for (let i = 0; i < principals; i++)
+        for (let branch = 7; branch < 7 + branches; branch++) {
+          const index = list.actorIndex(`p${i}`, branch);
+          expect(list.actors[index]).toEqual({ principal: `p${i}`, branch });
+        }
+    expect(list.actors).toHaveLength(principals * branches);
+    const looks = vi.spyOn(list.actors, "push");
+    expect(list.actorIndex("p3", 7)).toBe(3);
+    expect(looks).not.toHaveBeenCalled();
   });
 
   it(`gives every record back as it was pushed, however it grows ${seeded("record-list.test.ts")}`, () => {

@@ -12,6 +12,7 @@ import { decodeFrame } from "@bank/journal";
 import { deposit, ManualPlatform, openAccount, request, rest, until, watch } from "@bank/testkit";
 import { describe, expect, it } from "vitest";
 import { QUEUED_REQUESTS_MAX } from "./admission.ts";
+import { ordersOf } from "./orders.test-util.ts";
 import {
   answered,
   appendHeld,
@@ -39,6 +40,25 @@ describe("a batch", () => {
     expect(sizes).toHaveLength(2);
     expect(balanceOf(ledger, 1)).toBe(20_001n);
     expect(digestOf((await reopened(disk)).replay.ledger)).toBe(digestOf(ledger));
+  });
+
+  it.each([
+    ["one by one", false],
+    ["in columns", true],
+  ])("takes so many entries and no more, whatever came of those before (%s)", async (_, isOrders) => {
+    const { sequencer, committed, store } = await startWithAccounts(1);
+    const first = 10_000;
+    const submit = async (from: number) => {
+      const requests = Array.from({ length: first }, (_, i) => request(from + i, deposit(1, 1)));
+      await (isOrders ? sequencer.submitOrders(ordersOf(requests)) : sequencer.submit(requests));
+    };
+    await submit(0);
+    committed.length = 0;
+    store.calls.append = 0;
+    // The first leave no record: they were answered before.
+    await Promise.all([submit(0), submit(first)]);
+    const sizes = committed.map(({ frame }) => decodeFrame(frame).records.length);
+    expect(sizes).toEqual([BATCH_RECORDS_MAX - first, 2 * first - BATCH_RECORDS_MAX]);
   });
 
   it("is answered before the next is executed, also where the store never lets others have a turn", async () => {

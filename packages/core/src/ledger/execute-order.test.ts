@@ -8,13 +8,13 @@ import { AMOUNT_MAX, BALANCE_MIN } from "../limits.ts";
 import { type MovementOrders, requestOfOrder } from "../movement-orders.ts";
 import { OrderHasher } from "../order-hasher.ts";
 import { Random, SEED, seeded } from "../random.test-util.ts";
-import type { LedgerRecord } from "../record.ts";
+import { type LedgerRecord, RecordKind } from "../record.ts";
 import { RecordList } from "../record-list.ts";
 import { PAGE_ACCOUNTS } from "./account-columns.ts";
 import { apply, unapply } from "./apply.ts";
 import { applyAll, mark, rollback } from "./apply-all.ts";
 import { OrderExecutor } from "./execute-order.ts";
-import { branch, deposit, execute, newLedger, requestFor } from "./ledger.test-util.ts";
+import { branch, deposit, execute, newLedger, requestFor, withdraw } from "./ledger.test-util.ts";
 import type { Ledger } from "./ledger.ts";
 import { formatLevelRaised } from "./ledger-bank.test-util.ts";
 import { EXACT_BOUND } from "./movements.ts";
@@ -103,6 +103,23 @@ describe("OrderExecutor", () => {
       [{ debit: 4, credit: 2, amount: 70n }, true],
     ];
     for (const [row, expected] of cases) expect([row, isQuick(ledgerWithBounds(), row)]).toEqual([row, expected]);
+  });
+
+  it("leaves to others what is held beyond what a number can tell apart", () => {
+    const ledger = newLedger();
+    apply(ledger, formatLevelRaised(3));
+    const floor = -(2n ** 60n);
+    const account = "1";
+    const amount = { currency: "USD", minor: 2n ** 60n - 78n };
+    const type = AccountType.CHECKING;
+    execute(ledger, { kind: "openAccount", type, owner: "A", displayName: "", currency: "USD", floor });
+    execute(ledger, deposit(account, 2n ** 60n));
+    execute(ledger, { kind: "placeHold", account, amount, expiresMs: 0 });
+    execute(ledger, withdraw(account, 2n ** 60n));
+    // 78 are left, and 2^60 − 78 is rounded to a multiple of 128.
+    expect(isQuick(ledger, { debit: 1, amount: 100n })).toBe(false);
+    const [record] = execute(ledger, withdraw(account, 100n));
+    expect(record?.kind).toBe(RecordKind.REJECTED);
   });
 
   it("leaves alone who and what it does not know", () => {
