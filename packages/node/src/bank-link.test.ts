@@ -1,9 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { GROUP_ITEMS_MAX, RefusalError } from "@bank/core";
-import { commandOfBatchItem, forwardedCommand, itemFromCommand } from "@bank/rpc";
+import { commandOfBatchItem, encodeMovements, forwardedCommand, itemFromCommand } from "@bank/rpc";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { RemoteJournal } from "./bank-link.ts";
+import { BankTeller } from "./bank-teller.ts";
 import { accountWith, reasonOf } from "./calls.test-util.ts";
+import { columns } from "./movement-columns.test-util.ts";
 import { clientOf, startFollowing, startTestBank } from "./servers.test-util.ts";
 
 function linkTo(url: string): RemoteJournal {
@@ -72,6 +75,26 @@ describe("the commands of a branch", () => {
     });
     expect(await clientOf(bank.url).balance(account)).toBe(10_000n);
   });
+});
+
+it("movements go in columns again to a bank that was upgraded meanwhile", async () => {
+  const bank = await startTestBank();
+  const account = Number(await accountWith(clientOf(bank.url), 0));
+  const link = linkTo(bank.url);
+  const older = vi.spyOn(BankTeller.prototype, "executeForwardedMovements");
+  onTestFinished(() => older.mockRestore());
+  older.mockRejectedValueOnce(new ConnectError("no such method", Code.Unimplemented));
+  const submit = async () => {
+    const movements = encodeMovements(columns([{ debit: 0, credit: account, amount: 1 }]));
+    const [answer] = await link.submitMovements([{ branch: 0, session: "", movements }], LIMIT());
+    expect(answer?.result).toBeInstanceOf(Uint8Array);
+    return older.mock.calls.length;
+  };
+  expect(await submit()).toBe(1);
+  // Row by row.
+  expect(await submit()).toBe(1);
+  link.meetAnew();
+  expect(await submit()).toBe(2);
 });
 
 describe("journal time", () => {

@@ -166,6 +166,12 @@ describe.each(PLACES)("ExecuteMovements at $place", ({ branch }) => {
       headers: { [PROPAGATION_HEADER]: "all-branches" },
     });
     expect(spread.readInfo?.propagation).toMatchObject({ satisfied: true, appliedHere: true });
+    // What was not done spreads nowhere, though the journal has it.
+    const rejected = await client.transactions.executeMovements(columns([{ debit: account, credit: 0, amount: 9 }]), {
+      headers: { [PROPAGATION_HEADER]: "all-branches" },
+    });
+    expect(rejected.positions[0]).toBeGreaterThan(spread.positions[0] as bigint);
+    expect(rejected.readInfo?.propagation).toBeUndefined();
     const call = client.transactions.executeMovements(columns(rows), { headers: { [SESSION_HEADER]: "AAAA" } });
     expect(await reasonOf(call)).toBe("SESSION_INVALID");
     const wrong = client.transactions.executeMovements(columns(rows), { headers: { [PROPAGATION_HEADER]: "some" } });

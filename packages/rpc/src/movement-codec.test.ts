@@ -22,7 +22,7 @@ const requests = fc.record({
 const uint32 = fc.integer({ min: 0, max: 2 ** 32 - 1 });
 const replies = fc.record({
   positions: column,
-  times: fc.array(fc.record({ row: uint32, timeMs: fixed64 }), { maxLength: 4 }),
+  times: fc.array(fc.record({ row: fc.oneof(fc.constant(0), uint32), timeMs: fixed64 }), { maxLength: 4 }),
   others: fc.array(
     fc.record({
       row: uint32,
