@@ -1,52 +1,39 @@
 import { JournalFormatError } from "./errors.ts";
 
-/** Whether numbers lie in memory as they do in columns, so that they can be copied as they are. */
-const PLATFORM_IS_LITTLE_ENDIAN = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1;
-
-/** Writes a column of fixed-width little-endian values. */
+/** Writes a column of fixed-width little-endian values: as numbers lie in memory here, which `@bank/core` makes sure of. */
 export class ColumnWriter {
   readonly bytes: Uint8Array<ArrayBuffer>;
-  private readonly view: DataView;
   private readonly count: number;
-  private readonly copies: boolean;
 
-  /** @param copies whether numbers lie in memory as in columns; else each is written by itself. */
-  constructor(count: number, width: 4 | 8, copies: boolean = PLATFORM_IS_LITTLE_ENDIAN) {
+  constructor(count: number, width: 4 | 8) {
     this.bytes = new Uint8Array(count * width);
-    this.view = new DataView(this.bytes.buffer);
     this.count = count;
-    this.copies = copies;
   }
 
   /** Values of 4 bytes. */
   words(source: Uint32Array, from: number): this {
-    if (this.copies) return this.copy(source, from);
-    for (let i = 0; i < this.count; i++) this.view.setUint32(i * 4, source[from + i] as number, true);
-    return this;
+    return this.copy(source, from);
   }
 
   /** Words of which 1 or 2 make a value, the low one first. */
   parts(source: Int32Array): this {
-    if (this.copies) return this.copy(source, 0);
-    for (let i = 0; i < source.length; i++) this.view.setInt32(i * 4, source[i] as number, true);
-    return this;
+    return this.copy(source, 0);
   }
 
   /** Safe integers that are not negative, in 8 bytes. */
   integers(source: Float64Array, from: number): this {
+    const words = new Uint32Array(this.bytes.buffer);
     for (let i = 0; i < this.count; i++) {
       const value = source[from + i] as number;
-      this.view.setUint32(i * 8, value >>> 0, true);
-      this.view.setUint32(i * 8 + 4, Math.floor(value / 4_294_967_296), true);
+      words[2 * i] = value >>> 0;
+      words[2 * i + 1] = Math.floor(value / 4_294_967_296);
     }
     return this;
   }
 
   /** 64-bit integers with a sign. */
   int64s(source: BigInt64Array, from: number): this {
-    if (this.copies) return this.copy(source, from);
-    for (let i = 0; i < this.count; i++) this.view.setBigInt64(i * 8, source[from + i] as bigint, true);
-    return this;
+    return this.copy(source, from);
   }
 
   private copy(source: Uint32Array | Int32Array | BigInt64Array, from: number): this {

@@ -103,10 +103,10 @@ export abstract class Job {
    */
   abstract runPlain(at: Execution, end: number): void;
 
-  /** What became of an entry; said again, the later one counts: what `answerRows` said before too. */
+  /** What became of an entry; said again, the later one counts. */
   abstract answer(index: number, outcome: Outcome): void;
 
-  /** Entries that records of their own answer, now. */
+  /** Entries that records of their own answer, now: of none of them was anything said before. */
   abstract answerRows(rows: AnsweredRows, batch: AnsweringBatch): void;
 
   /** Tells the caller what became of all entries. */

@@ -1,11 +1,12 @@
 import type { AccountView, InternalAccountType } from "../account.ts";
-import { AccountState, AccountType, isCustomerType, numberOfAlias } from "../account.ts";
+import { type AccountState, AccountType, isCustomerType, numberOfAlias } from "../account.ts";
 import { assert } from "../assert.ts";
 import { BranchState } from "../branch.ts";
 import type { HoldView } from "../hold.ts";
 import type { AccountIndex, BranchNumber, CurrencyIndex, Position, RequestId } from "../identifiers.ts";
 import { AMOUNT_MAX, BRANCH_NUMBER_MAX } from "../limits.ts";
 import { type AccountEntry, AccountTable } from "./account-table.ts";
+import { AccountTerms } from "./account-terms.ts";
 import type {
   AccountDetails,
   BranchEntry,
@@ -57,6 +58,7 @@ export class Ledger {
   private readonly internalAccounts = new Map<number, AccountIndex>();
   private readonly digest = new Digest();
   private readonly terms = new Terms();
+  private readonly accountTerms = new AccountTerms(this.accounts, this.digest, this.terms);
   /** As far as `forgetUndo` was told. No state: it decides no answer. */
   private committedPosition: Position = 0;
   private readonly undoSteps: { readonly position: Position; readonly revert: () => void }[] = [];
@@ -219,26 +221,26 @@ export class Ledger {
   post(account: AccountIndex, delta: bigint, versionStep: 1 | -1): void {
     this.accounts.beforePosting(account);
     const { posted, versions } = this.accounts;
-    this.digest.subtract(this.terms.balance(account, posted[account] as bigint, versions[account] as number));
+    this.accountTerms.subtractBalance(account);
     posted[account] = (posted[account] as bigint) + delta;
     versions[account] = (versions[account] as number) + versionStep;
-    this.digest.add(this.terms.balance(account, posted[account] as bigint, versions[account] as number));
+    this.accountTerms.addBalance(account);
   }
 
   /** Adds to what open holds keep back; counts no change. */
   keepBack(account: AccountIndex, delta: bigint): void {
     this.accounts.beforeChange(account);
-    this.subtractHeld(account);
+    this.accountTerms.subtractHeld(account);
     this.accounts.setHeld(account, (this.accounts.held[account] as bigint) + delta);
-    this.addHeld(account);
+    this.accountTerms.addHeld(account);
   }
 
   addAccount(entry: AccountEntry): AccountIndex {
     const index = this.accounts.push(entry);
     const { type, homeBranch, currency } = entry;
     if (!isCustomerType(type)) this.setInternalAccount(internalKey(type, homeBranch, currency), index);
-    this.addAccountTerms(index);
-    this.digest.add(this.terms.balance(index, 0n, 1));
+    this.accountTerms.add(index);
+    this.accountTerms.addBalance(index);
     return index;
   }
 
@@ -249,8 +251,8 @@ export class Ledger {
     if (!isCustomerType(type)) this.setInternalAccount(internalKey(type, homeBranch, currency), index);
     this.accounts.posted[index] = posted;
     this.accounts.versions[index] = version;
-    this.addAccountTerms(index);
-    this.digest.add(this.terms.balance(index, posted, version));
+    this.accountTerms.add(index);
+    this.accountTerms.addBalance(index);
     return index;
   }
 
@@ -258,9 +260,8 @@ export class Ledger {
   removeNewestAccount(): void {
     const { accounts } = this;
     const index = (accounts.count - 1) as AccountIndex;
-    const { posted, versions } = accounts;
-    this.digest.subtract(this.terms.balance(index, posted[index] as bigint, versions[index] as number));
-    this.subtractAccountTerms(index);
+    this.accountTerms.subtractBalance(index);
+    this.accountTerms.subtract(index);
     const type = accounts.types[index] as AccountType;
     const branch = accounts.homeBranches[index] as number;
     if (!isCustomerType(type))
@@ -278,38 +279,37 @@ export class Ledger {
   restoreBalance(account: AccountIndex, posted: bigint, version: number): void {
     const { accounts } = this;
     accounts.beforePosting(account);
-    const was = accounts.posted[account] as bigint;
-    this.digest.subtract(this.terms.balance(account, was, accounts.versions[account] as number));
+    this.accountTerms.subtractBalance(account);
     accounts.posted[account] = posted;
     accounts.versions[account] = version;
-    this.digest.add(this.terms.balance(account, posted, version));
+    this.accountTerms.addBalance(account);
   }
 
   /** Sets state and holding as a snapshot has them. */
   restoreState(account: AccountIndex, state: AccountState, held: bigint): void {
     this.setState(account, state);
-    this.subtractHeld(account);
+    this.accountTerms.subtractHeld(account);
     this.accounts.setHeld(account, held);
-    this.addHeld(account);
+    this.accountTerms.addHeld(account);
   }
 
   /** Counts no change. */
   setState(account: AccountIndex, state: AccountState): void {
     this.accounts.beforeChange(account);
-    this.subtractAccountTerms(account);
+    this.accountTerms.subtract(account);
     this.accounts.setState(account, state);
-    this.addAccountTerms(account);
+    this.accountTerms.add(account);
   }
 
   /** Changes what can be changed of an account; counts no change. */
   setDetails(account: AccountIndex, details: AccountDetails): void {
     const { accounts } = this;
     accounts.beforeChange(account);
-    this.subtractAccountTerms(account);
+    this.accountTerms.subtract(account);
     accounts.setDisplayName(account, details.displayName);
     accounts.setBounds(account, details.floor, details.ceiling);
     accounts.setMetadata(account, details.metadata);
-    this.addAccountTerms(account);
+    this.accountTerms.add(account);
   }
 
   addHold(view: HoldView): void {
@@ -456,38 +456,6 @@ export class Ledger {
     this.committedPosition = Math.max(this.committedPosition, committed);
     const keep = this.undoSteps.findIndex((step) => step.position > committed);
     this.undoSteps.splice(0, keep === -1 ? this.undoSteps.length : keep);
-  }
-
-  // Entries of the digest
-
-  private addAccountTerms(account: AccountIndex): void {
-    this.digest.add(this.terms.account(this.accounts, account));
-    if (this.hasExtras(account)) this.digest.add(this.terms.accountExtras(this.accounts, account));
-  }
-
-  private subtractAccountTerms(account: AccountIndex): void {
-    this.digest.subtract(this.terms.account(this.accounts, account));
-    if (this.hasExtras(account)) this.digest.subtract(this.terms.accountExtras(this.accounts, account));
-  }
-
-  private hasExtras(account: AccountIndex): boolean {
-    const { accounts } = this;
-    return (
-      accounts.states[account] !== AccountState.OPEN ||
-      accounts.ceilings[account] !== AMOUNT_MAX ||
-      accounts.aliasOf(account) !== "" ||
-      Object.keys(accounts.metadataOf(account)).length > 0
-    );
-  }
-
-  private addHeld(account: AccountIndex): void {
-    const held = this.accounts.held[account] as bigint;
-    if (held !== 0n) this.digest.add(this.terms.held(account, held));
-  }
-
-  private subtractHeld(account: AccountIndex): void {
-    const held = this.accounts.held[account] as bigint;
-    if (held !== 0n) this.digest.subtract(this.terms.held(account, held));
   }
 }
 
