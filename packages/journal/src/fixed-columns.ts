@@ -70,6 +70,34 @@ export class ColumnReader {
   int64(index: number): bigint {
     return this.view.getBigInt64(index * 8, true);
   }
+
+  /** All values of 4 bytes, in memory of their own. */
+  words(): Uint32Array<ArrayBuffer> {
+    return new Uint32Array(this.copy());
+  }
+
+  /** All values of 8 bytes with a sign, in memory of their own. */
+  int64s(): BigInt64Array<ArrayBuffer> {
+    return new BigInt64Array(this.copy());
+  }
+
+  /** All values as `integer` gives them. */
+  integers(): Float64Array<ArrayBuffer> {
+    const words = new Uint32Array(this.copy());
+    const integers = new Float64Array(words.length / 2);
+    for (let i = 0; i < integers.length; i++) {
+      const high = words[2 * i + 1] as number;
+      if (high >= 2 ** 21) throw new JournalFormatError("a value of a column is beyond every real journal");
+      integers[i] = high * 2 ** 32 + (words[2 * i] as number);
+    }
+    return integers;
+  }
+
+  /** What lies in memory as numbers do: all of this runs on machines that store the low end first. */
+  private copy(): ArrayBuffer {
+    const { buffer, byteOffset, byteLength } = this.view;
+    return new Uint8Array(buffer, byteOffset, byteLength).slice().buffer;
+  }
 }
 
 /**

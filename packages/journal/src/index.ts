@@ -12,6 +12,7 @@ export type { Sha256 } from "./sha256.ts";
 export {
   type BegunSnapshot,
   beginSnapshot,
+  type CheckedPage,
   loadSnapshot,
   type SharedPage,
   type Snapshot,

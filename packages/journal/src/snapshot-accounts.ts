@@ -1,4 +1,4 @@
-import type { AccountColumns, AccountIndex, AccountState, CurrencyIndex, Ledger } from "@bank/core";
+import type { AccountColumns, AccountIndex, AccountRows, AccountState, CurrencyIndex, Ledger } from "@bank/core";
 import {
   AMOUNT_MAX,
   isAccountState,
@@ -62,49 +62,79 @@ export function loadAccounts(ledger: Ledger, page: AccountsPage): number {
     throw new JournalFormatError(`a page of accounts has 1 to ${ACCOUNTS_PER_PAGE}, not ${count}`);
   if ([page.names, page.owners, page.displayNames].some((column) => column.length !== count))
     throw new JournalFormatError("the columns of a page of accounts differ in length");
-  const currencies = new ColumnReader(page.currencies, count, 4);
-  const homeBranches = new ColumnReader(page.homeBranches, count, 4);
-  const numbers = new ColumnReader(page.numbers, count, 8);
-  const posted = new ColumnReader(page.posted, count, 8);
-  const floors = new ColumnReader(page.floors, count, 8);
-  const versions = new ColumnReader(page.versions, count, 8);
-  const openedPositions = new ColumnReader(page.openedPositions, count, 8);
-  const openedTimesMs = new ColumnReader(page.openedTimesMs, count, 8);
   const extras = new Extras(page, count);
   if (ledger.formatLevel < 2 && !extras.areNone)
     throw new JournalFormatError("accounts have what is of format level 2");
+  const rows: AccountRows = {
+    types: new Uint8Array(page.types),
+    currencies: new ColumnReader(page.currencies, count, 4).words(),
+    homeBranches: new ColumnReader(page.homeBranches, count, 4).words(),
+    numbers: new ColumnReader(page.numbers, count, 8).integers(),
+    posted: new ColumnReader(page.posted, count, 8).int64s(),
+    floors: new ColumnReader(page.floors, count, 8).int64s(),
+    versions: new ColumnReader(page.versions, count, 8).integers(),
+    openedPositions: new ColumnReader(page.openedPositions, count, 8).integers(),
+    openedTimesMs: new ColumnReader(page.openedTimesMs, count, 8).integers(),
+    names: page.names,
+    owners: page.owners,
+    displayNames: page.displayNames,
+    states: extras.states,
+    held: extras.held,
+    ceilings: extras.ceilings,
+  };
+  let from = 0;
+  let lastNumber = 0;
   for (let i = 0; i < count; i++) {
-    const type = page.types[i] as number;
+    const type = rows.types[i] as number;
     if (!isAccountType(type)) throw new JournalFormatError(`account type ${type} is unknown: use a newer program`);
-    const currency = currencies.word(i);
-    if (currency >= ledger.currencies.length) throw new JournalFormatError("an account is of an unknown currency");
-    const number = numbers.integer(i);
-    const { alias, ceiling, metadata, state, held } = extras.next();
+    if ((rows.currencies[i] as number) >= ledger.currencies.length)
+      throw new JournalFormatError("an account is of an unknown currency");
+    const number = rows.numbers[i] as number;
     if (isCustomerType(type) !== (number !== 0) || isCustomerType(type) !== (page.names[i] === ""))
       throw new JournalFormatError("customers' accounts have numbers, and the bank's own have names");
-    if (number === 0 && (alias !== undefined || ceiling !== undefined || state !== States.OPEN || held !== 0n))
-      throw new JournalFormatError("an account of the bank's own has what only customers' have");
-    checkNames(ledger, number, alias);
-    const entry = {
-      type,
-      currency: currency as CurrencyIndex,
-      homeBranch: homeBranches.word(i),
-      number,
-      floor: floors.int64(i),
-      openedPosition: openedPositions.integer(i),
-      openedTimeMs: openedTimesMs.integer(i),
-      name: page.names[i] as string,
-      owner: page.owners[i] as string,
-      displayName: page.displayNames[i] as string,
-      ceiling,
-      alias,
-      metadata,
-    };
-    const index = ledger.restoreAccount(entry, posted.int64(i), versions.integer(i));
-    if (state !== States.OPEN || held !== 0n) ledger.restoreState(index, state, held);
+    if (number > lastNumber && !extras.hasTexts(i)) {
+      checkNames(ledger, number, undefined);
+      lastNumber = number;
+      continue;
+    }
+    // Those before it are all of one kind, and go in together.
+    ledger.accountLoader.add(rows, from, i);
+    loadAccount(ledger, rows, i, extras.texts(i));
+    from = i + 1;
   }
+  ledger.accountLoader.add(rows, from, count);
   extras.assertFinished();
   return count;
+}
+
+/** One by itself: of the bank's own, or with an alias or metadata. */
+function loadAccount(ledger: Ledger, rows: AccountRows, i: number, texts: AccountTexts): void {
+  const type = rows.types[i] as AccountEntry["type"];
+  const number = rows.numbers[i] as number;
+  const state = rows.states[i] as AccountState;
+  const held = rows.held[i] as bigint;
+  const ceiling = rows.ceilings[i] === AMOUNT_MAX ? undefined : rows.ceilings[i];
+  const { alias, metadata } = texts;
+  if (number === 0 && (alias !== undefined || ceiling !== undefined || state !== States.OPEN || held !== 0n))
+    throw new JournalFormatError("an account of the bank's own has what only customers' have");
+  checkNames(ledger, number, alias);
+  const entry = {
+    type,
+    currency: rows.currencies[i] as CurrencyIndex,
+    homeBranch: rows.homeBranches[i] as number,
+    number,
+    floor: rows.floors[i] as bigint,
+    openedPosition: rows.openedPositions[i] as number,
+    openedTimeMs: rows.openedTimesMs[i] as number,
+    name: rows.names[i] as string,
+    owner: rows.owners[i] as string,
+    displayName: rows.displayNames[i] as string,
+    ceiling,
+    alias,
+    metadata,
+  };
+  const index = ledger.restoreAccount(entry, rows.posted[i] as bigint, rows.versions[i] as number);
+  if (state !== States.OPEN || held !== 0n) ledger.restoreState(index, state, held);
 }
 
 /** Numbers and aliases are one name space; an alias of digits is its account's number. */
@@ -127,24 +157,30 @@ function isTaken({ accounts }: Ledger, number: number): boolean {
 
 type AccountEntry = Parameters<Ledger["addAccount"]>[0];
 
+type AccountTexts = Pick<AccountEntry, "alias" | "metadata">;
+
 /** What of an account is mostly at its default: a column of it is there only if something in it is not. */
 class Extras {
-  private readonly states: Uint8Array;
-  private readonly held: ColumnReader | undefined;
-  private readonly ceilings: ColumnReader | undefined;
+  readonly states: Uint8Array<ArrayBuffer>;
+  readonly held: BigInt64Array<ArrayBuffer>;
+  /** `AMOUNT_MAX` for none. */
+  readonly ceilings: BigInt64Array<ArrayBuffer>;
   private readonly page: AccountsPage;
-  private account = 0;
   private alias = 0;
   private metadata = 0;
 
   constructor(page: AccountsPage, count: number) {
     this.page = page;
-    const { states } = page;
-    if (states.length !== 0 && (states.length !== count || states.every((state) => state === States.OPEN)))
-      throw new JournalFormatError("the column of states does not fit the accounts");
-    this.states = states;
-    this.held = sparse(page.held, count);
-    this.ceilings = sparse(page.ceilings, count);
+    this.states = statesOf(page, count);
+    this.held = sparse(page.held, count) ?? new BigInt64Array(count);
+    if (page.held.length > 0 && this.held.some((held) => held < 0n))
+      throw new JournalFormatError("what holds keep back is not negative");
+    const ceilings = sparse(page.ceilings, count);
+    // The largest amount of all says nothing as a ceiling: it stands for none in the table.
+    if (ceilings?.some((ceiling) => ceiling < 0n || ceiling === AMOUNT_MAX))
+      throw new JournalFormatError("a ceiling is an amount, or 0 for none");
+    this.ceilings =
+      ceilings?.map((ceiling) => (ceiling === 0n ? AMOUNT_MAX : ceiling)) ?? new BigInt64Array(count).fill(AMOUNT_MAX);
   }
 
   get areNone(): boolean {
@@ -152,24 +188,17 @@ class Extras {
     return [states, held, ceilings, aliases, metadata].every(({ length }) => length === 0);
   }
 
-  /** Of the next account. */
-  next(): Pick<AccountEntry, "ceiling" | "alias" | "metadata"> & { state: AccountState; held: bigint } {
-    const { page } = this;
-    const i = this.account++;
-    const state = this.states[i] ?? States.OPEN;
-    if (!isAccountState(state)) throw new JournalFormatError(`account state ${state} is unknown: use a newer program`);
-    const held = this.held?.int64(i) ?? 0n;
-    if (held < 0n) throw new JournalFormatError("what holds keep back is not negative");
-    const ceiling = this.ceilings?.int64(i) ?? 0n;
-    // The largest amount of all says nothing as a ceiling: it stands for none in the table.
-    if (ceiling < 0n || ceiling === AMOUNT_MAX) throw new JournalFormatError("a ceiling is an amount, or 0 for none");
-    return {
-      ceiling: ceiling === 0n ? undefined : ceiling,
-      alias: this.nextAlias(page.firstAccount + i),
-      metadata: this.nextMetadata(page.firstAccount + i),
-      state,
-      held,
-    };
+  /** Whether the account in this row has an alias or metadata. Rows are asked for in their order. */
+  hasTexts(row: number): boolean {
+    const account = this.page.firstAccount + row;
+    const { aliases, metadata } = this.page;
+    return aliases[this.alias]?.account === account || metadata[this.metadata]?.account === account;
+  }
+
+  /** Of the account in this row, once. */
+  texts(row: number): AccountTexts {
+    const account = this.page.firstAccount + row;
+    return { alias: this.nextAlias(account), metadata: this.nextMetadata(account) };
   }
 
   /** Every alias and all metadata belong to an account of the page. */
@@ -195,10 +224,19 @@ class Extras {
   }
 }
 
-function sparse(bytes: Uint8Array, count: number): ColumnReader | undefined {
+function statesOf({ states }: AccountsPage, count: number): Uint8Array<ArrayBuffer> {
+  if (states.length === 0) return new Uint8Array(count).fill(States.OPEN);
+  if (states.length !== count || states.every((state) => state === States.OPEN))
+    throw new JournalFormatError("the column of states does not fit the accounts");
+  const unknown = states.find((state) => !isAccountState(state));
+  if (unknown !== undefined) throw new JournalFormatError(`account state ${unknown} is unknown: use a newer program`);
+  return new Uint8Array(states);
+}
+
+function sparse(bytes: Uint8Array, count: number): BigInt64Array<ArrayBuffer> | undefined {
   if (bytes.length === 0) return undefined;
   const column = new ColumnReader(bytes, count, 8);
   if (bytes.every((byte) => byte === 0))
     throw new JournalFormatError("a column is written out though all of it is zero");
-  return column;
+  return column.int64s();
 }

@@ -1,9 +1,11 @@
 import type { Ledger } from "@bank/core";
+import type { TermSum } from "@bank/core/request-terms";
 import type { SnapshotPage } from "@bank/proto";
 import { SnapshotPageSchema } from "@bank/proto";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { decodeStrictly } from "./decode.ts";
 import { JournalFormatError } from "./errors.ts";
+import { REQUESTS_PER_PAGE, type RequestBytes, RequestsScratch, requestBytesOf } from "./requests-page.ts";
 import { ACCOUNTS_PER_PAGE, encodeAccounts, loadAccounts } from "./snapshot-accounts.ts";
 import {
   checkHeld,
@@ -16,13 +18,7 @@ import {
   REVERSALS_PER_PAGE,
   sortedRuns,
 } from "./snapshot-holds.ts";
-import {
-  encodeRequests,
-  hashOfStoredPage,
-  loadRequests,
-  REQUESTS_PER_PAGE,
-  RequestsScratch,
-} from "./snapshot-requests.ts";
+import { encodeRequests, hashOfStoredPage, loadRequests } from "./snapshot-requests.ts";
 import { encodeTables, loadTables } from "./snapshot-tables.ts";
 
 /** A page of requests that is full, and so never changes again. */
@@ -81,7 +77,7 @@ function* runs(count: number, perPage: number): Generator<readonly [from: number
 
 /** Fills an empty ledger from the pages, all of them in their order. Throws: as `PageLoader`. */
 export function loadPages(ledger: Ledger, pages: readonly Uint8Array[]): void {
-  const loader = new PageLoader(ledger);
+  const loader = new PageLoader(ledger, pages.length);
   for (const page of pages) loader.add(page);
   loader.finish();
 }
@@ -101,24 +97,35 @@ export class PageLoader {
   /** Which pages are full ones of requests: those from the first to before the second number. */
   readonly fullRequestPages = { from: 0, to: 0 };
 
-  constructor(ledger: Ledger) {
+  private readonly pageCount: number;
+
+  /** @param pageCount how many pages there will be. */
+  constructor(ledger: Ledger, pageCount: number) {
     this.ledger = ledger;
+    this.pageCount = pageCount;
   }
 
-  add(bytes: Uint8Array): void {
+  /** @param terms of a page of requests, what `termsOfPage` says, where that is worked out already. */
+  add(bytes: Uint8Array, terms?: TermSum): void {
     const { ledger } = this;
-    const { content } = decodeStrictly(SnapshotPageSchema, bytes);
+    const requests = requestBytesOf(bytes);
+    const content: PageContent =
+      requests === undefined
+        ? decodeStrictly(SnapshotPageSchema, bytes).content
+        : { case: "requests", value: requests };
     if (!follows(this.before, this.full, content.case))
       throw new JournalFormatError("a page of the snapshot is out of place");
     switch (content.case) {
       case "tables":
         loadTables(ledger, content.value);
+        // As many customers as there are numbers, but no more than come: this page is not proven yet.
+        ledger.accounts.reserve(Math.min(ledger.nextAccountNumber, this.pageCount * ACCOUNTS_PER_PAGE));
         break;
       case "accounts":
         this.full = loadAccounts(ledger, content.value) === ACCOUNTS_PER_PAGE;
         break;
       case "requests":
-        this.full = loadRequests(ledger, content.value, this.scratch) === REQUESTS_PER_PAGE;
+        this.full = loadRequests(ledger, content.value, this.scratch, terms) === REQUESTS_PER_PAGE;
         if (this.before !== "requests") this.fullRequestPages.from = this.fullRequestPages.to = this.pages;
         if (this.full) this.fullRequestPages.to++;
         break;
@@ -154,6 +161,7 @@ export class PageLoader {
   }
 }
 
+type PageContent = SnapshotPage["content"] | { readonly case: "requests"; readonly value: RequestBytes };
 type PageCase = SnapshotPage["content"]["case"];
 
 const ORDER: readonly PageCase[] = ["tables", "accounts", "requests", "holds", "reversals"];

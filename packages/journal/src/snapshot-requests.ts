@@ -1,11 +1,11 @@
-import type { Ledger, RequestColumns } from "@bank/core";
+import type { Ledger } from "@bank/core";
+import type { TermSum } from "@bank/core/request-terms";
 import type { RequestsPage } from "@bank/proto";
 import { RequestsPageSchema } from "@bank/proto";
 import { create } from "@bufbuild/protobuf";
 import { JournalFormatError } from "./errors.ts";
-import { ColumnWriter, wordsOf } from "./fixed-columns.ts";
-
-export const REQUESTS_PER_PAGE = 4096;
+import { ColumnWriter } from "./fixed-columns.ts";
+import { type RequestBytes, type RequestsScratch, requestColumnsOf } from "./requests-page.ts";
 
 /**
  * Of each ledger, the hashes of its full pages of requests that lie in its own store: those never change, so they are neither
@@ -35,26 +35,20 @@ export function encodeRequests(ledger: Ledger, from: number, to: number): Reques
   });
 }
 
-/** Memory for the columns of one page, used for each in turn: fresh memory would cost more than what is done in it. */
-export class RequestsScratch {
-  readonly ids = new Int32Array(4 * REQUESTS_PER_PAGE);
-  readonly principals = new Int32Array(REQUESTS_PER_PAGE);
-  readonly positions = new Int32Array(2 * REQUESTS_PER_PAGE);
-  readonly hashes = new Int32Array(2 * REQUESTS_PER_PAGE);
-}
-
-/** Gives the number of requests. Throws: `JournalFormatError`. */
-export function loadRequests(ledger: Ledger, page: RequestsPage, scratch: RequestsScratch): number {
-  const count = page.ids.length / 16;
-  if (!Number.isInteger(count) || count === 0 || count > REQUESTS_PER_PAGE)
-    throw new JournalFormatError(`a page of requests has 1 to ${REQUESTS_PER_PAGE}, not ${count}`);
-  const columns: RequestColumns = {
-    ids: wordsOf(page.ids, 4 * count, scratch.ids),
-    principals: wordsOf(page.principals, count, scratch.principals),
-    positions: wordsOf(page.positions, 2 * count, scratch.positions),
-    hashes: wordsOf(page.hashes, 2 * count, scratch.hashes),
-  };
+/**
+ * Gives the number of requests. Throws: `JournalFormatError`.
+ *
+ * @param terms what they are together in the digest, where that is worked out already.
+ */
+export function loadRequests(
+  ledger: Ledger,
+  page: RequestBytes,
+  scratch: RequestsScratch,
+  terms: TermSum | undefined,
+): number {
+  const columns = requestColumnsOf(page, scratch);
   const { principals, positions } = columns;
+  const count = principals.length;
   const newest = ledger.requests.count - 1;
   let last = newest < 0 ? 0 : ledger.requests.positionOf(newest);
   for (let i = 0; i < count; i++) {
@@ -66,6 +60,6 @@ export function loadRequests(ledger: Ledger, page: RequestsPage, scratch: Reques
     if (position <= last) throw new JournalFormatError("the positions of remembered requests do not ascend");
     last = position;
   }
-  ledger.addRequests(columns);
+  ledger.addRequests(columns, terms);
   return count;
 }

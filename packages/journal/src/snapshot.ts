@@ -1,5 +1,6 @@
 import type { Position } from "@bank/core";
 import { assert, bytesEqual, Ledger } from "@bank/core";
+import type { TermSum } from "@bank/core/request-terms";
 import { type SnapshotHeader, SnapshotHeaderSchema } from "@bank/proto";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { JOURNAL_FORMAT } from "./chain.ts";
@@ -31,6 +32,15 @@ export interface SharedPage {
   readonly isProven: boolean;
   /** Makes the page, unless that had to be done anyway. */
   bytes(): Uint8Array;
+}
+
+/** A page that was read, and what had to be worked out of its bytes. */
+export interface CheckedPage {
+  readonly page: Uint8Array;
+  /** 32 bytes: SHA-256 of the page. */
+  readonly hash: Uint8Array;
+  /** As `termsOfPage` says. */
+  readonly terms: TermSum | undefined;
 }
 
 /** A snapshot whose state is fixed, and of which nothing else is there yet. */
@@ -155,15 +165,19 @@ export class SnapshotLoader {
     this.chainHash = copyBytes(this.header.chainHash);
     this.root = copyBytes(this.header.root);
     this.ledger = new Ledger({ hashSeed: options.hashSeed });
-    this.pages = new PageLoader(this.ledger);
+    this.pages = new PageLoader(this.ledger, this.pageCount);
   }
 
-  /** Gives the page as it is to be stored. Throws: `JournalFormatError`, `InvariantError`. */
-  add(page: Uint8Array): Uint8Array | SharedPage {
+  /**
+   * Gives the page as it is to be stored. Throws: `JournalFormatError`, `InvariantError`.
+   *
+   * @param checked what of it was worked out in a thread of its own.
+   */
+  add(page: Uint8Array, checked?: Pick<CheckedPage, "hash" | "terms">): Uint8Array | SharedPage {
     if (this.hashes.length === this.pageCount) throw new JournalFormatError("the snapshot has too many pages");
-    const hash = this.sha256(page);
+    const hash = checked?.hash ?? this.sha256(page);
     this.hashes.push(hash);
-    this.pages.add(page);
+    this.pages.add(page, checked?.terms);
     return this.pages.wasFullRequests ? { hash, isProven: false, bytes: () => page } : page;
   }
 

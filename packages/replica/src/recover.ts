@@ -1,8 +1,11 @@
 import { bytesEqual, Ledger, mark, type Position, rollback, toHex } from "@bank/core";
 import { applyFrame, type Batch, decodeHeader, genesisHash, type Replay, SnapshotLoader } from "@bank/journal";
 import type { JournalStore, StoredBatch, StoreGap } from "@bank/store";
-import { CorruptStoreError, StoreError } from "@bank/store/errors";
+import { CorruptStoreError, ReadAheadError, StoreError } from "@bank/store/errors";
 import { errorText, type Platform } from "./platform.ts";
+
+/** Fewer pages than this are loaded before a thread that reads them ahead has started. */
+const THREAD_PAGES_MIN = 256;
 
 /** What a replica found in its store. */
 export interface Recovered {
@@ -97,11 +100,25 @@ async function loadSnapshot(
 ): Promise<Replay> {
   const header = await store.snapshotHeader(position);
   if (header === undefined) throw new CorruptStoreError(`the snapshot at position ${position} is gone`);
-  const loader = new SnapshotLoader(header, { bankId, sha256: platform.sha256, hashSeed: hashSeed(platform) });
-  for (let pageNumber = 0; pageNumber < loader.pageCount; pageNumber++) {
+  const newLoader = () => new SnapshotLoader(header, { bankId, sha256: platform.sha256, hashSeed: hashSeed(platform) });
+  let loader = newLoader();
+  const { pageCount } = loader;
+  if (pageCount >= THREAD_PAGES_MIN && store.checkedPages !== undefined) {
+    try {
+      for await (const checked of store.checkedPages(position, pageCount)) loader.add(checked.page, checked);
+      return loader.finish("own store");
+    } catch (error) {
+      if (!(error instanceof ReadAheadError)) throw error;
+      platform.log.warn("a snapshot is loaded without reading ahead, which takes longer", {
+        problem: errorText(error),
+      });
+      loader = newLoader();
+    }
+  }
+  for (let pageNumber = 0; pageNumber < pageCount; pageNumber++) {
     const page = await store.snapshotPage(position, pageNumber);
     if (page === undefined)
-      throw new CorruptStoreError(`the snapshot at ${position} has ${pageNumber} of its ${loader.pageCount} pages`);
+      throw new CorruptStoreError(`the snapshot at ${position} has ${pageNumber} of its ${pageCount} pages`);
     loader.add(page);
   }
   return loader.finish("own store");

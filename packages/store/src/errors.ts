@@ -52,3 +52,8 @@ export class AppendRefusedError extends StoreError {
 export class AppendUnknownError extends StoreError {
   override readonly name = "AppendUnknownError";
 }
+
+/** A thread that reads ahead did not start, or failed. What is stored may be all right: it can be read without. */
+export class ReadAheadError extends StoreError {
+  override readonly name: string = "ReadAheadError";
+}

@@ -3,6 +3,8 @@
  * nothing of accounts or money. Every engine passes the suite in `conformance.ts`.
  */
 
+import type { CheckedPage } from "@bank/journal";
+
 /** One encoded batch as it is hashed, stored and sent: the same bytes everywhere. */
 export interface StoredBatch {
   /** Position of the batch's first record; 1 for the first batch of a bank. */
@@ -197,6 +199,14 @@ export interface JournalStore {
   snapshotHeader(position: number): Promise<Uint8Array | undefined>;
   /** One of its pages, the first being 0; undefined behind the last, and once it is forgotten. */
   snapshotPage(position: number, pageNumber: number): Promise<Uint8Array | undefined>;
+  /**
+   * Its pages in their order, from the first to before `pageCount`, read ahead and worked on in a thread of their own, which
+   * ends with the iteration however that ends. The bytes of a page stay only until the next one is asked for. Not there
+   * where an engine has no such thread.
+   * The iteration rejects with: `ReadAheadError` when the thread cannot start or fails; `CorruptStoreError` where a page is
+   * not there or is no page.
+   */
+  checkedPages?(position: number, pageCount: number): AsyncIterable<CheckedPage>;
 
   /**
    * Drops every connection and opens anew without giving up the lock, so that what is there after an

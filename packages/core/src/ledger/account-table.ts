@@ -2,7 +2,7 @@ import { AccountState, type AccountType, type Metadata } from "../account.ts";
 import { assert } from "../assert.ts";
 import type { AccountIndex, BranchNumber, CurrencyIndex, Position } from "../identifiers.ts";
 import { AMOUNT_MAX } from "../limits.ts";
-import { type AccountColumns, NO_METADATA, PAGE_BITS } from "./account-columns.ts";
+import { type AccountColumns, type AccountRows, NO_METADATA, PAGE_BITS } from "./account-columns.ts";
 import { FrozenAccounts } from "./frozen-accounts.ts";
 import { grown } from "./grown.ts";
 import { SparseColumn } from "./sparse-column.ts";
@@ -110,7 +110,7 @@ export class AccountTable {
     else assert(isChosen || number > this.highestNumber, `account number ${number} comes next`);
     assert(alias === undefined || !this.byAlias.has(alias), `alias ${alias} is new`);
     // What can fail comes first: an account is there as a whole, or not at all.
-    if (index >= this.room) this.grow();
+    if (index >= this.room) this.grow(index + 1);
     this.names.set(index, entry.name === "" ? undefined : entry.name);
     this.displayNames.set(index, entry.displayName === "" ? undefined : entry.displayName);
     this.aliases.set(index, alias);
@@ -134,6 +134,55 @@ export class AccountTable {
     this.setGuard(index);
     this.length++;
     return index;
+  }
+
+  /**
+   * Adds customers' accounts that have neither alias nor metadata, with what the columns say: rows `from` to before `to`.
+   * Throws: `InvariantError`, with nothing changed, unless their numbers ascend above all others of the sequence.
+   */
+  pushRows(rows: AccountRows, from: number, to: number): void {
+    const { length: index } = this;
+    let newest = this.highestNumber;
+    for (let i = from; i < to; i++) {
+      const number = rows.numbers[i] as number;
+      assert(number > newest, `account number ${number} comes next`);
+      newest = number;
+    }
+    if (index + to - from > this.room) this.reserve(index + to - from);
+    this.types.set(rows.types.subarray(from, to), index);
+    this.currencies.set(rows.currencies.subarray(from, to), index);
+    this.homeBranches.set(rows.homeBranches.subarray(from, to), index);
+    this.numbers.set(rows.numbers.subarray(from, to), index);
+    this.posted.set(rows.posted.subarray(from, to), index);
+    this.held.set(rows.held.subarray(from, to), index);
+    this.floors.set(rows.floors.subarray(from, to), index);
+    this.ceilings.set(rows.ceilings.subarray(from, to), index);
+    this.states.set(rows.states.subarray(from, to), index);
+    this.versions.set(rows.versions.subarray(from, to), index);
+    this.openedPositions.set(rows.openedPositions.subarray(from, to), index);
+    this.openedTimesMs.set(rows.openedTimesMs.subarray(from, to), index);
+    for (let i = from, account = index as AccountIndex; i < to; i++, account++) {
+      const displayName = rows.displayNames[i] as string;
+      this.displayNames.set(account, displayName === "" ? undefined : displayName);
+      // Where accounts were taken away, theirs may still be there.
+      this.names.set(account, undefined);
+      this.aliases.set(account, undefined);
+      this.metadata.set(account, undefined);
+      this.owners.put(account, rows.owners[i] as string);
+      this.setNumber(rows.numbers[i] as number, account);
+      this.setGuard(account);
+    }
+    this.length += to - from;
+  }
+
+  /** Takes memory for so many accounts at once, and no column grows before they are there. */
+  reserve(accounts: number): void {
+    this.grow(accounts);
+    if (accounts > this.indexesByNumber.length)
+      this.indexesByNumber = grown(
+        new Uint32Array(accounts).fill(NO_ACCOUNT, this.indexesByNumber.length),
+        this.indexesByNumber,
+      );
   }
 
   /** Takes the newest account away again. */
@@ -307,37 +356,57 @@ export class AccountTable {
     this.guards[account] = (this.currencies[account] as number) + (isPlain ? 0 : IS_SPECIAL);
   }
 
-  /** Makes room for one more account in each column that is full. */
-  private grow(): void {
-    const { length } = this;
-    const capacity = larger(length);
-    if (this.types.length === length) this.types = grown(new Uint8Array(capacity), this.types);
-    if (this.currencies.length === length) this.currencies = grown(new Uint32Array(capacity), this.currencies);
-    if (this.homeBranches.length === length) this.homeBranches = grown(new Uint32Array(capacity), this.homeBranches);
-    if (this.numbers.length === length) this.numbers = grown(new Float64Array(capacity), this.numbers);
-    if (this.posted.length === length) {
-      this.posted = grown(new BigInt64Array(capacity), this.posted);
+  /**
+   * Makes room for so many accounts in each column that has it not. One that is full grows by an eighth; where there is to be
+   * more room than that, each gets a little more than the one before, so that they are not full together the next time.
+   */
+  private grow(accounts: number): void {
+    const step = Math.ceil(larger(accounts) - accounts) / this.columns().length;
+    let columns = 0;
+    const roomOf = (column: { readonly length: number }) => {
+      columns++;
+      if (column.length >= accounts) return 0;
+      return column.length === accounts - 1 ? larger(column.length) : accounts + Math.floor(columns * step);
+    };
+    let room = roomOf(this.types);
+    if (room > 0) this.types = grown(new Uint8Array(room), this.types);
+    room = roomOf(this.currencies);
+    if (room > 0) this.currencies = grown(new Uint32Array(room), this.currencies);
+    room = roomOf(this.homeBranches);
+    if (room > 0) this.homeBranches = grown(new Uint32Array(room), this.homeBranches);
+    room = roomOf(this.numbers);
+    if (room > 0) this.numbers = grown(new Float64Array(room), this.numbers);
+    room = roomOf(this.posted);
+    if (room > 0) {
+      this.posted = grown(new BigInt64Array(room), this.posted);
       this.postedWords = new Int32Array(this.posted.buffer);
     }
-    if (this.held.length === length) {
-      this.held = grown(new BigInt64Array(capacity), this.held);
+    room = roomOf(this.held);
+    if (room > 0) {
+      this.held = grown(new BigInt64Array(room), this.held);
       this.heldWords = new Int32Array(this.held.buffer);
     }
-    if (this.floors.length === length) {
-      this.floors = grown(new BigInt64Array(capacity), this.floors);
+    room = roomOf(this.floors);
+    if (room > 0) {
+      this.floors = grown(new BigInt64Array(room), this.floors);
       this.floorWords = new Int32Array(this.floors.buffer);
     }
-    if (this.ceilings.length === length) {
-      this.ceilings = grown(new BigInt64Array(capacity), this.ceilings);
+    room = roomOf(this.ceilings);
+    if (room > 0) {
+      this.ceilings = grown(new BigInt64Array(room), this.ceilings);
       this.ceilingWords = new Int32Array(this.ceilings.buffer);
     }
-    if (this.states.length === length) this.states = grown(new Uint8Array(capacity), this.states);
-    if (this.versions.length === length) this.versions = grown(new Float64Array(capacity), this.versions);
-    if (this.openedPositions.length === length)
-      this.openedPositions = grown(new Float64Array(capacity), this.openedPositions);
-    if (this.openedTimesMs.length === length)
-      this.openedTimesMs = grown(new Float64Array(capacity), this.openedTimesMs);
-    if (this.guards.length === length) this.guards = grown(new Uint32Array(capacity), this.guards);
+    room = roomOf(this.states);
+    if (room > 0) this.states = grown(new Uint8Array(room), this.states);
+    room = roomOf(this.versions);
+    if (room > 0) this.versions = grown(new Float64Array(room), this.versions);
+    room = roomOf(this.openedPositions);
+    if (room > 0) this.openedPositions = grown(new Float64Array(room), this.openedPositions);
+    room = roomOf(this.openedTimesMs);
+    if (room > 0) this.openedTimesMs = grown(new Float64Array(room), this.openedTimesMs);
+    room = roomOf(this.guards);
+    if (room > 0) this.guards = grown(new Uint32Array(room), this.guards);
+    const capacity = Math.max(...this.columns().map((column) => column.length));
     const pages = (capacity >>> PAGE_BITS) + 1;
     if (pages > this.rulesKeptAt.length) {
       this.balancesKeptAt = grown(new Uint32Array(pages), this.balancesKeptAt);

@@ -5,6 +5,7 @@ import { BranchState } from "../branch.ts";
 import type { HoldView } from "../hold.ts";
 import type { AccountIndex, BranchNumber, CurrencyIndex, Position, RequestId } from "../identifiers.ts";
 import { AMOUNT_MAX, BRANCH_NUMBER_MAX } from "../limits.ts";
+import { AccountLoader } from "./account-loader.ts";
 import { type AccountEntry, AccountTable } from "./account-table.ts";
 import { AccountTerms } from "./account-terms.ts";
 import type {
@@ -18,7 +19,7 @@ import type {
 import { HoldTable } from "./hold-table.ts";
 import { Movements } from "./movements.ts";
 import { type RequestColumns, RequestTable } from "./request-table.ts";
-import { addRequestTerms } from "./request-terms.ts";
+import { addTermSum, requestTermsOf, type TermSum } from "./request-terms.ts";
 import { Digest } from "./term-hasher.ts";
 import { Terms } from "./terms.ts";
 
@@ -58,6 +59,8 @@ export class Ledger {
   private readonly internalAccounts = new Map<number, AccountIndex>();
   private readonly digest = new Digest();
   private readonly terms = new Terms();
+  /** Accounts as a snapshot has them, many at once. */
+  readonly accountLoader = new AccountLoader(this.accounts, this.digest);
   private readonly accountTerms = new AccountTerms(this.accounts, this.digest, this.terms);
   /** As far as `forgetUndo` was told. No state: it decides no answer. */
   private committedPosition: Position = 0;
@@ -346,10 +349,10 @@ export class Ledger {
     this.digest.add(this.terms.request(principal, id, position, hashLow, hashHigh));
   }
 
-  /** As `addRequest`, many at once: for whoever loads a state. */
-  addRequests(columns: RequestColumns): void {
+  /** As `addRequest`, many at once: for whoever loads a state. @param terms their sum, where it is worked out already. */
+  addRequests(columns: RequestColumns, terms: TermSum = requestTermsOf(columns)): void {
     this.requests.pushAll(columns);
-    addRequestTerms(this.digest, columns);
+    addTermSum(this.digest, terms);
   }
 
   private removeNewestRequest(): void {

@@ -2,14 +2,27 @@ import type { RequestColumns } from "./request-table.ts";
 import { type Digest, TermHasher } from "./term-hasher.ts";
 import { Term } from "./terms.ts";
 
+/** What entries are together in a digest, wherever it was worked out. */
+export type TermSum = Pick<TermHasher, "a" | "b" | "c" | "d">;
+
+/** Adds the entries of many remembered requests to the digest. */
+export function addRequestTerms(digest: Digest, columns: RequestColumns): void {
+  addTermSum(digest, requestTermsOf(columns));
+}
+
+/** Adds what `requestTermsOf` worked out, here or in another thread. */
+export function addTermSum(digest: Digest, { a, b, c, d }: TermSum): void {
+  digest.add(Object.assign(new TermHasher(), { a, b, c, d }));
+}
+
 /**
- * Adds the entries of many remembered requests to the digest: those that `Terms.request` makes, one after the other.
+ * The sum of the entries of many remembered requests: of those that `Terms.request` makes, one after the other.
  *
  * It is `TermHasher` written out, without a call or a word in memory from one word of an entry to the next: a start with ten
  * million requests spends most of a second here, and a third more with calls. (Two entries side by side, so that one
  * would not wait for the other, took longer: there are too few registers.)
  */
-export function addRequestTerms(digest: Digest, { ids, principals, positions, hashes }: RequestColumns): void {
+export function requestTermsOf({ ids, principals, positions, hashes }: RequestColumns): TermSum {
   const begun = new TermHasher();
   let begunFor = -1;
   let sumA = 0;
@@ -106,12 +119,7 @@ export function addRequestTerms(digest: Digest, { ids, principals, positions, ha
     sumC = (sumC + a + c) | 0;
     sumD = (sumD + a + d) | 0;
   }
-  const sum = new TermHasher();
-  sum.a = sumA;
-  sum.b = sumB;
-  sum.c = sumC;
-  sum.d = sumD;
-  digest.add(sum);
+  return { a: sumA, b: sumB, c: sumC, d: sumD };
 }
 
 /** As `TermHasher.finish` has it. */

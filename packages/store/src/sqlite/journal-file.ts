@@ -17,6 +17,8 @@ import { type CompleteSnapshot, type NumberedPage, SnapshotTable } from "./snaps
 import { failure, isFull, refusal } from "./sqlite-errors.ts";
 import { commitOne, Transaction } from "./transaction.ts";
 
+export const JOURNAL_FILE = "journal.db";
+
 /** About what a step of dropping pages writes. */
 const FREE_LIST_BYTES = 16_384;
 
@@ -65,7 +67,7 @@ export class JournalFile {
     folder: string,
     { lock, connect, doubtful }: { readonly lock: FolderLock; readonly connect: Connect; readonly doubtful: boolean },
   ): JournalFile {
-    const path = join(folder, "journal.db");
+    const path = join(folder, JOURNAL_FILE);
     let database: DatabaseSync | undefined;
     try {
       database = connect(path);

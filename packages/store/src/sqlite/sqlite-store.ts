@@ -1,4 +1,5 @@
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
+import type { CheckedPage } from "@bank/journal";
 import { checkAppend, checkFill, requireOutside } from "../append-check.ts";
 import { completeLimits, requireBankId, requireEpoch, requirePosition, requireSeed } from "../arguments.ts";
 import { copyBytes, equalBytes, shortHex } from "../bytes.ts";
@@ -24,7 +25,8 @@ import type { Connect } from "./connection.ts";
 import { connect } from "./connection.ts";
 import { prepareDataFolder } from "./data-folder.ts";
 import { FolderLock } from "./folder-lock.ts";
-import { JournalFile } from "./journal-file.ts";
+import { JOURNAL_FILE, JournalFile } from "./journal-file.ts";
+import { checkedPages } from "./page-thread.ts";
 import { saveInSteps } from "./save-snapshot.ts";
 import { failure } from "./sqlite-errors.ts";
 
@@ -192,6 +194,13 @@ export class SqliteJournalStore implements JournalStore {
     requirePosition(position);
     requirePosition(pageNumber, 0);
     return this.#lookUp("load a snapshot", () => file.snapshots.page(position, pageNumber));
+  }
+
+  checkedPages(position: number, pageCount: number): AsyncIterable<CheckedPage> {
+    this.#readable();
+    requirePosition(position);
+    requirePosition(pageCount, 0);
+    return checkedPages({ path: join(this.folder, JOURNAL_FILE), position, pageCount });
   }
 
   async recover(): Promise<StoreState> {
