@@ -183,6 +183,18 @@ describe("OrderExecutor", () => {
     },
   );
 
+  it.each<[string, Record<string, bigint>, Row, boolean]>([
+    ["a floor that was lifted", { floor: 1n }, { debit: 4, credit: 3, amount: 70n }, false],
+    ["a ceiling that was lifted", { ceiling: 80n }, { credit: 4, amount: 11n }, false],
+    ["no overdraft any more", { floor: -10n }, { debit: 4, credit: 3, amount: 80n }, true],
+  ])("asks as much of an account as before once %s was taken back", (_, limits, row, expected) => {
+    const ledger = ledgerWithBounds();
+    execute(ledger, { kind: "updateAccount", account: "4", ...limits });
+    const [lifted] = execute(ledger, { kind: "updateAccount", account: "4", floor: 0n, ceiling: null });
+    unapply(ledger, lifted as LedgerRecord);
+    expect(isQuick(ledger, row)).toBe(expected);
+  });
+
   it("notices that a principal was taken back", () => {
     const ledger = ledgerWithBounds();
     const orders = ordersOf([{ credit: 3, amount: 1n }], { principal: "new" });
