@@ -1,6 +1,8 @@
-import type { FieldViolation } from "@bank/core";
+import { COMMANDS_PER_CALL_MAX, type FieldViolation } from "@bank/core";
+import type { ExecuteBatchRequest } from "@bank/proto";
 import { type DescField, type DescMessage, getOption, hasOption, type Message } from "@bufbuild/protobuf";
 import { field as fieldRules, Ignore } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import { commandCount } from "./command-codec.ts";
 
 /** How many entries a list may have. */
 interface CountRule {
@@ -23,6 +25,14 @@ export function tooMany(type: DescMessage, message: Message): readonly FieldViol
 /** Likewise those that have too few. */
 export function wronglyCounted(type: DescMessage, message: Message): readonly FieldViolation[] {
   return violations(type, message, ({ min, max }, count) => count >= min && count <= max);
+}
+
+/** A batch with more commands than a call may have. Those inside groups count: each has a result. */
+export function tooManyCommands({ items }: ExecuteBatchRequest): readonly FieldViolation[] {
+  const count = items.reduce((sum, { command }) => sum + (command.case === undefined ? 1 : commandCount(command)), 0);
+  if (count <= COMMANDS_PER_CALL_MAX) return [];
+  const description = `must have at most ${COMMANDS_PER_CALL_MAX} commands, those inside groups counted, not ${count}`;
+  return [{ field: "items", description }];
 }
 
 function violations(

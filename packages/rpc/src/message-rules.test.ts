@@ -93,6 +93,18 @@ it.each([
   ]);
 });
 
+it("commands inside groups are counted with those of their batch, and not looked at where they are too many", () => {
+  const full = groupItem();
+  if (full.command?.case === "group") full.command.value.items = new Array<never>(100).fill(UNSEEN);
+  const items = create(ExecuteBatchRequestSchema, { items: [FINE] }).items.concat(
+    new Array(100).fill(create(BatchItemSchema, full)),
+  );
+  const message = create(ExecuteBatchRequestSchema);
+  message.items = items;
+  const description = "must have at most 10000 commands, those inside groups counted, not 10001";
+  expect(new MessageRules().violations(ExecuteBatchRequestSchema, message)).toEqual([{ field: "items", description }]);
+});
+
 it("lists are counted as the validator counts them", () => {
   const validator = createValidator();
   for (const type of [SubmitRequestSchema, SubmitMovementsRequestSchema, PipelineRequestSchema, ProbeRequestSchema]) {

@@ -9,7 +9,7 @@ import {
 import { create, type DescMessage, isMessage, type Message } from "@bufbuild/protobuf";
 import { pathToString } from "@bufbuild/protobuf/reflect";
 import { createValidator } from "@bufbuild/protovalidate";
-import { tooMany } from "./message-counts.ts";
+import { tooMany, tooManyCommands } from "./message-counts.ts";
 import { plainColumns } from "./movement-codec.ts";
 import { isPlain, isPlainItem } from "./plain-messages.ts";
 
@@ -36,7 +36,11 @@ export class MessageRules {
     if (!this.itemsAreCompiled) this.check(BatchItemSchema, create(BatchItemSchema));
     this.itemsAreCompiled = true;
     // A few among thousands of plain ones, as a rule.
-    if (isMessage(message, ExecuteBatchRequestSchema) && this.areFine(message.items)) return [];
+    if (isMessage(message, ExecuteBatchRequestSchema)) {
+      const beyond = tooManyCommands(message);
+      if (beyond.length > 0) return beyond;
+      if (this.areFine(message.items)) return [];
+    }
     const shown = isMessage(message, ExecuteMovementsRequestSchema) ? plainColumns(message) : message;
     const found = this.check(type, shown);
     return found.length > 0 ? found : this.insideGroups(message);

@@ -1,6 +1,5 @@
-import { COMMANDS_PER_CALL_MAX } from "@bank/core";
 import type { BatchResult, CommandOutcome, TransactionService } from "@bank/proto";
-import { type CommandCase, commandCount, commandOfBatchItem, type ItemCase, malformed } from "@bank/rpc";
+import { type CommandCase, commandOfBatchItem } from "@bank/rpc";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { Teller } from "../teller.ts";
 import { executeAll, executeMovement, executeOne } from "./call.ts";
@@ -35,7 +34,6 @@ export function transactionService(teller: Teller): ServiceImpl<typeof Transacti
 
     executeBatch: async (request, context) => {
       const commands = request.items.map(commandOfBatchItem);
-      requireCallSize(commands);
       const { outcomes, readInfo } = await executeAll(teller, context, commands);
       return { results: outcomes.map(resultOf), readInfo };
     },
@@ -45,14 +43,6 @@ export function transactionService(teller: Teller): ServiceImpl<typeof Transacti
     getTransaction: (request, context) => getTransaction(teller, context, request),
     listTransactions: (request, context) => listTransactions(teller, context, request),
   };
-}
-
-/** Those inside groups count: each has a result. */
-function requireCallSize(commands: readonly ItemCase[]): void {
-  const count = commands.reduce((sum, command) => sum + commandCount(command), 0);
-  if (count <= COMMANDS_PER_CALL_MAX) return;
-  const description = `must have at most ${COMMANDS_PER_CALL_MAX} commands, those inside groups counted, not ${count}`;
-  throw malformed([{ field: "items", description }]);
 }
 
 function resultOf({ result }: CommandOutcome): BatchResult {
