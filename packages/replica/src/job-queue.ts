@@ -103,10 +103,7 @@ export class JobQueue {
    */
   clear(aside: readonly Job[]): readonly Job[] {
     const jobs = [...this.ready.splice(0), ...aside];
-    for (const job of jobs) {
-      if (!job.cancelled) this.uncount(job, job.next, job.count);
-      job.countedTo = Math.min(job.countedTo, job.next);
-    }
+    for (const job of jobs) if (!job.cancelled) this.uncount(job, job.next, job.count);
     this.waitingEntries = 0;
     return jobs;
   }
