@@ -32,7 +32,7 @@ describe("branch-replica, asked for what it would do,", () => {
       "--data": "data/branch-7|default",
       "--store": "sqlite:data/branch-7/journal|default",
       "--insecure": "false|default",
-      "--snapshot-every": "100000|default",
+      "--snapshot-every": "1000000|default",
       "--no-quick-unary": "false|default",
     });
     vi.stubEnv("BRANCH_ID", "1,5");
