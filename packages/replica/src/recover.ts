@@ -38,12 +38,14 @@ export function emptyReplay(bankId: Uint8Array, platform: Platform): Replay {
  *
  * @param upTo "committed": what is not certainly committed is left out, as a follower must; the bank itself goes on behind
  *   everything that it once appended.
+ * @param threadPagesMin snapshots of fewer pages are loaded without a thread that reads ahead.
  */
 export async function recover(
   store: JournalStore,
   bankId: Uint8Array,
   platform: Platform,
   upTo: "end" | "committed" = "end",
+  threadPagesMin = THREAD_PAGES_MIN,
 ): Promise<Recovered> {
   const startedMs = platform.monotonicMs();
   const gap = await store.gap();
@@ -52,7 +54,7 @@ export async function recover(
       `a bank needs the whole journal, and what lies before position ${gap.upTo.position + 1} is not all here yet: ` +
         "let the branch run until it has fetched that",
     );
-  const { replay, snapshotPosition } = await startingPoint(store, bankId, platform);
+  const { replay, snapshotPosition } = await startingPoint(store, bankId, platform, threadPagesMin);
   const settled = await replayTail(store, replay, platform, upTo);
   return {
     replay,
@@ -67,13 +69,14 @@ async function startingPoint(
   store: JournalStore,
   bankId: Uint8Array,
   platform: Platform,
+  threadPagesMin: number,
 ): Promise<{ replay: Replay; snapshotPosition: Position }> {
   const gap = await store.gap();
   for (const position of await store.snapshotPositions()) {
     // Nothing leads over a gap.
     if (position < (gap?.upTo.position ?? 0)) break;
     try {
-      const replay = await loadSnapshot(store, position, bankId, platform);
+      const replay = await loadSnapshot(store, position, { bankId, platform, threadPagesMin });
       if (position === gap?.upTo.position) checkSeed(gap, replay);
       else await checkSnapshot(store, position, replay);
       return { replay, snapshotPosition: position };
@@ -95,15 +98,18 @@ async function startingPoint(
 async function loadSnapshot(
   store: JournalStore,
   position: Position,
-  bankId: Uint8Array,
-  platform: Platform,
+  {
+    bankId,
+    platform,
+    threadPagesMin,
+  }: { readonly bankId: Uint8Array; readonly platform: Platform; readonly threadPagesMin: number },
 ): Promise<Replay> {
   const header = await store.snapshotHeader(position);
   if (header === undefined) throw new CorruptStoreError(`the snapshot at position ${position} is gone`);
   const newLoader = () => new SnapshotLoader(header, { bankId, sha256: platform.sha256, hashSeed: hashSeed(platform) });
   let loader = newLoader();
   const { pageCount } = loader;
-  if (pageCount >= THREAD_PAGES_MIN && store.checkedPages !== undefined) {
+  if (pageCount >= threadPagesMin && store.checkedPages !== undefined) {
     try {
       for await (const checked of store.checkedPages(position, pageCount)) loader.add(checked.page, checked);
       return loader.finish("own store");

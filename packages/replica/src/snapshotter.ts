@@ -10,7 +10,7 @@ import { errorText, type Platform } from "./platform.ts";
  * snapshot has to get on too.
  */
 const TURN_MS_MIN = 3;
-const TURN_MS_MAX = 12;
+const TURN_MS_MAX = 8;
 const TURN_SHARE = 1 / 2;
 
 /** To replay a batch takes as long as so many records, whatever is in it. */
@@ -21,6 +21,15 @@ const BATCHES_MIN = 4_000;
 
 /** A state with no more entries than this is written again in a moment. */
 const SMALL_STATE_ENTRIES = 100_000;
+
+/** What is replayed in so much less time than a large state is written in is left to the next start: 50 ms or so. */
+const CLOSING_RECORDS_MIN = 50_000;
+
+/**
+ * When a bank closes, its last snapshot is given up after so long: whoever stops a process waits ten seconds, mostly, before
+ * killing it. What lies behind the snapshot before is replayed then, as after a kill.
+ */
+const CLOSING_MS_MAX = 7_000;
 
 /**
  * Takes a snapshot every so many records, or of batches what takes as long, so that a start replays no more than that. It is
@@ -38,6 +47,8 @@ export class Snapshotter {
   /** Batches since then. */
   private batches = 0;
   private saving: Promise<void> | undefined;
+  /** The moment at which the one that is being saved is given up. */
+  private endsMs = Number.POSITIVE_INFINITY;
 
   constructor(options: Snapshotter["options"], lastPosition: Position) {
     // A saved snapshot is followed by the record of its root: that one record must not call for the next snapshot.
@@ -53,12 +64,21 @@ export class Snapshotter {
 
   /**
    * Waits for the one that is being saved. Where the ledger is at a batch end that is durable in the store, takes one
-   * more, unless the newest is of this very position.
+   * more, unless hardly anything lies behind the newest. Of both only as much is done as there is time for.
    */
   async finish(options: { readonly isDurable: boolean }): Promise<void> {
+    this.endsMs = this.options.platform.monotonicMs() + CLOSING_MS_MAX;
     await this.saving;
-    if (options.isDurable && this.options.replay.ledger.position > this.lastPosition) this.start();
+    if (options.isDurable && this.isWorthAStart()) this.start();
     await this.saving;
+    this.endsMs = Number.POSITIVE_INFINITY;
+  }
+
+  /** Whether the next start takes longer with what lies behind the newest snapshot than a stop with one more. */
+  private isWorthAStart(): boolean {
+    const records = this.options.replay.ledger.position - this.lastPosition;
+    if (records <= 0 || this.entries() <= SMALL_STATE_ENTRIES) return records > 0;
+    return records + this.batches * RECORDS_PER_BATCH >= CLOSING_RECORDS_MIN;
   }
 
   /**
@@ -67,9 +87,13 @@ export class Snapshotter {
    * many records have come as it has such entries, and a start replays about as many.
    */
   private spacing(): number {
+    return Math.max(this.options.everyRecords, this.entries() - SMALL_STATE_ENTRIES);
+  }
+
+  /** How many entries each snapshot writes anew. */
+  private entries(): number {
     const { accounts, holds, reversals } = this.options.replay.ledger;
-    const entries = accounts.count + holds.count + reversals.size;
-    return Math.max(this.options.everyRecords, entries - SMALL_STATE_ENTRIES);
+    return accounts.count + holds.count + reversals.size;
   }
 
   /** Whether a start would replay too much: the time is that of the records, and of the batches that they came in. */
@@ -101,7 +125,7 @@ export class Snapshotter {
     let root: Uint8Array | undefined;
     await store.saveSnapshot({
       position,
-      pages: inTurns(pages, platform),
+      pages: inTurns(pages, platform, () => this.endsMs),
       header: () => {
         const sealed = seal();
         root = sealed.root;
@@ -114,16 +138,21 @@ export class Snapshotter {
   }
 }
 
-/** Lets everything that is ready go on every few milliseconds, so that nobody waits for the whole of a large state. */
+/**
+ * Lets everything that is ready go on every few milliseconds, so that nobody waits for the whole of a large state.
+ * Throws once it is too late, so that there is no such snapshot.
+ */
 async function* inTurns(
   pages: BegunSnapshot["pages"],
   platform: Platform,
+  endsMs: () => number,
 ): AsyncGenerator<Uint8Array | SharedPage, void, undefined> {
   let sinceMs = platform.monotonicMs();
   let turnMs = TURN_MS_MIN;
   for (const page of pages) {
     if (page !== undefined) yield page;
     const nowMs = platform.monotonicMs();
+    if (nowMs >= endsMs()) throw new Error("the bank closes, and there was no time for all of it");
     if (nowMs - sinceMs < turnMs) continue;
     await nextTurn(platform);
     sinceMs = platform.monotonicMs();
