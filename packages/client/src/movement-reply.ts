@@ -1,4 +1,4 @@
-import { AccountType, internalAccountName } from "@bank/core";
+import { AccountType, BRANCH_NUMBER_MAX, internalAccountName, TIME_MS_MAX } from "@bank/core";
 import type { ExecuteMovementsResponse, MovementOutcome, BatchResult as WireBatchResult } from "@bank/proto";
 import { halvesOf, type MovementsReply } from "@bank/rpc";
 import { attemptFailure, isFinal, resultFailure, UnexpectedReplyError } from "./attempt-failure.ts";
@@ -18,9 +18,21 @@ export interface CheckedReply {
 
 /** Throws: `UnexpectedReplyError` for what no bank says about so many rows. */
 export function checkReply(reply: ExecuteMovementsResponse | MovementsReply, count: number): CheckedReply {
-  const { positions, others, branch } = reply;
-  if (positions.length !== count)
-    throw new UnexpectedReplyError(`it gave ${positions.length} positions for ${count} rows`);
+  const { others, branch } = reply;
+  if (reply.positions.length !== count)
+    throw new UnexpectedReplyError(`it gave ${reply.positions.length} positions for ${count} rows`);
+  if (branch > BRANCH_NUMBER_MAX) throw new UnexpectedReplyError(`it says the impossible branch ${branch}`);
+  checkOthers(others, count);
+  const times = timesOf(reply, count);
+  if (others.length < count && (times[0] === undefined || times[0].row > firstPlainRow(others)))
+    throw new UnexpectedReplyError("it left out the time of rows that were done");
+  const info = readInfoOf(reply.readInfo);
+  const positions = halvesOf(reply.positions);
+  checkPositions(positions, others, info.position);
+  return { info, others, times, positions, branch };
+}
+
+function checkOthers(others: readonly MovementOutcome[], count: number): void {
   let row = -1;
   for (const other of others) {
     if (other.row <= row || other.row >= count)
@@ -28,10 +40,37 @@ export function checkReply(reply: ExecuteMovementsResponse | MovementsReply, cou
     if (other.result === undefined) throw new UnexpectedReplyError(`it left out the result of row ${other.row}`);
     row = other.row;
   }
-  const times = reply.times.map((time) => ({ row: time.row, timeMs: safeNumber(time.timeMs) }));
-  if (others.length < count && (times[0] === undefined || times[0].row > firstPlainRow(others)))
-    throw new UnexpectedReplyError("it left out the time of rows that were done");
-  return { info: readInfoOf(reply.readInfo), others, times, positions: halvesOf(positions), branch };
+}
+
+function timesOf(reply: ExecuteMovementsResponse | MovementsReply, count: number): CheckedReply["times"] {
+  let last = -1;
+  return reply.times.map(({ row, timeMs }) => {
+    if (row <= last || row >= count)
+      throw new UnexpectedReplyError("it told the times of rows that were not sent, or out of order");
+    last = row;
+    const ms = safeNumber(timeMs);
+    if (ms > TIME_MS_MAX) throw new UnexpectedReplyError(`it says the impossible time ${ms}`);
+    return { row, timeMs: ms };
+  });
+}
+
+/** What was done has a position, and stands in the state that contains it all. The others say theirs by themselves. */
+function checkPositions(positions: Uint32Array, others: readonly MovementOutcome[], newest: number): void {
+  let other = 0;
+  for (let row = 0; 2 * row < positions.length; row++) {
+    if (others[other]?.row === row) {
+      other++;
+      continue;
+    }
+    const position = positionAt(positions, row);
+    if (position < 1 || position > newest)
+      throw new UnexpectedReplyError(`it says position ${position} of a row that was done, in the state at ${newest}`);
+  }
+}
+
+/** Rounded where it is greater than any that there is. */
+function positionAt(positions: Uint32Array, row: number): number {
+  return (positions[2 * row] as number) + (positions[2 * row + 1] as number) * 2 ** 32;
 }
 
 function firstPlainRow(others: readonly MovementOutcome[]): number {
@@ -54,7 +93,7 @@ export function settleRows(sent: readonly MovementEntry[], reply: CheckedReply, 
       other++;
       settleOne(entry, told.result as WireBatchResult, info, server);
     } else if (!entry.settled) {
-      const position = (positions[2 * i] as number) + (positions[2 * i + 1] as number) * 2 ** 32;
+      const position = positionAt(positions, i);
       entry.answered(bookedRow(entry, { info, position, timeMs: times[time]?.timeMs ?? 0, branch, cash }));
     }
   }
