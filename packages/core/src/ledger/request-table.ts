@@ -51,6 +51,8 @@ export class RequestTable implements IndexedEntries {
   private length = 0;
   /** So many of them are in the index. */
   private indexed = 0;
+  /** Of those behind, the hashes, in their order. */
+  private pushedHashes: Int32Array[] = [];
   private readonly positionHighs = new HighWords();
   private readonly hasher: RequestHasher;
   private readonly index = new RequestIndex(this);
@@ -149,32 +151,44 @@ export class RequestTable implements IndexedEntries {
    */
   pushAll({ ids, principals, positions, hashes }: RequestColumns): void {
     const count = principals.length;
-    for (let i = 0; i < count; i++) {
+    const { hasher } = this;
+    const begun = new Int32Array(count);
+    for (let i = 0; i < count; ) {
       const entry = this.length + i;
-      const offset = offsetOf(entry);
       const chunk = this.chunkFor(entry);
-      chunk[offset] = ids[4 * i] as number;
-      chunk[offset + 1] = ids[4 * i + 1] as number;
-      chunk[offset + 2] = ids[4 * i + 2] as number;
-      chunk[offset + 3] = ids[4 * i + 3] as number;
-      chunk[offset + Word.PRINCIPAL] = principals[i] as number;
-      chunk[offset + Word.POSITION_LOW] = positions[2 * i] as number;
-      chunk[offset + Word.HASH_LOW] = hashes[2 * i] as number;
-      chunk[offset + Word.HASH_HIGH] = hashes[2 * i + 1] as number;
-      this.positionHighs.push(entry, positions[2 * i + 1] as number);
+      const end = Math.min(count, i + CHUNK_ENTRIES - (entry & CHUNK_MASK));
+      for (let offset = offsetOf(entry); i < end; i++, offset += Word.COUNT) {
+        const principal = principals[i] as number;
+        chunk[offset] = ids[4 * i] as number;
+        chunk[offset + 1] = ids[4 * i + 1] as number;
+        chunk[offset + 2] = ids[4 * i + 2] as number;
+        chunk[offset + 3] = ids[4 * i + 3] as number;
+        chunk[offset + Word.PRINCIPAL] = principal;
+        chunk[offset + Word.POSITION_LOW] = positions[2 * i] as number;
+        chunk[offset + Word.HASH_LOW] = hashes[2 * i] as number;
+        chunk[offset + Word.HASH_HIGH] = hashes[2 * i + 1] as number;
+        this.positionHighs.push(this.length + i, positions[2 * i + 1] as number);
+        begun[i] = hasher.hash(principal, ids, 4 * i);
+      }
     }
     this.length += count;
+    this.pushedHashes.push(begun);
+    if (this.length - this.indexed >= INDEXED_AT_ONCE) this.indexAll();
   }
 
   /** Puts what `pushAll` added into the index, so that no look-up has to. */
   indexAll(): void {
-    while (this.indexed < this.length) {
-      const from = this.indexed;
-      const hashes = new Int32Array(Math.min(this.length - from, INDEXED_AT_ONCE));
-      for (let i = 0; i < hashes.length; i++) hashes[i] = this.hashOf(from + i);
-      this.index.addAll(hashes, from);
-      this.indexed = from + hashes.length;
+    if (this.indexed === this.length) return;
+    const hashes = new Int32Array(this.length - this.indexed);
+    let at = 0;
+    for (const pushed of this.pushedHashes) {
+      hashes.set(pushed, at);
+      at += pushed.length;
     }
+    assert(at === hashes.length, "what is not in the index is there to be put into it");
+    this.pushedHashes = [];
+    this.index.addAll(hashes, this.indexed);
+    this.indexed = this.length;
   }
 
   /** Takes the newest entry away again. */
