@@ -11,7 +11,7 @@ import { applyFrame } from "./replay.ts";
 import { BANK_ID, countingBytes } from "./sample-records.test-util.ts";
 import { sha256 } from "./sha256.test-util.ts";
 import type { BegunSnapshot, SharedPage, Snapshot } from "./snapshot.ts";
-import { beginSnapshot, loadSnapshot, takeSnapshot } from "./snapshot.ts";
+import { beginSnapshot, loadSnapshot, SnapshotLoader, takeSnapshot } from "./snapshot.ts";
 import { emptyReplay, TestBank } from "./test-bank.test-util.ts";
 import { tellWholeStory } from "./whole-story.test-util.ts";
 
@@ -321,5 +321,22 @@ describe("a snapshot that was written wrong, with hashes that fit", () => {
   test("is loaded when nothing is wrong: the helpers of these tests change only what they say", () => {
     expect(everythingIn(loadSnapshot(withHeader({}), options))).toEqual(everythingIn(bank.replay));
     expect(everythingIn(loadSnapshot(withPages(snapshot.pages), options))).toEqual(everythingIn(bank.replay));
+  });
+});
+
+describe("a snapshot that comes a page at a time", () => {
+  function loaded({ header, pages }: Stored, hash = sha256): Replay {
+    const loader = new SnapshotLoader(header, options);
+    for (const page of pages) loader.add(page, { hash: hash(page), terms: undefined });
+    return loader.finish("elsewhere");
+  }
+
+  test("is what it was, where its pages were hashed elsewhere", () => {
+    expect(loaded(snapshot).ledger.digestBytes()).toEqual(bank.replay.ledger.digestBytes());
+  });
+
+  test("is refused where its pages do not have its root, whatever their digest", () => {
+    expect(() => loaded(withHeader({ root: flipped(snapshot.root, 0, 1) }))).toThrow(DigestMismatchError);
+    expect(() => loaded(snapshot, (page) => flipped(sha256(page), 0, 1))).toThrow(DigestMismatchError);
   });
 });
