@@ -39,6 +39,10 @@ const LIMITS: MovementLimits = {
 
 /** How late a movement may be told that its time is up: so seldom they are looked through. */
 const DEADLINE_GRAIN_MS = 10;
+/** Where many wait, looking through them takes time: at least so many times as long it is left alone afterwards. */
+const DEADLINE_REST = 10;
+/** But no longer than that: nobody is told later. */
+const DEADLINE_REST_MAX_MS = 1_000;
 
 /**
  * Gathers movements that are asked for at the same time into calls, without waiting for more to come: what comes while calls are
@@ -66,6 +70,8 @@ export class MovementQueue {
   private isSweeping = false;
   private timer: NodeJS.Timeout | undefined;
   private timerAtMs = Number.POSITIVE_INFINITY;
+  /** Deadlines are not looked through again before. */
+  private restsUntilMs = 0;
   private readonly signals: SignalWatch<MovementEntry>;
   private readonly roomWaiters: (() => void)[] = [];
 
@@ -138,7 +144,7 @@ export class MovementQueue {
     if (signal !== undefined) this.signals.add(signal, entry);
     this.lineOf(entry.currency, Math.clz32(timeoutMs)).push(entry);
     this.waiting++;
-    if (entry.deadlineMs < this.timerAtMs) this.watchDeadline(entry.deadlineMs);
+    this.watchDeadline(entry.deadlineMs);
     this.schedule();
   }
 
@@ -227,11 +233,13 @@ export class MovementQueue {
     if (this.roomWaiters.length > 0 && this.hasRoom) for (const go of this.roomWaiters.splice(0)) go();
   }
 
-  /** One timer for all: it rings when the first of their times is up. */
+  /** One timer for all: it rings when the first of their times is up, and looking through them has rested. */
   private watchDeadline(deadlineMs: number): void {
+    const atMs = Math.max(deadlineMs, this.restsUntilMs);
+    if (atMs >= this.timerAtMs) return;
     clearTimeout(this.timer);
-    this.timerAtMs = deadlineMs;
-    this.timer = setTimeout(this.endLate, Math.max(DEADLINE_GRAIN_MS, deadlineMs - performance.now()));
+    this.timerAtMs = atMs;
+    this.timer = setTimeout(this.endLate, Math.max(DEADLINE_GRAIN_MS, atMs - performance.now()));
     // Calls that are under way keep the process alive; a time that may never come need not.
     this.timer.unref();
   }
@@ -252,7 +260,9 @@ export class MovementQueue {
     };
     for (const call of this.calls) for (const entry of call.entries) look(entry, call);
     for (const line of this.lines) line.forEach(look);
-    if (next < Number.POSITIVE_INFINITY) this.watchDeadline(Math.max(next, nowMs + DEADLINE_GRAIN_MS));
+    const endMs = performance.now();
+    this.restsUntilMs = endMs + Math.min(DEADLINE_REST_MAX_MS, DEADLINE_REST * (endMs - nowMs));
+    if (next < Number.POSITIVE_INFINITY) this.watchDeadline(next);
   };
 
   /** Ends the calls that nobody waits for any more, once for all who have left now. */
