@@ -2,6 +2,7 @@ import { rmSync } from "node:fs";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { type PreparedBank, type PreparedOptions, prepareBank } from "./bank/prepared-bank.ts";
+import type { BenchArgs } from "./harness/options.ts";
 import { Processes } from "./harness/processes.ts";
 import type { RunOptions } from "./load/load-plan.ts";
 import type { SuiteReport } from "./report/result.ts";
@@ -36,22 +37,22 @@ export class Bench {
   private scratchFolders = 0;
   private readonly foldersElsewhere: string[] = [];
 
-  private constructor(folder: string, quick: boolean) {
+  private constructor(folder: string, { quick, rounds }: Pick<BenchArgs<unknown>, "quick" | "rounds">) {
     this.folder = folder;
     this.quick = quick;
     // A quick look is mostly starts of servers, and its figures are none: programs are compiled once for all of them.
     this.processes = new Processes(quick ? { NODE_COMPILE_CACHE: join(folder, "compiled") } : {});
-    this.rounds = quick ? 1 : 3;
+    this.rounds = rounds ?? (quick ? 1 : 3);
     this.durationMs = quick ? 120 : 2_000;
     this.warmUpMs = quick ? 50 : 500;
     this.fewAccounts = quick ? FEW_ACCOUNTS_QUICK : FEW_ACCOUNTS;
     this.manyAccounts = quick ? MANY_ACCOUNTS_QUICK : MANY_ACCOUNTS;
   }
 
-  static async open({ quick }: { readonly quick: boolean }): Promise<Bench> {
+  static async open(options: Pick<BenchArgs<unknown>, "quick" | "rounds">): Promise<Bench> {
     // Beside the bank's usual data, so that the disk is the one that counts.
     await mkdir("data", { recursive: true });
-    return new Bench(await mkdtemp(resolve("data", "bench-")), quick);
+    return new Bench(await mkdtemp(resolve("data", "bench-")), options);
   }
 
   /** Rows with more or fewer variants: all, or the first of them when it must be quick. */

@@ -1,4 +1,4 @@
-// The benchmarks' entry: `npm run bench -- [--quick] [--only NAME[,NAME]] [--json FILE] [--list]`.
+// The benchmarks' entry: `npm run bench -- [--quick] [--rounds N] [--only NAME[,NAME]] [--json FILE] [--list]`.
 import { writeFile } from "node:fs/promises";
 import { cpus, loadavg, totalmem } from "node:os";
 import { Bench, type Suite } from "./bench.ts";
@@ -17,7 +17,7 @@ if (parsed.list) {
   process.exit(0);
 }
 
-const bench = await Bench.open({ quick: parsed.quick });
+const bench = await Bench.open(parsed);
 for (const signal of ["SIGINT", "SIGTERM"] as const)
   process.once(signal, () => {
     console.error(`${signal}: stopping what was started`);

@@ -3,6 +3,8 @@ import { parseArgs } from "node:util";
 /** What the command line asks for. */
 export interface BenchArgs<T> {
   readonly quick: boolean;
+  /** How often every row is measured; undefined where nothing is said. */
+  readonly rounds: number | undefined;
   readonly list: boolean;
   readonly json: string | undefined;
   /** Those that were chosen, in their own order; all where nothing is said. */
@@ -22,6 +24,7 @@ export function parseBenchArgs<T extends { readonly name: string }>(
         list: { type: "boolean", default: false },
         only: { type: "string", multiple: true },
         json: { type: "string" },
+        rounds: { type: "string" },
       },
     });
     const wanted = (values.only ?? []).flatMap((names) => names.split(",")).filter((name) => name !== "");
@@ -30,7 +33,10 @@ export function parseBenchArgs<T extends { readonly name: string }>(
     if (unknown.length > 0)
       return { problem: `No part of the benchmark is called ${unknown.join(" or ")}. There are: ${known.join(", ")}` };
     const chosen = values.only === undefined ? suites : suites.filter(({ name }) => wanted.includes(name));
-    return { quick: values.quick, list: values.list, json: values.json, suites: chosen };
+    const rounds = values.rounds === undefined ? undefined : Number(values.rounds);
+    if (rounds !== undefined && !(Number.isInteger(rounds) && rounds >= 1 && rounds <= 99))
+      return { problem: `--rounds is a whole number from 1 to 99, not ${values.rounds}` };
+    return { quick: values.quick, rounds, list: values.list, json: values.json, suites: chosen };
   } catch (error) {
     return { problem: error instanceof Error ? error.message : String(error) };
   }
