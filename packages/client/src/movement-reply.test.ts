@@ -53,7 +53,12 @@ it("takes what stands at the very limits", () => {
 
 it("takes an answer of no plain row without times", () => {
   const others = [0, 1, 2, 3].map((row) => other(row));
-  expect(checkReply(reply((answer) => Object.assign(answer, { others, times: [] })), COUNT).others).toBe(others);
+  expect(
+    checkReply(
+      reply((answer) => Object.assign(answer, { others, times: [] })),
+      COUNT,
+    ).others,
+  ).toBe(others);
 });
 
 const impossible: Record<string, (answer: ExecuteMovementsResponse) => void> = {

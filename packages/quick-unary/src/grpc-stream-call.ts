@@ -64,7 +64,7 @@ export class GrpcStreamCall extends GrpcCall {
 
   /** Never rejects. */
   private async answerWith(message: () => AnyMessage): Promise<void> {
-    if (this.phase === "over") return;
+    if (this.phase !== "reading") return;
     this.phase = "working";
     try {
       try {

@@ -35,6 +35,8 @@ type Phase = "reading" | "working" | "answering" | "over";
 
 /** Whoever goes on sending after his answer is let speak so far, and then cut off. */
 const UNREAD_BYTES_MAX = 16 * 1024 * 1024;
+/** A request must be complete after so long: a stream that stands open costs memory, and counts among those of its connection. */
+export const REQUEST_TIMEOUT_MS = 30_000;
 /** Connect's signals abort without a reason when a call is over; making one for each costs more than it tells. */
 export const OVER = new DOMException("This operation was aborted", "AbortError");
 
@@ -49,8 +51,11 @@ type Fields = Readonly<Record<string, string>>;
 
 /** One unary call on a stream of HTTP/2, in one of the protocols. */
 export abstract class UnaryCall implements Expiring {
-  /** By the clock of `performance.now`. */
-  readonly deadlineMs: number;
+  /** When it must be looked at next: at its own deadline or, before that, when its request must be complete. */
+  deadlineMs: number;
+  /** Its own deadline, by the same clock, until it has passed. */
+  private askedMs: number;
+  private readonly completeByMs: number;
   protected readonly stream: ServerHttp2Stream;
   protected readonly method: QuickMethod;
   protected readonly context: HandlerContext;
@@ -59,6 +64,10 @@ export abstract class UnaryCall implements Expiring {
   private readonly signal = new CallSignal();
   protected phase: Phase = "reading";
   private unreadBytes = 0;
+  /** The last byte of the request has come. */
+  private isComplete = false;
+  /** Its time was up before that: the stream is closed behind the answer. */
+  private isCutOff = false;
 
   protected constructor(
     stream: ServerHttp2Stream,
@@ -75,7 +84,11 @@ export abstract class UnaryCall implements Expiring {
     this.deadlines = parts.deadlines;
     this.reportUnsent = parts.reportUnsent;
     const { timeoutMs } = protocol.asked;
-    this.deadlineMs = timeoutMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + timeoutMs;
+    const nowMs = performance.now();
+    const hasTime = timeoutMs !== undefined && timeoutMs > 0;
+    this.askedMs = hasTime ? nowMs + timeoutMs : Number.POSITIVE_INFINITY;
+    this.completeByMs = nowMs + REQUEST_TIMEOUT_MS;
+    this.deadlineMs = Math.min(this.askedMs, this.completeByMs);
     // In whole milliseconds, as Connect counts them.
     const endsMs = timeoutMs === undefined ? undefined : Math.trunc(Date.now() + timeoutMs);
     this.context = this.method.contextOf({
@@ -87,9 +100,8 @@ export abstract class UnaryCall implements Expiring {
       responseHeader: new QuickHeaders(protocol.header),
       responseTrailer: new QuickHeaders(protocol.trailer),
     });
-    if (timeoutMs === undefined) return;
-    if (timeoutMs <= 0) this.expire();
-    else this.deadlines.add(this);
+    if (timeoutMs !== undefined && !hasTime) this.signal.abort(timedOut());
+    this.deadlines.add(this);
   }
 
   /** Listens to its stream from now on. */
@@ -103,9 +115,24 @@ export abstract class UnaryCall implements Expiring {
     stream.on("end", onEnd);
   }
 
-  /** The handler's signal says so; it is the handler who gives up. */
+  /** Of its own deadline the handler's signal says so; it is the handler who gives up. */
   expire(): void {
-    this.signal.abort(new ConnectError("the operation timed out", Code.DeadlineExceeded));
+    if (this.deadlineMs !== this.askedMs) {
+      this.cutOff();
+      return;
+    }
+    this.askedMs = Number.POSITIVE_INFINITY;
+    this.signal.abort(timedOut());
+    if (this.isComplete) return;
+    this.deadlineMs = this.completeByMs;
+    this.deadlines.add(this);
+  }
+
+  /** The request was not complete in time. One that was answered before that is answered for good. */
+  private cutOff(): void {
+    this.isCutOff = true;
+    if (this.phase === "over") this.stream.close(constants.NGHTTP2_NO_ERROR);
+    else void this.workOnFailure(new ConnectError("the request was not complete in time", Code.DeadlineExceeded));
   }
 
   /** A piece of the request. */
@@ -130,6 +157,7 @@ export abstract class UnaryCall implements Expiring {
 
   /** Has a message handled and answers; never rejects. */
   protected async workOn(message: AnyMessage): Promise<void> {
+    if (this.phase !== "reading") return;
     this.phase = "working";
     try {
       let bytes: Uint8Array<ArrayBuffer>;
@@ -148,6 +176,7 @@ export abstract class UnaryCall implements Expiring {
 
   /** Answers with a failure; never rejects. */
   protected async workOnFailure(failure: unknown): Promise<void> {
+    if (this.phase !== "reading") return;
     this.phase = "working";
     // Whatever else the caller sends is let pass.
     if (this.stream.isPaused()) this.stream.resume();
@@ -173,7 +202,8 @@ export abstract class UnaryCall implements Expiring {
 
   /** The call is over for those who listen to its signal. */
   protected release(reason: unknown): void {
-    if (this.deadlineMs !== Number.POSITIVE_INFINITY) this.deadlines.delete(this);
+    // Whoever was refused before his request was complete must still end it.
+    if (this.isComplete) this.deadlines.delete(this);
     this.signal.abort(reason);
   }
 
@@ -198,6 +228,9 @@ export abstract class UnaryCall implements Expiring {
 
   /** @internal for the listeners of streams. */
   onEnd(): void {
+    this.isComplete = true;
+    this.deadlineMs = this.askedMs;
+    if (this.askedMs === Number.POSITIVE_INFINITY || this.phase === "over") this.deadlines.delete(this);
     if (this.phase === "reading") this.taken();
   }
 
@@ -206,6 +239,8 @@ export abstract class UnaryCall implements Expiring {
     this.phase = "over";
     try {
       this.stream.sendTrailers(this.trailers());
+      // Not before they have been written.
+      if (this.isCutOff) setImmediate(() => this.stream.close(constants.NGHTTP2_NO_ERROR));
     } catch (error) {
       this.phase = "answering";
       this.giveUp(error);
@@ -215,6 +250,7 @@ export abstract class UnaryCall implements Expiring {
   /** @internal for the listeners of streams. */
   onClose(): void {
     const { phase, stream } = this;
+    this.deadlines.delete(this);
     if (phase === "over") return;
     this.phase = "over";
     const reason = resetReason(stream.rstCode);
@@ -222,6 +258,10 @@ export abstract class UnaryCall implements Expiring {
     if (phase === "answering")
       this.reportUnsent(stream.errored ?? reason ?? new Error("the stream was closed too soon"));
   }
+}
+
+function timedOut(): ConnectError {
+  return new ConnectError("the operation timed out", Code.DeadlineExceeded);
 }
 
 const WITH_TRAILERS = { waitForTrailers: true };

@@ -41,6 +41,11 @@ const CLIENT_WATCH: WatchOptions = { pingIntervalMs: 10_000, pingTimeoutMs: 10_0
 const TCP_KEEP_ALIVE_MS = 60_000;
 /** With more than this waiting to be sent over one connection, it takes no more calls. Node's default is one large answer. */
 const CONNECTION_MEMORY_MB = 128;
+/**
+ * Calls and streams that may be open on one connection: more than our clients and branches have, whose heartbeats must not wait
+ * behind calls. Beyond that clients of HTTP/2, which are told of it, send the next one when one has ended.
+ */
+export const CALLS_PER_CONNECTION_MAX = 16_384;
 /** What every HTTP/2 connection begins with; HTTP/1 has no such method. Source: RFC 9113, section 3.4. */
 const HTTP2_PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
 /** No method of HTTP/1 begins with as many bytes of the preface. */
@@ -69,6 +74,8 @@ export interface ServeOptions {
    * numbers. Only calls of the quick way know them.
    */
   readonly codecs?: readonly UnaryCodec[];
+  /** `CALLS_PER_CONNECTION_MAX`, unless a test says another. */
+  readonly callsPerConnectionMax?: number;
   /** When a client counts as gone; for tests. */
   readonly watch?: Partial<WatchOptions>;
 }
@@ -101,10 +108,11 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   options.routes(recorded.router, ending.signal);
   const { reportUnsent, codecs = [] } = options;
   const handler = requestListener(recorded.router, reportUnsent);
-  const http2 = createHttp2Server(
-    { settings: { initialWindowSize: STREAM_WINDOW_BYTES }, maxSessionMemory: CONNECTION_MEMORY_MB },
-    handler,
-  );
+  const settings = {
+    initialWindowSize: STREAM_WINDOW_BYTES,
+    maxConcurrentStreams: options.callsPerConnectionMax ?? CALLS_PER_CONNECTION_MAX,
+  };
+  const http2 = createHttp2Server({ settings, maxSessionMemory: CONNECTION_MEMORY_MB }, handler);
   const quick = { routes: recorded.routes, codecs, streamCodecs: [followCodec()], reportUnsent };
   if (options.quickUnary ?? true) takeStreams(http2, quickUnary(quick));
   const sessions = new Set<ServerHttp2Session>();

@@ -17,7 +17,11 @@ export interface TestServer {
   readonly unsent: readonly Unsent[];
 }
 
-export async function startServer(routes: ServeOptions["routes"], port = 0): Promise<TestServer> {
+export async function startServer(
+  routes: ServeOptions["routes"],
+  port = 0,
+  options: Partial<ServeOptions> = {},
+): Promise<TestServer> {
   const incidents: Incident[] = [];
   const unsent: Unsent[] = [];
   const serving = await serve({
@@ -26,6 +30,7 @@ export async function startServer(routes: ServeOptions["routes"], port = 0): Pro
     routes,
     reportIncident: (incident) => incidents.push(incident),
     reportUnsent: (each) => unsent.push(each),
+    ...options,
   });
   onTestFinished(() => serving.close());
   return { serving, incidents, unsent };
