@@ -387,6 +387,24 @@ describe("a movement among others that its caller does not wait for", () => {
     expect(ledger.balances.get("1")).toBe(1002n);
   });
 
+  it("ends as never done where its call was refused and its half of that has not been sent again", async () => {
+    const canceling = new AbortController();
+    const gate = Promise.withResolvers<void>();
+    server.faults.push(said("INVALID_REQUEST", { problem: "x" }, "NOT_APPLIED"));
+    const bank = client();
+    const ends = many(4, (i) => bank.deposit("1", usd(1n), i < 2 ? {} : { signal: canceling.signal }));
+    server.beforeReply = () => gate.promise;
+    const lefts = ends.slice(2).map((left) => failure(left));
+    await vi.waitUntil(() => server.calls.length === 2, { interval: 1 });
+    canceling.abort();
+    for (const left of await Promise.all(lefts))
+      expect(left).toMatchObject({ reason: "CANCELED", outcome: "NOT_APPLIED" });
+    gate.resolve();
+    expect(await Promise.all(ends.slice(0, 2))).toEqual(booked(2));
+    expect(server.methods).toEqual(["ExecuteMovements", "ExecuteMovements"]);
+    expect(ledger.balances.get("1")).toBe(1002n);
+  });
+
   it("that all have left is not tried again", async () => {
     const canceling = new AbortController();
     server.afterwards = "hang";

@@ -285,6 +285,14 @@ describe("what is not an ordinary unary call", () => {
   }
 });
 
+it("a call is told the address that it came to, whatever the one before came to and whatever scheme it names", async () => {
+  for (const authority of ["one.bank", "two.bank", "two.bank", "one.bank"])
+    for (const scheme of ["http", "https", "https", "http"]) {
+      const text = textOf(await answerOf(grpc("context", { ":authority": authority, ":scheme": scheme })));
+      expect(JSON.parse(text.slice(text.indexOf("{"))).url).toBe(`http://${authority}${PATH}`);
+    }
+});
+
 it("a failure that cannot be told ends the call, and is reported", async () => {
   await expect(exchange(quick.session, grpc("unspeakable"))).rejects.toThrow("NGHTTP2_INTERNAL_ERROR");
   expect(quick.unsent.splice(0)).toEqual([{ method: "test.v1.TestService/Do", error: expect.any(Error) }]);

@@ -58,12 +58,15 @@ export class QuickMethod {
       this.output = limitSerialization(encoding(codec.encode, this.output), this.options);
   }
 
-  /** The address that a caller used; undefined where it is none. */
-  urlAt(authority: string, scheme: string): string | undefined {
+  /**
+   * The address that a caller used; undefined where it is none. As Connect's, it is that of the connection, which has no TLS here,
+   * whatever scheme the caller names: a proxy in front may have ended it.
+   */
+  urlAt(authority: string): string | undefined {
     // Callers of one server call it by one name, most often.
     if (authority !== this.authority) {
       this.authority = authority;
-      const base = `${scheme}://${authority}`;
+      const base = `http://${authority}`;
       this.url = URL.canParse(this.path, base) ? new URL(this.path, base).toString() : undefined;
     }
     return this.url;

@@ -51,7 +51,7 @@ export function quickUnary({ routes, codecs = [], streamCodecs = [], reportUnsen
     const call = callOf(headers["content-type"], known);
     const authority = headers[":authority"];
     if (call === undefined || authority === undefined || stream.destroyed) return false;
-    const url = method.urlAt(authority, headers[":scheme"] === "https" ? "https" : "http");
+    const url = method.urlAt(authority);
     if (url === undefined) return false;
     call(
       stream,
