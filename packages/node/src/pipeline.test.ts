@@ -25,8 +25,8 @@ type ItemInit = { readonly case: Item["case"]; readonly value: object };
 /** The call by itself. */
 function unary(client: ServerClient, { case: kind, value }: ItemInit): Promise<object> {
   const { accounts, transactions, holds } = client;
-  // biome-ignore lint/suspicious/noExplicitAny: each method takes the message of its own case, which is what the value is.
-  const request = value as any;
+  // Each method takes the message of its own case, which is what the value is.
+  const request = value as never;
   switch (kind) {
     case "openAccount":
       return accounts.openAccount(request);
