@@ -21,6 +21,8 @@ it("says what is wrong", () => {
   });
   expect(parseBenchArgs(["--rounds", "2"], SUITES)).toMatchObject({ rounds: 2 });
   for (const rounds of ["0", "1.5", "many"])
-    expect(parseBenchArgs(["--rounds", rounds], SUITES)).toMatchObject({ problem: expect.stringContaining("--rounds") });
+    expect(parseBenchArgs(["--rounds", rounds], SUITES)).toMatchObject({
+      problem: expect.stringContaining("--rounds"),
+    });
   expect(parseBenchArgs(["--fast"], SUITES)).toMatchObject({ problem: expect.stringContaining("--fast") });
 });
