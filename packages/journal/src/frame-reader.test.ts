@@ -14,9 +14,9 @@ const FIRST = HEADER.firstPosition;
 describe("a reader of single records", () => {
   it("gives of any batch what the whole of it would give, whichever are asked for, in the order asked", () => {
     fc.assert(
-      fc.property(anyBatch, fc.array(fc.nat(), { maxLength: 20 }), ({ header: any, records }, asked) => {
+      fc.property(anyBatch, fc.array(fc.nat(), { maxLength: 20 }), ({ header: given, records }, asked) => {
         // Where the positions of all records can be told apart.
-        const header = { ...any, firstPosition: Math.min(any.firstPosition, 2 ** 50), committedPosition: 0 };
+        const header = { ...given, firstPosition: Math.min(given.firstPosition, 2 ** 50), committedPosition: 0 };
         const frame = encodeFrame(header, records);
         const reader = new FrameReader(frame);
         const whole = decodeFrame(frame);

@@ -7,6 +7,8 @@ import {
   type OutgoingHttpHeaders,
 } from "node:http2";
 import type { AddressInfo } from "node:net";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { StringValueSchema } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, createConnectRouter } from "@connectrpc/connect";
 import {
   compressionBrotli,
@@ -156,4 +158,22 @@ export function exchange(
 /** The fields without what Node says about them. */
 function named(fields: IncomingHttpHeaders): IncomingHttpHeaders {
   return Object.fromEntries(Object.entries(fields));
+}
+
+/** One server with the quick way, and one with Connect's adapter alone. */
+export async function startBothServers(): Promise<{ readonly quick: TestServer; readonly slow: TestServer }> {
+  const [quick, slow] = await Promise.all([startTestServer({ isQuick: true }), startTestServer({ isQuick: false })]);
+  return { quick, slow };
+}
+
+/** Breaks off what is still open: Connect's adapter leaves streams open whose requests it has not read to their end. */
+export async function closeBothServers(both: { readonly quick: TestServer; readonly slow: TestServer }): Promise<void> {
+  const servers = [both.quick, both.slow];
+  for (const { session } of servers) session.destroy();
+  await Promise.all(servers.map((server) => server.close()));
+}
+
+/** A message of the test service. */
+export function message(text: string): Uint8Array {
+  return toBinary(StringValueSchema, create(StringValueSchema, { value: text }));
 }

@@ -1,14 +1,14 @@
 import { once } from "node:events";
 import { constants, type OutgoingHttpHeaders } from "node:http2";
 import { brotliCompressSync, gzipSync } from "node:zlib";
-import { create, toBinary } from "@bufbuild/protobuf";
-import { StringValueSchema } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import {
+  closeBothServers,
   exchange,
-  startTestServer,
+  message,
+  startBothServers,
   type TestAnswer,
   type TestRequest,
   type TestServer,
@@ -24,19 +24,10 @@ let quick: TestServer;
 let slow: TestServer;
 
 beforeAll(async () => {
-  quick = await startTestServer({ isQuick: true });
-  slow = await startTestServer({ isQuick: false });
+  ({ quick, slow } = await startBothServers());
 });
 
-afterAll(async () => {
-  // Connect's adapter leaves streams open whose requests it has not read to their end.
-  slow.session.destroy();
-  await Promise.all([quick.close(), slow.close()]);
-});
-
-function message(text: string): Uint8Array {
-  return toBinary(StringValueSchema, create(StringValueSchema, { value: text }));
-}
+afterAll(() => closeBothServers({ quick, slow }));
 
 /** A call of `Do` in gRPC. */
 function grpc(text: string, headers: OutgoingHttpHeaders = {}): TestRequest {

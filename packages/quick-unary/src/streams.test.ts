@@ -1,13 +1,14 @@
 import { once } from "node:events";
 import { type ClientHttp2Stream, constants, type OutgoingHttpHeaders } from "node:http2";
 import { gzipSync } from "node:zlib";
-import { create, toBinary } from "@bufbuild/protobuf";
-import { StringValueSchema } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import {
+  closeBothServers,
   exchange,
+  message,
+  startBothServers,
   startTestServer,
   type TestAnswer,
   type TestRequest,
@@ -22,20 +23,10 @@ let quick: TestServer;
 let slow: TestServer;
 
 beforeAll(async () => {
-  quick = await startTestServer({ isQuick: true });
-  slow = await startTestServer({ isQuick: false });
+  ({ quick, slow } = await startBothServers());
 });
 
-afterAll(async () => {
-  // Connect's adapter leaves streams open whose requests it has not read to their end.
-  slow.session.destroy();
-  quick.session.destroy();
-  await Promise.all([quick.close(), slow.close()]);
-});
-
-function message(text: string): Uint8Array {
-  return toBinary(StringValueSchema, create(StringValueSchema, { value: text }));
-}
+afterAll(() => closeBothServers({ quick, slow }));
 
 function watch(text: string, headers: OutgoingHttpHeaders = {}): TestRequest {
   return watchOf([encodeEnvelope(0, message(text))], headers);
@@ -43,6 +34,21 @@ function watch(text: string, headers: OutgoingHttpHeaders = {}): TestRequest {
 
 function watchOf(pieces: readonly Uint8Array[], headers: OutgoingHttpHeaders = {}): TestRequest {
   return { headers: { ":path": WATCH_PATH, "content-type": "application/grpc", ...headers }, pieces };
+}
+
+/** How many messages the handler has given, once it is asked for no more: more than `few`. */
+async function yieldedInTheEnd(few: number): Promise<number> {
+  let yielded = 0;
+  await vi.waitFor(
+    () => {
+      const before = yielded;
+      yielded = quick.happenings.yielded;
+      expect(yielded).toBe(before);
+      expect(yielded).toBeGreaterThan(few);
+    },
+    { interval: 100 },
+  );
+  return yielded;
 }
 
 /** The answer that both give. */
@@ -181,16 +187,7 @@ describe("a caller who", () => {
   it("does not read is not sent more than some, while another is sent everything", async () => {
     const stream = await open(quick, "endless:100000");
     stream.pause();
-    let yielded = 0;
-    await vi.waitFor(
-      () => {
-        const before = yielded;
-        yielded = quick.happenings.yielded;
-        expect(yielded).toBe(before);
-        expect(yielded).toBeGreaterThan(3);
-      },
-      { interval: 100 },
-    );
+    const yielded = await yieldedInTheEnd(3);
     // What the other end has taken, and what waits here.
     expect(yielded * 100_000).toBeLessThan(3 * 1024 * 1024);
     const other = await exchange(quick.session, watch("count:10"));
@@ -209,16 +206,7 @@ describe("a caller who", () => {
     quick.happenings.yielded = 0;
     const stream = await open(quick, "endless:1");
     stream.pause();
-    let yielded = 0;
-    await vi.waitFor(
-      () => {
-        const before = yielded;
-        yielded = quick.happenings.yielded;
-        expect(yielded).toBe(before);
-        expect(yielded).toBeGreaterThan(100);
-      },
-      { interval: 100 },
-    );
+    const yielded = await yieldedInTheEnd(100);
     // What fits into the window of the other end, of eight bytes each, and what waits here.
     expect(yielded).toBeLessThan(65_535 / 8 + 1_000);
     stream.close(constants.NGHTTP2_CANCEL);
