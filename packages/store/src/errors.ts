@@ -11,6 +11,23 @@ export class StoreClosedError extends StoreError {
 /** Another process holds the store. */
 export class StoreLockedError extends StoreError {
   override readonly name = "StoreLockedError";
+  /** Where that process can be reached, an URL; undefined where it is not known. */
+  readonly holder: string | undefined;
+
+  constructor(message: string, options?: ErrorOptions & { readonly holder?: string | undefined }) {
+    super(message, options);
+    this.holder = options?.holder;
+  }
+}
+
+/** Another server has taken the store over, or may have: this one writes nothing more. */
+export class LeaseLostError extends StoreError {
+  override readonly name = "LeaseLostError";
+}
+
+/** The server behind the store is set up so that it can lose what it acknowledged. */
+export class UnsafeSettingsError extends StoreError {
+  override readonly name = "UnsafeSettingsError";
 }
 
 /** A newer program wrote this store; this one does not know its layout. */

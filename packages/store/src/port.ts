@@ -82,6 +82,53 @@ export interface SnapshotSource {
   header(): Uint8Array;
 }
 
+/**
+ * An account as a batch left it, for engines that show accounts beside the journal. A view for people and other programs,
+ * never a source: the bank reads its journal alone.
+ */
+export interface AccountRow {
+  /** The account's number, in decimal. */
+  readonly number: string;
+  /** What a customer would see of it besides money, by name: type, currency, status, owner and so on. All is text. */
+  readonly terms: Readonly<Record<string, string>>;
+  /** Minor units, as the account's owner counts them. */
+  readonly posted: bigint;
+  /** Minor units. */
+  readonly held: bigint;
+  /** Counts the changes of the account; ascends. */
+  readonly version: bigint;
+}
+
+/** What an append may bring along. */
+export interface AppendOptions {
+  /** The epoch under which it is written. */
+  readonly epoch: number;
+  /**
+   * Every account that the batches touched, each once, with its final values. Called at most once, before `append`
+   * first waits for anything, and only by engines that keep rows of accounts.
+   */
+  readonly accounts?: () => Iterable<AccountRow>;
+}
+
+/**
+ * The right to write to a store that several bank servers reach. It decides who may try, and nothing else: what makes a stale
+ * holder harmless is that every write names the holder, and is checked in the same step that writes.
+ *
+ * Taken by `open`, renewed by the store itself while it is open, given up by `close`.
+ */
+export interface StoreLease {
+  /** Aborts once it is lost, or was not renewed for so long that another may have it; the reason is a `LeaseLostError`. */
+  readonly lost: AbortSignal;
+  /** Tells the others where whoever has it can be reached: an URL. Rejects with: `LeaseLostError`. */
+  announce(address: string): Promise<void>;
+  /**
+   * Resolves once the store has acknowledged a write under this lease that began after the call: so that nobody else had written
+   * at the moment of the call. Those who call meanwhile share the next one. Rejects with: `LeaseLostError`; `StoreError` where
+   * the store cannot be reached.
+   */
+  confirm(): Promise<void>;
+}
+
 /** How many snapshots a store keeps: the newest, and the one before in case the newest cannot be loaded. */
 export const SNAPSHOTS_KEPT = 2;
 
@@ -110,13 +157,17 @@ export const READ_LIMITS_DEFAULT = {
  * `fence`, `saveSnapshot`, `seed` and `fill` too: all share one file, so a doubt about one write stops the others until `recover`.
  */
 export interface JournalStore {
-  /** The engine's name, for messages: "sqlite", "memory". */
+  /** The engine's name, for messages: "sqlite", "memory", "postgres", "redis". */
   readonly engine: string;
 
+  /** Where several servers reach the same store, and for as long as it is open; else undefined. */
+  readonly lease?: StoreLease | undefined;
+
   /**
-   * Takes the store for this process and recovers it. On a full disk an existing store still opens, for reading: until
+   * Takes the store for this process and recovers it. Where several servers reach it, it takes the lease: at once where nobody
+   * has it, and from a holder that gives no sign of life for the store's time to live. On a full disk an existing store still opens, for reading: until
    * there is room again, each write is an `AppendRefusedError`.
-   * Rejects with: `StoreLockedError` when another process has it; `CorruptStoreError`; `StoreVersionError` when a newer
+   * Rejects with: `StoreLockedError` when another process has it, with that one's address where it is known; `CorruptStoreError`; `StoreVersionError` when a newer
    * program wrote it; `StoreError` where it cannot be used at all (a folder that cannot be written, say).
    */
   open(): Promise<StoreState>;
@@ -141,7 +192,7 @@ export interface JournalStore {
    * Rejects with: `AppendRefusedError` when certainly nothing was stored (disk full); `AppendUnknownError` when that
    * cannot be known (an I/O error in fsync): then only `recover` and the same append again settle it.
    */
-  append(batches: readonly StoredBatch[], options: { readonly epoch: number }): Promise<void>;
+  append(batches: readonly StoredBatch[], options: AppendOptions): Promise<void>;
 
   /**
    * Batches whose last position is above `afterPosition` (0 for the beginning), in order; empty at the end of the
@@ -214,6 +265,14 @@ export interface JournalStore {
    * be called again.
    */
   recover(): Promise<StoreState>;
+
+  /**
+   * Where rows of accounts are kept: the position that they show, undefined where that is not known. Those of an engine whose
+   * rows are behind its journal, or damaged, are replaced by `replaceAccounts`, for which nothing is appended meanwhile.
+   */
+  accountsPosition?(): Promise<number | undefined>;
+  /** Writes all rows of accounts anew, in steps; they show this position, the journal's last, once it resolves. */
+  replaceAccounts?(position: number, accounts: Iterable<AccountRow>): Promise<void>;
 
   /** Gives the store back, marking it closed cleanly unless a write is in doubt. Idempotent; `open` may follow. */
   close(): Promise<void>;
