@@ -1,0 +1,133 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, it } from "vitest";
+import { Connection, type Reply } from "./connection.ts";
+import { parseRedisUrl } from "./redis-place.ts";
+
+const PROGRAM = "redis-server";
+const START_DEADLINE_MS = 10_000;
+/** Where there is one, a disk in memory: what a killed program wrote is there as on any other, and nobody waits for it. */
+const FOLDERS = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
+
+/** What a bank's store needs. */
+const SAFE = ["--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction", "--save", ""];
+
+function isInstalled(): boolean {
+  try {
+    execFileSync(PROGRAM, ["--version"], { stdio: "ignore" });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Tests that need a server, which is started before them. Where there is none to be had they are skipped, and their name says
+ * why; in CI they fail instead.
+ */
+export function describeWithRedis(name: string, define: (server: RedisServer) => void): void {
+  if (isInstalled()) {
+    describe(name, () => {
+      const server = new RedisServer();
+      beforeAll(() => server.start());
+      afterAll(() => server.remove());
+      define(server);
+    });
+  } else if (process.env["CI"] === "true") {
+    it(`${name}: needs ${PROGRAM}`, () => {
+      throw new Error(`${PROGRAM} is not on the PATH, and in CI nothing is skipped: install it (Debian: redis-server)`);
+    });
+  } else describe.skip(`${name} (SKIPPED: ${PROGRAM} is not on the PATH)`, () => define(new RedisServer()));
+}
+
+/** A server with a port and a data folder of its own on this machine. */
+export class RedisServer {
+  readonly #folder = mkdtempSync(join(FOLDERS, "bank-redis-"));
+  #port = 0;
+  #child: ChildProcess | undefined;
+  #prefixes = 0;
+
+  get port(): number {
+    return this.#port;
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  /** A place in which there is nothing yet. */
+  newUrl(query = "", port = this.#port): string {
+    this.#prefixes++;
+    return `redis://127.0.0.1:${port}/bank-${this.#prefixes}${query}`;
+  }
+
+  /** Starts it with the data that it had, on the port that it had. Resolves once it answers. */
+  async start(extra: readonly string[] = []): Promise<void> {
+    if (this.#port === 0) this.#port = await freePort();
+    const place = ["--port", String(this.#port), "--bind", "127.0.0.1", "--dir", this.#folder];
+    const child = spawn(PROGRAM, [...place, "--enable-debug-command", "yes", ...SAFE, ...extra], { stdio: "ignore" });
+    this.#child = child;
+    const deadline = performance.now() + START_DEADLINE_MS;
+    for (;;) {
+      try {
+        await this.command("PING");
+        return;
+      } catch (error) {
+        if (child.exitCode !== null || performance.now() > deadline)
+          throw new Error(`${PROGRAM} did not start: exit code ${child.exitCode}`, { cause: error });
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    }
+  }
+
+  /** kill -9, and waits until it is gone. */
+  async kill(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
+    const child = this.#child;
+    this.#child = undefined;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, "exit");
+    child.kill(signal);
+    await ended;
+  }
+
+  async remove(): Promise<void> {
+    await this.kill();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  /** Stops it in the middle of whatever it does; it goes on with SIGCONT. */
+  signal(signal: "SIGSTOP" | "SIGCONT"): void {
+    this.#child?.kill(signal);
+  }
+
+  /** One command over a connection of its own. */
+  async command(...args: string[]): Promise<Reply> {
+    const place = parseRedisUrl(`redis://127.0.0.1:${this.#port}/`);
+    const connection = await Connection.open(place, { timeoutMs: 5_000 });
+    try {
+      return await connection.call(args);
+    } finally {
+      connection.close();
+    }
+  }
+
+  /** A hash as text by text. */
+  async hash(key: string): Promise<Record<string, string>> {
+    const texts = ((await this.command("HGETALL", key)) as Reply[]).map(String);
+    return Object.fromEntries(Array.from({ length: texts.length / 2 }, (_, i) => [texts[2 * i]!, texts[2 * i + 1]!]));
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  await once(server, "close");
+  if (address === null || typeof address === "string") throw new Error("no free port");
+  return address.port;
+}

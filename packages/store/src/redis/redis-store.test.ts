@@ -1,0 +1,29 @@
+import { describeJournalStore } from "../conformance/index.ts";
+import { LeapingClock } from "./lease-clock.test-util.ts";
+import { describeWithRedis } from "./redis-server.test-util.ts";
+import { RedisJournalStore } from "./redis-store.ts";
+
+const TTL_MS = 500;
+
+describeWithRedis("on Redis", (server) => {
+  describeJournalStore("redis", async () => {
+    const url = server.newUrl();
+    let isAbandoned = false;
+    return {
+      connect: () => {
+        const clock = new LeapingClock();
+        const store = new RedisJournalStore({ url, ttlMs: TTL_MS, clock });
+        if (isAbandoned) clock.leapOverNextWait();
+        isAbandoned = false;
+        return store;
+      },
+      abandon: async (store) => {
+        isAbandoned = true;
+        (store as RedisJournalStore).abandon();
+      },
+      dispose: async () => {
+        await server.command("FLUSHALL");
+      },
+    };
+  });
+});
