@@ -1,0 +1,173 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe } from "vitest";
+
+const START_TRIES = 40;
+
+/** The folder with `initdb` and `postgres`; undefined where this machine has none. */
+function findPrograms(): string | undefined {
+  const debian = "/usr/lib/postgresql";
+  const versions = existsSync(debian) ? readdirSync(debian).sort((a, b) => Number(b) - Number(a)) : [];
+  const folders = [...(process.env["PATH"] ?? "").split(delimiter), ...versions.map((v) => join(debian, v, "bin"))];
+  return folders.find((folder) => existsSync(join(folder, "initdb")) && existsSync(join(folder, "postgres")));
+}
+
+/** PostgreSQL does not run as root; then the user `postgres` runs it, which its package makes. */
+function otherUser(): { uid: number; gid: number } | undefined {
+  if (process.getuid?.() !== 0) return undefined;
+  const id = (what: string) => Number(execFileSync("id", [what, "postgres"], { encoding: "utf8" }));
+  return { uid: id("-u"), gid: id("-g") };
+}
+
+/** A server of a test's own, with a new data folder, on a free port of the loopback address. */
+export class PostgresServer {
+  readonly port: number;
+  readonly #programs: string;
+  readonly #folder: string;
+  readonly #user: { uid: number; gid: number } | undefined;
+  #process: ChildProcess | undefined;
+
+  private constructor(programs: string, port: number) {
+    this.port = port;
+    this.#programs = programs;
+    this.#user = otherUser();
+    this.#folder = mkdtempSync(join(tmpdir(), "bank-postgres-"));
+    if (this.#user !== undefined) chownSync(this.#folder, this.#user.uid, this.#user.gid);
+    execFileSync(
+      join(programs, "initdb"),
+      ["-D", this.#data, "-U", "bank", "--auth=trust", "-E", "UTF8", "--locale=C", "--no-sync"],
+      { ...this.#user, stdio: "ignore", cwd: this.#folder },
+    );
+  }
+
+  static async start(programs: string): Promise<PostgresServer> {
+    const server = new PostgresServer(programs, await freePort());
+    await server.start();
+    return server;
+  }
+
+  /** For a schema of its own; `options` go behind it in the URL. */
+  url(schema: string, options = "", port = this.port): string {
+    return `postgres://bank@127.0.0.1:${port}/postgres?schema=${schema}${options}`;
+  }
+
+  async start(): Promise<void> {
+    const settings = {
+      listen_addresses: "127.0.0.1",
+      port: `${this.port}`,
+      unix_socket_directories: this.#folder,
+      fsync: "on",
+      max_connections: "60",
+      shared_buffers: "16MB",
+      log_min_messages: "log",
+    };
+    for (let attempt = 1; ; attempt++) {
+      const args = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
+      const child = spawn(join(this.#programs, "postgres"), ["-D", this.#data, ...args], {
+        ...this.#user,
+        cwd: this.#folder,
+        // A group of its own, so that it can be killed with all that it started.
+        detached: true,
+        stdio: ["ignore", "ignore", "pipe"],
+      });
+      this.#process = child;
+      // Should the tests end without stopping it.
+      process.once("exit", () => this.#signal("SIGKILL"));
+      const messages = await untilReady(child);
+      if (messages === undefined) return;
+      // What a killed server left behind may take a moment to go.
+      if (attempt === START_TRIES) throw new Error(`the PostgreSQL server does not start: ${messages}`);
+      await sleep(50);
+    }
+  }
+
+  /** Ends all its processes at once, as a power cut would. */
+  async kill(): Promise<void> {
+    await this.#end("SIGKILL");
+  }
+
+  async stop(): Promise<void> {
+    await this.#end("SIGQUIT");
+    await this.#end("SIGKILL");
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  /** Holds all its processes, as a machine that was suspended, until they are told to go on. */
+  pause(): void {
+    this.#signal("SIGSTOP");
+  }
+
+  goOn(): void {
+    this.#signal("SIGCONT");
+  }
+
+  get #data(): string {
+    return join(this.#folder, "data");
+  }
+
+  async #end(signal: "SIGKILL" | "SIGQUIT"): Promise<void> {
+    const child = this.#process;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, "exit");
+    // A server in a hurry tells its children by itself.
+    if (signal === "SIGQUIT") child.kill(signal);
+    else this.#signal(signal);
+    await ended;
+  }
+
+  #signal(signal: NodeJS.Signals): void {
+    const child = this.#process;
+    if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    process.kill(-child.pid, signal);
+  }
+}
+
+/** Gives undefined once it is ready; what it said, when it ended instead. */
+function untilReady(child: ChildProcess): Promise<string | undefined> {
+  let messages = "";
+  return new Promise((resolve) => {
+    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+      messages += text;
+      if (messages.includes("ready to accept connections")) resolve(undefined);
+    });
+    child.once("exit", () => resolve(messages));
+  });
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  await once(server, "close");
+  if (address === null || typeof address === "string") throw new Error("no free port");
+  return address.port;
+}
+
+/** Tests that share one server. Where this machine has none they are skipped, which their name says; in CI that is a failure. */
+export function describeWithPostgres(name: string, define: (server: () => PostgresServer) => void): void {
+  const programs = findPrograms();
+  if (programs === undefined) {
+    const why = "there is no PostgreSQL server here: initdb is neither in PATH nor in /usr/lib/postgresql/*/bin";
+    if (process.env["CI"] === "true") throw new Error(why);
+    describe.skip(`${name} (SKIPPED: ${why})`, () => define(() => never(why)));
+    return;
+  }
+  describe(name, () => {
+    let server: PostgresServer | undefined;
+    beforeAll(async () => {
+      server = await PostgresServer.start(programs);
+    });
+    afterAll(async () => server?.stop());
+    define(() => server ?? never("the server is not started yet"));
+  });
+}
+
+function never(why: string): never {
+  throw new Error(why);
+}

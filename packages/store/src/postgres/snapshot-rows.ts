@@ -1,0 +1,195 @@
+import { HASH_BYTES } from "../arguments.ts";
+import { CorruptStoreError } from "../errors.ts";
+import type { StoredSnapshot } from "../port.ts";
+import { SNAPSHOTS_KEPT } from "../port.ts";
+import { bytea, byteaArray, int4Array } from "./binary-arrays.ts";
+import { bytes, integer } from "./columns.ts";
+import type { Connection, Statement } from "./connection.ts";
+import { decodeList, encodeList, type ListedPage } from "./shared-list.ts";
+
+/** Of some 100 KB each: few enough to be dropped in a moment. */
+const PAGES_DROPPED_AT_ONCE = 16;
+
+export interface NumberedPage {
+  readonly pageNumber: number;
+  readonly page: Uint8Array;
+}
+
+/** A shared page as it is kept. */
+export interface KeptPage {
+  readonly hash: Uint8Array;
+  readonly page: Uint8Array;
+}
+
+/** What makes the pages that were saved a snapshot. */
+export interface CompleteSnapshot {
+  readonly position: number;
+  readonly header: Uint8Array;
+  readonly pageCount: number;
+  /** Those of its pages that are shared. */
+  readonly shared: readonly ListedPage[];
+}
+
+/**
+ * The newest snapshots, a row per page. Pages come before the row of their snapshot and go after it: those without one
+ * are of no snapshot, not yet or no longer. Pages that many snapshots have are kept once, by their hash.
+ */
+export class SnapshotRows {
+  readonly #insert: Statement;
+  readonly #insertPages: Statement;
+  readonly #saveShared: Statement;
+  readonly #drop: Statement;
+  readonly #forget: Statement;
+  readonly #dropRemains: Statement;
+  readonly #positions: Statement;
+  readonly #lists: Statement;
+  readonly #load: Statement;
+  readonly #loadPage: Statement;
+  readonly #loadShared: Statement;
+  readonly #hasShared: Statement;
+  readonly #sweep: Statement;
+  readonly #dropShared: Statement;
+
+  constructor(schema: string) {
+    const [snapshots, pages, shared] = [
+      `"${schema}".snapshots`,
+      `"${schema}".snapshot_pages`,
+      `"${schema}".shared_pages`,
+    ];
+    const statement = (name: string, text: string): Statement => ({ name: `bank_${name}`, text });
+    this.#insert = statement(
+      "snapshot",
+      `INSERT INTO ${snapshots} (position, header, page_count, shared) VALUES ($1, $2, $3, $4)`,
+    );
+    this.#insertPages = statement(
+      "pages",
+      `INSERT INTO ${pages} (position, page_number, page) SELECT $1::int8, * FROM unnest($2::int4[], $3::bytea[])`,
+    );
+    this.#saveShared = statement(
+      "shared",
+      `INSERT INTO ${shared} (hash, page) VALUES ($1, $2) ON CONFLICT (hash) DO UPDATE SET page = excluded.page`,
+    );
+    this.#drop = statement("snapshot_drop", `DELETE FROM ${snapshots} WHERE position = $1`);
+    this.#forget = statement(
+      "snapshots_forget",
+      `DELETE FROM ${snapshots} WHERE position NOT IN (SELECT position FROM ${snapshots} ORDER BY position DESC LIMIT $1)`,
+    );
+    this.#dropRemains = statement(
+      "remains_drop",
+      `DELETE FROM ${pages} WHERE (position, page_number) IN (
+        SELECT position, page_number FROM ${pages} WHERE position NOT IN (SELECT position FROM ${snapshots}) LIMIT $1
+      ) RETURNING 1`,
+    );
+    this.#positions = statement("snapshots", `SELECT position FROM ${snapshots} ORDER BY position DESC`);
+    this.#lists = statement("shared_lists", `SELECT shared FROM ${snapshots}`);
+    this.#load = statement("snapshot_load", `SELECT header, page_count, shared FROM ${snapshots} WHERE position = $1`);
+    this.#loadPage = statement("page", `SELECT page FROM ${pages} WHERE position = $1 AND page_number = $2`);
+    this.#loadShared = statement("shared_page", `SELECT page FROM ${shared} WHERE hash = $1`);
+    this.#hasShared = statement("shared_there", `SELECT 1 FROM ${shared} WHERE hash = $1`);
+    this.#sweep = statement("sweep", `SELECT hash FROM ${shared} WHERE hash > $1 ORDER BY hash LIMIT $2`);
+    this.#dropShared = statement("shared_drop", `DELETE FROM ${shared} WHERE hash = ANY($1::bytea[])`);
+  }
+
+  /** Newest first. */
+  async positions(connection: Connection): Promise<number[]> {
+    const rows = await connection.query(this.#positions);
+    return rows.map(([position]) => integer(position, "snapshot position", 1));
+  }
+
+  async header(connection: Connection, position: number): Promise<Uint8Array | undefined> {
+    const row = (await connection.query(this.#load, [position]))[0];
+    return row && bytes(row[0], "snapshot header");
+  }
+
+  /** Undefined for a snapshot that is not there, or has no such page. Throws: `CorruptStoreError` where it is missing. */
+  async page(connection: Connection, position: number, pageNumber: number): Promise<Uint8Array | undefined> {
+    const row = (await connection.query(this.#load, [position]))[0];
+    if (row === undefined) return undefined;
+    const shared = decodeList(bytes(row[2], "list of snapshot pages"));
+    return this.#page(connection, position, pageNumber, shared.find((page) => page.pageNumber === pageNumber)?.hash);
+  }
+
+  /** Throws: `CorruptStoreError` where pages are missing. */
+  async load(connection: Connection, position: number): Promise<StoredSnapshot | undefined> {
+    const row = (await connection.query(this.#load, [position]))[0];
+    if (row === undefined) return undefined;
+    const pageCount = integer(row[1], "count of snapshot pages", 0);
+    const shared = new Map(
+      decodeList(bytes(row[2], "list of snapshot pages")).map(({ pageNumber, hash }) => [pageNumber, hash]),
+    );
+    const pages: Uint8Array[] = [];
+    while (pages.length < pageCount) {
+      const page = await this.#page(connection, position, pages.length, shared.get(pages.length));
+      if (page === undefined) {
+        // It may have been forgotten since.
+        if ((await this.header(connection, position)) === undefined) return undefined;
+        throw new CorruptStoreError(`the snapshot at ${position} lacks page ${pages.length} of ${pageCount}`);
+      }
+      pages.push(page);
+    }
+    return { position, header: bytes(row[0], "snapshot header"), pages };
+  }
+
+  /** From then on there is no snapshot at this position; its pages remain. */
+  async drop(connection: Connection, position: number): Promise<void> {
+    await connection.query(this.#drop, [position]);
+  }
+
+  async savePages(connection: Connection, position: number, pages: readonly NumberedPage[]): Promise<void> {
+    const numbers = int4Array(pages.map(({ pageNumber }) => pageNumber));
+    await connection.query(this.#insertPages, [position, numbers, byteaArray(pages.map(({ page }) => page))]);
+  }
+
+  /** In place of one that is there under this hash and is another. */
+  async saveShared(connection: Connection, { hash, page }: KeptPage): Promise<void> {
+    await connection.query(this.#saveShared, [bytea(hash), bytea(page)]);
+  }
+
+  /** Makes the pages that were saved a snapshot, and forgets what it displaces. Inside the caller's transaction. */
+  async complete(connection: Connection, { position, header, pageCount, shared }: CompleteSnapshot): Promise<void> {
+    await connection.query(this.#insert, [position, bytea(header), pageCount, encodeList(shared)]);
+    await connection.query(this.#forget, [SNAPSHOTS_KEPT]);
+  }
+
+  /** Drops some pages that are of no snapshot. Gives whether there were any. */
+  async dropRemains(connection: Connection): Promise<boolean> {
+    return (await connection.query(this.#dropRemains, [PAGES_DROPPED_AT_ONCE])).length > 0;
+  }
+
+  /** What the store has under this hash. */
+  async sharedPage(connection: Connection, hash: Uint8Array): Promise<Uint8Array | undefined> {
+    const row = (await connection.query(this.#loadShared, [bytea(hash)]))[0];
+    return row && bytes(row[0], "snapshot page");
+  }
+
+  async hasShared(connection: Connection, hash: Uint8Array): Promise<boolean> {
+    return (await connection.query(this.#hasShared, [bytea(hash)])).length > 0;
+  }
+
+  /** The shared pages of all snapshots. */
+  async listed(connection: Connection): Promise<ListedPage[]> {
+    const rows = await connection.query(this.#lists);
+    return rows.flatMap(([list]) => decodeList(bytes(list, "list of snapshot pages")));
+  }
+
+  /** The hashes of the shared pages that are there behind this one, in order. */
+  async sharedBehind(connection: Connection, hash: Uint8Array, count: number): Promise<Uint8Array[]> {
+    const rows = await connection.query(this.#sweep, [bytea(hash), count]);
+    return rows.map(([found]) => bytes(found, "hash of a snapshot page", HASH_BYTES));
+  }
+
+  async dropShared(connection: Connection, hashes: readonly Uint8Array[]): Promise<void> {
+    await connection.query(this.#dropShared, [byteaArray(hashes)]);
+  }
+
+  async #page(
+    connection: Connection,
+    position: number,
+    pageNumber: number,
+    hash: Uint8Array | undefined,
+  ): Promise<Uint8Array | undefined> {
+    if (hash !== undefined) return this.sharedPage(connection, hash);
+    const row = (await connection.query(this.#loadPage, [position, pageNumber]))[0];
+    return row && bytes(row[0], "snapshot page");
+  }
+}
