@@ -38,6 +38,11 @@ describe("bank-server, asked for what it would do,", () => {
     expect(settingsOf(await run("--print-config"))["--raise-format-level"]).toMatch(/^true +environment/);
   });
 
+  it("shows no password", async () => {
+    const shown = await run("--print-config", "--store", "postgres://bank:se/cr@et@db.example/money?schema=two");
+    expect(settingsOf(shown)["--store"]).toMatch(/^postgres:\/\/…@db.example\/money\?schema=two +flag$/);
+  });
+
   it("says what a flag takes away", async () => {
     const quickUnary = async (...words: string[]) =>
       settingsOf(await run("--print-config", ...words))["--no-quick-unary"];
@@ -109,4 +114,19 @@ it("bank-server --help says what there is, and is no error", async () => {
   expect(exitCode).toBe(0);
   for (const word of ["--listen", "BANK_LISTEN", "--require-witness", "--raise-format-level", "heal", "accept-loss"])
     expect(stdout).toContain(word);
+});
+
+describe("bank-server migrate", () => {
+  it.each([
+    [[], /say with --store which database/],
+    [["--store", "sqlite:data"], /another kind of store/],
+    [["--store", "postgres://bank:secret@127.0.0.1:1/bank"], /cannot migrate postgres:\/\/127.0.0.1:1\/bank/],
+  ])("says what is wrong with %j", async (words, message) => {
+    const ran = await run("migrate", ...words);
+    expect(process.exitCode).toBe(1);
+    process.exitCode = undefined;
+    expect(ran.stdout).toBe("");
+    expect(ran.stderr).toMatch(message);
+    expect(ran.stderr).not.toContain("secret");
+  });
 });

@@ -22,6 +22,7 @@ import {
   serverUrlFlag,
   wholeNumber,
 } from "@bank/node/app";
+import { migrate, StoreError } from "@bank/store";
 import { type Command, Option } from "commander";
 import { describePromotion } from "./describe-promotion.ts";
 
@@ -44,7 +45,13 @@ export function program(): Command {
     .description("The bank: keeps the ledger and its journal, decides, and serves customers and branches.")
     .addOption(flag("--listen <host:port>", "BANK_LISTEN", "where to listen").default("127.0.0.1:50051"))
     .addOption(flag("--data <dir>", "BANK_DATA", "data folder: journal, anchor, lock").default("data/bank"))
-    .addOption(flag("--store <url>", "BANK_STORE", "journal store: sqlite:DIR or memory: (default: sqlite in --data)"))
+    .addOption(
+      flag(
+        "--store <url>",
+        "BANK_STORE",
+        "journal store: sqlite:DIR, postgres://… or memory: (default: sqlite in --data)",
+      ),
+    )
     .addOption(flag("--insecure", "BANK_INSECURE", "allow an address that other machines can reach, without TLS"))
     .addOption(
       flag("--snapshot-every <records>", "BANK_SNAPSHOT_EVERY", "records between two snapshots")
@@ -113,6 +120,10 @@ export function program(): Command {
     )
     .requiredOption("--accept-risk", "your word that none of them was made a bank, and that they are not waited for")
     .action(() => goWithoutCopies(command.opts<BankFlags>()));
+  command
+    .command("migrate")
+    .description("make the tables of a bank in the PostgreSQL database that --store names, or bring them up to date")
+    .action(() => migrateStore(command.opts<BankFlags>()));
   return command;
 }
 
@@ -222,6 +233,14 @@ async function goWithoutCopies(flags: BankFlags): Promise<void> {
         "lost with that disk.",
       "Start the bank as usual, and say soon which copies count: bank durability set.",
     ].join("\n");
+  });
+}
+
+async function migrateStore({ store }: BankFlags): Promise<void> {
+  await operate(async () => {
+    if (store === undefined) throw new StoreError("say with --store which database: postgres://USER@HOST/DATABASE");
+    const { from, to, place } = await migrate(store);
+    return from === to ? `${place} has layout ${to} already.` : `${place} was brought from layout ${from} to ${to}.`;
   });
 }
 

@@ -5,6 +5,7 @@ import { expect, it, onTestFinished } from "vitest";
 import { StoreError } from "./errors.ts";
 import { MemoryJournalStore } from "./memory/memory-store.ts";
 import { openStore } from "./open.ts";
+import { PostgresJournalStore } from "./postgres/postgres-store.ts";
 import { SqliteJournalStore } from "./sqlite/sqlite-store.ts";
 
 it.each([
@@ -38,7 +39,27 @@ it("gives stores that are not open yet", async () => {
   await two.close();
 });
 
-it.each(["postgres://localhost/bank", "redis:", "file:data", "data", "./data", "", ":data"])(
+it.each(["postgres://bank@localhost/bank", "postgresql://bank:secret@db:5433/money?schema=two&allow_data_loss=true"])(
+  "names a database by %s, which is not loaded before it is opened",
+  (url) => {
+    const store = openStore(url);
+    expect(store).toBeInstanceOf(PostgresJournalStore);
+    expect(store.lease).toBeUndefined();
+  },
+);
+
+it.each([
+  "postgres://bank:secret@local host/bank",
+  "postgres://bank:secret@localhost/bank?schema=Robert'); DROP",
+  "postgres://bank:secret@localhost/bank?allow_data_loss=perhaps",
+  "mysql://bank:sec/ret@localhost/bank",
+  "mysql://localhost/bank?password=secret",
+])("repeats no password of %s", (url) => {
+  expect(() => openStore(url)).toThrow(StoreError);
+  expect(() => openStore(url)).not.toThrow(/sec/);
+});
+
+it.each(["mysql://localhost/bank", "file:data", "data", "./data", "", ":data"])(
   "says for %s which stores there are",
   (url) => {
     expect(() => openStore(url)).toThrow(StoreError);

@@ -1,30 +1,43 @@
 import { StoreError } from "./errors.ts";
 import { MemoryJournalStore } from "./memory/memory-store.ts";
 import type { JournalStore } from "./port.ts";
+import { PostgresJournalStore } from "./postgres/postgres-store.ts";
+import { withoutPassword } from "./redact.ts";
+import { RedisJournalStore } from "./redis/redis-store.ts";
 import { SqliteJournalStore } from "./sqlite/sqlite-store.ts";
 
-const SUPPORTED = 'supported are "sqlite:PATH", with the path of a data folder, and "memory:"';
+const SUPPORTED =
+  'supported are "sqlite:PATH", with the path of a data folder, "postgres://USER:PASSWORD@HOST/DATABASE", ' +
+  '"redis://USER:PASSWORD@HOST/NAME", and "memory:"';
 
 /**
  * The store that a URL names, not yet opened: call its `open` next.
  *
  * `sqlite:PATH` keeps the journal in the folder at PATH, relative to the working directory or absolute; the path is
  * taken as it is written, without percent-encoding. `memory:` keeps it in this process and forgets it.
- * Throws: `StoreError` for a URL that names neither.
+ * `postgres:` (or `postgresql:`) keeps it in a PostgreSQL database: see `PostgresJournalStore`.
+ * `redis:` (or `rediss:`) keeps it on a Redis server: see `RedisJournalStore`.
+ * Throws: `StoreError` for a URL that names none of them; its message contains no password.
  */
 export function openStore(url: string): JournalStore {
   const colon = url.indexOf(":");
-  if (colon < 1) throw new StoreError(`"${url}" is no store URL: ${SUPPORTED}`);
+  if (colon < 1) throw new StoreError(`"${withoutPassword(url)}" is no store URL: ${SUPPORTED}`);
   const scheme = url.slice(0, colon).toLowerCase();
   const rest = url.slice(colon + 1);
   switch (scheme) {
     case "sqlite":
       return new SqliteJournalStore({ folder: requireFolder(url, rest) });
+    case "postgres":
+    case "postgresql":
+      return new PostgresJournalStore({ url });
+    case "redis":
+    case "rediss":
+      return new RedisJournalStore({ url });
     case "memory":
       if (rest !== "") throw new StoreError(`"${url}": nothing may follow "memory:"`);
       return new MemoryJournalStore();
     default:
-      throw new StoreError(`"${url}": unknown kind of store "${scheme}:"; ${SUPPORTED}`);
+      throw new StoreError(`"${withoutPassword(url)}": unknown kind of store "${scheme}:"; ${SUPPORTED}`);
   }
 }
 

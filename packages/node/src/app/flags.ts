@@ -1,4 +1,5 @@
 import { serverUrl } from "@bank/rpc";
+import { withoutPassword } from "@bank/store";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { type EffectiveSetting, formatConfig } from "./print-config.ts";
 
@@ -52,7 +53,7 @@ export function printConfig(command: Command, defaults: Readonly<Record<string, 
       {
         flag: option.long ?? option.flags,
         // A flag that takes something away is true where that is false.
-        value: String(option.negate ? value === false : (value ?? defaults[name] ?? "")),
+        value: withoutPassword(String(option.negate ? value === false : (value ?? defaults[name] ?? ""))),
         source: source === "cli" ? "flag" : source === "env" ? "environment" : "default",
         variable: option.envVar,
       },

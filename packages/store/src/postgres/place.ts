@@ -26,6 +26,8 @@ export function parsePlace(text: string): PostgresPlace {
   if (!URL.canParse(text))
     throw new StoreError('this "postgres:" URL cannot be read: write postgres://USER@HOST/DATABASE');
   const url = new URL(text);
+  if (url.protocol !== "postgres:" && url.protocol !== "postgresql:")
+    throw new StoreError(`"${url.protocol}" is another kind of store: this is for postgres://USER@HOST/DATABASE`);
   const { searchParams } = url;
   const schema = searchParams.get("schema") ?? SCHEMA_DEFAULT;
   if (!SCHEMA_NAME.test(schema))
