@@ -99,6 +99,11 @@ export class GuardedWrites {
     );
   }
 
+  /** Looks at what is there for a write, and fails as that would: for the caller it is one step of it. */
+  async look<T>(what: string, look: () => Promise<T>): Promise<T> {
+    return this.#doubting(what, () => look().catch((error: unknown) => Promise.reject(writeFailure(error, what))));
+  }
+
   /**
    * Resolves once as many replicas as are asked for have everything that was written over this connection.
    * Rejects with: `AppendUnknownError` where they are too few: it is on the master's disk, and does not count yet.
@@ -167,7 +172,7 @@ export class GuardedWrites {
     );
   }
 
-  async #doubting(what: string, act: () => Promise<void>): Promise<void> {
+  async #doubting<T>(what: string, act: () => Promise<T>): Promise<T> {
     if (this.#doubt !== undefined)
       throw new AppendUnknownError(
         `${what}: an earlier write to ${this.#place.name} is in doubt: recover the store first`,
@@ -176,7 +181,7 @@ export class GuardedWrites {
         },
       );
     try {
-      await act();
+      return await act();
     } catch (error) {
       if (error instanceof AppendUnknownError) this.#doubt ??= error;
       throw error;

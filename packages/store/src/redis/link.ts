@@ -70,7 +70,6 @@ export class Link {
     const connection = await Connection.open(this.#place, { timeoutMs: this.#timeoutMs });
     try {
       this.#onWarnings(await checkServer(connection, this.#place));
-      await loadLibrary(connection);
     } catch (error) {
       connection.close();
       throw error;
@@ -100,7 +99,7 @@ export class Link {
 }
 
 /** That it is there already is all right: another library would have another name. */
-async function loadLibrary(server: Pick<Connection, "call">): Promise<void> {
+async function loadLibrary(server: Link): Promise<void> {
   try {
     await server.call(["FUNCTION", "LOAD", LIBRARY]);
   } catch (error) {

@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -44,6 +44,14 @@ export function describeWithRedis(name: string, define: (server: RedisServer) =>
   } else describe.skip(`${name} (SKIPPED: ${PROGRAM} is not on the PATH)`, () => define(new RedisServer()));
 }
 
+/** How a server is started. */
+export interface ServerStart {
+  /** As on its command line. */
+  readonly settings?: readonly string[];
+  /** The largest file that it may write, in blocks of 512 bytes. Default: no limit. */
+  readonly fileBlocksMax?: number;
+}
+
 /** A server with a port and a data folder of its own on this machine. */
 export class RedisServer {
   readonly #folder = mkdtempSync(join(FOLDERS, "bank-redis-"));
@@ -66,10 +74,13 @@ export class RedisServer {
   }
 
   /** Starts it with the data that it had, on the port that it had. Resolves once it answers. */
-  async start(extra: readonly string[] = []): Promise<void> {
+  async start({ settings = [], fileBlocksMax }: ServerStart = {}): Promise<void> {
     if (this.#port === 0) this.#port = await freePort();
     const place = ["--port", String(this.#port), "--bind", "127.0.0.1", "--dir", this.#folder];
-    const child = spawn(PROGRAM, [...place, "--enable-debug-command", "yes", ...SAFE, ...extra], { stdio: "ignore" });
+    const program = [PROGRAM, ...place, "--repl-diskless-sync-delay", "0", ...SAFE, ...settings];
+    const [command = "", ...args] =
+      fileBlocksMax === undefined ? program : ["sh", "-c", `ulimit -f ${fileBlocksMax}; exec "$@"`, "sh", ...program];
+    const child = spawn(command, args, { stdio: "ignore" });
     this.#child = child;
     const deadline = performance.now() + START_DEADLINE_MS;
     for (;;) {
@@ -102,6 +113,15 @@ export class RedisServer {
   /** Stops it in the middle of whatever it does; it goes on with SIGCONT. */
   signal(signal: "SIGSTOP" | "SIGCONT"): void {
     this.#child?.kill(signal);
+  }
+
+  /** Has it try to save its data to where it cannot, so that it takes no writes as long as it is set to save. */
+  async failToSave(): Promise<void> {
+    mkdirSync(join(this.#folder, "dump.rdb"), { recursive: true });
+    await this.command("CONFIG", "SET", "save", "3600 1000000");
+    await this.command("BGSAVE");
+    while (!String(await this.command("INFO", "persistence")).includes("rdb_last_bgsave_status:err"))
+      await new Promise((resolve) => setTimeout(resolve, 10));
   }
 
   /** One command over a connection of its own. */

@@ -238,10 +238,12 @@ export class RedisJournalStore implements JournalStore {
 
   /** What is stored where these batches are said to be, by the first position. */
   async #storedOf(tenure: Tenure, batches: readonly StoredBatch[]): Promise<ReadonlyMap<number, StoredBatch>> {
-    const { journal, facts } = tenure;
+    const { journal, facts, writes } = tenure;
     const stored = new Map<number, StoredBatch>();
     for (const { firstPosition } of batches) {
-      const found = await this.#lookUp("read", () => journal.batchContaining(facts.parts, firstPosition));
+      const found = await writes.look(`compare what is at ${firstPosition}`, () =>
+        journal.batchContaining(facts.parts, firstPosition),
+      );
       stored.set(found.firstPosition, found);
     }
     return stored;
