@@ -37,6 +37,8 @@ export class PostgresServer {
     this.#programs = programs;
     this.#user = otherUser();
     this.#folder = mkdtempSync(join(tmpdir(), "bank-postgres-"));
+    // Should the tests end without stopping it.
+    process.once("exit", () => this.#signal("SIGKILL"));
     if (this.#user !== undefined) chownSync(this.#folder, this.#user.uid, this.#user.gid);
     execFileSync(
       join(programs, "initdb"),
@@ -71,13 +73,9 @@ export class PostgresServer {
       const child = spawn(join(this.#programs, "postgres"), ["-D", this.#data, ...args], {
         ...this.#user,
         cwd: this.#folder,
-        // A group of its own, so that it can be killed with all that it started.
-        detached: true,
         stdio: ["ignore", "ignore", "pipe"],
       });
       this.#process = child;
-      // Should the tests end without stopping it.
-      process.once("exit", () => this.#signal("SIGKILL"));
       const messages = await untilReady(child);
       if (messages === undefined) return;
       // What a killed server left behind may take a moment to go.
@@ -120,10 +118,28 @@ export class PostgresServer {
     await ended;
   }
 
+  /** To the server and to all that it started: they are in groups of their own. */
   #signal(signal: NodeJS.Signals): void {
     const child = this.#process;
     if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    process.kill(-child.pid, signal);
+    // So that it starts no other meanwhile, and does not notice before all of them have it.
+    child.kill("SIGSTOP");
+    for (const pid of childrenOf(child.pid)) ignoringGone(() => process.kill(pid, signal));
+    child.kill(signal);
+  }
+}
+
+function childrenOf(parent: number): number[] {
+  const lines = execFileSync("ps", ["-A", "-o", "pid=,ppid="], { encoding: "utf8" }).trim().split("\n");
+  const pairs = lines.map((line) => line.trim().split(/\s+/).map(Number) as [number, number]);
+  return pairs.filter(([, ppid]) => ppid === parent).map(([pid]) => pid);
+}
+
+function ignoringGone(act: () => void): void {
+  try {
+    act();
+  } catch {
+    // It has ended by itself.
   }
 }
 
