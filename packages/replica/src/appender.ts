@@ -1,8 +1,9 @@
-import type { JournalStore, StoredBatch } from "@bank/store";
+import type { AppendOptions, JournalStore, StoredBatch } from "@bank/store";
 import {
   AppendRefusedError,
   AppendUnknownError,
   CorruptStoreError,
+  LeaseLostError,
   StoreClosedError,
   StoreVersionError,
 } from "@bank/store/errors";
@@ -63,10 +64,7 @@ export class Appender {
    * Rejects with: `AppendRefusedError` when certainly nothing was stored, at no try; `AppendUnknownError` when it was
    * told to give up and still does not know; whatever else the store rejects with.
    */
-  async appendSettled(
-    batch: StoredBatch,
-    options: { readonly epoch: number; readonly giveUp: AbortSignal },
-  ): Promise<void> {
+  async appendSettled(batch: StoredBatch, options: AppendOptions & { readonly giveUp: AbortSignal }): Promise<void> {
     try {
       await this.appendUntilSettled(batch, options);
     } finally {
@@ -77,7 +75,7 @@ export class Appender {
 
   private async appendUntilSettled(
     batch: StoredBatch,
-    { epoch, giveUp }: { readonly epoch: number; readonly giveUp: AbortSignal },
+    { giveUp, ...options }: AppendOptions & { readonly giveUp: AbortSignal },
   ): Promise<void> {
     const backoff = new Backoff(this.platform, { minMs: SETTLE_RETRY_MIN_MS, maxMs: SETTLE_RETRY_MAX_MS });
     let doubt: unknown;
@@ -85,7 +83,7 @@ export class Appender {
       // Whoever gives up still tries once to settle what is in doubt.
       const isLast = giveUp.aborted && doubt !== undefined;
       try {
-        await this.try((store) => store.append([batch], { epoch }));
+        await this.try((store) => store.append([batch], options));
         return;
       } catch (error) {
         if (error instanceof AppendUnknownError) {
@@ -118,5 +116,10 @@ export class Appender {
 
 /** No later try can go better. */
 function isFinal(error: unknown): boolean {
-  return error instanceof CorruptStoreError || error instanceof StoreVersionError || error instanceof StoreClosedError;
+  return (
+    error instanceof CorruptStoreError ||
+    error instanceof StoreVersionError ||
+    error instanceof StoreClosedError ||
+    error instanceof LeaseLostError
+  );
 }

@@ -14,6 +14,7 @@ import {
 import type { Replay } from "@bank/journal";
 import type { JournalStore } from "@bank/store";
 import { abortable } from "./abortable.ts";
+import { catchUpRows } from "./account-rows.ts";
 import { BankBeginning } from "./bank-beginning.ts";
 import { closeStore } from "./close-store.ts";
 import type { Consistency, ReadResult } from "./consistency.ts";
@@ -85,6 +86,8 @@ export class BankReplica {
   static async open(options: BankOptions): Promise<BankReplica> {
     const { store, platform } = options;
     const state = await store.open();
+    for (const problem of store.warnings ?? [])
+      platform.log.warn("the journal's store is not as it should be", { problem });
     try {
       const bankId = state.bankId ?? platform.randomBytes(16);
       const recovered = await recover(store, bankId, platform);
@@ -92,6 +95,7 @@ export class BankReplica {
       const losses = await findLosses(store, recovered.replay.ledger, witnesses);
       if (losses.length > 0 && !options.acceptLoss) throw new LossDetectedError(losses);
       if (state.bankId === undefined) await store.initialize(bankId);
+      await catchUpRows(store, recovered.replay.ledger, platform.log);
       const bank = new BankReplica(options, recovered);
       await bank.beginning.begin({ lossAccepted: losses.length > 0, raiseFormatLevel: options.raiseFormatLevel });
       return bank;

@@ -17,6 +17,7 @@ import {
 import type { FrameReader, Replay } from "@bank/journal";
 import type { JournalStore, StoredBatch } from "@bank/store";
 import { AppendRefusedError } from "@bank/store/errors";
+import { rowsOfBatch } from "./account-rows.ts";
 import { Admission } from "./admission.ts";
 import { ReplayAnswers } from "./answer-replays.ts";
 import { Appender } from "./appender.ts";
@@ -401,7 +402,9 @@ export class Sequencer {
     const stored = encodeBatch(batch, { replay, sha256: options.platform.sha256, committed: this.committed.current });
     try {
       const epoch = this.ledger.currentEpoch()?.number ?? 0;
-      await this.appender.appendSettled(stored, { epoch, giveUp: this.draining.signal });
+      // At most one batch is in flight, so that the ledger stays at its end.
+      const accounts = () => rowsOfBatch(this.ledger, batch.records);
+      await this.appender.appendSettled(stored, { epoch, accounts, giveUp: this.draining.signal });
     } catch (error) {
       if (!(error instanceof AppendRefusedError)) throw error;
       this.takeBack(batch, error);

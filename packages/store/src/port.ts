@@ -87,9 +87,12 @@ export interface SnapshotSource {
  * never a source: the bank reads its journal alone.
  */
 export interface AccountRow {
-  /** The account's number, in decimal. */
+  /** The account's number, in decimal; the name of one of the bank's own accounts, such as `cash/1/USD`. */
   readonly number: string;
-  /** What a customer would see of it besides money, by name: type, currency, status, owner and so on. All is text. */
+  /**
+   * What a customer would see of it besides money, by name: type, currency, status, owner and so on. All is text. Those of a
+   * batch that changed none of them may be left out: what is there stays.
+   */
   readonly terms: Readonly<Record<string, string>>;
   /** Minor units, as the account's owner counts them. */
   readonly posted: bigint;
@@ -162,6 +165,9 @@ export interface JournalStore {
 
   /** Where several servers reach the same store, and for as long as it is open; else undefined. */
   readonly lease?: StoreLease | undefined;
+
+  /** What an operator should hear of how the server behind the store is set up. Known once it is open. */
+  readonly warnings?: readonly string[] | undefined;
 
   /**
    * Takes the store for this process and recovers it. Where several servers reach it, it takes the lease: at once where nobody

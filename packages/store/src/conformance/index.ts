@@ -11,6 +11,7 @@ import { describeTwin } from "./twin.ts";
 
 export { BANK_ID, type BatchShape, Chain, GENESIS_HASH } from "./chain.ts";
 export type { JournalStoreFixture } from "./fixture.ts";
+export { describeWithRedis } from "./with-redis.ts";
 
 /**
  * The suite that every engine passes, to be called in a test file of the engine's. Each test makes a place of its own,

@@ -1,9 +1,10 @@
 import { expect, it, onTestFinished } from "vitest";
 import { Chain } from "../conformance/chain.ts";
 import { readAll } from "../conformance/fixture.ts";
+import { describeWithRedis } from "../conformance/with-redis.ts";
 import { AppendRefusedError, AppendUnknownError, LeaseLostError, StoreError } from "../errors.ts";
+import { RedisServer } from "../testing/redis-server.ts";
 import { CuttingProxy } from "./cutting-proxy.test-util.ts";
-import { describeWithRedis, RedisServer } from "./redis-server.test-util.ts";
 import type { RedisJournalStore } from "./redis-store.ts";
 import { connectStore, keyOf, openBank, untilDone } from "./stores.test-util.ts";
 

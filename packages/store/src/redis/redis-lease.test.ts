@@ -1,10 +1,10 @@
 import { expect, it } from "vitest";
 import { Chain } from "../conformance/chain.ts";
 import { readAll } from "../conformance/fixture.ts";
+import { describeWithRedis } from "../conformance/with-redis.ts";
 import { LeaseLostError, StoreLockedError } from "../errors.ts";
 import type { AccountRow } from "../port.ts";
 import { StoppedClock } from "./lease-clock.test-util.ts";
-import { describeWithRedis } from "./redis-server.test-util.ts";
 import { connectStore, keyOf, openBank } from "./stores.test-util.ts";
 
 const EPOCH = { epoch: 1 };

@@ -1,6 +1,6 @@
 import { describeJournalStore } from "../conformance/index.ts";
+import { describeWithRedis } from "../conformance/with-redis.ts";
 import { LeapingClock } from "./lease-clock.test-util.ts";
-import { describeWithRedis } from "./redis-server.test-util.ts";
 import { RedisJournalStore } from "./redis-store.ts";
 
 const TTL_MS = 500;

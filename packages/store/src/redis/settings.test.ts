@@ -1,7 +1,7 @@
 import { expect, it, onTestFinished } from "vitest";
+import { describeWithRedis } from "../conformance/with-redis.ts";
 import { StoreError, UnsafeSettingsError } from "../errors.ts";
 import { openStore } from "../open.ts";
-import { describeWithRedis } from "./redis-server.test-util.ts";
 import { RedisJournalStore } from "./redis-store.ts";
 import { judge } from "./settings.ts";
 import { connectStore, openBank } from "./stores.test-util.ts";

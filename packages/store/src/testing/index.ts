@@ -1,2 +1,3 @@
 // @bank/store/testing: for the tests of those who use a store.
 export { type AppendFault, FaultyStore } from "./faulty-store.ts";
+export { RedisServer, type RedisServerStart } from "./redis-server.ts";

@@ -4,11 +4,10 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, it } from "vitest";
-import { Connection, type Reply } from "./connection.ts";
-import { parseRedisUrl } from "./redis-place.ts";
+import { Connection, type Reply } from "../redis/connection.ts";
+import { parseRedisUrl } from "../redis/redis-place.ts";
 
-const PROGRAM = "redis-server";
+export const REDIS_PROGRAM = "redis-server";
 const START_DEADLINE_MS = 10_000;
 /** Where there is one, a disk in memory: what a killed program wrote is there as on any other, and nobody waits for it. */
 const FOLDERS = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
@@ -16,36 +15,18 @@ const FOLDERS = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
 /** What a bank's store needs. */
 const SAFE = ["--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction", "--save", ""];
 
-function isInstalled(): boolean {
+/** Whether there is a server program on the PATH. */
+export function isRedisInstalled(): boolean {
   try {
-    execFileSync(PROGRAM, ["--version"], { stdio: "ignore" });
+    execFileSync(REDIS_PROGRAM, ["--version"], { stdio: "ignore" });
     return true;
   } catch {
     return false;
   }
 }
 
-/**
- * Tests that need a server, which is started before them. Where there is none to be had they are skipped, and their name says
- * why; in CI they fail instead.
- */
-export function describeWithRedis(name: string, define: (server: RedisServer) => void): void {
-  if (isInstalled()) {
-    describe(name, () => {
-      const server = new RedisServer();
-      beforeAll(() => server.start());
-      afterAll(() => server.remove());
-      define(server);
-    });
-  } else if (process.env["CI"] === "true") {
-    it(`${name}: needs ${PROGRAM}`, () => {
-      throw new Error(`${PROGRAM} is not on the PATH, and in CI nothing is skipped: install it (Debian: redis-server)`);
-    });
-  } else describe.skip(`${name} (SKIPPED: ${PROGRAM} is not on the PATH)`, () => define(new RedisServer()));
-}
-
 /** How a server is started. */
-export interface ServerStart {
+export interface RedisServerStart {
   /** As on its command line. */
   readonly settings?: readonly string[];
   /** The largest file that it may write, in blocks of 512 bytes. Default: no limit. */
@@ -54,7 +35,7 @@ export interface ServerStart {
 
 /** A server with a port and a data folder of its own on this machine. */
 export class RedisServer {
-  readonly #folder = mkdtempSync(join(FOLDERS, "bank-redis-"));
+  #folder: string | undefined;
   #port = 0;
   #child: ChildProcess | undefined;
   #prefixes = 0;
@@ -74,10 +55,11 @@ export class RedisServer {
   }
 
   /** Starts it with the data that it had, on the port that it had. Resolves once it answers. */
-  async start({ settings = [], fileBlocksMax }: ServerStart = {}): Promise<void> {
+  async start({ settings = [], fileBlocksMax }: RedisServerStart = {}): Promise<void> {
     if (this.#port === 0) this.#port = await freePort();
+    this.#folder ??= mkdtempSync(join(FOLDERS, "bank-redis-"));
     const place = ["--port", String(this.#port), "--bind", "127.0.0.1", "--dir", this.#folder];
-    const program = [PROGRAM, ...place, "--repl-diskless-sync-delay", "0", ...SAFE, ...settings];
+    const program = [REDIS_PROGRAM, ...place, "--repl-diskless-sync-delay", "0", ...SAFE, ...settings];
     const [command = "", ...args] =
       fileBlocksMax === undefined ? program : ["sh", "-c", `ulimit -f ${fileBlocksMax}; exec "$@"`, "sh", ...program];
     const child = spawn(command, args, { stdio: "ignore" });
@@ -89,7 +71,7 @@ export class RedisServer {
         return;
       } catch (error) {
         if (child.exitCode !== null || performance.now() > deadline)
-          throw new Error(`${PROGRAM} did not start: exit code ${child.exitCode}`, { cause: error });
+          throw new Error(`${REDIS_PROGRAM} did not start: exit code ${child.exitCode}`, { cause: error });
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
     }
@@ -107,7 +89,7 @@ export class RedisServer {
 
   async remove(): Promise<void> {
     await this.kill();
-    rmSync(this.#folder, { recursive: true, force: true });
+    if (this.#folder !== undefined) rmSync(this.#folder, { recursive: true, force: true });
   }
 
   /** Stops it in the middle of whatever it does; it goes on with SIGCONT. */
@@ -117,7 +99,7 @@ export class RedisServer {
 
   /** Has it try to save its data to where it cannot, so that it takes no writes as long as it is set to save. */
   async failToSave(): Promise<void> {
-    mkdirSync(join(this.#folder, "dump.rdb"), { recursive: true });
+    mkdirSync(join(this.#folder ?? "", "dump.rdb"), { recursive: true });
     await this.command("CONFIG", "SET", "save", "3600 1000000");
     await this.command("BGSAVE");
     while (!String(await this.command("INFO", "persistence")).includes("rdb_last_bgsave_status:err"))
@@ -125,7 +107,7 @@ export class RedisServer {
   }
 
   /** One command over a connection of its own. */
-  async command(...args: string[]): Promise<Reply> {
+  async command(...args: (string | Buffer)[]): Promise<Reply> {
     const place = parseRedisUrl(`redis://127.0.0.1:${this.#port}/`);
     const connection = await Connection.open(place, { timeoutMs: 5_000 });
     try {
@@ -138,7 +120,7 @@ export class RedisServer {
   /** A hash as text by text. */
   async hash(key: string): Promise<Record<string, string>> {
     const texts = ((await this.command("HGETALL", key)) as Reply[]).map(String);
-    return Object.fromEntries(Array.from({ length: texts.length / 2 }, (_, i) => [texts[2 * i]!, texts[2 * i + 1]!]));
+    return Object.fromEntries(Array.from({ length: texts.length / 2 }, (_, i) => texts.slice(2 * i, 2 * i + 2)));
   }
 }
 

@@ -1,0 +1,44 @@
+import { type AccountRow, type AppendOptions, MemoryDisk, MemoryJournalStore, type StoredBatch } from "@bank/store";
+
+/** Rows of accounts beside a disk in memory. */
+export class RowsDisk extends MemoryDisk {
+  /** By number; what a row's terms do not name stays as it was. */
+  readonly rows = new Map<string, Record<string, string>>();
+  position: number | undefined = 0;
+  /** How often all were written anew. */
+  replaced = 0;
+}
+
+/** A memory store that keeps rows of accounts as a server would. */
+export class RowsStore extends MemoryJournalStore {
+  readonly #disk: RowsDisk;
+
+  constructor(disk: RowsDisk) {
+    super(disk);
+    this.#disk = disk;
+  }
+
+  override async append(batches: readonly StoredBatch[], options: AppendOptions): Promise<void> {
+    const rows = [...(options.accounts?.() ?? [])];
+    const before = this.#disk.head()?.position ?? 0;
+    await super.append(batches, options);
+    for (const row of rows) this.#set(row);
+    if (this.#disk.position === before) this.#disk.position = this.#disk.head()?.position ?? 0;
+  }
+
+  async accountsPosition(): Promise<number | undefined> {
+    return this.#disk.position;
+  }
+
+  async replaceAccounts(position: number, accounts: Iterable<AccountRow>): Promise<void> {
+    this.#disk.rows.clear();
+    for (const row of accounts) this.#set(row);
+    this.#disk.position = position;
+    this.#disk.replaced++;
+  }
+
+  #set({ number, terms, posted, held, version }: AccountRow): void {
+    const money = { posted: String(posted), held: String(held), version: String(version) };
+    this.#disk.rows.set(number, { ...this.#disk.rows.get(number), ...terms, ...money });
+  }
+}
