@@ -69,7 +69,7 @@ describeWithRedis("a store whose connection or server fails", (server) => {
 
   it("waits out a server that is gone for a while, and goes on with the same lease or a new one", async () => {
     const chain = new Chain();
-    const store = await openBank({ url: server.newUrl(), ttlMs: 300 }, chain.growBy(2));
+    const store = await openBank({ url: server.newUrl(), ttlMs: 1_000 }, chain.growBy(2));
     await server.kill();
     const batch = chain.grow();
     await expect(store.append([batch], EPOCH)).rejects.toThrow(AppendUnknownError);
@@ -142,14 +142,16 @@ describeWithRedis("a store whose server refuses", (server) => {
 
   it("says so where memory is full, keeps the lease, and goes on when there is room", async () => {
     const chain = new Chain();
-    const store = await openBank({ url: server.newUrl(), ttlMs: 400 }, chain.growBy(2));
+    const url = server.newUrl();
+    const store = await openBank({ url }, chain.growBy(2));
     await server.command("CONFIG", "SET", "maxmemory", "1mb");
     onTestFinished(async () => void (await server.command("CONFIG", "SET", "maxmemory", "0")));
     const error = await refusing(store, chain);
     expect(error).toBeInstanceOf(AppendRefusedError);
     expect(String(error)).toMatch(/memory is full.*make room/);
-    await new Promise((resolve) => setTimeout(resolve, 500));
-    expect(store.lease?.lost.aborted).toBe(false);
+    const beat = async () => (await server.hash(keyOf(url, "meta")))["beat"];
+    const before = await beat();
+    await expect.poll(beat).not.toBe(before);
     await store.lease?.confirm();
     expect(await readAll(store)).toEqual(chain.batches);
     await server.command("CONFIG", "SET", "maxmemory", "0");
@@ -212,7 +214,7 @@ describeWithRedis("a store whose server refuses", (server) => {
     const chain = new Chain();
     const url = server.newUrl();
     await (await openBank({ url }, chain.growBy(2))).close();
-    const alone = connectStore({ url: `${url}?wait_replicas=1`, ttlMs: 300 });
+    const alone = connectStore({ url: `${url}?wait_replicas=1` });
     await expect(alone.open()).rejects.toThrow(/on 0 of 1 replicas/);
 
     const replica = new RedisServer();

@@ -4,11 +4,13 @@ import { readAll } from "../conformance/fixture.ts";
 import { describeWithRedis } from "../conformance/with-redis.ts";
 import { LeaseLostError, StoreLockedError } from "../errors.ts";
 import type { AccountRow } from "../port.ts";
-import { StoppedClock } from "./lease-clock.test-util.ts";
+import { LeapingClock, StoppedClock } from "./lease-clock.test-util.ts";
+import type { RedisJournalStore } from "./redis-store.ts";
 import { connectStore, keyOf, openBank } from "./stores.test-util.ts";
 
 const EPOCH = { epoch: 1 };
-const TTL_MS = 1_000;
+const TTL_MS = 2_000;
+const BEAT_MS = TTL_MS / 5;
 
 describeWithRedis("the lease", (server) => {
   it("is the holder's as long as it lives, and tells others where that is", async () => {
@@ -20,7 +22,7 @@ describeWithRedis("the lease", (server) => {
       .catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(StoreLockedError);
     expect((error as StoreLockedError).holder).toBe("http://10.0.0.1:4000");
-    await new Promise((resolve) => setTimeout(resolve, 2 * TTL_MS));
+    await new Promise((resolve) => setTimeout(resolve, 3 * BEAT_MS));
     expect(store.lease?.lost.aborted).toBe(false);
     await store.recover();
     expect((await server.hash(keyOf(url, "meta")))["address"]).toBe("http://10.0.0.1:4000");
@@ -46,7 +48,7 @@ describeWithRedis("the lease", (server) => {
   it("goes to one of several who wait for the end of a dead one", async () => {
     const url = server.newUrl();
     (await openBank({ url, ttlMs: TTL_MS })).abandon();
-    const waiting = [1, 2, 3].map(() => connectStore({ url, ttlMs: TTL_MS }));
+    const waiting = [1, 2, 3].map(() => impatient(url));
     const ends = await Promise.allSettled(waiting.map((store) => store.open()));
     expect(ends.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
     for (const end of ends) if (end.status === "rejected") expect(end.reason).toBeInstanceOf(StoreLockedError);
@@ -58,7 +60,7 @@ describeWithRedis("the lease", (server) => {
     const clock = new StoppedClock();
     const paused = await openBank({ url, ttlMs: TTL_MS, clock }, chain.growBy(2));
     clock.stop();
-    const next = connectStore({ url, ttlMs: TTL_MS });
+    const next = impatient(url);
     expect((await next.open()).head?.position).toBe(2);
     // It has the same epoch, position and hash; by its own clock no time has passed, so it does try.
     expect(paused.lease?.lost.aborted).toBe(false);
@@ -123,11 +125,18 @@ describeWithRedis("the lease", (server) => {
     const clock = new StoppedClock();
     const paused = await openBank({ url, ttlMs: TTL_MS, clock });
     clock.stop();
-    await connectStore({ url, ttlMs: TTL_MS }).open();
+    await impatient(url).open();
     const asked = [paused.lease!.confirm(), paused.lease!.confirm()];
     for (const answer of await Promise.allSettled(asked)) expect(answer.status).toBe("rejected");
     expect(paused.lease?.lost.aborted).toBe(true);
   });
+
+  /** One for whom the time of a holder that gives no sign of life is over at once. */
+  function impatient(url: string): RedisJournalStore {
+    const clock = new LeapingClock();
+    clock.leapOverNextWait();
+    return connectStore({ url, ttlMs: TTL_MS, clock });
+  }
 
   /** What of the bank nothing but its holder changes. */
   async function everything(url: string): Promise<unknown> {
