@@ -190,13 +190,13 @@ describeWithPostgres("a store whose server or connection fails", (server) => {
   it("does not know of an append whose server was told to shut down, or whose connection was ended", async () => {
     const place = await newPlace(server());
     const store = await place.openBank();
-    const client = await plainClient(server());
+    const [client, watcher] = [await plainClient(server()), await plainClient(server())];
     const chain = new Chain();
     // Held up in the middle of its statement.
     await client.query(`BEGIN; UPDATE ${place.schema}.lease SET beat = beat`);
     const appended = store.append([chain.grow()], EPOCH).catch((error: unknown) => error);
     const ended = () =>
-      client.query(
+      watcher.query(
         `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%INTO%'`,
       );
     await expect.poll(async () => (await ended()).rowCount).toBe(1);

@@ -109,7 +109,7 @@ export class Opening {
 
   #opened(found: Found, lease: HeldLease, writing: Channel): Opened {
     const looking = new Channel(this.#connect);
-    const session = new Session(found, { lease, rows: this.#rows, writing, looking });
+    const session = new Session(found, { name: this.#place.name, lease, rows: this.#rows, writing, looking });
     return { session, closedCleanly: found.closedCleanly };
   }
 

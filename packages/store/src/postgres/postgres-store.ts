@@ -1,21 +1,7 @@
-import { checkAppend, checkFill, requireOutside } from "../append-check.ts";
-import {
-  completeLimits,
-  requireBankId,
-  requireBatches,
-  requireEpoch,
-  requirePosition,
-  requireSeed,
-} from "../arguments.ts";
+import { checkAppend, checkFill } from "../append-check.ts";
+import { requireBankId, requireBatches, requireEpoch, requirePosition, requireSeed } from "../arguments.ts";
 import { copyBytes, equalBytes, shortHex } from "../bytes.ts";
-import {
-  AppendUnknownError,
-  JournalConflictError,
-  PositionGapError,
-  StaleEpochError,
-  StoreClosedError,
-  StoreError,
-} from "../errors.ts";
+import { AppendUnknownError, JournalConflictError, PositionGapError, StaleEpochError, StoreError } from "../errors.ts";
 import type {
   AppendOptions,
   JournalStore,
@@ -28,11 +14,12 @@ import type {
   StoreState,
 } from "../port.ts";
 import { Connection } from "./connection.ts";
-import type { HeldLease } from "./held-lease.ts";
 import { newToken } from "./lease-row.ts";
 import { type OpenConnection, Opening } from "./opening.ts";
+import { notOpen, type Phase, readableSession, writableSession } from "./phase.ts";
 import { type PostgresPlace, parsePlace } from "./place.ts";
 import { failure, writeFailure } from "./postgres-errors.ts";
+import { batchAt, chainHashAt, readBatches } from "./reading.ts";
 import { saveInSteps } from "./save-snapshot.ts";
 import { copyGap, type Session } from "./session.ts";
 import type { CompleteSnapshot } from "./snapshot-rows.ts";
@@ -56,16 +43,6 @@ export interface PostgresStoreOptions {
 
 const TTL_MS = 2_000;
 const DEADLINE_MS = 10_000;
-
-type Phase =
-  /** Holds nothing. Left by `open`. */
-  | { readonly kind: "closed" }
-  /** All is well. Left by `close`, by `recover`, and by a write of which nobody knows whether it was stored. */
-  | { readonly kind: "open"; readonly session: Session }
-  /** A write is in doubt. Reads still show what was acknowledged before it; no write until `recover`. */
-  | { readonly kind: "doubtful"; readonly session: Session; readonly cause: unknown }
-  /** `recover` gave up every connection, and has not gone on yet. `token` is the one that it puts in the lease. */
-  | { readonly kind: "dropped"; readonly lease: HeldLease; readonly token: Buffer; readonly cause: unknown };
 
 /**
  * The journal in a PostgreSQL database, which several bank servers reach: one has the lease, and every write names it.
@@ -157,37 +134,22 @@ export class PostgresJournalStore implements JournalStore {
   }
 
   async read(afterPosition: number, limits?: ReadLimits): Promise<readonly StoredBatch[]> {
-    const session = this.#readable();
-    requirePosition(afterPosition, 0);
-    const complete = completeLimits(limits);
-    const end = session.head?.position ?? 0;
-    if (afterPosition >= end) return [];
-    const { gap } = session;
-    requireOutside(gap, afterPosition + 1);
-    const until = gap !== undefined && afterPosition < gap.after ? gap.after : end;
-    const range = { from: afterPosition + 1, end: until, ...complete };
-    return this.#look(session, "read", (connection) => session.rows.journal.read(connection, range));
+    return readBatches(this.#readable(), afterPosition, limits);
   }
 
   async batchAt(position: number): Promise<StoredBatch | undefined> {
-    const session = this.#readable();
-    requirePosition(position);
-    if (position > (session.head?.position ?? 0)) return undefined;
-    requireOutside(session.gap, position);
-    return this.#look(session, "read", (connection) => session.rows.journal.batchContaining(connection, position));
+    return batchAt(this.#readable(), position);
   }
 
   async chainHashAt(position: number): Promise<Uint8Array | undefined> {
-    const session = this.#readable();
-    requirePosition(position);
-    return this.#chainHashAt(session, position);
+    return chainHashAt(this.#readable(), position);
   }
 
   async saveSnapshot(snapshot: SnapshotSource): Promise<void> {
     const session = this.#writable();
     const { position } = snapshot;
     requirePosition(position);
-    if ((await this.#chainHashAt(session, position)) === undefined)
+    if ((await chainHashAt(session, position)) === undefined)
       throw new PositionGapError(`no batch ends at ${position}: a snapshot cannot be of that position`);
     await this.#save(session, snapshot, (complete) =>
       this.#step(session, (connection) => session.rows.snapshots.complete(connection, complete)),
@@ -236,26 +198,26 @@ export class PostgresJournalStore implements JournalStore {
 
   async snapshotPositions(): Promise<readonly number[]> {
     const session = this.#readable();
-    return this.#look(session, "list the snapshots", (connection) => session.rows.snapshots.positions(connection));
+    return session.look("list the snapshots", (connection) => session.rows.snapshots.positions(connection));
   }
 
   async loadSnapshot(position: number): Promise<StoredSnapshot | undefined> {
     const session = this.#readable();
     requirePosition(position);
-    return this.#look(session, LOAD, (connection) => session.rows.snapshots.load(connection, position));
+    return session.look(LOAD, (connection) => session.rows.snapshots.load(connection, position));
   }
 
   async snapshotHeader(position: number): Promise<Uint8Array | undefined> {
     const session = this.#readable();
     requirePosition(position);
-    return this.#look(session, LOAD, (connection) => session.rows.snapshots.header(connection, position));
+    return session.look(LOAD, (connection) => session.rows.snapshots.header(connection, position));
   }
 
   async snapshotPage(position: number, pageNumber: number): Promise<Uint8Array | undefined> {
     const session = this.#readable();
     requirePosition(position);
     requirePosition(pageNumber, 0);
-    return this.#look(session, LOAD, (connection) => session.rows.snapshots.page(connection, position, pageNumber));
+    return session.look(LOAD, (connection) => session.rows.snapshots.page(connection, position, pageNumber));
   }
 
   recover(): Promise<StoreState> {
@@ -268,7 +230,7 @@ export class PostgresJournalStore implements JournalStore {
     }
     return this.#inTurn(async () => {
       const dropped = this.#phase;
-      if (dropped.kind === "closed") throw this.#closed();
+      if (dropped.kind === "closed") throw notOpen(this.#place.name);
       // Somebody else has recovered it meanwhile, which is as good.
       if (dropped.kind !== "dropped") return dropped.session.state(false);
       try {
@@ -308,12 +270,6 @@ export class PostgresJournalStore implements JournalStore {
     }
   }
 
-  async #chainHashAt(session: Session, position: number): Promise<Uint8Array | undefined> {
-    if (position === session.gap?.upTo.position) return copyBytes(session.gap.upTo.chainHash);
-    requireOutside(session.gap, position);
-    return this.#look(session, "read", (connection) => session.rows.journal.chainHashAt(connection, position));
-  }
-
   async #save(
     session: Session,
     snapshot: SnapshotSource,
@@ -325,7 +281,7 @@ export class PostgresJournalStore implements JournalStore {
     try {
       const look = <T>(read: (connection: Connection) => Promise<T>): Promise<T> => {
         this.#requireSame(session);
-        return this.#look(session, "save a snapshot", read);
+        return session.look("save a snapshot", read);
       };
       const step = <T>(write: (connection: Connection) => Promise<T>) => this.#step(session, write);
       await saveInSteps({ rows: session.rows.snapshots, step, look, complete }, snapshot);
@@ -366,40 +322,12 @@ export class PostgresJournalStore implements JournalStore {
     }
   }
 
-  async #look<T>(session: Session, what: string, look: (connection: Connection) => Promise<T>): Promise<T> {
-    try {
-      return await session.looking.use(look);
-    } catch (error) {
-      throw failure(error, `${what} in ${this.#place.name}`);
-    }
-  }
-
   #readable(): Session {
-    const phase = this.#phase;
-    switch (phase.kind) {
-      case "closed":
-        throw this.#closed();
-      case "dropped":
-        throw new StoreError(`the store at ${this.#place.name} is not recovered: recover it`, { cause: phase.cause });
-      case "open":
-      case "doubtful":
-        return phase.session;
-    }
+    return readableSession(this.#phase, this.#place.name);
   }
 
   #writable(): Session {
-    const phase = this.#phase;
-    switch (phase.kind) {
-      case "closed":
-        throw this.#closed();
-      case "dropped":
-      case "doubtful":
-        throw new AppendUnknownError(`an earlier write to ${this.#place.name} is in doubt: recover the store first`, {
-          cause: phase.cause,
-        });
-      case "open":
-        return phase.session;
-    }
+    return writableSession(this.#phase, this.#place.name);
   }
 
   /** Throws, besides what `#writable` throws: `StoreError`. */
@@ -413,10 +341,6 @@ export class PostgresJournalStore implements JournalStore {
     const result = this.#turn.then(work);
     this.#turn = result.catch(() => undefined);
     return result;
-  }
-
-  #closed(): StoreClosedError {
-    return new StoreClosedError(`the store at ${this.#place.name} is not open`);
   }
 }
 

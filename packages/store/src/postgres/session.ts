@@ -6,6 +6,7 @@ import type { Channel } from "./channel.ts";
 import { bytes, integer } from "./columns.ts";
 import type { Connection } from "./connection.ts";
 import type { HeldLease } from "./held-lease.ts";
+import { failure } from "./postgres-errors.ts";
 import type { Rows } from "./rows.ts";
 import type { CompleteSnapshot } from "./snapshot-rows.ts";
 import { NOT_OURS } from "./under-lease.ts";
@@ -26,6 +27,7 @@ export interface Found {
 export async function findState(connection: Connection, rows: Rows, token: Buffer): Promise<Found | undefined> {
   const state = await rows.underLease.state(connection, token);
   if (state === undefined) return undefined;
+  rows.snapshots.forgetList();
   const bounds = await rows.journal.gap(connection);
   const head = await rows.journal.head(connection, bounds);
   const newest = (await rows.snapshots.positions(connection))[0];
@@ -49,6 +51,8 @@ export async function findState(connection: Connection, rows: Rows, token: Buffe
  * here is as the server acknowledged it; the server checks each write against what it has itself.
  */
 export class Session {
+  /** Of the place, for messages. */
+  readonly name: string;
   readonly lease: HeldLease;
   readonly rows: Rows;
   /** Of appends and whatever else moves the ends of the journal, one after the other. */
@@ -66,8 +70,15 @@ export class Session {
 
   constructor(
     found: Found,
-    parts: { readonly lease: HeldLease; readonly rows: Rows; readonly writing: Channel; readonly looking: Channel },
+    parts: {
+      readonly name: string;
+      readonly lease: HeldLease;
+      readonly rows: Rows;
+      readonly writing: Channel;
+      readonly looking: Channel;
+    },
   ) {
+    this.name = parts.name;
     this.lease = parts.lease;
     this.rows = parts.rows;
     this.writing = parts.writing;
@@ -87,6 +98,15 @@ export class Session {
       closedCleanly,
       gap: copyGap(this.gap),
     };
+  }
+
+  /** Looks something up. Rejects with: `StoreError`s. */
+  async look<T>(what: string, look: (connection: Connection) => Promise<T>): Promise<T> {
+    try {
+      return await this.looking.use(look);
+    } catch (error) {
+      throw failure(error, `${what} in ${this.name}`);
+    }
   }
 
   /** Gives up every connection at once. The lease's time passes. */

@@ -44,11 +44,15 @@ export class SnapshotRows {
   readonly #positions: Statement;
   readonly #lists: Statement;
   readonly #load: Statement;
+  readonly #loadHeader: Statement;
   readonly #loadPage: Statement;
+  readonly #loadSharedOf: Statement;
   readonly #loadShared: Statement;
   readonly #hasShared: Statement;
   readonly #sweep: Statement;
   readonly #dropShared: Statement;
+  /** Pages are mostly asked for in a row: the list of the last snapshot is kept. */
+  #list: { readonly position: number; readonly hashes: ReadonlyMap<number, Uint8Array> } | undefined;
 
   constructor(schema: string) {
     const [snapshots, pages, shared] = [
@@ -83,11 +87,23 @@ export class SnapshotRows {
     this.#positions = statement("snapshots", `SELECT position FROM ${snapshots} ORDER BY position DESC`);
     this.#lists = statement("shared_lists", `SELECT shared FROM ${snapshots}`);
     this.#load = statement("snapshot_load", `SELECT header, page_count, shared FROM ${snapshots} WHERE position = $1`);
-    this.#loadPage = statement("page", `SELECT page FROM ${pages} WHERE position = $1 AND page_number = $2`);
+    this.#loadHeader = statement("snapshot_header", `SELECT header FROM ${snapshots} WHERE position = $1`);
+    // No row where there is no such snapshot, and null where it has no such page.
+    const ofSnapshot = (page: string) => `SELECT (${page}) FROM ${snapshots} WHERE position = $1`;
+    this.#loadPage = statement(
+      "page",
+      ofSnapshot(`SELECT page FROM ${pages} WHERE position = $1 AND page_number = $2`),
+    );
+    this.#loadSharedOf = statement("page_shared", ofSnapshot(`SELECT page FROM ${shared} WHERE hash = $2`));
     this.#loadShared = statement("shared_page", `SELECT page FROM ${shared} WHERE hash = $1`);
     this.#hasShared = statement("shared_there", `SELECT 1 FROM ${shared} WHERE hash = $1`);
     this.#sweep = statement("sweep", `SELECT hash FROM ${shared} WHERE hash > $1 ORDER BY hash LIMIT $2`);
     this.#dropShared = statement("shared_drop", `DELETE FROM ${shared} WHERE hash = ANY($1::bytea[])`);
+  }
+
+  /** To be called when another may have written since. */
+  forgetList(): void {
+    this.#list = undefined;
   }
 
   /** Newest first. */
@@ -97,41 +113,42 @@ export class SnapshotRows {
   }
 
   async header(connection: Connection, position: number): Promise<Uint8Array | undefined> {
-    const row = (await connection.query(this.#load, [position]))[0];
+    const row = (await connection.query(this.#loadHeader, [position]))[0];
     return row && bytes(row[0], "snapshot header");
   }
 
-  /** Undefined for a snapshot that is not there, or has no such page. Throws: `CorruptStoreError` where it is missing. */
+  /** Undefined for a snapshot that is not there, or has no such page. */
   async page(connection: Connection, position: number, pageNumber: number): Promise<Uint8Array | undefined> {
-    const row = (await connection.query(this.#load, [position]))[0];
-    if (row === undefined) return undefined;
-    const shared = decodeList(bytes(row[2], "list of snapshot pages"));
-    return this.#page(connection, position, pageNumber, shared.find((page) => page.pageNumber === pageNumber)?.hash);
+    const own = (await connection.query(this.#loadPage, [position, pageNumber]))[0];
+    if (own === undefined) return undefined;
+    if (own[0] !== null) return bytes(own[0], "snapshot page");
+    if (this.#list?.position !== position) await this.#loadRow(connection, position);
+    const hash = this.#list?.hashes.get(pageNumber);
+    if (hash === undefined) return undefined;
+    const shared = (await connection.query(this.#loadSharedOf, [position, bytea(hash)]))[0];
+    return shared === undefined || shared[0] === null ? undefined : bytes(shared[0], "snapshot page");
   }
 
   /** Throws: `CorruptStoreError` where pages are missing. */
   async load(connection: Connection, position: number): Promise<StoredSnapshot | undefined> {
-    const row = (await connection.query(this.#load, [position]))[0];
-    if (row === undefined) return undefined;
-    const pageCount = integer(row[1], "count of snapshot pages", 0);
-    const shared = new Map(
-      decodeList(bytes(row[2], "list of snapshot pages")).map(({ pageNumber, hash }) => [pageNumber, hash]),
-    );
+    const found = await this.#loadRow(connection, position);
+    if (found === undefined) return undefined;
     const pages: Uint8Array[] = [];
-    while (pages.length < pageCount) {
-      const page = await this.#page(connection, position, pages.length, shared.get(pages.length));
+    while (pages.length < found.pageCount) {
+      const page = await this.page(connection, position, pages.length);
       if (page === undefined) {
         // It may have been forgotten since.
         if ((await this.header(connection, position)) === undefined) return undefined;
-        throw new CorruptStoreError(`the snapshot at ${position} lacks page ${pages.length} of ${pageCount}`);
+        throw new CorruptStoreError(`the snapshot at ${position} lacks page ${pages.length} of ${found.pageCount}`);
       }
       pages.push(page);
     }
-    return { position, header: bytes(row[0], "snapshot header"), pages };
+    return { position, header: found.header, pages };
   }
 
   /** From then on there is no snapshot at this position; its pages remain. */
   async drop(connection: Connection, position: number): Promise<void> {
+    this.forgetList();
     await connection.query(this.#drop, [position]);
   }
 
@@ -147,6 +164,7 @@ export class SnapshotRows {
 
   /** Makes the pages that were saved a snapshot, and forgets what it displaces. Inside the caller's transaction. */
   async complete(connection: Connection, { position, header, pageCount, shared }: CompleteSnapshot): Promise<void> {
+    this.forgetList();
     await connection.query(this.#insert, [position, bytea(header), pageCount, encodeList(shared)]);
     await connection.query(this.#forget, [SNAPSHOTS_KEPT]);
   }
@@ -182,14 +200,15 @@ export class SnapshotRows {
     await connection.query(this.#dropShared, [byteaArray(hashes)]);
   }
 
-  async #page(
+  /** The snapshot without its pages; its list is kept. */
+  async #loadRow(
     connection: Connection,
     position: number,
-    pageNumber: number,
-    hash: Uint8Array | undefined,
-  ): Promise<Uint8Array | undefined> {
-    if (hash !== undefined) return this.sharedPage(connection, hash);
-    const row = (await connection.query(this.#loadPage, [position, pageNumber]))[0];
-    return row && bytes(row[0], "snapshot page");
+  ): Promise<{ readonly header: Uint8Array; readonly pageCount: number } | undefined> {
+    const row = (await connection.query(this.#load, [position]))[0];
+    if (row === undefined) return undefined;
+    const list = decodeList(bytes(row[2], "list of snapshot pages"));
+    this.#list = { position, hashes: new Map(list.map(({ pageNumber, hash }) => [pageNumber, hash])) };
+    return { header: bytes(row[0], "snapshot header"), pageCount: integer(row[1], "count of snapshot pages", 0) };
   }
 }
