@@ -9,7 +9,7 @@ import type { PostgresServer } from "./postgres-server.test-util.ts";
 import { PostgresJournalStore, type PostgresStoreOptions } from "./postgres-store.ts";
 
 /** So that a holder that a busy machine holds up for a moment keeps its lease, and contenders still wait only a little. */
-export const TIMES = { ttlMs: 20_000, beatMs: 40, takeOverAfterMs: 500, deadlineMs: 10_000 };
+export const TIMES = { ttlMs: 20_000, beatMs: 100, takeOverAfterMs: 500, deadlineMs: 10_000 };
 
 /** The connections of one store, which can be cut as by the end of its process. */
 export class Connections {

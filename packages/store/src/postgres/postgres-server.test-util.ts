@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync, statfsSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
@@ -8,6 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe } from "vitest";
 
 const START_TRIES = 40;
+const ROOM_BYTES = 1024 ** 3;
 
 /** The folder with `initdb` and `postgres`; undefined where this machine has none. */
 function findPrograms(): string | undefined {
@@ -15,6 +16,17 @@ function findPrograms(): string | undefined {
   const versions = existsSync(debian) ? readdirSync(debian).sort((a, b) => Number(b) - Number(a)) : [];
   const folders = [...(process.env["PATH"] ?? "").split(delimiter), ...versions.map((v) => join(debian, v, "bin"))];
   return folders.find((folder) => existsSync(join(folder, "initdb")) && existsSync(join(folder, "postgres")));
+}
+
+/**
+ * In memory where there is room for it: these tests wait for thousands of commits, and are about what the server answers and
+ * not about the disk. The server syncs all the same.
+ */
+function quickFolder(): string {
+  const memory = "/dev/shm";
+  if (process.env["TMPDIR"] !== undefined || !existsSync(memory)) return tmpdir();
+  const { bavail, bsize } = statfsSync(memory);
+  return bavail * bsize >= ROOM_BYTES ? memory : tmpdir();
 }
 
 /** PostgreSQL does not run as root; then the user `postgres` runs it, which its package makes. */
@@ -36,7 +48,7 @@ export class PostgresServer {
     this.port = port;
     this.#programs = programs;
     this.#user = otherUser();
-    this.#folder = mkdtempSync(join(tmpdir(), "bank-postgres-"));
+    this.#folder = mkdtempSync(join(quickFolder(), "bank-postgres-"));
     // Should the tests end without stopping it.
     process.once("exit", () => this.#signal("SIGKILL"));
     if (this.#user !== undefined) chownSync(this.#folder, this.#user.uid, this.#user.gid);
@@ -64,6 +76,8 @@ export class PostgresServer {
       port: `${this.port}`,
       unix_socket_directories: this.#folder,
       fsync: "on",
+      // In its folder, which is removed, also when it was killed.
+      dynamic_shared_memory_type: "mmap",
       max_connections: "60",
       shared_buffers: "16MB",
       log_min_messages: "log",

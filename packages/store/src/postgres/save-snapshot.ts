@@ -59,7 +59,8 @@ class PendingPages {
  */
 export async function saveInSteps(target: SnapshotTarget, { position, pages, header }: SnapshotSource): Promise<void> {
   const { rows } = target;
-  await target.step((connection) => rows.drop(connection, position));
+  const present = await target.look((connection) => rows.positions(connection));
+  if (present.includes(position)) await target.step((connection) => rows.drop(connection, position));
   // What an earlier one left when it was interrupted.
   await dropRemains(target);
   const listed = new Set((await target.look((connection) => rows.listed(connection))).map(({ hash }) => keyOf(hash)));
@@ -111,8 +112,10 @@ async function isThere(
   return stored !== undefined && equalBytes(stored, page.bytes());
 }
 
-async function dropRemains({ rows, step }: SnapshotTarget): Promise<void> {
-  while (await step((connection) => rows.dropRemains(connection)));
+/** Looks first: a step is a commit, also where there is nothing to drop. */
+async function dropRemains({ rows, step, look }: SnapshotTarget): Promise<void> {
+  while (await look((connection) => rows.hasRemains(connection)))
+    await step((connection) => rows.dropRemains(connection));
 }
 
 async function dropNowOrLater(target: SnapshotTarget): Promise<void> {

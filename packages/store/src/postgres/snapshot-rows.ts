@@ -40,6 +40,7 @@ export class SnapshotRows {
   readonly #saveShared: Statement;
   readonly #drop: Statement;
   readonly #forget: Statement;
+  readonly #remains: Statement;
   readonly #dropRemains: Statement;
   readonly #positions: Statement;
   readonly #lists: Statement;
@@ -78,11 +79,12 @@ export class SnapshotRows {
       "snapshots_forget",
       `DELETE FROM ${snapshots} WHERE position NOT IN (SELECT position FROM ${snapshots} ORDER BY position DESC LIMIT $1)`,
     );
+    const remains = `SELECT position, page_number FROM ${pages}
+      WHERE position NOT IN (SELECT position FROM ${snapshots})`;
+    this.#remains = statement("remains", `${remains} LIMIT 1`);
     this.#dropRemains = statement(
       "remains_drop",
-      `DELETE FROM ${pages} WHERE (position, page_number) IN (
-        SELECT position, page_number FROM ${pages} WHERE position NOT IN (SELECT position FROM ${snapshots}) LIMIT $1
-      ) RETURNING 1`,
+      `DELETE FROM ${pages} WHERE (position, page_number) IN (${remains} LIMIT $1)`,
     );
     this.#positions = statement("snapshots", `SELECT position FROM ${snapshots} ORDER BY position DESC`);
     this.#lists = statement("shared_lists", `SELECT shared FROM ${snapshots}`);
@@ -169,9 +171,14 @@ export class SnapshotRows {
     await connection.query(this.#forget, [SNAPSHOTS_KEPT]);
   }
 
-  /** Drops some pages that are of no snapshot. Gives whether there were any. */
-  async dropRemains(connection: Connection): Promise<boolean> {
-    return (await connection.query(this.#dropRemains, [PAGES_DROPPED_AT_ONCE])).length > 0;
+  /** Whether there are pages that are of no snapshot. */
+  async hasRemains(connection: Connection): Promise<boolean> {
+    return (await connection.query(this.#remains)).length > 0;
+  }
+
+  /** Drops some pages that are of no snapshot. */
+  async dropRemains(connection: Connection): Promise<void> {
+    await connection.query(this.#dropRemains, [PAGES_DROPPED_AT_ONCE]);
   }
 
   /** What the store has under this hash. */
