@@ -79,6 +79,21 @@ export class GuardedWrites {
     await this.#run("write_lease", "change what the store says of its holder", {}, [], fields);
   }
 
+  /** Gives the token back: also where nobody can know any more whether it is still the server's, for the server knows. */
+  async release(fields: Fields): Promise<void> {
+    const plan = [...this.#common({}), [], ["token", "", "address", "", ...fields, ...this.#nextBeat()]];
+    await this.#link.run("write_lease", this.#keys.meta, [Packer.pack(plan)]);
+  }
+
+  /** Throws: `AppendUnknownError`. */
+  requireNoDoubt(what: string): void {
+    if (this.#doubt === undefined) return;
+    throw new AppendUnknownError(
+      `${what}: an earlier write to ${this.#place.name} is in doubt: recover the store first`,
+      { cause: this.#doubt },
+    );
+  }
+
   /**
    * Carries out commands, then sets fields of the meta hash.
    * Rejects with: `AppendRefusedError`, `AppendUnknownError`; `LeaseLostError`; `CorruptStoreError`.
@@ -173,13 +188,7 @@ export class GuardedWrites {
   }
 
   async #doubting<T>(what: string, act: () => Promise<T>): Promise<T> {
-    if (this.#doubt !== undefined)
-      throw new AppendUnknownError(
-        `${what}: an earlier write to ${this.#place.name} is in doubt: recover the store first`,
-        {
-          cause: this.#doubt,
-        },
-      );
+    this.requireNoDoubt(what);
     try {
       return await act();
     } catch (error) {

@@ -13,8 +13,12 @@ export class LeapingClock implements LeaseClock {
   after(ms: number, act: () => void): { cancel(): void } {
     if (!this.#leaps) return monotonicClock.after(ms, act);
     this.#leaps = false;
-    this.#leaptMs += LEAP_MS;
+    this.leap();
     return monotonicClock.after(0, act);
+  }
+
+  leap(): void {
+    this.#leaptMs += LEAP_MS;
   }
 
   leapOverNextWait(): void {

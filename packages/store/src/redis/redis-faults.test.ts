@@ -23,13 +23,29 @@ describeWithRedis("a store whose connection or server fails", (server) => {
     const batch = chain.grow({ records: 3 });
     await expect(store.append([batch], EPOCH)).rejects.toThrow(AppendUnknownError);
     await happened;
-    // Until it is settled nothing else is written.
+    // Until it is settled nothing else is written, whatever it would be refused for otherwise.
+    await expect(store.append([{ ...batch, firstPosition: 90, lastPosition: 95 }], EPOCH)).rejects.toThrow(
+      AppendUnknownError,
+    );
     await expect(store.append([batch], EPOCH)).rejects.toThrow(AppendUnknownError);
     await expect(store.fence(2)).rejects.toThrow(AppendUnknownError);
     const { head } = await store.recover();
     expect(head?.position).toBe(cut.isStored ? 5 : 2);
     await store.append([batch], EPOCH);
     await store.append([chain.grow()], EPOCH);
+    expect(await readAll(store)).toEqual(chain.batches);
+  });
+
+  it("is in doubt of those too that waited behind an append in doubt, and stores them again in order", async () => {
+    const proxy = await CuttingProxy.start(server.port);
+    const chain = new Chain();
+    const store = await openBank({ url: server.newUrl("", proxy.port) }, chain.growBy(2));
+    void proxy.cutNext("cut the command", APPEND);
+    const batches = chain.growBy(3);
+    const ends = await Promise.allSettled(batches.map((batch) => store.append([batch], EPOCH)));
+    for (const end of ends) expect(end.status === "rejected" && end.reason).toBeInstanceOf(AppendUnknownError);
+    await store.recover();
+    await Promise.all(batches.map((batch) => store.append([batch], EPOCH)));
     expect(await readAll(store)).toEqual(chain.batches);
   });
 

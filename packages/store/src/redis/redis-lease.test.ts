@@ -106,6 +106,16 @@ describeWithRedis("the lease", (server) => {
     await store.append([batch], EPOCH);
   });
 
+  it("is given back, and all was written, also by one that had given it up because it got no answer", async () => {
+    const url = server.newUrl();
+    const clock = new LeapingClock();
+    const store = await openBank({ url, ttlMs: TTL_MS, clock });
+    clock.leap();
+    await expect(store.fence(2)).rejects.toThrow(LeaseLostError);
+    await store.close();
+    expect((await connectStore({ url, ttlMs: TTL_MS }).open()).closedCleanly).toBe(true);
+  });
+
   it("is confirmed by a write that began after the question, one for all who ask meanwhile", async () => {
     const url = server.newUrl();
     const clock = new StoppedClock();

@@ -12,6 +12,7 @@ it.each([
   ["redis://:only@localhost", { username: undefined, password: "only" }],
   ["redis://[::1]:7000", { host: "::1", name: "redis://[::1]:7000/bank" }],
   ["redis://localhost?wait_replicas=2", { waitReplicas: 2, allowDataLoss: false }],
+  ["redis://localhost?lease_ms=5000", { leaseMs: 5_000 }],
   ["redis://localhost?allow_data_loss=true", { allowDataLoss: true }],
 ])("reads %s", (url, place) => {
   expect(parseRedisUrl(url)).toMatchObject(place);
@@ -25,6 +26,7 @@ it.each([
   ["redis://localhost/?prefix=a*", /prefix has/],
   ["redis://localhost/?db=-1", /"\?db="/],
   ["redis://localhost/?wait_replicas=many", /"\?wait_replicas="/],
+  ["redis://localhost/?lease_ms=499", /"\?lease_ms=" of a Redis store is from 500/],
   ["redis://localhost/?allow_data_loss=1", /true or false/],
   ["redis://localhost/?fsync=no", /knows no "\?fsync="/],
 ])("refuses %s", (url, message) => {

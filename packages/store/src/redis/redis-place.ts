@@ -12,6 +12,8 @@ export interface RedisPlace {
   readonly prefix: string;
   /** An operator has said that it does not matter whether the server loses what it acknowledged. */
   readonly allowDataLoss: boolean;
+  /** A holder of the lease that gives no sign of life for so long may be replaced; undefined for the default. */
+  readonly leaseMs: number | undefined;
   /** So many replicas have to have a write before it counts. */
   readonly waitReplicas: number;
   /** For messages: without password. */
@@ -21,10 +23,12 @@ export interface RedisPlace {
 const PORT_DEFAULT = 6379;
 const PREFIX_DEFAULT = "bank";
 const REPLICAS_MAX = 16;
-const OPTIONS = ["allow_data_loss", "db", "prefix", "wait_replicas"];
+const LEASE_MIN_MS = 500;
+const LEASE_MAX_MS = 60_000;
+const OPTIONS = ["allow_data_loss", "db", "lease_ms", "prefix", "wait_replicas"];
 
 /**
- * Reads `redis://[USER[:PASSWORD]@]HOST[:PORT][/DATABASE][/PREFIX][?prefix=…&db=…&wait_replicas=…&allow_data_loss=true]`.
+ * Reads `redis://[USER[:PASSWORD]@]HOST[:PORT][/DATABASE][/PREFIX][?prefix=…&db=…&lease_ms=…&wait_replicas=…&allow_data_loss=true]`.
  * A path of digits is the number of a database, as everywhere; any other is the prefix of the keys.
  * Throws: `StoreError`, without what may be a password.
  */
@@ -53,6 +57,7 @@ export function parseRedisUrl(text: string): RedisPlace {
     database,
     prefix,
     allowDataLoss: flag("allow_data_loss", option("allow_data_loss")),
+    leaseMs: option("lease_ms") === undefined ? undefined : leaseMs(option("lease_ms") ?? ""),
     waitReplicas: integer("wait_replicas", option("wait_replicas") ?? "0", REPLICAS_MAX),
     name: `${url.protocol}//${url.hostname}:${port}/${database === 0 ? "" : `${database}/`}${prefix}`,
   };
@@ -68,6 +73,13 @@ function pathOf(url: URL): { readonly database: string | undefined; readonly pre
 function integer(name: string, text: string, max: number): number {
   const value = /^[0-9]{1,6}$/.test(text) ? Number(text) : Number.NaN;
   if (!(value <= max)) throw new StoreError(`"?${name}=" of a Redis store is a number from 0 to ${max}`);
+  return value;
+}
+
+function leaseMs(text: string): number {
+  const value = integer("lease_ms", text, LEASE_MAX_MS);
+  if (value < LEASE_MIN_MS)
+    throw new StoreError(`"?lease_ms=" of a Redis store is from ${LEASE_MIN_MS} to ${LEASE_MAX_MS}`);
   return value;
 }
 

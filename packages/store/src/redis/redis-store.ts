@@ -18,7 +18,6 @@ import type {
   StoredBatch,
   StoredSnapshot,
   StoreGap,
-  StoreHead,
   StoreState,
 } from "../port.ts";
 import { accountsPosition, PackedRows, replaceAccounts } from "./account-hashes.ts";
@@ -27,6 +26,7 @@ import { readFailure } from "./redis-errors.ts";
 import type { RedisPlace } from "./redis-place.ts";
 import { saveInSteps } from "./save-snapshot.ts";
 import { Server, type ServerOptions } from "./server.ts";
+import { copyGap, stateOf } from "./state.ts";
 import type { Tenure } from "./tenure.ts";
 
 export type RedisStoreOptions = ServerOptions;
@@ -79,7 +79,7 @@ export class RedisJournalStore implements JournalStore {
   }
 
   async initialize(bankId: Uint8Array): Promise<void> {
-    const tenure = this.#tenure();
+    const tenure = this.#writable();
     requireBankId(bankId);
     const id = copyBytes(bankId);
     await tenure.inTurn(async () => {
@@ -93,7 +93,7 @@ export class RedisJournalStore implements JournalStore {
   }
 
   async fence(epoch: number): Promise<void> {
-    const tenure = this.#tenure();
+    const tenure = this.#writable();
     requireEpoch(epoch);
     await tenure.inTurn(async () => {
       const present = tenure.facts.epoch;
@@ -104,7 +104,7 @@ export class RedisJournalStore implements JournalStore {
   }
 
   async append(batches: readonly StoredBatch[], { epoch, accounts }: AppendOptions): Promise<void> {
-    const tenure = this.#tenure();
+    const tenure = this.#writable();
     requireEpoch(epoch);
     requireBatches(batches);
     // Before anything is waited for: whoever gave them may change them then.
@@ -151,7 +151,7 @@ export class RedisJournalStore implements JournalStore {
   }
 
   async saveSnapshot(snapshot: SnapshotSource): Promise<void> {
-    const tenure = this.#tenure();
+    const tenure = this.#writable();
     const { position } = snapshot;
     requirePosition(position);
     if ((await this.#chainHashAt(tenure, position)) === undefined)
@@ -160,7 +160,7 @@ export class RedisJournalStore implements JournalStore {
   }
 
   async seed(snapshot: SnapshotSource, chainHash: Uint8Array): Promise<void> {
-    const tenure = this.#tenure();
+    const tenure = this.#writable();
     const { position } = snapshot;
     const check = () =>
       requireSeed(position, chainHash, { bankId: tenure.facts.bankId, head: tenure.head, gap: tenure.gap });
@@ -178,7 +178,7 @@ export class RedisJournalStore implements JournalStore {
   }
 
   async fill(batches: readonly StoredBatch[]): Promise<void> {
-    const tenure = this.#tenure();
+    const tenure = this.#writable();
     requireBatches(batches);
     await tenure.inTurn(async () => {
       const { gap, head } = tenure;
@@ -224,7 +224,7 @@ export class RedisJournalStore implements JournalStore {
   }
 
   async replaceAccounts(position: number, accounts: Iterable<AccountRow>): Promise<void> {
-    const tenure = this.#tenure();
+    const tenure = this.#writable();
     requirePosition(position, 0);
     await tenure.inTurn(() => replaceAccounts(tenure, position, accounts));
   }
@@ -254,6 +254,13 @@ export class RedisJournalStore implements JournalStore {
     return this.#server.tenure();
   }
 
+  /** The same, where nothing is in doubt. */
+  #writable(): Tenure {
+    const tenure = this.#tenure();
+    tenure.writes.requireNoDoubt("write");
+    return tenure;
+  }
+
   /** Gives a tenure as long as it is that of the store. */
   #only(tenure: Tenure): () => Tenure {
     return () => {
@@ -274,24 +281,4 @@ export class RedisJournalStore implements JournalStore {
 
 function isShown(gap: StoreGap | undefined, position: number): boolean {
   return gap === undefined || position <= gap.after || position > gap.upTo.position;
-}
-
-function stateOf({ facts, head, clean, gap }: Tenure): StoreState {
-  const { bankId, epoch } = facts;
-  return {
-    bankId: bankId && copyBytes(bankId),
-    head: head && copyHead(head),
-    epoch,
-    closedCleanly: clean,
-    gap: copyGap(gap),
-  };
-}
-
-function copyGap(gap: StoreGap | undefined): StoreGap | undefined {
-  if (gap === undefined) return undefined;
-  return { after: gap.after, filled: gap.filled && copyHead(gap.filled), upTo: copyHead(gap.upTo) };
-}
-
-function copyHead({ position, chainHash }: StoreHead): StoreHead {
-  return { position, chainHash: copyBytes(chainHash) };
 }

@@ -15,7 +15,7 @@ const TIMEOUT_DEFAULT_MS = 10_000;
 export interface ServerOptions {
   /** `redis:` or `rediss:`; see `parseRedisUrl`. */
   readonly url: string;
-  /** A holder that gives no sign of life for so long may be replaced. Default 2,000 ms. */
+  /** A holder that gives no sign of life for so long may be replaced. Default what the URL says, else 2,000 ms. */
   readonly ttlMs?: number;
   /** Who does not answer for so long is taken to be gone. Default 10,000 ms. */
   readonly timeoutMs?: number;
@@ -57,7 +57,7 @@ export class Server {
     this.place = parseRedisUrl(options.url);
     this.#keys = new Keys(this.place.prefix);
     this.#clock = options.clock ?? monotonicClock;
-    this.#ttlMs = options.ttlMs ?? TTL_DEFAULT_MS;
+    this.#ttlMs = options.ttlMs ?? this.place.leaseMs ?? TTL_DEFAULT_MS;
     this.#timeoutMs = options.timeoutMs ?? TIMEOUT_DEFAULT_MS;
   }
 

@@ -1,10 +1,11 @@
 import { expect, it, onTestFinished } from "vitest";
+import { Chain } from "../conformance/chain.ts";
 import { describeWithRedis } from "../conformance/with-redis.ts";
 import { StoreError, UnsafeSettingsError } from "../errors.ts";
 import { openStore } from "../open.ts";
 import { RedisJournalStore } from "./redis-store.ts";
 import { judge } from "./settings.ts";
-import { connectStore, openBank } from "./stores.test-util.ts";
+import { connectStore, keyOf, openBank } from "./stores.test-util.ts";
 
 const SAFE = {
   appendonly: "yes",
@@ -98,6 +99,30 @@ describeWithRedis("a server's settings", (server) => {
     expect(String(error)).toMatch(/appendfsync cannot be asked/);
     expect(String(error)).not.toMatch(/a-secret/);
     await connectStore({ url: `${url}?allow_data_loss=true` }).open();
+  });
+
+  it("need no more rights than the docs name", async () => {
+    const url = server.newUrl();
+    const rights = [
+      "+@read",
+      "+@write",
+      "+@connection",
+      "+info",
+      "+config|get",
+      "+fcall",
+      "+fcall_ro",
+      "+function|load",
+      "+wait",
+      "+scan",
+    ];
+    await server.command("FUNCTION", "FLUSH");
+    await server.command("ACL", "SETUSER", "teller", "on", ">pw", `~${keyOf(url, "*")}`, ...rights);
+    const store = await openBank({ url: url.replace("//", "//teller:pw@") }, new Chain().growBy(2));
+    await store.saveSnapshot({ position: 2, pages: [Uint8Array.of(1)], header: () => Uint8Array.of(1) });
+    await store.replaceAccounts(2, [{ number: "1", terms: {}, posted: 1n, held: 0n, version: 1n }]);
+    await store.lease?.announce("http://10.0.0.1:4000");
+    await store.recover();
+    expect(await store.read(0)).toHaveLength(2);
   });
 
   it("leave no password in any message", async () => {

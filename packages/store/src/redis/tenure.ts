@@ -71,9 +71,15 @@ export class Tenure {
     return facts.gap && { ...facts.gap, filled };
   }
 
-  /** Begins a write of the journal or the facts when the one before is done, so that it sees what that one left. */
+  /**
+   * Begins a write of the journal or the facts when the one before is done, so that it sees what that one left.
+   * Rejects besides with: `AppendUnknownError` where nobody knows what that was.
+   */
   inTurn<T>(write: () => Promise<T>): Promise<T> {
-    const done = this.#turn.then(write, write);
+    const done = this.#turn.then(() => {
+      this.writes.requireNoDoubt("wait for the write before");
+      return write();
+    });
     this.#turn = done.catch(() => undefined);
     return done;
   }
@@ -160,7 +166,7 @@ export class Tenure {
 
   /** Gives the lease back. */
   async release(options: { readonly isClean: boolean }): Promise<void> {
-    await this.writes.changeLease(["token", "", "address", "", ...(options.isClean ? ["clean", "1"] : [])]);
+    await this.writes.release(options.isClean ? ["clean", "1"] : []);
   }
 
   /** That the journal is as this tenure left it. */
