@@ -7,7 +7,11 @@ export type CutWhen =
   /** Once the client has sent these bytes: the server never gets what they are in. */
   | { readonly sends: string }
   /** As before, but the server gets it; of its answer the client gets nothing. */
-  | { readonly isAnsweredFor: string };
+  | { readonly isAnsweredFor: string }
+  /** As before, but the server gets it late: when `deliver` is called. */
+  | { readonly isHeldWith: string };
+
+type Held = { readonly server: Socket; readonly bytes: Buffer };
 
 /** Stands between a store and its server, and cuts, or holds, what goes through it. */
 export class CuttingProxy {
@@ -16,6 +20,7 @@ export class CuttingProxy {
   readonly #pairs = new Set<readonly [Socket, Socket]>();
   #when: CutWhen | undefined;
   #cut: (() => void) | undefined;
+  #held: Held | undefined;
 
   private constructor(server: Server, port: number, target: number) {
     this.#server = server;
@@ -42,6 +47,17 @@ export class CuttingProxy {
     });
   }
 
+  /** Lets the server have what was held, and waits for its answer, which nobody else gets. */
+  async deliver(): Promise<string> {
+    const held = this.#held;
+    if (held === undefined) throw new Error("nothing is held");
+    const answered = once(held.server, "data");
+    held.server.write(held.bytes);
+    const [answer] = (await answered) as [Buffer];
+    held.server.destroy();
+    return answer.toString("latin1");
+  }
+
   /** Cuts all that goes through it now. */
   cutAll(): void {
     for (const pair of this.#pairs) for (const socket of pair) socket.destroy();
@@ -50,23 +66,32 @@ export class CuttingProxy {
   close(): void {
     this.#server.close();
     this.cutAll();
+    this.#held?.server.destroy();
   }
 
   #join(client: Socket, server: Socket): void {
     const pair = [client, server] as const;
     this.#pairs.add(pair);
     let answerIsLost = false;
+    let isHeld = false;
     const end = () => {
       this.#pairs.delete(pair);
-      for (const socket of pair) socket.destroy();
+      for (const socket of pair) if (socket !== server || !isHeld) socket.destroy();
     };
     for (const socket of pair) socket.on("error", end).on("close", end);
     client.on("data", (bytes) => {
       const when = this.#when;
-      const wanted = when === undefined ? undefined : "sends" in when ? when.sends : when.isAnsweredFor;
+      const wanted = when && Object.values(when).join();
       if (when !== undefined && wanted !== undefined && bytes.includes(wanted, 0, "latin1")) {
         this.#when = undefined;
         if ("sends" in when) {
+          end();
+          this.#cut?.();
+          return;
+        }
+        if ("isHeldWith" in when) {
+          isHeld = true;
+          this.#held = { server, bytes };
           end();
           this.#cut?.();
           return;
@@ -76,6 +101,7 @@ export class CuttingProxy {
       server.write(bytes);
     });
     server.on("data", (bytes) => {
+      if (isHeld) return;
       if (!answerIsLost) {
         client.write(bytes);
         return;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { Chain } from "../conformance/chain.ts";
 import { readAll } from "../conformance/fixture.ts";
-import { LeaseLostError, StoreError, StoreLockedError } from "../errors.ts";
+import { AppendUnknownError, LeaseLostError, StoreError, StoreLockedError } from "../errors.ts";
 import { sourceOf } from "../snapshot-source.ts";
 import { CuttingProxy } from "./cutting-proxy.test-util.ts";
 import { newPlace, plainClient } from "./places.test-util.ts";
@@ -18,11 +18,11 @@ const snapshot = sourceOf({ position: 1, header: Uint8Array.of(1), pages: [Uint8
 async function transaction(server: PostgresServer) {
   const [client, watcher] = [await plainClient(server), await plainClient(server)];
   await client.query("BEGIN");
-  /** Once a statement with this text waits for what the transaction has locked. */
-  const isWaitedForBy = async (text: string) => {
+  /** Once so many statements with this text wait for what the transaction has locked. */
+  const isWaitedForBy = async (text: string, by = 1) => {
     const waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE $1";
     const count = async () => (await watcher.query(waiting, [`%${text}%`])).rowCount;
-    await expect.poll(count, { interval: 5, timeout: 10_000 }).toBe(1);
+    await expect.poll(count, { interval: 5, timeout: 10_000 }).toBe(by);
   };
   return { client, isWaitedForBy };
 }
@@ -167,6 +167,22 @@ describeWithPostgres("fencing", (server) => {
         expect(await readAll(store)).toEqual(chain.batches);
       },
     );
+
+    it("writes nothing when it arrives only after the recovery", async () => {
+      const place = await newPlace(server());
+      const proxy = await CuttingProxy.before(server().port);
+      const store = await place.openBank({ url: server().url(place.schema, "", proxy.port), ...SILENT });
+      const chain = new Chain();
+      await store.append([chain.grow()], EPOCH);
+      const isCut = proxy.cut({ isHeldWith: "bank_append" });
+      await expect(store.append([chain.next()], EPOCH)).rejects.toThrow(AppendUnknownError);
+      await isCut;
+      expect((await store.recover()).head?.position).toBe(1);
+      // A row came back, in which it says that the lease is another's: no row was inserted.
+      expect(await proxy.deliver()).toContain("SELECT 1");
+      await store.append([chain.grow({ variant: 1 })], EPOCH);
+      expect(await readAll(store)).toEqual(chain.batches);
+    });
   });
 
   describe("the lease", () => {
@@ -191,10 +207,15 @@ describeWithPostgres("fencing", (server) => {
       expect(next.lease?.lost.aborted).toBe(false);
     });
 
-    it("goes to one of many who want it", async () => {
+    it("goes to one of many who want it, and have all seen that nobody has it", async () => {
       const place = await newPlace(server());
       await place.openBank(SILENT);
-      const outcomes = await Promise.allSettled([1, 2, 3, 4].map(() => place.connect({ ...HASTY, beatMs: 10 }).open()));
+      const { client, isWaitedForBy } = await transaction(server());
+      await client.query(`SELECT 1 FROM ${place.schema}.lease FOR UPDATE`);
+      const opened = Promise.allSettled([1, 2, 3, 4].map(() => place.connect({ ...HASTY, beatMs: 5 }).open()));
+      await isWaitedForBy("SET token", 4);
+      await client.query("ROLLBACK");
+      const outcomes = await opened;
       expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
       for (const outcome of outcomes)
         if (outcome.status === "rejected") expect(outcome.reason).toBeInstanceOf(StoreLockedError);
