@@ -49,7 +49,7 @@ export function program(): Command {
       flag(
         "--store <url>",
         "BANK_STORE",
-        "journal store: sqlite:DIR, postgres://… or memory: (default: sqlite in --data)",
+        "journal store: sqlite:DIR, postgres://…, redis://… or memory: (default: sqlite in --data)",
       ),
     )
     .addOption(flag("--insecure", "BANK_INSECURE", "allow an address that other machines can reach, without TLS"))
