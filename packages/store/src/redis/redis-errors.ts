@@ -41,16 +41,17 @@ export function lacksLibrary(error: unknown): boolean {
 
 /** The store's error for a write that failed, on its way or at the server. */
 export function writeFailure(error: unknown, what: string): unknown {
-  if (error instanceof DisconnectedError)
-    return new AppendUnknownError(`cannot tell whether it was stored: ${what}: ${error.message}`, { cause: error });
+  if (error instanceof DisconnectedError) return unknown(error, what);
   if (!(error instanceof ServerError)) return error;
   if (/WRONGTYPE/.test(error.message)) return wrongType(error, what);
+  // What it says before it begins it may also say in the middle, and then what came before stays.
+  if (/ script: .* on @/.test(error.message)) return unknown(error, what);
   if (error.code === "READONLY") return new LeaseLostError(`${what}: ${IS_REPLICA}`, { cause: error });
   const refusal = REFUSALS[error.code];
   if (refusal !== undefined || lacksLibrary(error))
     return new AppendRefusedError(`${what}: nothing was stored: ${refusal ?? error.message}`, { cause: error });
-  // A function that failed in the middle, or what a later release says: who does not know must not say that it knows.
-  return new AppendUnknownError(`cannot tell whether it was stored: ${what}: ${error.message}`, { cause: error });
+  // What a later release says, perhaps: who does not know must not say that it knows.
+  return unknown(error, what);
 }
 
 /** The store's error for a read, or an opening, that failed. */
@@ -60,6 +61,10 @@ export function readFailure(error: unknown, what: string): unknown {
   if (/WRONGTYPE/.test(error.message)) return wrongType(error, what);
   const reason = error.code === "READONLY" ? IS_REPLICA : (REFUSALS[error.code] ?? error.message);
   return new StoreError(`cannot ${what}: the server says that ${reason}`, { cause: error });
+}
+
+function unknown(error: Error, what: string): AppendUnknownError {
+  return new AppendUnknownError(`cannot tell whether it was stored: ${what}: ${error.message}`, { cause: error });
 }
 
 /** Before its first write a function looks at the types, and reads change nothing: certainly nothing was stored. */
