@@ -49,7 +49,7 @@ it("is damaged where the file is another program's database, or of another layou
   expect(isDamage(failureOf(() => openDatabase(other)))).toBe(true);
   const newer = temporaryFile();
   openDatabase(newer).close();
-  change(newer, "PRAGMA user_version = 2");
+  change(newer, "PRAGMA user_version = 3");
   expect(isDamage(failureOf(() => openDatabase(newer)))).toBe(true);
 });
 
