@@ -33,6 +33,8 @@ export class RawServer {
   readonly url: string;
   /** Everything that the client has sent, in order, but its SETTINGS, their acknowledgement, and the connection's window. */
   readonly received: Frame[] = [];
+  /** The client has acknowledged its SETTINGS. */
+  isSettled = false;
   private socket: Socket | undefined;
   private readonly close: () => void;
   private heard: () => void = () => undefined;
@@ -60,6 +62,7 @@ export class RawServer {
 
   private async listen(socket: Socket): Promise<void> {
     for await (const frame of framesOf(socket, PREFACE.length)) {
+      if (frame.type === FrameType.SETTINGS && frame.flags === FrameFlag.ACK) this.isSettled = true;
       const isOpening =
         frame.type === FrameType.SETTINGS || (frame.type === FrameType.WINDOW_UPDATE && frame.stream === 0);
       if (!isOpening) this.received.push(frame);

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer, type Http2Server, type ServerHttp2Stream, type Settings } from "node:http2";
-import { type AddressInfo, createServer as createPlainServer } from "node:net";
-import { afterEach, describe, expect, it } from "vitest";
+import { type AddressInfo, createServer as createPlainServer, Socket } from "node:net";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { encodeFields } from "./hpack.ts";
 import { FrameFlag, FrameType, type FrameWriter, Setting } from "./http2-frames.ts";
 import { framed, HEADERS_DONE, RawServer, TRAILERS_DONE } from "./raw-http2.test-util.ts";
@@ -179,8 +179,13 @@ describe("unary calls to a server that says what it likes", () => {
 
   it("leave in one write what begins in one turn", async () => {
     const { server, ask } = await serve();
+    // Its answer to the server's SETTINGS has left by then.
+    await server.has(() => server.isSettled);
+    const write = vi.spyOn(Socket.prototype, "write");
     const all = Promise.all([ask(M), ask(M), ask(M)]);
     await server.has(() => server.bytesOf(5) === 6);
+    expect(write).toHaveBeenCalledTimes(1);
+    write.mockRestore();
     server.say((writer) => {
       for (const stream of [5, 1, 3]) answer(writer, stream, `answer ${stream}`);
     });
