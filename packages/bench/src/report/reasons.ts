@@ -4,41 +4,42 @@
  */
 export const REASONS = {
   unaryGrpcJs:
-    "grpc-js 1.14 is three times as quick as what the target was set against, and keeps nothing. Most of a call is Node's HTTP/2 on the " +
-    "server, which a server that does nothing else pays too; and all that one commit answers comes back together, so that server and " +
-    "client take turns on the two cores.",
+    "grpc-js 1.14 is three times as quick as what the target was set against, and keeps nothing. Most of a call is Node's HTTP/2 in the " +
+    "server, which a server that answers with constants pays too; and all that one commit answers returns together, so that server and " +
+    "client take turns on two cores.",
   unaryPython:
-    "Most of a call is Node's HTTP/2 on the server, and all that one commit answers comes back together, so that server and client take " +
+    "Most of a call is Node's HTTP/2 in the server, and all that one commit answers returns together, so that server and client take " +
     "turns: their processor time adds up to one core of the two.",
   pythonClient:
-    "Sixteen threads of one Python process share one interpreter: most of the time goes into the client itself, and a call to the bank " +
-    "waits for the disk as well, with which the server in memory has nothing to do.",
+    "A client of sixteen threads in one interpreter takes most of a core for itself, and the bank's main thread, the history and the disk " +
+    "share the other; the server in memory has nothing to write and nothing to wait for.",
   pythonRedis:
-    "The Python client itself costs so much that no server can be five times as quick from it: with a server that answers at once it " +
-    "reaches little more than with the bank.",
+    "The client itself costs so much that even the server in memory, which keeps nothing, is not five times as quick as Python + Redis from it.",
   sdk64:
-    "With 64 callers a call of the SDK carries few movements, whose HTTP/2 and commit they share. Server and client take turns, and the " +
+    "With 64 callers a call of the SDK carries few movements, which share its HTTP/2 and its commit. Server and client take turns, and the " +
     "history's thread takes part of a core from both.",
   sdk512:
-    "Server and client take turns: all that one commit answers returns together and is asked again together, so that the processor time " +
-    "of the bank's main thread and of the client adds up to one core of the two. The history's thread takes a quarter of the rate.",
+    "All that one commit answers returns together and is asked again together: the processor time of the bank's main thread and of the " +
+    "client adds up to one core of the two. The history's thread takes more than a quarter of the rate.",
   loneDeposit:
-    "Between two single calls everything has gone cold: an empty call costs the main thread less than half of what a deposit does, and " +
-    "SQLite's commit holds it up for as long as the disk takes, and the history's thread is told of every batch.",
+    "Between two single calls everything has gone cold: a deposit costs the main thread more than twice what an empty call does. SQLite's " +
+    "commit holds it up for as long as the disk takes, and the history's thread is told of every batch.",
   lagWith3:
-    "Five processes share two cores: the bank and the load alone keep both busy, and branches apply a batch when they get a turn.",
+    "Five processes share two cores: the bank and the load alone keep both busy, and a branch applies a batch when it gets a turn.",
   lagWith10:
-    "Twelve processes share two cores: each commit is a message to each branch, and the last branch shows it when the other nine have " +
-    "had their turn.",
+    "Twelve processes share two cores: each commit is a message to each branch, and the last one shows it when the others have had their turn.",
   snapshotPause:
-    "The longest waits come without snapshots as well: collections of the young heap, which HTTP/2's streams survive, and writes to the " +
-    "disk beside the load. What snapshots add stands in a row of its own.",
+    "The longest waits come without snapshots as well: collections of the young heap, which every stream of HTTP/2 survives twice, stop the " +
+    "main thread for 10 to 20 ms. What snapshots add to that is a target of its own.",
+  snapshotAdds:
+    "Copying what has changed is done between calls in small parts; the threads that save and checkpoint take their turn on the same two " +
+    "cores and the same disk.",
   cleanStart:
-    "650 MB of memory are touched for the first time, index and digest of 1,000,000 accounts and 11,000,000 request ids are built anew, " +
-    "and the snapshot is read and hashed in a thread of its own beside that.",
+    "650 MB of memory are touched for the first time, and the index and the digest of 1,000,000 accounts and 11,000,000 request ids are " +
+    "built anew, while the snapshot is read and hashed in a thread beside it.",
   hotAccount:
-    "The main thread costs the same for one account as for many; what differs is what history and snapshots have to write beside it.",
+    "The main thread's processor time is the same for one account as for many; what else differs beside it has not been found.",
   batchOwnIds:
-    "An id for each row is 16 bytes more in message and journal, and each is looked up at a random place in memory, where ids with one " +
-    "base lie side by side. From run to run it is on either side of the target.",
+    "An id for each row is 16 bytes more in the message, each to be read and looked up by itself. From run to run the rate is on either side " +
+    "of the target.",
 } as const satisfies Record<string, string>;
