@@ -11,7 +11,7 @@ export const REASONS = {
     "Most of a call is Node's HTTP/2 in the server, and all that one commit answers returns together, so that server and client take " +
     "turns: their processor time adds up to one core of the two.",
   pythonClient:
-    "A client of sixteen threads in one interpreter takes most of a core for itself, and the bank's main thread, the history and the disk " +
+    "A client of sixteen threads in one interpreter takes more than half a core for itself, and the bank's main thread, the history and the disk " +
     "share the other; the server in memory has nothing to write and nothing to wait for.",
   pythonRedis:
     "The client itself costs so much that even the server in memory, which keeps nothing, is not five times as quick as Python + Redis from it.",
