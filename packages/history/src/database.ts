@@ -11,9 +11,11 @@ const LAYOUT_VERSION = 2;
 export const MEMORY = ":memory:";
 
 /**
- * Memory for pages, in KiB, and pages in the log between two checkpoints. Entries go to as many pages as there are
- * accounts that moved; the longer they stay in memory and in the log, the less often each page is written.
+ * Bytes of a page, memory for pages in KiB, and pages in the log between two checkpoints. Entries go to as many pages as there
+ * are accounts that moved: the longer those stay in memory and in the log, the less often each is written; and with pages of the
+ * usual size there would be nearly twice as many.
  */
+const PAGE_BYTES = 8 * 1024;
 const CACHE_KIB = 32 * 1024;
 const CHECKPOINT_PAGES = 8 * 1024;
 
@@ -51,8 +53,8 @@ const TABLES = `
 export function openDatabase(file: string): DatabaseSync {
   const database = new DatabaseSync(file, { readBigInts: true });
   try {
-    // Nobody else opens the file, and a second server that tries is told so.
-    database.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL");
+    // Nobody else opens the file, and a second server that tries is told so. Pages get their size before there are any.
+    database.exec(`PRAGMA page_size = ${PAGE_BYTES}; PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL`);
     // A power cut may take the newest transactions, never half of one: the journal has them all.
     database.exec(`PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
     database.exec(`PRAGMA cache_size = -${CACHE_KIB}; PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF`);

@@ -5,7 +5,7 @@ import { type SealKey, seal, unseal } from "./sealed-bytes.ts";
 /**
  * Entries in one row, little-endian: checksum (4 bytes), how many (2), whether anything is held (1), posted balance before
  * the first (8), then columns: posted balance (8 each), held balance (8 each, only where anything is held), position less
- * that of the first (4), counterparty (4), kind (1). Two such rows of the greatest size go on a page of SQLite's.
+ * that of the first (4), counterparty (4), kind (1). Four such rows of the greatest size go on a page of SQLite's.
  */
 export const ENTRIES_PER_ROW = 112;
 const HEADER_BYTES = 15;

@@ -8,9 +8,9 @@ export const ENTRIES_SCANNED_MAX = 20_000;
  * entries it has. When either is reached everything is written; a message's worth may come on top. Some 25 MB.
  */
 export const ENTRIES_WAITING_MAX = 524_288;
-export const ACCOUNTS_WAITING_MAX = 65_536;
-/** So many entries for each account that has some make it worth to write them all sooner. */
-export const ENTRIES_FOR_EACH_ACCOUNT = 32;
+export const ACCOUNTS_WAITING_MAX = 131_072;
+/** So many entries for each account that has some are written sooner: they fill rows, and more would not make them cheaper. */
+export const ENTRIES_FOR_EACH_ACCOUNT = 112;
 /** They wait no longer than this, in milliseconds. What is not written when a process dies is projected once more. */
 export const KEEP_AFTER_MS = 10_000;
 

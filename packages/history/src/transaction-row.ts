@@ -7,7 +7,7 @@ import { seal, unseal } from "./sealed-bytes.ts";
  * Transactions in one row, little-endian: checksum (4 bytes), how many (2), which columns differ (1), then columns: position
  * less that of the first (4 each), debit (4), credit (4), amount (8), and those that mostly are the same for all, once where they
  * are and else for each: kind (1), branch (4), time (8), whether there is a request id (1), reference (8, 0 for none); at last
- * the request ids (16 each), where there are any. A row of the greatest size takes a page of SQLite's.
+ * the request ids (16 each), where there are any. Two such rows of the usual kind go on a page of SQLite's.
  */
 export const TRANSACTIONS_PER_ROW = 104;
 const HEADER_BYTES = 7;
