@@ -134,3 +134,18 @@ it("an answer that has come is told, though the client is closed before its turn
   await all;
   expect(events.map(({ what }) => what)).toEqual(["told", "told", "told", "told"]);
 });
+
+it("an answer is told soon, though others are refused at once and ask again and again", async () => {
+  const all = callers(2, 1);
+  await answersHeld(1);
+  server.afterwards = new ConnectError("not like this", Code.InvalidArgument);
+  let refused = 0;
+  const refusedBefore = all.then(() => refused);
+  const again = async () => {
+    while (refused < 50) await movements.book(undefined, "1", usd(1n), {}).catch(() => refused++);
+  };
+  const refusals = again();
+  answerAll();
+  expect(await refusedBefore).toBeLessThan(10);
+  await refusals;
+});
