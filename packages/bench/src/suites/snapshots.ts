@@ -30,7 +30,7 @@ interface Way {
 const STREAM: Way = {
   name: "session stream, deposit",
   inFlight: 64,
-  snapshotEvery: 30_000,
+  snapshotEvery: 10_000,
   snapshotEveryQuick: 300,
   plan: (accounts) => ({ kind: "pipeline", method: "deposit", inFlight: 64, accounts, distribution: "uniform" }),
 };
@@ -119,14 +119,15 @@ function summarise(bench: Bench, report: SuiteReport, way: Way): void {
   report.compare(`${way.name}: p99.9 with / without snapshots`, [withThem, without], p999);
   report.compare(`${way.name}: longest stall of the main thread with / without`, [withThem, without], stall);
   const saved = report.figure(withThem, ({ more }) => more?.["snapshots"]);
-  if ((saved?.min ?? 0) === 0)
+  const isSaved = (saved?.min ?? 0) > 0;
+  if (!isSaved)
     report.miss(`${way.name}: in some round no snapshot was saved while the load ran: nothing is known of their cost`);
   const ms = (value: number) => `${short(value)} ms`;
   const bound = { atMost: PAUSE_MAX_MS };
   const size = `${way.name}, ${whole(accounts)} accounts are saved`;
   const text = `${size}: no wait above ${PAUSE_MAX_MS} ms`;
-  report.target(text, report.figure(withThem, longest), bound, ms, REASONS.snapshotPause);
-  const added = addedMs(report, [withThem, without]);
+  report.target(text, isSaved ? report.figure(withThem, longest) : undefined, bound, ms, REASONS.snapshotPause);
+  const added = isSaved ? addedMs(report, [withThem, without]) : undefined;
   report.target(`${size}: adds at most ${PAUSE_MAX_MS} ms to the longest wait`, added, bound, ms, REASONS.snapshotAdds);
 }
 
