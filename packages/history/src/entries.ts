@@ -25,3 +25,22 @@ export function lastUpTo(entries: Entries, position: number): number {
   }
   return low - 1;
 }
+
+/** Entries of many accounts, in columns that are as long as each other; what they say is said at `Entries`. */
+export interface EntryColumns {
+  readonly positions: Float64Array;
+  readonly posted: BigInt64Array;
+  readonly held: BigInt64Array;
+  /** The same, as two words each. */
+  readonly heldWords: Int32Array;
+  readonly changes: BigInt64Array;
+  readonly counterparties: Uint32Array;
+  readonly kinds: Uint8Array;
+}
+
+/** Entries of one account in the order of their positions: `indexes` says from `begin` on where they stand. */
+export interface OrderedEntries {
+  readonly columns: EntryColumns;
+  readonly indexes: Int32Array;
+  readonly begin: number;
+}

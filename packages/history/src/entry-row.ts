@@ -1,4 +1,4 @@
-import type { Entries } from "./entries.ts";
+import type { Entries, OrderedEntries } from "./entries.ts";
 import { ensure } from "./errors.ts";
 import { type SealKey, seal, unseal } from "./sealed-bytes.ts";
 
@@ -21,22 +21,34 @@ export class EntryRowWriter {
   private piece = new ArrayBuffer(PIECE_BYTES);
   private used = 0;
 
-  /** One row of the entries from `from` to before `to`, at most `ENTRIES_PER_ROW` within `ROW_POSITIONS_MAX`. */
-  write(account: number, entries: Entries, from: number, to: number): Uint8Array {
+  /**
+   * One row of entries of an account, at most `ENTRIES_PER_ROW` within `ROW_POSITIONS_MAX`.
+   *
+   * @param from and `to`: which of the indexes, the last left out.
+   */
+  write(account: number, { columns, indexes }: OrderedEntries, from: number, to: number): Uint8Array {
+    // From column to row without a number in between: each would be put into memory of its own.
+    const { positions, posted, held, heldWords, changes, counterparties, kinds } = columns;
+    let anyHeld = 0;
+    for (let i = from; i < to; i++) {
+      const word = 2 * (indexes[i] as number);
+      anyHeld |= (heldWords[word] as number) | (heldWords[word + 1] as number);
+    }
     const count = to - from;
-    let anyHeld = false;
-    for (let i = from; i < to && !anyHeld; i++) anyHeld = entries.held(i) !== 0n;
-    const view = this.take(HEADER_BYTES + count * (anyHeld ? ENTRY_BYTES + 8 : ENTRY_BYTES));
-    const position = entries.position(from);
+    const view = this.take(HEADER_BYTES + count * (anyHeld === 0 ? ENTRY_BYTES : ENTRY_BYTES + 8));
+    const first = indexes[from] as number;
+    const position = positions[first] as number;
     view.setUint16(4, count, true);
-    view.setUint8(6, anyHeld ? 1 : 0);
-    view.setBigInt64(7, entries.posted(from) - entries.change(from), true);
+    view.setUint8(6, anyHeld === 0 ? 0 : 1);
+    view.setBigInt64(7, (posted[first] as bigint) - (changes[first] as bigint), true);
     let at = HEADER_BYTES;
-    for (let i = from; i < to; i++, at += 8) view.setBigInt64(at, entries.posted(i), true);
-    if (anyHeld) for (let i = from; i < to; i++, at += 8) view.setBigInt64(at, entries.held(i), true);
-    for (let i = from; i < to; i++, at += 4) view.setUint32(at, entries.position(i) - position, true);
-    for (let i = from; i < to; i++, at += 4) view.setUint32(at, entries.counterparty(i), true);
-    for (let i = from; i < to; i++, at += 1) view.setUint8(at, entries.kind(i));
+    for (let i = from; i < to; i++, at += 8) view.setBigInt64(at, posted[indexes[i] as number] as bigint, true);
+    if (anyHeld !== 0)
+      for (let i = from; i < to; i++, at += 8) view.setBigInt64(at, held[indexes[i] as number] as bigint, true);
+    for (let i = from; i < to; i++, at += 4)
+      view.setUint32(at, (positions[indexes[i] as number] as number) - position, true);
+    for (let i = from; i < to; i++, at += 4) view.setUint32(at, counterparties[indexes[i] as number] as number, true);
+    for (let i = from; i < to; i++, at += 1) view.setUint8(at, kinds[indexes[i] as number] as number);
     const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
     seal(bytes, { account, position });
     return bytes;

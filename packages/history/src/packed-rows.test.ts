@@ -1,7 +1,7 @@
 import type { AccountIndex, RecordKind } from "@bank/core";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type Entries, lastUpTo } from "./entries.ts";
+import { type Entries, lastUpTo, type OrderedEntries } from "./entries.ts";
 import { ENTRIES_PER_ROW, EntryRow, EntryRowWriter } from "./entry-row.ts";
 import { DamagedHistoryError } from "./errors.ts";
 import { TRANSACTIONS_PER_ROW, TransactionRow, TransactionRowWriter } from "./transaction-row.ts";
@@ -46,6 +46,24 @@ function entriesOf(first: number, plain: readonly PlainEntry[]): Entries {
   };
 }
 
+/** As they are before they are written: somewhere in columns. */
+function orderedOf(entries: Entries): OrderedEntries {
+  const { length } = entries;
+  const indexes = Int32Array.from({ length }, (_, i) => length - 1 - i);
+  const column = <T>(value: (i: number) => T) => Array.from(indexes, (i) => value(i));
+  const held = BigInt64Array.from(column(entries.held));
+  const columns = {
+    positions: Float64Array.from(column(entries.position)),
+    posted: BigInt64Array.from(column(entries.posted)),
+    held,
+    heldWords: new Int32Array(held.buffer),
+    changes: BigInt64Array.from(column(entries.change)),
+    counterparties: Uint32Array.from(column(entries.counterparty)),
+    kinds: Uint8Array.from(column(entries.kind)),
+  };
+  return { columns, indexes, begin: 0 };
+}
+
 function plainOf(entries: Entries, from = 0, to = entries.length) {
   return Array.from({ length: to - from }, (_, i) => i + from).map((i) => [
     entries.position(i),
@@ -73,7 +91,7 @@ describe("a row of entries", () => {
       fc.property(firstPosition, someEntries, fc.nat(50), index, (first, plain, skipped, account) => {
         const entries = entriesOf(first, plain);
         const from = Math.min(skipped, entries.length - 1);
-        const bytes = writer.write(account, entries, from, entries.length);
+        const bytes = writer.write(account, orderedOf(entries), from, entries.length);
         const row = new EntryRow(bytes.slice(), { account, position: entries.position(from) });
         expect(plainOf(row)).toEqual(plainOf(entries, from));
         for (let i = 0; i < row.length; i++) {
@@ -89,7 +107,7 @@ describe("a row of entries", () => {
     fc.assert(
       fc.property(someEntries, fc.nat(), fc.nat(7), (plain, at, bit) => {
         const key = { account: 3, position: 77 };
-        const bytes = new EntryRowWriter().write(3, entriesOf(77, plain), 0, plain.length).slice();
+        const bytes = new EntryRowWriter().write(3, orderedOf(entriesOf(77, plain)), 0, plain.length).slice();
         expect(failureOf(() => new EntryRow(bytes, { ...key, account: 4 }))).toBeInstanceOf(DamagedHistoryError);
         expect(failureOf(() => new EntryRow(bytes, { ...key, position: 78 }))).toBeInstanceOf(DamagedHistoryError);
         expect(failureOf(() => new EntryRow(bytes.subarray(0, at % 15), key))).toBeInstanceOf(DamagedHistoryError);

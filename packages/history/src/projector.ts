@@ -12,7 +12,7 @@ import {
 import type { Batch } from "@bank/journal";
 import { type Accounts, indexInPage } from "./accounts.ts";
 import { int64, integer } from "./columns.ts";
-import type { Entries } from "./entries.ts";
+import type { OrderedEntries } from "./entries.ts";
 import { type EntryReader, rowKey } from "./entry-reader.ts";
 import { ENTRIES_PER_ROW, EntryRowWriter, ROW_POSITIONS_MAX } from "./entry-row.ts";
 import { ensure } from "./errors.ts";
@@ -75,14 +75,15 @@ export class Projector {
     this.entryRows.flush();
   }
 
-  private writeAccount(account: AccountIndex, entries: Entries): void {
+  private writeAccount(account: AccountIndex, entries: OrderedEntries): void {
     const { rows } = this.accounts.page(account);
     const inPage = indexInPage(account);
-    for (let from = 0; from < entries.length; ) {
-      const first = entries.position(from);
-      let to = from + 1;
-      while (to < entries.length && to - from < ENTRIES_PER_ROW && entries.position(to) - first < ROW_POSITIONS_MAX)
-        to++;
+    const { indexes, columns } = entries;
+    const positionAt = (i: number) => columns.positions[indexes[i] as number] as number;
+    for (let from = entries.begin; from < indexes.length; ) {
+      const first = positionAt(from);
+      let to = Math.min(from + ENTRIES_PER_ROW, indexes.length);
+      while (positionAt(to - 1) - first >= ROW_POSITIONS_MAX) to--;
       const row = rows[inPage] as number;
       this.entryRows.add(rowKey(account, row), first, this.entryRow.write(account, entries, from, to));
       rows[inPage] = row + 1;

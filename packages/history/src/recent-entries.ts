@@ -1,6 +1,6 @@
 import type { AccountIndex, Position } from "@bank/core";
 import { type Accounts, indexInPage } from "./accounts.ts";
-import type { Entries } from "./entries.ts";
+import type { Entries, EntryColumns, OrderedEntries } from "./entries.ts";
 import { ensure } from "./errors.ts";
 
 const CAPACITY_MIN = 1_024;
@@ -90,15 +90,26 @@ export class RecentEntries {
   }
 
   /** Gives the entries of every account, accounts in the order of their indexes, and has none from then on. */
-  drain(visit: (account: AccountIndex, entries: Entries) => void): void {
+  drain(visit: (account: AccountIndex, entries: OrderedEntries) => void): void {
+    const columns = this.columns();
+    // Filled from its end, since the entries of an account are found from the newest on.
+    const indexes = new Int32Array(this.count);
     // Neighbours go to the same page of the database.
     for (const account of this.moved.subarray(0, this.movedCount).sort()) {
-      const index = account as AccountIndex;
-      visit(index, this.between(index, 0, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY));
-      this.states.page(index).newest[indexInPage(index)] = 0;
+      const { newest } = this.states.page(account as AccountIndex);
+      const inPage = indexInPage(account as AccountIndex);
+      let begin = indexes.length;
+      for (let at = newest[inPage] as number; at > 0; at = this.previous[at - 1] as number) indexes[--begin] = at - 1;
+      newest[inPage] = 0;
+      visit(account as AccountIndex, { columns, indexes, begin });
     }
     this.count = 0;
     this.movedCount = 0;
+  }
+
+  private columns(): EntryColumns {
+    const { positions, posted, held, changes, counterparties, kinds } = this;
+    return { positions, posted, held, heldWords: new Int32Array(held.buffer), changes, counterparties, kinds };
   }
 
   private view(indexes: readonly number[]): Entries {
