@@ -41,7 +41,7 @@ const UNSAVED_BYTES_MAX = 16 * 1024 * 1024;
  * append waits for the disk, and branches beside a bank take its disk's time, and its processors'. A power failure costs so much
  * of the journal's end, which the bank has, and hands out again.
  */
-const SAVE_WITHIN_MS = 50;
+const SAVE_WITHIN_MS = 200;
 /** As much is saved at once: a longer append would hold up what comes behind it. */
 const GATHERED_BYTES_MAX = 1024 * 1024;
 /** Whoever asks what is on the disk waits for so long at the most until all is that is shown. */
