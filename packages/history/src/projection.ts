@@ -45,6 +45,8 @@ export class Projection {
   private end: ProjectionHead | undefined;
   /** Journal time of the end. */
   private endMs = 0;
+  /** What is in memory is not what the rows need. */
+  private isBroken = false;
 
   /**
    * Opens the database, and makes it where there is none.
@@ -82,11 +84,6 @@ export class Projection {
     return this.end;
   }
 
-  /** Whether something is projected that is not kept. */
-  get isWaiting(): boolean {
-    return this.database.isTransaction;
-  }
-
   /** Whether so much waits that it should be kept now. */
   get isWorthKeeping(): boolean {
     const { length, accountCount } = this.entries.recent;
@@ -108,6 +105,7 @@ export class Projection {
       this.projector.project(batches);
       this.database.exec("RELEASE message");
     } catch (error) {
+      this.isBroken = true;
       this.attempt("ROLLBACK TO message; RELEASE message");
       throw error;
     }
@@ -116,13 +114,16 @@ export class Projection {
     return head;
   }
 
-  /** Commits all that was projected. Throws: SQLite's errors; then the projection must be closed. */
+  /** Commits all that was projected. Throws: SQLite's errors; then the projection must be closed. A bug: after a failure. */
   keep(): void {
+    if (this.isBroken) throw new Error("a projection that failed is not kept");
     if (this.end === undefined || !this.database.isTransaction) return;
     const { position, epochId, chainHash } = this.end;
+    this.isBroken = true;
     this.projector.writeEntries();
     this.writeHead.run(position, epochId, chainHash, this.endMs);
     this.database.exec("COMMIT");
+    this.isBroken = false;
   }
 
   /** Answers a question, in one transaction. Throws: `DamagedHistoryError`; SQLite's errors. */

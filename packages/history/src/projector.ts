@@ -53,20 +53,14 @@ export class Projector {
 
   /**
    * Adds batches that follow each other.
-   * Throws: `DamagedHistoryError`; SQLite's errors. Then no entry of them is there, and the caller takes back the rows: what was
-   * added before can be read, but nothing may be added any more.
+   * Throws: `DamagedHistoryError`; SQLite's errors. Then the caller takes back the rows, and nothing may be added or written any
+   * more; what was added before can be read.
    */
   project(batches: readonly Batch[]): void {
-    const before = this.recent.length;
-    try {
-      for (const [i, batch] of batches.entries()) this.projectBatch(batch, batches[i + 1]);
-      this.takeRow();
-      this.transactionRows.flush();
-      this.batchRows.flush();
-    } catch (error) {
-      this.recent.truncate(before);
-      throw error;
-    }
+    for (const [i, batch] of batches.entries()) this.projectBatch(batch, batches[i + 1]);
+    this.takeRow();
+    this.transactionRows.flush();
+    this.batchRows.flush();
   }
 
   /** Puts the entries that wait in memory into rows. */

@@ -66,17 +66,6 @@ export class RecentEntries {
     this.settle(account, at);
   }
 
-  /** Takes back the newest, down to so many. The balances of their accounts are not what they were. */
-  truncate(length: number): void {
-    while (this.count > length) {
-      const at = --this.count;
-      const account = this.accounts[at] as AccountIndex;
-      this.states.page(account).newest[indexInPage(account)] = this.previous[at] as number;
-      // Accounts were added in the order of their first entries.
-      if (this.previous[at] === 0) this.movedCount--;
-    }
-  }
-
   /** Entries of an account between two positions, both left out; of more than `max` only the newest. */
   between(account: AccountIndex, above: Position, below: Position, max: number): Entries {
     const indexes: number[] = [];

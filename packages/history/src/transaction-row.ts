@@ -103,10 +103,6 @@ export class TransactionRowWriter {
     this.count = 0;
     return { firstPosition, bytes };
   }
-
-  clear(): void {
-    this.count = 0;
-  }
 }
 
 /** Transactions as they were read from a row. */
