@@ -32,8 +32,8 @@ type Try = Parameters<Attempt<void>>[0];
 export interface MovementCallParts {
   /** Called behind every try that leaves something to be tried again. */
   readonly onFailedTry: () => void;
-  /** Resolves when it is the turn of an answer that has come to be told. */
-  readonly turnOfAnswer: () => Promise<void>;
+  /** Resolves when it is the turn of an answer that has come to be told; undefined where that is now. */
+  readonly turnOfAnswer: () => Promise<void> | undefined;
 }
 
 /**

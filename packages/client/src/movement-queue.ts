@@ -191,12 +191,14 @@ export class MovementQueue {
     this.schedule();
   };
 
-  /** Resolves when it is the turn of an answer to be told. */
-  private readonly turnOfAnswer = () =>
-    new Promise<void>((resolve) => {
+  /** Resolves when it is the turn of an answer to be told; undefined where that is now: no other call is under way, or about to be. */
+  private readonly turnOfAnswer = (): Promise<void> | undefined => {
+    if (this.calls.size === 1 && !this.canSend) return undefined;
+    return new Promise<void>((resolve) => {
       this.answered.push(resolve);
       this.schedule();
     });
+  };
 
   private async send(): Promise<void> {
     const taken = this.take();

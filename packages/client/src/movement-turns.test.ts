@@ -126,6 +126,16 @@ it("answers that wait for their turn are all told, one in each, where nobody ask
   expect(new Set(events.map((event) => event.turn)).size).toBe(2);
 });
 
+it("an answer is told in the turn in which it comes where no other call is under way", async () => {
+  const all = callers(2, 1);
+  await answersHeld(1);
+  events.length = 0;
+  answerAll();
+  const answered = turn;
+  await all;
+  expect(events.map((event) => event.turn)).toEqual([answered, answered]);
+});
+
 it("an answer that has come is told, though the client is closed before its turn", async () => {
   const all = Promise.all([1, 2, 3, 4].map(() => caller(1).then(() => closing.abort())));
   await answersHeld(2);
@@ -136,8 +146,8 @@ it("an answer that has come is told, though the client is closed before its turn
 });
 
 it("an answer is told soon, though others are refused at once and ask again and again", async () => {
-  const all = callers(2, 1);
-  await answersHeld(1);
+  const all = callers(4, 1);
+  await answersHeld(2);
   server.afterwards = new ConnectError("not like this", Code.InvalidArgument);
   let refused = 0;
   const refusedBefore = all.then(() => refused);
