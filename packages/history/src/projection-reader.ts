@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { type AccountIndex, AMOUNT_MAX, type Position } from "@bank/core";
-import { blob, integer, type Row } from "./columns.ts";
+import { blob, integer } from "./columns.ts";
 import type { Entries } from "./entries.ts";
 import type { EntryReader } from "./entry-reader.ts";
 import { DamagedHistoryError, ensure } from "./errors.ts";
@@ -12,7 +12,7 @@ import type {
   ProjectedBalance,
   ProjectedTransaction,
 } from "./queries.ts";
-import { TransactionRow } from "./transaction-row.ts";
+import { type FoundTransaction, TransactionRow } from "./transaction-row.ts";
 
 /** Answers questions from the rows, and from what is in none yet. */
 export class ProjectionReader {
@@ -45,17 +45,26 @@ export class ProjectionReader {
     const timeMs = this.timeAt(upper);
     if (filter.counterparty === account) return { entries: [], next: undefined, timeMs };
     const { hits, isFull, beyond } = this.scan(query);
-    const entries = hits.map((hit) => this.accountEntry(account, hit, upper));
+    const entries: AccountEntry[] = [];
+    // Of an account that moves often the transactions are neighbours.
+    let row: TransactionRow | undefined;
+    for (const hit of hits) {
+      let found = row?.at(hit.position);
+      if (found === undefined) {
+        row = this.rowUpTo(hit.position);
+        found = row?.at(hit.position);
+      }
+      if (found === undefined || changeOf(found, account) !== hit.change)
+        throw new DamagedHistoryError(`the entry of account ${account} at ${hit.position} is of no such transaction`);
+      entries.push({ ...this.asOf(found, upper), postedAfter: hit.posted });
+    }
     return { entries, next: nextCursor(query, entries, isFull, beyond), timeMs };
   }
 
   transaction(position: Position, upper: Position): ProjectedTransaction | undefined {
     if (position > upper) return undefined;
-    const row = this.transactionRow.get(position);
-    const found = row === undefined ? undefined : transactionsIn(row).at(position);
-    if (found === undefined) return undefined;
-    const reversal = this.reversal.get(position, upper);
-    return { ...found, reversedBy: reversal === undefined ? undefined : integer(reversal, "position") };
+    const found = this.rowUpTo(position)?.at(position);
+    return found === undefined ? undefined : this.asOf(found, upper);
   }
 
   balance(account: AccountIndex, position: Position): ProjectedBalance {
@@ -98,14 +107,15 @@ export class ProjectionReader {
     return { hits, isFull: false, beyond: undefined };
   }
 
-  private accountEntry(account: AccountIndex, { position, posted, change }: Hit, upper: Position): AccountEntry {
-    const transaction = this.transaction(position, upper);
-    const moved = transaction === undefined ? undefined : changeOf(transaction, account);
-    if (transaction === undefined || moved !== change)
-      throw new DamagedHistoryError(
-        `the entry of account ${account} at position ${position} is of no such transaction`,
-      );
-    return { ...transaction, postedAfter: posted };
+  /** The transactions among which one is that has this position. */
+  private rowUpTo(position: Position): TransactionRow | undefined {
+    const row = this.transactionRow.get(position);
+    return row === undefined ? undefined : new TransactionRow(blob(row, "data"), integer(row, "first_position"));
+  }
+
+  private asOf(transaction: FoundTransaction, upper: Position): ProjectedTransaction {
+    const reversal = this.reversal.get(transaction.position, upper);
+    return { ...transaction, reversedBy: reversal === undefined ? undefined : integer(reversal, "position") };
   }
 
   private lastPositionBefore(timeMs: number): Position {
@@ -161,7 +171,7 @@ function filterOf(filter: ListFilter): (entries: Entries, index: number) => bool
 }
 
 /** How a transaction changed an account; undefined where it did not. */
-function changeOf({ debit, credit, amount }: ProjectedTransaction, account: AccountIndex): bigint | undefined {
+function changeOf({ debit, credit, amount }: FoundTransaction, account: AccountIndex): bigint | undefined {
   if (debit === account) return -amount;
   return credit === account ? amount : undefined;
 }
@@ -176,8 +186,4 @@ function nextCursor(
   if (isFull) return entries.at(-1)?.position;
   if (beyond === undefined) return undefined;
   return oldestFirst ? beyond - 1 : beyond + 1;
-}
-
-function transactionsIn(row: Row): TransactionRow {
-  return new TransactionRow(blob(row, "data"), integer(row, "first_position"));
 }

@@ -22,6 +22,9 @@ const ID_BYTES = 16;
 /** A transaction as it is added, besides its request. */
 export type NewTransaction = Omit<ProjectedTransaction, "requestId" | "reversedBy" | "amount">;
 
+/** A transaction as it is found, without what may become of it. */
+export type FoundTransaction = Omit<ProjectedTransaction, "reversedBy">;
+
 /** A row's bytes under its key. */
 export interface WrittenRow {
   readonly firstPosition: Position;
@@ -134,8 +137,8 @@ export class TransactionRow {
     ensure(this.count > 0 && (ids === 0 || ids === ID_BYTES * this.count), "a row of transactions is whole");
   }
 
-  /** The transaction at a position, without what may become of it; undefined where there is none. */
-  at(position: Position): Omit<ProjectedTransaction, "reversedBy"> | undefined {
+  /** The transaction at a position; undefined where there is none. */
+  at(position: Position): FoundTransaction | undefined {
     const i = this.indexOf(position);
     if (i === undefined) return undefined;
     const { view } = this;
