@@ -30,7 +30,7 @@ try {
 } finally {
   await bench.close();
 }
-const targets = targetLines(reports);
+const targets = targetLines(reports, { withReasons: true });
 if (parsed.quick) console.log("\nA quick look: everything was run, and the figures say nothing.");
 else if (targets.length > 0) console.log(`\n== Must show\n${targets.join("\n")}`);
 const missing = reports.flatMap(({ missing: texts }) => texts);

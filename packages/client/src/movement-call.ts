@@ -28,6 +28,14 @@ const withoutColumns = new WeakSet<Server>();
 
 type Try = Parameters<Attempt<void>>[0];
 
+/** Whom a call of movements belongs to. */
+export interface MovementCallParts {
+  /** Called behind every try that leaves something to be tried again. */
+  readonly onFailedTry: () => void;
+  /** Resolves when it is the turn of an answer that has come to be told; undefined where that is now. */
+  readonly turnOfAnswer: () => Promise<void> | undefined;
+}
+
 /**
  * Movements of one currency on their way in one call, and again those of them that were not answered, each with its own request
  * id. Each is told what became of it as soon as that is known.
@@ -41,14 +49,13 @@ export class MovementCall {
   readonly reasons = new Map<string, string>();
   private readonly caller: Caller;
   private readonly ending = new AbortController();
-  private readonly onFailedTry: () => void;
+  private readonly parts: MovementCallParts;
 
-  /** @param onFailedTry called behind every try that leaves something to be tried again. */
-  constructor(caller: Caller, entries: readonly MovementEntry[], onFailedTry: () => void) {
+  constructor(caller: Caller, entries: readonly MovementEntry[], parts: MovementCallParts) {
     this.caller = caller;
     this.entries = entries;
     this.server = caller.server.url;
-    this.onFailedTry = onFailedTry;
+    this.parts = parts;
   }
 
   /** Resolves once every movement has ended. Never rejects: what goes wrong is theirs. */
@@ -98,7 +105,7 @@ export class MovementCall {
 
   private leftOver(): readonly MovementEntry[] {
     this.entries = this.open();
-    if (this.entries.length > 0) this.onFailedTry();
+    if (this.entries.length > 0) this.parts.onFailedTry();
     return this.entries;
   }
 
@@ -149,6 +156,7 @@ export class MovementCall {
         (sending) => server.transactions.executeMovements(columnsOf(sent), sending),
         (told) => checkReply(told, sent.length),
       );
+      await this.parts.turnOfAnswer();
       // Not before the session has taken note of it: an answer of another bank is none.
       settleRows(sent, reply, server.url);
     } catch (error) {
@@ -169,6 +177,7 @@ export class MovementCall {
         throw new UnexpectedReplyError(`it gave ${reply.results.length} results for ${sent.length} commands`);
       },
     );
+    await this.parts.turnOfAnswer();
     sent.forEach((entry, i) => {
       settleOne(entry, results[i] as WireBatchResult, info, server.url);
     });

@@ -74,6 +74,10 @@ export class MovementQueue {
   private restsUntilMs = 0;
   private readonly signals: SignalWatch<MovementEntry>;
   private readonly roomWaiters: (() => void)[] = [];
+  /** Calls whose answers have come and were not told. */
+  private readonly answered: (() => void)[] = [];
+  /** Turns in which calls were sent, since the last one in which none was. */
+  private sentInARow = 0;
 
   constructor(caller: Caller, limits: Partial<MovementLimits> = {}) {
     this.caller = caller;
@@ -160,15 +164,41 @@ export class MovementQueue {
     return this.inFlight < this.limits.callsInFlightMax;
   }
 
-  private schedule(): void {
-    if (this.isScheduled || this.waiting === 0 || !this.isFree) return;
-    this.isScheduled = true;
-    // Behind everything that is ready in this turn: whoever is told an answer in it, and asks for the next movement, comes along.
-    setImmediate(() => {
-      this.isScheduled = false;
-      while (this.waiting > 0 && this.isFree) void this.send();
-    });
+  private get canSend(): boolean {
+    return this.waiting > 0 && this.isFree;
   }
+
+  private schedule(): void {
+    if (this.isScheduled || !(this.canSend || this.answered.length > 0)) return;
+    this.isScheduled = true;
+    setImmediate(this.takeTurn);
+  }
+
+  /**
+   * One thing in each turn of the event loop, behind everything that is ready in it: a call is sent, or the answer to one is told.
+   * Whoever is told an answer, and asks for the next movement, comes along with the call that is sent in the next turn, and that
+   * has left before another answer is told. So calls that were answered together come apart again, and the server works on the
+   * one while the answer to the other is being read.
+   */
+  private readonly takeTurn = () => {
+    this.isScheduled = false;
+    // Calls that fail at once, and whose callers ask again, hold up no answers for ever.
+    const tell = this.sentInARow >= this.limits.callsInFlightMax ? this.answered.shift() : undefined;
+    const sends = tell === undefined && this.canSend;
+    this.sentInARow = sends ? this.sentInARow + 1 : 0;
+    if (sends) void this.send();
+    else (tell ?? this.answered.shift())?.();
+    this.schedule();
+  };
+
+  /** Resolves when it is the turn of an answer to be told; undefined where that is now: no other call is under way, or about to be. */
+  private readonly turnOfAnswer = (): Promise<void> | undefined => {
+    if (this.calls.size === 1 && !this.canSend) return undefined;
+    return new Promise<void>((resolve) => {
+      this.answered.push(resolve);
+      this.schedule();
+    });
+  };
 
   private async send(): Promise<void> {
     const taken = this.take();
@@ -192,7 +222,7 @@ export class MovementQueue {
       this.wakeForRoom();
       this.schedule();
     };
-    const call = new MovementCall(this.caller, entries, linger);
+    const call = new MovementCall(this.caller, entries, { onFailedTry: linger, turnOfAnswer: this.turnOfAnswer });
     const slow = setTimeout(linger, this.limits.slowMs).unref();
     this.calls.add(call);
     this.inFlight++;

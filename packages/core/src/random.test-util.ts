@@ -4,6 +4,16 @@ import { requestIdFromBytes } from "./identifiers.ts";
 /** The seed of this run: `BANK_TEST_SEED` where it is set, so that a failure can be repeated, else a new one. */
 export const SEED = Number(process.env["BANK_TEST_SEED"] ?? 1 + Math.floor(Math.random() * 0x7fff_fffe));
 
+/** How often a random test that takes seconds is run, with a seed each: `BANK_TEST_RUNS`, else once. */
+export const RUNS = wholeRuns(process.env["BANK_TEST_RUNS"] ?? "1");
+
+/** A number that is none must not end in a test that looks at nothing. */
+function wholeRuns(text: string): number {
+  const runs = Number(text);
+  if (!Number.isInteger(runs) || runs < 1) throw new RangeError(`BANK_TEST_RUNS is "${text}", not how often to run`);
+  return runs;
+}
+
 /** For the name of a random test: its seed, and the command that repeats it. */
 export function seeded(file: string): string {
   return `[seed ${SEED}; repeat: BANK_TEST_SEED=${SEED} npx vitest run packages/core/src/${file}]`;

@@ -20,11 +20,6 @@ export function integer(row: Row, name: string): number {
   throw new DamagedHistoryError(`the stored ${name} is ${number}, which is out of range`);
 }
 
-/** Likewise; undefined for NULL. */
-export function optionalInteger(row: Row, name: string): number | undefined {
-  return row[name] === null ? undefined : integer(row, name);
-}
-
 /** Throws: `DamagedHistoryError` unless there are exactly so many bytes. */
 export function bytes(row: Row, name: string, length: number): Uint8Array {
   const value = row[name];
@@ -32,7 +27,9 @@ export function bytes(row: Row, name: string, length: number): Uint8Array {
   throw new DamagedHistoryError(`the stored ${name} is not ${length} bytes`);
 }
 
-/** Likewise; undefined for NULL. */
-export function optionalBytes(row: Row, name: string, length: number): Uint8Array | undefined {
-  return row[name] === null ? undefined : bytes(row, name, length);
+/** Bytes as they are: what they mean is checked by whoever opens them. Throws: `DamagedHistoryError` for something else. */
+export function blob(row: Row, name: string): Uint8Array {
+  const value = row[name];
+  if (value instanceof Uint8Array) return value;
+  throw new DamagedHistoryError(`the stored ${name} is no bytes`);
 }

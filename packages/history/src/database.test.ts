@@ -49,14 +49,14 @@ it("is damaged where the file is another program's database, or of another layou
   expect(isDamage(failureOf(() => openDatabase(other)))).toBe(true);
   const newer = temporaryFile();
   openDatabase(newer).close();
-  change(newer, "PRAGMA user_version = 2");
+  change(newer, "PRAGMA user_version = 3");
   expect(isDamage(failureOf(() => openDatabase(newer)))).toBe(true);
 });
 
 it("is damaged where the file was cut", () => {
   const file = temporaryFile();
   openDatabase(file).close();
-  truncateSync(file, statSync(file).size - 5_000);
+  truncateSync(file, statSync(file).size - 9_000);
   const error = failureOf(() => {
     const database = openDatabase(file);
     database.prepare("SELECT * FROM holds JOIN entries JOIN reversals JOIN head").all();

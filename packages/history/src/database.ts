@@ -5,15 +5,17 @@ import { DamagedHistoryError } from "./errors.ts";
 /** Says in the file's header what the file is: "bnkh". */
 const APPLICATION_ID = 0x626e_6b68;
 /** Counts changes of the tables. A file of another version is built anew. */
-const LAYOUT_VERSION = 1;
+const LAYOUT_VERSION = 2;
 
 /** Names an SQLite database without a file. */
 export const MEMORY = ":memory:";
 
 /**
- * Memory for pages, in KiB, and pages in the log between two checkpoints. Entries go to as many pages as there are
- * accounts that moved; the longer they stay in memory and in the log, the less often each page is written.
+ * Bytes of a page, memory for pages in KiB, and pages in the log between two checkpoints. Entries go to as many pages as there
+ * are accounts that moved: the longer those stay in memory and in the log, the less often each is written; and with pages of the
+ * usual size there would be nearly twice as many.
  */
+const PAGE_BYTES = 8 * 1024;
 const CACHE_KIB = 32 * 1024;
 const CHECKPOINT_PAGES = 8 * 1024;
 
@@ -27,32 +29,18 @@ const TABLES = `
     time_ms INTEGER NOT NULL
   ) STRICT;
 
-  -- Journal time of every position: that of the first batch that ends there or behind.
+  -- Journal time of every position: that of the first row that ends there or behind. Batches of one time may share a row.
   CREATE TABLE batches (last_position INTEGER PRIMARY KEY, time_ms INTEGER NOT NULL) STRICT;
   CREATE INDEX batches_by_time ON batches (time_ms);
 
-  -- Records that moved money. Accounts stand here by index. The reference is a reversal's original or a capture's hold.
-  CREATE TABLE transactions (
-    position INTEGER PRIMARY KEY,
-    kind INTEGER NOT NULL,
-    debit INTEGER NOT NULL,
-    credit INTEGER NOT NULL,
-    amount INTEGER NOT NULL,
-    branch INTEGER NOT NULL,
-    time_ms INTEGER NOT NULL,
-    request_id BLOB,
-    reference INTEGER
-  ) STRICT;
+  -- Records that moved money, packed: see transaction-row.ts.
+  CREATE TABLE transactions (first_position INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
   CREATE TABLE reversals (original INTEGER PRIMARY KEY, position INTEGER NOT NULL) STRICT;
 
-  -- Every change of an account's balances, with what they are behind it.
-  CREATE TABLE entries (
-    account INTEGER NOT NULL,
-    position INTEGER NOT NULL,
-    posted INTEGER NOT NULL,
-    held INTEGER NOT NULL,
-    PRIMARY KEY (account, position)
-  ) STRICT, WITHOUT ROWID;
+  -- Every change of an account's balances, with what they are behind it, packed: see entry-row.ts. The key is the account's index
+  -- times 2^31, and the number of the row among those of the account. The key is the rowid: such rows would be too large for the
+  -- inner pages of a table without one.
+  CREATE TABLE entries (key INTEGER PRIMARY KEY, first_position INTEGER NOT NULL, data BLOB NOT NULL) STRICT;
 
   -- Open holds, and what is left of them: the record that ends them by their time does not say it.
   CREATE TABLE holds (position INTEGER PRIMARY KEY, account INTEGER NOT NULL, remaining INTEGER NOT NULL) STRICT;
@@ -65,8 +53,8 @@ const TABLES = `
 export function openDatabase(file: string): DatabaseSync {
   const database = new DatabaseSync(file, { readBigInts: true });
   try {
-    // Nobody else opens the file, and a second server that tries is told so.
-    database.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL");
+    // Nobody else opens the file, and a second server that tries is told so. Pages get their size before there are any.
+    database.exec(`PRAGMA page_size = ${PAGE_BYTES}; PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL`);
     // A power cut may take the newest transactions, never half of one: the journal has them all.
     database.exec(`PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
     database.exec(`PRAGMA cache_size = -${CACHE_KIB}; PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF`);

@@ -15,6 +15,8 @@ const history = new History({
   journal,
   file,
   start: "eager",
+  // Between two transactions some of it waits to be written.
+  keepAfterMs: 1,
   platform: {
     log: { info: silent, warn: silent, error: (event, fields) => console.log("error", event, JSON.stringify(fields)) },
     delay: () => new Promise(() => undefined),

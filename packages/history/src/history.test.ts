@@ -164,7 +164,7 @@ describe("a history", () => {
     const journal = new TestJournal(batches.slice(0, 40));
     let history = undefined as ReturnType<typeof startHistory> | undefined;
     const worker = await workerStartedBy(() => {
-      history = startHistory(journal, { file: temporaryFile() });
+      history = startHistory(journal, { file: temporaryFile(), keepAfterMs: 0 });
     });
     if (history === undefined) throw new Error("a history was started");
     const end = batches[39]!.lastPosition;

@@ -3,7 +3,14 @@ import { abortable, Backoff, errorText, type Platform, PositionWatch } from "@ba
 import { MEMORY } from "./database.ts";
 import type { HistoryJournal } from "./history-journal.ts";
 import { LagWatch } from "./lag-watch.ts";
-import { LAG_CHECK_MS, LAG_WARNING_RECORDS, REBUILDS_MAX, RETRY_MAX_MS, RETRY_MIN_MS } from "./limits.ts";
+import {
+  KEEP_AFTER_MS,
+  LAG_CHECK_MS,
+  LAG_WARNING_RECORDS,
+  REBUILDS_MAX,
+  RETRY_MAX_MS,
+  RETRY_MIN_MS,
+} from "./limits.ts";
 import type { ProjectionHead } from "./projection.ts";
 import { type Opened, ProjectionWorker, WorkerFailedError } from "./projection-worker.ts";
 import { Pump } from "./pump.ts";
@@ -18,6 +25,11 @@ export interface HistoryOptions {
   readonly platform: Pick<Platform, "delay" | "log" | "monotonicMs" | "random">;
   /** How many records behind is worth a warning; half a million where nothing is said. */
   readonly lagWarningRecords?: number;
+  /**
+   * How long what is projected may wait to be written, in milliseconds; ten seconds where nothing is said. Whoever reads does
+   * not notice: what a process that dies has not written is projected once more.
+   */
+  readonly keepAfterMs?: number;
 }
 
 /** A worker whose projection is one of this journal. */
@@ -162,6 +174,7 @@ export class History {
       worker = new ProjectionWorker({
         file: this.options.file ?? MEMORY,
         discard,
+        keepAfterMs: this.options.keepAfterMs ?? KEEP_AFTER_MS,
         onProjected: ({ position }) => {
           live?.projected.advance(position);
           live?.pump.acknowledge();

@@ -3,7 +3,18 @@
 /** Entries of an account that one page looks at. A filter that finds few has pages with few, not slow ones. */
 export const ENTRIES_SCANNED_MAX = 20_000;
 
-/** Frames that go to the worker as one message, and into the projection as one transaction, unless one alone is larger. */
+/**
+ * Entries that wait in memory to be written, and accounts that they are of: one row is written for each account, however many
+ * entries it has. When either is reached everything is written; a message's worth may come on top. Some 25 MB.
+ */
+export const ENTRIES_WAITING_MAX = 524_288;
+export const ACCOUNTS_WAITING_MAX = 131_072;
+/** So many entries for each account that has some are written sooner: they fill rows, and more would not make them cheaper. */
+export const ENTRIES_FOR_EACH_ACCOUNT = 112;
+/** They wait no longer than this, in milliseconds. What is not written when a process dies is projected once more. */
+export const KEEP_AFTER_MS = 10_000;
+
+/** Frames that go to the worker as one message, and are projected as one, unless one alone is larger. */
 export const MESSAGE_BYTES_MAX = 1024 * 1024;
 /** How long frames are gathered that nobody waits for, in milliseconds. */
 export const GATHER_MS = 200;

@@ -7,13 +7,15 @@ export interface WorkerStart {
   readonly file: string;
   /** Why the file is to be built anew, if it is. */
   readonly discard: string | undefined;
+  /** How long what is projected may wait to be written, in milliseconds. */
+  readonly keepAfterMs: number;
 }
 
 /** What the worker is told. It does one thing after the other, in the order of the messages. */
 export type ToWorker =
   /** Build everything anew: what is there is of another journal. Answered by `opened`. */
   | { readonly kind: "rebuild"; readonly reason: string }
-  /** One transaction. Answered by `projected`. */
+  /** To be projected all or none. Answered by `projected`. */
   | { readonly kind: "frames"; readonly frames: Frames }
   /** Answered by `answer` with the same id. */
   | { readonly kind: "query"; readonly id: number; readonly query: Query }

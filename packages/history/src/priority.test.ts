@@ -11,6 +11,7 @@ it.runIf(process.platform === "linux")("lets every other thread of the process g
   const worker = new ProjectionWorker({
     file: MEMORY,
     discard: undefined,
+    keepAfterMs: 0,
     onProjected: () => undefined,
     onFailed: (error) => expect.unreachable(error.message),
   });

@@ -1,44 +1,36 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { type AccountIndex, AMOUNT_MAX, type Position, type RecordKind } from "@bank/core";
-import type { Balance } from "./balances.ts";
-import { int64, integer, optionalBytes, optionalInteger, type Row } from "./columns.ts";
-import { ensure } from "./errors.ts";
-import type { AccountEntry, HistoryPage, ListQuery, ProjectedBalance, ProjectedTransaction } from "./queries.ts";
+import { type AccountIndex, AMOUNT_MAX, type Position } from "@bank/core";
+import { blob, integer } from "./columns.ts";
+import type { Entries } from "./entries.ts";
+import type { EntryReader } from "./entry-reader.ts";
+import { DamagedHistoryError, ensure } from "./errors.ts";
+import type {
+  AccountEntry,
+  HistoryPage,
+  ListFilter,
+  ListQuery,
+  ProjectedBalance,
+  ProjectedTransaction,
+} from "./queries.ts";
+import { type FoundTransaction, TransactionRow } from "./transaction-row.ts";
 
-/** Entries of one account between two positions, both left out, in one of the two directions. */
-interface Direction {
-  /** The position of the entry behind so many. */
-  readonly skip: StatementSync;
-  /** Those that moved money and pass the filter. */
-  readonly page: StatementSync;
-}
-
-const COLUMNS = "t.position, t.kind, t.debit, t.credit, t.amount, t.branch, t.time_ms, t.request_id, t.reference";
-const RANGE = "account = :account AND position > :above AND position < :below";
-
-/** Answers questions from the rows. */
+/** Answers questions from the rows, and from what is in none yet. */
 export class ProjectionReader {
-  private readonly oldestFirst: Direction;
-  private readonly newestFirst: Direction;
-  private readonly one: StatementSync;
-  private readonly newest: StatementSync;
+  private readonly entries: EntryReader;
+  private readonly transactionRow: StatementSync;
+  private readonly reversal: StatementSync;
   private readonly lastBefore: StatementSync;
   private readonly timeOf: StatementSync;
   private readonly scanMax: number;
 
   /** @param scanMax entries that one page looks at. */
-  constructor(database: DatabaseSync, scanMax: number) {
+  constructor(database: DatabaseSync, entries: EntryReader, scanMax: number) {
     this.scanMax = scanMax;
-    this.oldestFirst = direction(database, "ASC");
-    this.newestFirst = direction(database, "DESC");
-    this.one = database.prepare(
-      `SELECT ${COLUMNS}, r.position AS reversed_by
-       FROM transactions t LEFT JOIN reversals r ON r.original = t.position AND r.position <= :upper
-       WHERE t.position = :position`,
+    this.entries = entries;
+    this.transactionRow = database.prepare(
+      "SELECT first_position, data FROM transactions WHERE first_position <= ? ORDER BY first_position DESC LIMIT 1",
     );
-    this.newest = database.prepare(
-      "SELECT posted, held FROM entries WHERE account = ? AND position <= ? ORDER BY position DESC LIMIT 1",
-    );
+    this.reversal = database.prepare("SELECT position FROM reversals WHERE original = ? AND position <= ?");
     this.lastBefore = database.prepare(
       "SELECT last_position FROM batches WHERE time_ms < ? ORDER BY time_ms DESC, last_position DESC LIMIT 1",
     );
@@ -48,36 +40,35 @@ export class ProjectionReader {
   }
 
   list(query: ListQuery): HistoryPage {
-    const { account, oldestFirst, filter, pageSize } = query;
+    const { account, filter, upper } = query;
     this.checkExpected(query);
-    const timeMs = this.timeAt(query.upper);
+    const timeMs = this.timeAt(upper);
     if (filter.counterparty === account) return { entries: [], next: undefined, timeMs };
-    const { skip, page } = oldestFirst ? this.oldestFirst : this.newestFirst;
-    const range = { account, ...this.rangeOf(query) };
-    // Behind the last entry that this page looks at comes the first that the next page may.
-    const beyond = skip.get({ ...range, scan: this.scanMax });
-    const beyondPosition = beyond === undefined ? undefined : integer(beyond, "position");
-    if (beyondPosition !== undefined) range[oldestFirst ? "below" : "above"] = beyondPosition;
-    const rows = page.all({
-      ...range,
-      upper: query.upper,
-      kinds: kindMask(filter.kinds ?? []),
-      amountMin: filter.amountMin ?? 0n,
-      amountMax: filter.amountMax ?? AMOUNT_MAX,
-      counterparty: filter.counterparty ?? null,
-      limit: pageSize + 1,
-    });
-    const entries = rows.slice(0, pageSize).map(accountEntry);
-    return { entries, next: nextCursor(query, entries, rows.length > pageSize, beyondPosition), timeMs };
+    const { hits, isFull, beyond } = this.scan(query);
+    const entries: AccountEntry[] = [];
+    // Of an account that moves often the transactions are neighbours.
+    let row: TransactionRow | undefined;
+    for (const hit of hits) {
+      let found = row?.at(hit.position);
+      if (found === undefined) {
+        row = this.rowUpTo(hit.position);
+        found = row?.at(hit.position);
+      }
+      if (found === undefined || changeOf(found, account) !== hit.change)
+        throw new DamagedHistoryError(`the entry of account ${account} at ${hit.position} is of no such transaction`);
+      entries.push({ ...this.asOf(found, upper), postedAfter: hit.posted });
+    }
+    return { entries, next: nextCursor(query, entries, isFull, beyond), timeMs };
   }
 
   transaction(position: Position, upper: Position): ProjectedTransaction | undefined {
-    const row = position > upper ? undefined : this.one.get({ position, upper });
-    return row === undefined ? undefined : transaction(row);
+    if (position > upper) return undefined;
+    const found = this.rowUpTo(position)?.at(position);
+    return found === undefined ? undefined : this.asOf(found, upper);
   }
 
   balance(account: AccountIndex, position: Position): ProjectedBalance {
-    return { ...this.balanceAt(account, position), timeMs: this.timeAt(position) };
+    return { ...this.entries.balanceAt(account, position), timeMs: this.timeAt(position) };
   }
 
   /** The last position whose journal time is not behind the moment; 0 before the first. */
@@ -95,9 +86,36 @@ export class ProjectionReader {
       : { above, below: Math.min(last + 1, cursor) };
   }
 
-  private balanceAt(account: AccountIndex, position: Position): Balance {
-    const row = this.newest.get(account, position);
-    return row === undefined ? { posted: 0n, held: 0n } : { posted: int64(row, "posted"), held: int64(row, "held") };
+  /** Looks at entries until the page is full, or as many were looked at as a page may. */
+  private scan(query: ListQuery): Scan {
+    const { account, oldestFirst, filter, pageSize } = query;
+    const range = { account, ...this.rangeOf(query) };
+    const passes = filterOf(filter);
+    const runs = oldestFirst ? this.entries.oldestFirst(range) : this.entries.newestFirst(range, this.scanMax + 1);
+    const hits: Hit[] = [];
+    let scanned = 0;
+    for (const { entries, from, to } of runs) {
+      for (let i = 0; i <= to - from; i++) {
+        const at = oldestFirst ? from + i : to - i;
+        // Behind the last entry that this page looks at comes the first that the next page may.
+        if (scanned++ === this.scanMax) return { hits, isFull: false, beyond: entries.position(at) };
+        if (!passes(entries, at)) continue;
+        if (hits.length === pageSize) return { hits, isFull: true, beyond: undefined };
+        hits.push({ position: entries.position(at), posted: entries.posted(at), change: entries.change(at) });
+      }
+    }
+    return { hits, isFull: false, beyond: undefined };
+  }
+
+  /** The transactions among which one is that has this position. */
+  private rowUpTo(position: Position): TransactionRow | undefined {
+    const row = this.transactionRow.get(position);
+    return row === undefined ? undefined : new TransactionRow(blob(row, "data"), integer(row, "first_position"));
+  }
+
+  private asOf(transaction: FoundTransaction, upper: Position): ProjectedTransaction {
+    const reversal = this.reversal.get(transaction.position, upper);
+    return { ...transaction, reversedBy: reversal === undefined ? undefined : integer(reversal, "position") };
   }
 
   private lastPositionBefore(timeMs: number): Position {
@@ -113,7 +131,7 @@ export class ProjectionReader {
 
   private checkExpected({ account, upper, expected }: ListQuery): void {
     if (expected === undefined) return;
-    const { posted, held } = this.balanceAt(account, upper);
+    const { posted, held } = this.entries.balanceAt(account, upper);
     ensure(
       posted === expected.posted && held === expected.held,
       `account ${account} has at position ${upper} what the ledger says: ` +
@@ -122,28 +140,40 @@ export class ProjectionReader {
   }
 }
 
-function direction(database: DatabaseSync, order: "ASC" | "DESC"): Direction {
-  return {
-    skip: database.prepare(
-      `SELECT position FROM entries WHERE ${RANGE} ORDER BY position ${order} LIMIT 1 OFFSET :scan`,
-    ),
-    // CROSS JOIN: the entries lead, in their order, so that it ends with the page.
-    page: database.prepare(
-      `SELECT ${COLUMNS}, e.posted, r.position AS reversed_by
-       FROM (SELECT position, posted FROM entries WHERE ${RANGE}) e
-       CROSS JOIN transactions t ON t.position = e.position
-       LEFT JOIN reversals r ON r.original = e.position AND r.position <= :upper
-       WHERE (:kinds >> t.kind) & 1 AND t.amount BETWEEN :amountMin AND :amountMax
-         AND (:counterparty IS NULL OR t.debit = :counterparty OR t.credit = :counterparty)
-       ORDER BY e.position ${order} LIMIT :limit`,
-    ),
+/** An entry that a page shows. */
+interface Hit {
+  readonly position: Position;
+  readonly posted: bigint;
+  readonly change: bigint;
+}
+
+interface Scan {
+  readonly hits: readonly Hit[];
+  /** There is at least one more behind a full page. */
+  readonly isFull: boolean;
+  /** The first entry that was not looked at, where too many were. */
+  readonly beyond: Position | undefined;
+}
+
+/** Whether an entry moved money and is one of those that are asked for. */
+function filterOf(filter: ListFilter): (entries: Entries, index: number) => boolean {
+  const { amountMin = 0n, amountMax = AMOUNT_MAX, counterparty } = filter;
+  const kinds = new Set<number>(filter.kinds ?? []);
+  return (entries, index) => {
+    const kind = entries.kind(index);
+    if (kind === 0 || (kinds.size > 0 && !kinds.has(kind))) return false;
+    if (counterparty !== undefined && entries.counterparty(index) !== counterparty) return false;
+    if (amountMin <= 0n && amountMax >= AMOUNT_MAX) return true;
+    const change = entries.change(index);
+    const amount = change < 0n ? -change : change;
+    return amount >= amountMin && amount <= amountMax;
   };
 }
 
-/** One bit for each kind; all of them where none is named. */
-function kindMask(kinds: readonly RecordKind[]): bigint {
-  if (kinds.length === 0) return -1n;
-  return kinds.reduce((mask, kind) => mask | (1n << BigInt(kind)), 0n);
+/** How a transaction changed an account; undefined where it did not. */
+function changeOf({ debit, credit, amount }: FoundTransaction, account: AccountIndex): bigint | undefined {
+  if (debit === account) return -amount;
+  return credit === account ? amount : undefined;
 }
 
 /** Where the next page begins: behind the last transaction of a full page, else behind all that was looked at. */
@@ -156,23 +186,4 @@ function nextCursor(
   if (isFull) return entries.at(-1)?.position;
   if (beyond === undefined) return undefined;
   return oldestFirst ? beyond - 1 : beyond + 1;
-}
-
-function accountEntry(row: Row): AccountEntry {
-  return { ...transaction(row), postedAfter: int64(row, "posted") };
-}
-
-function transaction(row: Row): ProjectedTransaction {
-  return {
-    position: integer(row, "position"),
-    kind: integer(row, "kind") as RecordKind,
-    debit: integer(row, "debit") as AccountIndex,
-    credit: integer(row, "credit") as AccountIndex,
-    amount: int64(row, "amount"),
-    branch: integer(row, "branch"),
-    timeMs: integer(row, "time_ms"),
-    requestId: optionalBytes(row, "request_id", 16),
-    reference: optionalInteger(row, "reference"),
-    reversedBy: optionalInteger(row, "reversed_by"),
-  };
 }

@@ -49,8 +49,8 @@ export class ProjectionWorker {
   constructor(options: ProjectionWorkerOptions) {
     this.options = options;
     this.ignoreRejection();
-    const { file, discard } = options;
-    this.worker = startWorker({ file, discard });
+    const { file, discard, keepAfterMs } = options;
+    this.worker = startWorker({ file, discard, keepAfterMs });
     this.worker.on("message", (message: FromWorker) => this.receive(message));
     this.worker.on("error", (error) => this.fail(error instanceof Error ? error.message : String(error), false));
     this.ended = new Promise((resolve) => {
@@ -77,7 +77,8 @@ export class ProjectionWorker {
 
   /** Hands frames on, whose memory is then the worker's. `onProjected` tells when they are in. */
   readonly project = (frames: Frames): void => {
-    const transfer = frames.frames.map((frame) => frame.buffer as ArrayBuffer);
+    // Mostly all frames share one piece of memory.
+    const transfer = [...new Set(frames.frames.map((frame) => frame.buffer as ArrayBuffer))];
     this.tell({ kind: "frames", frames }, transfer);
   };
 

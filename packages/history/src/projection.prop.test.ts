@@ -32,6 +32,7 @@ class Twins {
     const { chainHash } = batches.at(-1)!;
     const head = this.projection.project({ frames: batches.map(({ frame }) => frame), chainHash });
     expect(head.position).toBe(this.naive.position);
+    if (this.random.chance(20)) this.projection.keep();
   }
 
   account(): AccountIndex {

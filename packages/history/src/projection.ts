@@ -3,7 +3,8 @@ import type { Position } from "@bank/core";
 import { type Batch, decodeFrame } from "@bank/journal";
 import { bytes, integer } from "./columns.ts";
 import { openDatabase } from "./database.ts";
-import { ENTRIES_SCANNED_MAX } from "./limits.ts";
+import { EntryReader } from "./entry-reader.ts";
+import { ACCOUNTS_WAITING_MAX, ENTRIES_FOR_EACH_ACCOUNT, ENTRIES_SCANNED_MAX, ENTRIES_WAITING_MAX } from "./limits.ts";
 import { ProjectionReader } from "./projection-reader.ts";
 import { Projector } from "./projector.ts";
 import type { Queries, Query, QueryName } from "./queries.ts";
@@ -17,7 +18,7 @@ export interface ProjectionHead {
   readonly chainHash: Uint8Array;
 }
 
-/** Frames that follow each other, for one transaction. */
+/** Frames that follow each other, which are projected all or none. */
 export interface Frames {
   readonly frames: readonly Uint8Array[];
   /** After the last of them. */
@@ -29,13 +30,23 @@ export interface ProjectionOptions {
   readonly scanMax?: number;
 }
 
-/** The projection of a journal in an SQLite database. Synchronous: it belongs into a thread of its own. */
+/**
+ * The projection of a journal in an SQLite database. Synchronous: it belongs into a thread of its own.
+ *
+ * What is projected can be read at once, and is kept later: one transaction stays open over many calls of `project`, and the
+ * entries of it in memory, so that those of one account become one row. Who dies before `keep` is behind by what was not kept.
+ */
 export class Projection {
   private readonly database: DatabaseSync;
   private readonly projector: Projector;
   private readonly reader: ProjectionReader;
   private readonly writeHead: StatementSync;
+  private readonly entries: EntryReader;
   private end: ProjectionHead | undefined;
+  /** Journal time of the end. */
+  private endMs = 0;
+  /** What is in memory is not what the rows need. */
+  private isBroken = false;
 
   /**
    * Opens the database, and makes it where there is none.
@@ -62,8 +73,9 @@ export class Projection {
         epochId: bytes(row, "epoch_id", 16),
         chainHash: bytes(row, "chain_hash", 32),
       };
-    this.projector = new Projector(database);
-    this.reader = new ProjectionReader(database, scanMax);
+    this.entries = new EntryReader(database);
+    this.projector = new Projector(database, this.entries);
+    this.reader = new ProjectionReader(database, this.entries, scanMax);
     this.writeHead = database.prepare("INSERT OR REPLACE INTO head VALUES (1, ?, ?, ?, ?)");
   }
 
@@ -72,47 +84,68 @@ export class Projection {
     return this.end;
   }
 
+  /** Whether so much waits that it should be kept now. */
+  get isWorthKeeping(): boolean {
+    const { length, accountCount } = this.entries.recent;
+    if (length >= ENTRIES_WAITING_MAX || accountCount >= ACCOUNTS_WAITING_MAX) return true;
+    return length > 0 && length >= ENTRIES_FOR_EACH_ACCOUNT * accountCount;
+  }
+
   /**
-   * Adds batches and the new head, all or none of it, and gives the head.
+   * Adds batches and the new head, all or none of it, and gives the head. They are kept by the next `keep`.
    * Throws: `JournalFormatError`; an error where they do not follow the head; `DamagedHistoryError`; SQLite's errors.
-   * After a failure the projection must be closed and opened anew.
+   * After a failure the projection can be read, but must be closed without being kept, and opened anew.
    */
   project({ frames, chainHash }: Frames): ProjectionHead {
     const batches = frames.map((frame) => decodeFrame(frame));
     const head = this.headAfter(batches, chainHash);
-    this.database.exec("BEGIN IMMEDIATE");
+    if (!this.database.isTransaction) this.database.exec("BEGIN IMMEDIATE");
+    this.database.exec("SAVEPOINT message");
     try {
       this.projector.project(batches);
-      const timeMs = (batches.at(-1) as Batch).header.timeMs;
-      this.writeHead.run(head.position, head.epochId, head.chainHash, timeMs);
-      this.database.exec("COMMIT");
+      this.database.exec("RELEASE message");
     } catch (error) {
-      this.leaveTransaction();
+      this.isBroken = true;
+      this.attempt("ROLLBACK TO message; RELEASE message");
       throw error;
     }
     this.end = head;
+    this.endMs = (batches.at(-1) as Batch).header.timeMs;
     return head;
   }
 
-  /** Answers a question, in one read transaction. Throws: `DamagedHistoryError`; SQLite's errors. */
+  /** Commits all that was projected. Throws: SQLite's errors; then the projection must be closed. A bug: after a failure. */
+  keep(): void {
+    if (this.isBroken) throw new Error("a projection that failed is not kept");
+    if (this.end === undefined || !this.database.isTransaction) return;
+    const { position, epochId, chainHash } = this.end;
+    this.isBroken = true;
+    this.projector.writeEntries();
+    this.writeHead.run(position, epochId, chainHash, this.endMs);
+    this.database.exec("COMMIT");
+    this.isBroken = false;
+  }
+
+  /** Answers a question, in one transaction. Throws: `DamagedHistoryError`; SQLite's errors. */
   ask<Name extends QueryName>(name: Name, asked: Queries[Name]["asked"]): Queries[Name]["answer"] {
+    if (this.database.isTransaction) return this.answer({ name, asked } as Query);
     this.database.exec("BEGIN");
     try {
       return this.answer({ name, asked } as Query);
     } finally {
-      this.leaveTransaction();
+      this.attempt("ROLLBACK");
     }
   }
 
-  /** Gives the file back. */
+  /** Gives the file back. What was not kept is gone. */
   close(): void {
     this.database.close();
   }
 
-  /** Nothing of it is kept. Never throws: what went wrong before says more. */
-  private leaveTransaction(): void {
+  /** Takes something back. Never throws: what went wrong before says more. */
+  private attempt(sql: string): void {
     try {
-      if (this.database.isTransaction) this.database.exec("ROLLBACK");
+      if (this.database.isTransaction) this.database.exec(sql);
     } catch {
       // Without a transaction there is none to leave, and a broken connection is closed next.
     }

@@ -10,80 +10,115 @@ import {
   type RecordList,
 } from "@bank/core";
 import type { Batch } from "@bank/journal";
-import { Balances } from "./balances.ts";
+import { type Accounts, indexInPage } from "./accounts.ts";
 import { int64, integer } from "./columns.ts";
-import { EntryColumns } from "./entry-columns.ts";
+import type { OrderedEntries } from "./entries.ts";
+import { type EntryReader, rowKey } from "./entry-reader.ts";
+import { ENTRIES_PER_ROW, EntryRowWriter, ROW_POSITIONS_MAX } from "./entry-row.ts";
 import { ensure } from "./errors.ts";
+import type { RecentEntries } from "./recent-entries.ts";
 import { RowInserter } from "./row-inserter.ts";
+import { TransactionRowWriter } from "./transaction-row.ts";
 
-/** Turns records into rows. Runs inside a transaction of the caller's, and after a failure it must not be used again. */
+/**
+ * Turns records into rows. Runs inside a transaction of the caller's. Entries wait in memory until `writeEntries`; everything
+ * else is in the tables when `project` returns.
+ */
 export class Projector {
-  private readonly balances: Balances;
-  private readonly transactions: RowInserter;
+  private readonly recent: RecentEntries;
+  private readonly accounts: Accounts;
+  private readonly row = new TransactionRowWriter();
+  private readonly entryRow = new EntryRowWriter();
   private readonly entryRows: RowInserter;
+  private readonly transactionRows: RowInserter;
+  private readonly batchRows: RowInserter;
   private readonly insertReversal: StatementSync;
-  private readonly insertBatch: StatementSync;
   private readonly insertHold: StatementSync;
   private readonly updateHold: StatementSync;
   private readonly deleteHold: StatementSync;
-  /** Of the call that runs now, in the order of their positions. */
-  private readonly entries = new EntryColumns();
+  /** One amount, where it does not stand in a column. */
+  private readonly amount = new BigInt64Array(1);
 
-  constructor(database: DatabaseSync) {
-    const newest = database.prepare(
-      "SELECT posted, held FROM entries WHERE account = ? ORDER BY position DESC LIMIT 1",
-    );
-    this.balances = new Balances((account) => {
-      const row = newest.get(account);
-      return row === undefined ? { posted: 0n, held: 0n } : { posted: int64(row, "posted"), held: int64(row, "held") };
-    });
-    this.transactions = new RowInserter(database, "transactions", 9);
-    this.entryRows = new RowInserter(database, "entries", 4);
+  constructor(database: DatabaseSync, { recent, accounts }: EntryReader) {
+    this.recent = recent;
+    this.accounts = accounts;
+    this.transactionRows = new RowInserter(database, "transactions", 2);
+    this.entryRows = new RowInserter(database, "entries", 3);
+    this.batchRows = new RowInserter(database, "batches", 2);
     this.insertReversal = database.prepare("INSERT INTO reversals VALUES (?, ?)");
-    this.insertBatch = database.prepare("INSERT INTO batches VALUES (?, ?)");
     this.insertHold = database.prepare("INSERT INTO holds VALUES (?, ?, ?)");
     this.updateHold = database.prepare("UPDATE holds SET remaining = ? WHERE position = ? AND account = ?");
     this.deleteHold = database.prepare("DELETE FROM holds WHERE position = ? RETURNING account, remaining");
   }
 
-  /** Adds the rows of batches that follow each other. Throws: `DamagedHistoryError`; SQLite's errors. */
+  /**
+   * Adds batches that follow each other.
+   * Throws: `DamagedHistoryError`; SQLite's errors. Then the caller takes back the rows, and nothing may be added or written any
+   * more; what was added before can be read.
+   */
   project(batches: readonly Batch[]): void {
-    this.entries.clear();
-    for (const batch of batches) this.projectBatch(batch);
-    this.transactions.flush();
-    // By account, so that neighbours go to the same page.
-    this.entries.visitByAccount((account, position, posted, held) =>
-      this.entryRows.add(account, position, posted, held),
-    );
+    for (const [i, batch] of batches.entries()) this.projectBatch(batch, batches[i + 1]);
+    this.takeRow();
+    this.transactionRows.flush();
+    this.batchRows.flush();
+  }
+
+  /** Puts the entries that wait in memory into rows. */
+  writeEntries(): void {
+    this.recent.drain((account, entries) => this.writeAccount(account, entries));
     this.entryRows.flush();
   }
 
-  private projectBatch({ header, records }: Batch): void {
+  private writeAccount(account: AccountIndex, entries: OrderedEntries): void {
+    const { rows } = this.accounts.page(account);
+    const inPage = indexInPage(account);
+    const { indexes, columns } = entries;
+    const positionAt = (i: number) => columns.positions[indexes[i] as number] as number;
+    for (let from = entries.begin; from < indexes.length; ) {
+      const first = positionAt(from);
+      let to = Math.min(from + ENTRIES_PER_ROW, indexes.length);
+      while (positionAt(to - 1) - first >= ROW_POSITIONS_MAX) to--;
+      const row = rows[inPage] as number;
+      this.entryRows.add(rowKey(account, row), first, this.entryRow.write(account, entries, from, to));
+      rows[inPage] = row + 1;
+      from = to;
+    }
+  }
+
+  /** @param next batch of the same transaction, if there is one. */
+  private projectBatch({ header, records }: Batch, next: Batch | undefined): void {
     const { firstPosition, timeMs } = header;
     const groupIds = groupIdsOf(records);
+    const ids = new Uint8Array(records.requestIds.buffer, records.requestIds.byteOffset);
+    const idOf = (i: number): RequestIdPlace => {
+      if (records.answers[i] === 1) return { ids, at: 16 * i };
+      return { ids: groupIds?.get(i), at: 0 };
+    };
     for (let i = 0; i < records.length; i++) {
       const position = firstPosition + i;
-      const requestId = records.answers[i] === 1 ? idAt(records, i) : (groupIds?.get(i) ?? null);
       if ((records.kinds[i] as number) <= RecordKind.TRANSFER) {
-        this.projectMovement(records, i, { position, timeMs, requestId });
+        this.projectMovement(records, i, { position, timeMs, requestId: idOf(i) });
         continue;
       }
       const record = records.others.get(i) as LedgerRecord;
-      this.projectTransaction(record, { position, timeMs, requestId });
+      this.projectTransaction(record, { position, timeMs, requestId: idOf(i) });
       this.projectHold(record, position);
     }
-    this.insertBatch.run(firstPosition + records.length - 1, timeMs);
+    // Of batches of one time the last says when all of them were.
+    if (next?.header.timeMs !== timeMs) this.batchRows.add(firstPosition + records.length - 1, timeMs);
   }
 
   /** A row of columns, of which no record is made: nearly all there is to project are movements. */
   private projectMovement(records: RecordList, i: number, { position, timeMs, requestId }: Place): void {
     const debit = records.debits[i] as AccountIndex;
     const credit = records.credits[i] as AccountIndex;
-    const amount = records.amounts[i] as bigint;
+    const kind = records.kinds[i] as RecordKind;
     const { branch } = records.actors[records.actorIndexes[i] as number] as Actor;
-    this.transactions.add(position, records.kinds[i] as number, debit, credit, amount, branch, timeMs, requestId, null);
-    this.change(debit, position, -amount, 0n);
-    this.change(credit, position, amount, 0n);
+    const { amounts } = records;
+    const transaction = { position, kind, debit, credit, branch, timeMs, reference: undefined };
+    if (this.row.isFullFor(position)) this.takeRow();
+    this.row.add(transaction, amounts, i, requestId.ids, requestId.at);
+    this.recent.move(transaction, debit, credit, amounts, i);
   }
 
   private projectTransaction(record: LedgerRecord, { position, timeMs, requestId }: Place): void {
@@ -91,11 +126,20 @@ export class Projector {
     if (posting === undefined) return;
     const { debit, credit, amount } = posting;
     const { kind, branch } = record;
-    const reference = referenceOf(record) ?? null;
-    this.transactions.add(position, kind, debit, credit, amount, branch, timeMs, requestId, reference);
+    const transaction = { position, kind, debit, credit, branch, timeMs, reference: referenceOf(record) };
+    this.amount[0] = amount;
+    if (this.row.isFullFor(position)) this.takeRow();
+    this.row.add(transaction, this.amount, 0, requestId.ids, requestId.at);
     if (kind === RecordKind.REVERSAL) this.insertReversal.run(record.original, position);
-    this.change(debit, position, -amount, kind === RecordKind.HOLD_CAPTURED ? -amount : 0n);
-    this.change(credit, position, amount, 0n);
+    const held = kind === RecordKind.HOLD_CAPTURED ? -amount : 0n;
+    this.recent.change(debit, transaction, { posted: -amount, held, counterparty: credit });
+    this.recent.change(credit, transaction, { posted: amount, held: 0n, counterparty: debit });
+  }
+
+  private takeRow(): void {
+    if (this.row.isEmpty) return;
+    const { firstPosition, bytes } = this.row.take();
+    this.transactionRows.add(firstPosition, bytes);
   }
 
   /** What a record does to holds besides moving their money. */
@@ -103,7 +147,7 @@ export class Projector {
     switch (record.kind) {
       case RecordKind.HOLD_PLACED:
         this.insertHold.run(position, record.account, record.held);
-        this.change(record.account, position, 0n, record.held);
+        this.hold(record.account, position, record.held);
         return;
       case RecordKind.HOLD_CAPTURED: {
         const remaining = record.held - record.captured;
@@ -116,7 +160,7 @@ export class Projector {
       }
       case RecordKind.HOLD_RELEASED:
         this.endHold(record.hold);
-        this.change(record.account, position, 0n, record.captured - record.held);
+        this.hold(record.account, position, record.captured - record.held);
         return;
       case RecordKind.HOLDS_EXPIRED:
         this.expireHolds(record, position);
@@ -131,7 +175,7 @@ export class Projector {
       const { account, remaining } = this.endHold(hold);
       freed.set(account, (freed.get(account) ?? 0n) + remaining);
     }
-    for (const [account, amount] of freed) this.change(account, position, 0n, -amount);
+    for (const [account, amount] of freed) this.hold(account, position, -amount);
   }
 
   private endHold(hold: Position): { readonly account: AccountIndex; readonly remaining: bigint } {
@@ -140,10 +184,9 @@ export class Projector {
     return { account: integer(row, "account") as AccountIndex, remaining: int64(row, "remaining") };
   }
 
-  private change(account: AccountIndex, position: Position, posted: bigint, held: bigint): void {
-    const after = this.balances.add(account, posted, held);
-    if (after.held < 0n) ensure(false, `account ${account} does not hold less than nothing`);
-    this.entries.push(account, position, after.posted, after.held);
+  /** A change of what is held, without a transaction. */
+  private hold(account: AccountIndex, position: Position, held: bigint): void {
+    this.recent.change(account, { position, kind: 0 }, { posted: 0n, held, counterparty: 0 });
   }
 }
 
@@ -157,8 +200,14 @@ function referenceOf(record: LedgerRecord): Position | undefined {
 interface Place {
   readonly position: Position;
   readonly timeMs: number;
-  /** Of its own request, or of that of its group; null for none. */
-  readonly requestId: Uint8Array | null;
+  /** Of its own request, or of that of its group. */
+  readonly requestId: RequestIdPlace;
+}
+
+/** Where the bytes of a request id stand; nowhere for none. */
+interface RequestIdPlace {
+  readonly ids: Uint8Array | undefined;
+  readonly at: number;
 }
 
 /** The request of the group that a record is in, by index; undefined where there is no group. */
@@ -170,9 +219,4 @@ function groupIdsOf(records: RecordList): Map<number, Uint8Array> | undefined {
     for (let i = at - record.records; i < at; i++) ids.set(i, record.request.id);
   }
   return ids;
-}
-
-/** The id of the request that a record answers: a view. */
-function idAt({ requestIds }: RecordList, index: number): Uint8Array {
-  return new Uint8Array(requestIds.buffer, requestIds.byteOffset + 16 * index, 16);
 }

@@ -71,6 +71,32 @@ describe("the pump", () => {
     await expect(running).rejects.toThrow("stopped");
   });
 
+  it("asks the journal for nothing while it gathers, however much comes, and then for all of it", async () => {
+    const rig = new Rig();
+    const running = rig.run();
+    const batches = batchesOf(9, 100);
+    for (const batch of batches.slice(0, 6)) {
+      rig.journal.append(batch);
+      await rest();
+    }
+    expect(rig.journal.read).toBe(1);
+    rig.platform.advance(GATHER_MS);
+    await rest();
+    expect([rig.journal.read, ...rig.sizes()]).toEqual([6, 6]);
+    for (const batch of batches.slice(6)) {
+      rig.journal.append(batch);
+      await rest();
+    }
+    expect(rig.journal.read).toBe(6);
+    rig.pump.want(batches[7]!.lastPosition);
+    await rest();
+    expect([rig.journal.read, ...rig.sizes()]).toEqual([9, 6, 1]);
+    rig.acknowledge();
+    expect(rig.sizes()).toEqual([6, 1, 2]);
+    rig.stop.abort(new Error("stopped"));
+    await expect(running).rejects.toThrow("stopped");
+  });
+
   it("sends at once what somebody waits for, before and after it comes, and gathers again behind it", async () => {
     const rig = new Rig();
     const running = rig.run();
@@ -180,6 +206,8 @@ describe("the pump", () => {
     await until(() => rig.journal.read === 3);
     rig.journal.failure = new Error("the disk is gone");
     rig.journal.append(...batches.slice(3));
+    // It does not look before it needs something.
+    rig.platform.advance(GATHER_MS);
     await expect(first).rejects.toThrow("the disk is gone");
     rig.journal.failure = undefined;
     const second = rig.run();

@@ -5,10 +5,12 @@ import { isDamage } from "./errors.ts";
 import { WORKER_NICENESS } from "./limits.ts";
 import type { FromWorker, ToWorker, WorkerStart } from "./messages.ts";
 import { giveWay } from "./priority.ts";
-import { Projection } from "./projection.ts";
+import { type Frames, Projection } from "./projection.ts";
 
-const { file, discard } = workerData as WorkerStart;
+const { file, discard, keepAfterMs } = workerData as WorkerStart;
 let projection: Projection | undefined;
+/** Set while something waits to be kept. */
+let keeping: NodeJS.Timeout | undefined;
 
 giveWay(WORKER_NICENESS);
 parentPort?.on("message", (message: ToWorker) => attempt(() => receive(message)));
@@ -22,15 +24,31 @@ function receive(message: ToWorker): void {
       openAnew(message.reason);
       return;
     case "frames":
-      tell({ kind: "projected", head: projection.project(message.frames) });
+      project(projection, message.frames);
       return;
     case "query":
       tell({ kind: "answer", id: message.id, answer: projection.ask(message.query.name, message.query.asked) });
       return;
     case "close":
+      projection.keep();
       end();
       return;
   }
+}
+
+/** Projects frames, which can be read from then on, and keeps them when that is worth it, or in a while. */
+function project(open: Projection, frames: Frames): void {
+  const head = open.project(frames);
+  if (keepAfterMs === 0 || open.isWorthKeeping) keep();
+  // The thread need not live for that: one that is told to end keeps everything first.
+  else keeping ??= setTimeout(() => attempt(keep), keepAfterMs).unref();
+  tell({ kind: "projected", head });
+}
+
+function keep(): void {
+  clearTimeout(keeping);
+  keeping = undefined;
+  projection?.keep();
 }
 
 function open(): void {
@@ -46,6 +64,8 @@ function open(): void {
 
 function openAnew(reason: string): void {
   projection = undefined;
+  clearTimeout(keeping);
+  keeping = undefined;
   removeDatabase(file);
   projection = Projection.open(file);
   tell({ kind: "opened", head: projection.head, rebuilt: reason });

@@ -167,6 +167,8 @@ export class BranchTeller implements Teller {
       throw new RefusalError("NOT_READY", { problem: "its journal was put aside, and a new copy begins" });
     const { gap } = this.host;
     if (gap !== undefined) throw needsWholeJournal(gap);
+    // It is of what is on the disk, and whoever asks waits until it has what is shown.
+    this.host.replica().saveNow();
     return this.host.history();
   }
 

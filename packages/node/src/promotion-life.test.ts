@@ -206,7 +206,8 @@ describe("a copy that has promised to wait for a newer epoch", { timeout: 60_000
     const { bankId } = bank;
     const ask = (epoch: number, who = candidate) =>
       client.journal.promiseEpoch({ bankId, epoch: BigInt(epoch), candidate: who });
-    const position = branch.replica().savedPosition;
+    const { position } = await branch.replica().lastSaved();
+    expect(position).toBe(branch.replica().appliedPosition);
     // Not for an epoch that has begun, and not for one that nobody can have come to.
     expect(await ask(1)).toMatchObject({ promised: false, promisedEpoch: 1n });
     expect(await reasonOf(ask(1_000 * EPOCHS_PER_LINE))).toBe("INVALID_REQUEST");

@@ -192,15 +192,15 @@ describe("a branch whose journal is another one", () => {
     const branch = await startFollowing(first.url, [1]);
     const { dataDir } = branch;
     await give(clientOf(branch.url), deposit(1, scene.account, 7n));
-    const { savedPosition } = branch.replica();
+    const { appliedPosition } = branch.replica();
     await branch.close();
     await first.close();
     const other = await startTestBank({ dataDir: image, port, snapshotEveryRecords: 20 });
-    await untilRoot({ ...scene, bank: other }, savedPosition + 1);
+    await untilRoot({ ...scene, bank: other }, appliedPosition + 1);
     const back = await startTestBranches(other.url, [1], { dataDir, seedCosts: ALWAYS });
     await vi.waitUntil(() => back.replica().state === "diverged", PATIENT);
     expect(back.log.about("goes on from a snapshot")).toEqual([]);
-    expect(back.replica().savedPosition).toBe(savedPosition);
+    expect(back.replica().savedPosition).toBe(appliedPosition);
   });
 });
 

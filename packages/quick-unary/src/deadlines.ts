@@ -1,5 +1,7 @@
+import { Bag, type Bagged } from "./bag.ts";
+
 /** Something that ends at a time, by the clock of `performance.now`. */
-export interface Expiring {
+export interface Expiring extends Bagged {
   readonly deadlineMs: number;
   expire(): void;
 }
@@ -9,10 +11,10 @@ const TIMER_MAX_MS = 2 ** 31 - 1;
 
 /**
  * The deadlines of all calls that are under way, with one timer: it is set for the earliest, and stays set when that call
- * ends. Almost all calls end long before, so that most cost an entry in a set, and no timer.
+ * ends. Almost all calls end long before, so that most cost a place in a bag, and no timer.
  */
 export class Deadlines {
-  private readonly waiting = new Set<Expiring>();
+  private readonly waiting = new Bag<Expiring>();
   private timer: NodeJS.Timeout | undefined;
   private wakesMs = Number.POSITIVE_INFINITY;
 
@@ -37,11 +39,16 @@ export class Deadlines {
     this.wakesMs = Number.POSITIVE_INFINITY;
     const nowMs = performance.now();
     let nextMs = Number.POSITIVE_INFINITY;
-    for (const one of this.waiting) {
-      if (one.deadlineMs <= nowMs) {
-        this.waiting.delete(one);
-        one.expire();
-      } else if (one.deadlineMs < nextMs) nextMs = one.deadlineMs;
+    const due = this.waiting.filter(({ deadlineMs }) => {
+      if (deadlineMs <= nowMs) return true;
+      if (deadlineMs < nextMs) nextMs = deadlineMs;
+      return false;
+    });
+    for (const one of due) {
+      // One that expired before it may have ended it.
+      if (one.place === undefined) continue;
+      this.waiting.delete(one);
+      one.expire();
     }
     // What expired may have added another.
     if (nextMs < this.wakesMs) this.wakeAt(nextMs);

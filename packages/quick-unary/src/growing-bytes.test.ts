@@ -69,6 +69,35 @@ describe("whoever promises megabytes", () => {
   });
 });
 
+describe("whoever has sent a long message", () => {
+  const LENGTH = 1_000_000;
+
+  it("has the next one as long set aside, and it comes whole", () => {
+    const messages: Uint8Array[] = [];
+    const splitter = new MessageSplitter(2 * LENGTH, (bytes) => messages.push(bytes));
+    const sent = Buffer.alloc(5 + LENGTH, 7);
+    sent[0] = 0;
+    sent.writeUInt32BE(LENGTH, 1);
+    splitter.take(sent);
+    const before = process.memoryUsage().arrayBuffers;
+    splitter.take(sent.subarray(0, 10));
+    expect(process.memoryUsage().arrayBuffers - before).toBeGreaterThanOrEqual(LENGTH);
+    splitter.take(sent.subarray(10));
+    expect(messages.map((bytes) => sent.subarray(5).equals(bytes))).toEqual([true, true]);
+  });
+
+  it("is believed no more than twice that", () => {
+    const splitter = new MessageSplitter(1000 * LENGTH, () => undefined);
+    const sent = Buffer.alloc(5 + 200_000);
+    sent.writeUInt32BE(200_000, 1);
+    splitter.take(sent);
+    const before = process.memoryUsage().arrayBuffers;
+    sent.writeUInt32BE(1000 * LENGTH, 1);
+    splitter.take(sent.subarray(0, 5));
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThanOrEqual(400_000);
+  });
+});
+
 function unexpected(): never {
   throw new Error("nothing is whole, and nothing odd");
 }

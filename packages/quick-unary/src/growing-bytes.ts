@@ -1,6 +1,5 @@
 /** So many bytes are set aside for whoever promises them; more only as they come. */
 export const PROMISED_BYTES_MAX = 64 * 1024;
-
 /**
  * The bytes of a message whose length is known, as far as they have come. Memory is taken for what has come, and not for what
  * was promised: a few bytes can promise megabytes, on every stream of a connection.
@@ -11,9 +10,10 @@ export class GrowingBytes {
   private bytes: Uint8Array<ArrayBuffer>;
   private filled = 0;
 
-  constructor(length: number) {
+  /** @param promisedMax how much is set aside for whoever promises it. */
+  constructor(length: number, promisedMax = PROMISED_BYTES_MAX) {
     this.length = length;
-    this.bytes = new Uint8Array(Math.min(length, PROMISED_BYTES_MAX));
+    this.bytes = new Uint8Array(Math.min(length, promisedMax));
   }
 
   /** How many are still to come. */

@@ -2,6 +2,7 @@
  * `@bank/quick-unary`: serves unary gRPC and Connect calls, and streams of answers in gRPC, over HTTP/2 at a tenth of what Connect's own adapter for Node
  * costs, with the same routes, interceptors and answers. Everything exported here is public; other files are internal.
  */
+export { Bag, type Bagged } from "./bag.ts";
 export { type CallCodec, callCodec, type UnaryCodec, unaryCodec } from "./codec.ts";
 export { quickStreamCalls } from "./quick-streams.ts";
 export { type QuickTransportOptions, quickUnaryCalls } from "./quick-transport.ts";

@@ -1,5 +1,8 @@
-import { GrowingBytes } from "./growing-bytes.ts";
+import { GrowingBytes, PROMISED_BYTES_MAX } from "./growing-bytes.ts";
 import { PREFIX_BYTES } from "./one-message.ts";
+
+/** As much, at the most, is set aside for whoever has sent it before. */
+const TRUSTED_BYTES_MAX = 4 * 1024 * 1024;
 
 /**
  * Cuts the bytes of a stream of gRPC into its messages. Each is copied once, into bytes of its own: no piece that came stays in
@@ -10,6 +13,11 @@ export class MessageSplitter {
   private readonly onMessage: (bytes: Uint8Array<ArrayBuffer>) => void;
   private readonly prefix = Buffer.alloc(PREFIX_BYTES);
   private prefixed = 0;
+  /**
+   * Set aside for the next message: whoever has sent long ones sends others as long. What grows is copied, and leaves as much again
+   * behind, for which the garbage collector stops everything.
+   */
+  private trustedBytes = PROMISED_BYTES_MAX;
   /** The one that is coming, once its prefix is here. */
   private message: GrowingBytes | undefined;
 
@@ -44,7 +52,8 @@ export class MessageSplitter {
     const count = Math.min(PREFIX_BYTES - this.prefixed, piece.length - from);
     this.prefix.set(piece.subarray(from, from + count), this.prefixed);
     this.prefixed += count;
-    if (this.prefixed === PREFIX_BYTES && !this.isOdd()) this.message = new GrowingBytes(this.length());
+    if (this.prefixed === PREFIX_BYTES && !this.isOdd())
+      this.message = new GrowingBytes(this.length(), this.trustedBytes);
     return count;
   }
 
@@ -57,6 +66,7 @@ export class MessageSplitter {
   private give(message: Uint8Array<ArrayBuffer>): void {
     this.message = undefined;
     this.prefixed = 0;
+    this.trustedBytes = Math.max(this.trustedBytes, Math.min(2 * message.length, TRUSTED_BYTES_MAX));
     this.onMessage(message);
   }
 

@@ -2,7 +2,6 @@ import { create, type DescMessage, type MessageShape } from "@bufbuild/protobuf"
 import {
   Code,
   ConnectError,
-  createContextValues,
   type HandlerContext,
   type Interceptor,
   type StreamRequest,
@@ -16,7 +15,7 @@ import {
   limitSerialization,
   validateUniversalHandlerOptions,
 } from "@connectrpc/connect/protocol";
-import type { CallSignal } from "./call-signal.ts";
+import { CameStream, CameUnary } from "./call-objects.ts";
 import type { UnaryCodec } from "./codec.ts";
 import { onlyMessage } from "./only-message.ts";
 import type { ShortRoute } from "./record-routes.ts";
@@ -77,19 +76,8 @@ export class QuickMethod {
     const { spec } = this.route;
     if (spec.kind !== "unary") throw new Error(`${this.name} answers with many messages`);
     const service = spec.method.parent;
-    const came: UnaryRequest = {
-      stream: false,
-      message,
-      service,
-      method: spec.method,
-      requestMethod: context.requestMethod,
-      url: context.url,
-      get signal() {
-        return context.signal;
-      },
-      header: context.requestHeader,
-      contextValues: context.values,
-    };
+    const { url, requestHeader: header, values: contextValues } = context;
+    const came: UnaryRequest = new CameUnary(spec.method, { url, header, contextValues, message }, context);
     const handle = async (request: UnaryRequest): Promise<UnaryResponse> => ({
       stream: false,
       message: create(spec.method.output, await spec.impl(request.message, contextOf(request, came, context))),
@@ -113,19 +101,7 @@ export class QuickMethod {
     const { spec } = this.route;
     if (spec.kind !== "server_streaming") throw new Error(`${this.name} answers with one message`);
     const service = spec.method.parent;
-    const came: StreamRequest = {
-      stream: true,
-      message: oneMessage(message),
-      service,
-      method: spec.method,
-      requestMethod: context.requestMethod,
-      url: context.url,
-      get signal() {
-        return context.signal;
-      },
-      header: context.requestHeader,
-      contextValues: context.values,
-    };
+    const came: StreamRequest = new CameStream(spec.method, oneMessage(message), context);
     const handle = async (request: StreamRequest): Promise<StreamResponse> => ({
       stream: true,
       // Whoever sends them makes messages of what are none yet.
@@ -149,33 +125,7 @@ export class QuickMethod {
     for (let i = interceptors.length - 1; i >= 0; i--) next = (interceptors[i] as Interceptor)(next);
     return next;
   }
-
-  /** What the handler of a call is given besides the message. */
-  contextOf(init: ContextInit): HandlerContext {
-    const { method } = this.route.spec;
-    const { protocolName, url, timeoutMs, requestHeader, responseHeader, responseTrailer, callSignal } = init;
-    return {
-      method,
-      service: method.parent,
-      requestMethod: "POST",
-      values: createContextValues(),
-      protocolName,
-      url,
-      timeoutMs,
-      requestHeader,
-      responseHeader,
-      responseTrailer,
-      get signal() {
-        return callSignal.signal;
-      },
-    };
-  }
 }
-
-type ContextInit = Pick<
-  HandlerContext,
-  "protocolName" | "url" | "timeoutMs" | "requestHeader" | "responseHeader" | "responseTrailer"
-> & { readonly callSignal: CallSignal };
 
 /** As the interceptors have left it. */
 function contextOf<T extends UnaryRequest | StreamRequest>(

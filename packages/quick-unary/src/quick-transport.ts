@@ -11,6 +11,7 @@ import {
 } from "@connectrpc/connect";
 import { createMethodSerializationLookup, createMethodUrl } from "@connectrpc/connect/protocol";
 import { requestHeader as connectHeader, contentTypeProto } from "@connectrpc/connect/protocol-grpc";
+import { CameUnary } from "./call-objects.ts";
 import { CallSignal } from "./call-signal.ts";
 import { asConnectError, type ClientAnswer, ClientCall } from "./client-call.ts";
 import type { CallCodec } from "./codec.ts";
@@ -114,19 +115,13 @@ export function quickUnaryCalls(options: QuickTransportOptions): Transport["unar
     const input = create(method.input, message);
     const requestHeader = headerOf(limitMs, header);
     const limit = new CallLimit(deadlines, signal, limitMs);
-    const came: UnaryRequest = {
-      stream: false,
-      service: method.parent,
-      method,
-      requestMethod: "POST",
+    const parts = {
       url: known(method).url,
       header: requestHeader,
       contextValues: contextValues ?? createContextValues(),
       message: input,
-      get signal() {
-        return limit.signal;
-      },
     };
+    const came: UnaryRequest = new CameUnary(method, parts, limit);
     let next = ((request: UnaryRequest) => send(request, came, limit)) as AnyFn;
     for (let i = interceptors.length - 1; i >= 0; i--) next = (interceptors[i] as Interceptor)(next);
     try {
@@ -146,6 +141,8 @@ export function quickUnaryCalls(options: QuickTransportOptions): Transport["unar
 /** The signal of one call: it aborts with the caller's, at the deadline, and when the call is over. */
 class CallLimit extends CallSignal implements Expiring {
   readonly deadlineMs: number;
+  /** Among those that have a deadline. */
+  place: number | undefined = undefined;
   private readonly deadlines: Deadlines;
   private readonly outer: AbortSignal | undefined;
 

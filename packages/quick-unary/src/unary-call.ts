@@ -1,6 +1,7 @@
 import { constants, type OutgoingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
+import { CallContext } from "./call-objects.ts";
 import { CallSignal } from "./call-signal.ts";
 import type { Deadlines, Expiring } from "./deadlines.ts";
 import { QuickHeaders } from "./quick-headers.ts";
@@ -53,6 +54,8 @@ type Fields = Readonly<Record<string, string>>;
 export abstract class UnaryCall implements Expiring {
   /** When it must be looked at next: at its own deadline or, before that, when its request must be complete. */
   deadlineMs: number;
+  /** Among those that have a deadline. */
+  place: number | undefined = undefined;
   /** Its own deadline, by the same clock, until it has passed. */
   private askedMs: number;
   private readonly completeByMs: number;
@@ -91,15 +94,15 @@ export abstract class UnaryCall implements Expiring {
     this.deadlineMs = Math.min(this.askedMs, this.completeByMs);
     // In whole milliseconds, as Connect counts them.
     const endsMs = timeoutMs === undefined ? undefined : Math.trunc(Date.now() + timeoutMs);
-    this.context = this.method.contextOf({
+    const contextParts = {
       protocolName: protocol.name,
       url: parts.url,
-      callSignal: this.signal,
       timeoutMs: () => (endsMs === undefined ? undefined : endsMs - Date.now()),
       requestHeader: parts.requestHeader,
       responseHeader: new QuickHeaders(protocol.header),
       responseTrailer: new QuickHeaders(protocol.trailer),
-    });
+    };
+    this.context = new CallContext(parts.method.route.spec.method, contextParts, this.signal);
     if (timeoutMs !== undefined && !hasTime) this.signal.abort(timedOut());
     this.deadlines.add(this);
   }

@@ -42,6 +42,8 @@ export interface BranchOptions<Command, CommandResult extends { readonly positio
   readonly platform: Platform;
   readonly link: BankLink<Command, CommandResult>;
   readonly snapshotEveryRecords: number;
+  /** How long what is shown may wait until it is saved, while nobody waits for that: 200 ms where it is not said, 0 for at once. */
+  readonly saveWithinMs?: number;
   /** False where the store is no disk. */
   readonly onDisk?: boolean;
   /** Whether the store has the journal from its first record on; left out where it always does. */

@@ -26,6 +26,7 @@ import { balancesOf, digestOf } from "./sequencer.test-util.ts";
 const FILE = "packages/replica/src/branch-replica.prop.test.ts";
 const STEPS = 300;
 const BRANCHES = 2;
+const SAVE_WITHIN_MS = [0, 50];
 const FAULTS = ["refused", "unknown-lost", "unknown-stored", "unknown-surfacing"] as const;
 
 const tally = { worlds: 0, records: 0, reads: 0, previews: 0, statuses: 0, passed: 0 };
@@ -77,7 +78,11 @@ class World {
     const world = new World(random, await openBank({ snapshotEveryRecords: 25 }));
     for (let i = 0; i < BRANCHES; i++) {
       const link = new LocalLink(world.bank.bank);
-      world.places.push({ link, at: await openBranch({ link, snapshotEveryRecords: 20 }), session: undefined });
+      world.places.push({
+        link,
+        at: await openBranch({ link, snapshotEveryRecords: 20, saveWithinMs: random.pick(SAVE_WITHIN_MS) }),
+        session: undefined,
+      });
     }
     return world;
   }
@@ -221,7 +226,8 @@ class World {
       link.break();
     }
     place.link = new LocalLink(this.bank.bank);
-    place.at = await openBranch({ link: place.link, disk: at.disk, snapshotEveryRecords: 20 });
+    const saveWithinMs = this.random.pick(SAVE_WITHIN_MS);
+    place.at = await openBranch({ link: place.link, disk: at.disk, snapshotEveryRecords: 20, saveWithinMs });
   }
 
   private fail({ faulty }: OpenedBank | OpenedBranch): void {

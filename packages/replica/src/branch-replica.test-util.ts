@@ -45,6 +45,8 @@ export async function openBranch(options: {
   readonly platform?: ManualPlatform;
   readonly snapshotEveryRecords?: number;
   readonly starts?: boolean;
+  /** What it shows is saved at once where it is not said: a test's time stands still. */
+  readonly saveWithinMs?: number;
   /** 1 where it is not said. */
   readonly number?: number;
   /** One of its own where it is not said. */
@@ -65,6 +67,7 @@ export async function openBranch(options: {
     platform,
     link,
     snapshotEveryRecords: options.snapshotEveryRecords ?? 1_000_000,
+    saveWithinMs: options.saveWithinMs ?? 0,
     onStateChange: (state) => states.push(state),
     onContradicted: () => contradicted.push(true),
     onFatal: (error) => fatal.push(error),

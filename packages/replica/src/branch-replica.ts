@@ -51,6 +51,8 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
   private readonly reporter: Reporter;
   private readonly run: number;
   private reportCount = 0;
+  /** Since the snapshotter was last told. */
+  private savedBatches = 0;
   private snapshotter: Snapshotter | undefined;
 
   /** Opens the store and recovers. Rejects as `JournalStore.open` does, and with `CorruptStoreError`. */
@@ -80,8 +82,12 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
       openJournal: (from, signal) => this.openJournal(from, signal),
       isDivergence: link.isDivergence,
       onStateChange: options.onStateChange,
+      saveWithinMs: options.saveWithinMs,
+      // Followers of this copy get only what is on its disk, and so does nobody where it is none.
+      isDiskAwaited: () => options.onDisk === false || this.feed.followers > 0 || this.reporter.isDiskAwaited,
       onSaved: (batch) => {
         this.feed.push(batch);
+        this.savedBatches++;
         this.snapshotWhenSaved();
         this.reporter.look();
       },
@@ -171,8 +177,15 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
     return this.follower.replay?.bankId;
   }
 
+  /** Has what is shown saved without delay: somebody will ask for what is on the disk. */
+  saveNow(): void {
+    this.follower.saveNow();
+  }
+
   /** How far the journal on this replica's own disk goes, or the proof of an earlier position; 0 for the newest. */
   async head(at: Position): Promise<JournalHead> {
+    // Who asks may be about to follow.
+    this.saveNow();
     const epochs = this.follower.replay?.ledger.epochs ?? [];
     const position = this.savedPosition;
     const asked = at === 0 ? position : at;
@@ -180,8 +193,9 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
     return { position, chainHash, epochId: epochAt(epochs, asked) };
   }
 
-  /** The end of what is on this replica's own disk. */
-  lastSaved(): Promise<SavedEnd> {
+  /** The end of what is on this replica's own disk: of all that it shows, unless its disk takes long. */
+  async lastSaved(): Promise<SavedEnd> {
+    await this.follower.saveShown();
     return savedEnd(this.options.store, this.savedPosition, this.follower.replay?.ledger.epochs ?? []);
   }
 
@@ -420,6 +434,7 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
   /** A record that is shown, once it is on this replica's disk: a branch shows what it has not saved yet. */
   private async savedRecord(position: Position, signal: AbortSignal | undefined): Promise<CommittedRecord> {
     const late = () => deadlineExceeded("this branch's disk");
+    this.saveNow();
     try {
       await this.follower.saved.reached(position, signal);
     } catch (error) {
@@ -437,7 +452,8 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
       { replay, store, platform, everyRecords, onSaved: () => undefined },
       this.recovered?.snapshotPosition ?? 0,
     );
-    this.snapshotter.afterBatch();
+    this.snapshotter.afterBatches(this.savedBatches);
+    this.savedBatches = 0;
   }
 
   /** Whether everything that memory holds is on the disk: not half a batch, and none that could not be saved. */

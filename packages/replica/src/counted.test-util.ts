@@ -5,6 +5,9 @@ import { type OpenedBank, openBank } from "./bank-replica.test-util.ts";
 import { newCopyId, type OpenedBranch, openBranch } from "./branch-replica.test-util.ts";
 import type { Outcome } from "./outcome.ts";
 
+/** As branches have it: a copy that counts saves at once all the same. */
+const SAVE_WITHIN_MS = 50;
+
 /** A link on which nothing moves while it is stalled, and nobody is told; then everything does, however late it is. */
 export class StallingLink extends LocalLink {
   private stalled: PromiseWithResolvers<void> | undefined;
@@ -77,7 +80,7 @@ export class Group {
       await group.done({ kind: "registerBranch", branch: number, name: "", address: `http://branch-${number}` });
       const link = new StallingLink(group.bank.bank);
       const [copyId, disk] = [newCopyId(), new MemoryDisk()];
-      const at = await openBranch({ link, disk, platform, number, copyId });
+      const at = await openBranch({ link, disk, platform, number, copyId, saveWithinMs: SAVE_WITHIN_MS });
       group.sites.push({ number, link, copyId, disk, at });
     }
     await group.connected();
@@ -168,7 +171,7 @@ export class Group {
     site.disk = disk;
     site.link.join(this.bank.bank);
     const { link, copyId } = site;
-    site.at = await openBranch({ link, disk, platform: this.platform, number, copyId });
+    site.at = await openBranch({ link, disk, platform: this.platform, number, copyId, saveWithinMs: SAVE_WITHIN_MS });
   }
 
   async close(): Promise<void> {

@@ -5,6 +5,7 @@ import { AppendRefusedError, AppendUnknownError } from "@bank/store/errors";
 import { Appender } from "./appender.ts";
 import { Backoff } from "./backoff.ts";
 import type { FeedNews, FollowerHead } from "./journal-feed.ts";
+import { nextTurn } from "./next-turn.ts";
 import { errorText, type Platform } from "./platform.ts";
 import { PositionWatch } from "./position-watch.ts";
 import { emptyReplay } from "./recover.ts";
@@ -35,6 +36,16 @@ export type FollowerState = "connecting" | "following" | "diverged";
 
 /** Received frames that are not on disk yet; beyond it the stream is not read further. */
 const UNSAVED_BYTES_MAX = 16 * 1024 * 1024;
+/**
+ * What is shown may wait for so long until it is saved, while nobody asks whether it is: what comes meanwhile is one append. Every
+ * append waits for the disk, and branches beside a bank take its disk's time, and its processors'. A power failure costs so much
+ * of the journal's end, which the bank has, and hands out again.
+ */
+const SAVE_WITHIN_MS = 200;
+/** As much is saved at once: a longer append would hold up what comes behind it. */
+const GATHERED_BYTES_MAX = 1024 * 1024;
+/** Whoever asks what is on the disk waits for so long at the most until all is that is shown. */
+const SAVE_SHOWN_TIMEOUT_MS = 1_000;
 const RECONNECT_MIN_MS = 20;
 const RECONNECT_MAX_MS = 2_000;
 const SAVE_RETRY_MIN_MS = 100;
@@ -51,6 +62,10 @@ export interface FollowerOptions {
   /** Whether this error of `openJournal` says that the two journals differ. */
   readonly isDivergence: (error: unknown) => boolean;
   readonly onStateChange: (state: FollowerState) => void;
+  /** How long what is shown may wait until it is saved, while nobody waits for that; see `SAVE_WITHIN_MS`. */
+  readonly saveWithinMs?: number | undefined;
+  /** Whether somebody waits until what comes is on this replica's disk, or is only told of what is. Asked with each message. */
+  readonly isDiskAwaited: () => boolean;
   /** Called when a batch is on this replica's disk. */
   readonly onSaved: (batch: StoredBatch) => void;
   /** Called when more is shown. */
@@ -68,7 +83,8 @@ export interface FollowerOptions {
 
 /**
  * Follows a journal over any number of reconnections: checks, applies and keeps every batch, in that order, where it is
- * committed when it comes. What is not is kept at once, and applied when the stream says that it is committed.
+ * committed when it comes. What is not is kept first, and applied when the stream says that it is committed. What is kept is saved
+ * at once where somebody waits for that, else after a moment.
  */
 export class Follower {
   /** What this replica shows. */
@@ -93,6 +109,8 @@ export class Follower {
   private readonly unsaved: StoredBatch[] = [];
   private unsavedBytes = 0;
   private saving: Promise<void> | undefined;
+  /** Ends the moment in which more is gathered; undefined where nothing is. */
+  private gathering: AbortController | undefined;
   private readonly stop = new AbortController();
   private running: Promise<void> | undefined;
 
@@ -136,6 +154,7 @@ export class Follower {
   /** Ends the stream, saves what was received, and rejects whoever waits for more. Idempotent. */
   async close(): Promise<void> {
     this.stop.abort(new Error("the replica is closing"));
+    this.saveNow();
     await this.running;
     while (this.saving !== undefined) await this.saving;
     // A second try settles what the first left in doubt.
@@ -144,6 +163,19 @@ export class Follower {
     const closing = new RefusalError("NOT_READY", { problem: "it is shutting down" });
     this.applied.fail(closing);
     this.saved.fail(closing);
+  }
+
+  /** Saves what was received without waiting for more: somebody asks for what is on the disk. */
+  saveNow(): void {
+    this.gathering?.abort();
+  }
+
+  /** Resolves once all that is shown is on the disk, or that takes too long. Never rejects. */
+  async saveShown(): Promise<void> {
+    this.saveNow();
+    await this.saved.reached(this.applied.current, this.options.platform.timeout(SAVE_SHOWN_TIMEOUT_MS)).catch(() => {
+      // Whoever asks what is on the disk is told what is.
+    });
   }
 
   private async run(): Promise<void> {
@@ -156,6 +188,8 @@ export class Follower {
       try {
         await this.followOnce(signal);
       } catch (error) {
+        // Nothing more comes for now, and whoever is asked next is told what is on the disk.
+        this.saveNow();
         if (signal.aborted) break;
         this.lost(error);
       }
@@ -288,19 +322,37 @@ export class Follower {
   private hear({ committedPosition, reportPosition, echo }: FeedNews): void {
     this.toldEcho = Math.max(this.toldEcho, echo);
     this.options.onNews({ committedPosition, reportPosition, echo: this.toldEcho });
+    if (this.gathering !== undefined && this.isSavedAtOnce()) this.saveNow();
   }
 
   /** Saves in the background, everything that has gathered in one append. */
   private save(): void {
     if (this.saving !== undefined) return;
-    const { platform } = this.options;
-    this.saving = new Promise<void>((resolve) => platform.defer(resolve))
+    this.saving = this.gather()
       .then(() => this.saveAll())
       .catch((error: unknown) => this.saveFailed(error))
       .finally(() => {
         this.saving = undefined;
         if (this.unsaved.length > 0 && !this.stop.signal.aborted) this.save();
       });
+  }
+
+  /** Resolves when what has come is to be saved. */
+  private async gather(): Promise<void> {
+    const { platform, saveWithinMs = SAVE_WITHIN_MS } = this.options;
+    if (saveWithinMs > 0 && !this.isSavedAtOnce()) {
+      this.gathering = new AbortController();
+      await platform.delay(saveWithinMs, this.gathering.signal).catch(() => {
+        // Only the signal ends the moment early.
+      });
+      this.gathering = undefined;
+    }
+    // What else comes in this turn goes along.
+    await nextTurn(platform);
+  }
+
+  private isSavedAtOnce(): boolean {
+    return this.unsavedBytes >= GATHERED_BYTES_MAX || this.stop.signal.aborted || this.options.isDiskAwaited();
   }
 
   private saveFailed(error: unknown): void {
@@ -312,6 +364,7 @@ export class Follower {
   /** Stops following. What is shown stays as it is, for as long as the process lives. */
   private fail(error: unknown): void {
     this.stop.abort(error);
+    this.saveNow();
     const failure = new RefusalError("NOT_READY", { problem: `the replica failed: ${errorText(error)}` });
     this.applied.fail(failure);
     this.saved.fail(failure);

@@ -25,6 +25,11 @@ export class Reporter {
     this.send = send;
   }
 
+  /** Whether somebody waits until this copy has more on its disk: it counts, or a position is asked for that is not there yet. */
+  get isDiskAwaited(): boolean {
+    return this.wanted > this.progress.durable || this.progress.isCounted();
+  }
+
   /** What the stream says. */
   hear({ reportPosition, echo }: FeedNews): void {
     this.wanted = Math.max(this.wanted, reportPosition);

@@ -58,7 +58,11 @@ export class Snapshotter {
 
   /** Called when the ledger is at a batch end that is durable in the store. */
   afterBatch(): void {
-    this.batches++;
+    this.afterBatches(1);
+  }
+
+  afterBatches(count: number): void {
+    this.batches += count;
     if (this.isDue()) this.start();
   }
 

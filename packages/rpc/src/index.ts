@@ -2,7 +2,7 @@
  * `@bank/rpc`: the seam between the wire and the ledger: codecs, error mapping, headers, serving and connecting.
  * Everything exported here is public; other files are internal.
  */
-export { type CallCodec, callCodec, type UnaryCodec, unaryCodec } from "@bank/quick-unary";
+export { Bag, type Bagged, type CallCodec, callCodec, type UnaryCodec, unaryCodec } from "@bank/quick-unary";
 export {
   type Asked,
   type CommandCase,

@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import type { Bench } from "../bench.ts";
 import { residentBytes } from "../harness/process-cost.ts";
-import type { Running } from "../harness/processes.ts";
+import { type NodeOptions, type Running, runToEnd } from "../harness/processes.ts";
 import type { SuiteReport } from "../report/result.ts";
 import { type Audit, audit } from "./audit.ts";
 import { auditOverWire } from "./audit-over-wire.ts";
@@ -10,6 +10,7 @@ import { copyBank } from "./prepared-bank.ts";
 import { ServerUnderLoad } from "./server-under-load.ts";
 
 const APPS = fileURLToPath(new URL("../../../../apps", import.meta.url));
+const STALL_WATCH = new URL("stall-watch.ts", import.meta.url).href;
 
 export interface BenchBankOptions {
   readonly accounts: number;
@@ -19,6 +20,8 @@ export interface BenchBankOptions {
   readonly engine?: "sqlite" | "memory";
   /** Further flags of the server. */
   readonly flags?: readonly string[];
+  /** It can tell how long its main thread answered nobody: see `longestStallMs`. On SQLite only. */
+  readonly isWatched?: boolean;
 }
 
 /** A bank under load, with a data folder of its own that is audited in the end. */
@@ -26,6 +29,7 @@ export class BenchBank extends ServerUnderLoad {
   readonly dataDir: string;
   readonly process: Running;
   private readonly options: BenchBankOptions;
+  private stallsAsked = 0;
 
   private constructor(
     bench: Bench,
@@ -41,7 +45,7 @@ export class BenchBank extends ServerUnderLoad {
 
   static async start(bench: Bench, options: BenchBankOptions): Promise<BenchBank> {
     const dataDir = bench.scratch("bank");
-    const { accounts, engine = "sqlite", flags = [] } = options;
+    const { accounts, engine = "sqlite", flags = [], isWatched = false } = options;
     if (engine === "memory") {
       const process = startBankServer(bench, dataDir, ["--store", "memory:", ...flags]);
       const url = await urlOf(process);
@@ -49,7 +53,8 @@ export class BenchBank extends ServerUnderLoad {
     }
     const prepared = await bench.preparedBank({ accounts });
     await copyBank(prepared, dataDir);
-    const process = startBankServer(bench, dataDir, flags);
+    const nodeFlags = isWatched ? ["--import", STALL_WATCH] : [];
+    const process = startBankServer(bench, dataDir, flags, { nodeFlags });
     return new BenchBank(
       bench,
       { process, url: await urlOf(process), dataDir, movements: prepared.movements },
@@ -60,6 +65,14 @@ export class BenchBank extends ServerUnderLoad {
   /** Of its process; undefined where the system does not tell. */
   residentBytes(): number | undefined {
     return residentBytes(this.process.pid);
+  }
+
+  /** How long its main thread has answered nobody at the most since the last time that this was asked, or since its start. */
+  async longestStallMs(): Promise<number> {
+    const time = ++this.stallsAsked;
+    this.process.child.kill("SIGUSR2");
+    const [, ms] = await this.process.printed(new RegExp(`^stalls ${time}: (\\S+) ms$`));
+    return Number(ms);
   }
 
   /**
@@ -87,10 +100,23 @@ export class BenchBank extends ServerUnderLoad {
   }
 }
 
-/** Starts a bank server from its sources, on a free port. */
-export function startBankServer(bench: Bench, dataDir: string, flags: readonly string[]): Running {
+/** Starts a bank server on a free port; from its sources, unless something else is said. */
+export function startBankServer(
+  bench: Bench,
+  dataDir: string,
+  flags: readonly string[],
+  options: NodeOptions = {},
+): Running {
   const args = ["--listen", "127.0.0.1:0", "--data", dataDir, ...flags];
-  return bench.processes.startNode("the bank", `${APPS}/bank-server/src/main.ts`, args);
+  const main = options.isBuilt === true ? "dist/main.js" : "src/main.ts";
+  return bench.processes.startNode("the bank", `${APPS}/bank-server/${main}`, args, options);
+}
+
+/** Builds the bank server, as `npm start` does; at once where nothing has changed since the last time. */
+export async function buildBankServer({ processes }: Bench): Promise<void> {
+  const compiler = fileURLToPath(new URL("bin/tsc", import.meta.resolve("typescript/package.json")));
+  const args = [compiler, "-b", `${APPS}/bank-server`];
+  await runToEnd(processes, { name: "the compiler", command: process.execPath, args });
 }
 
 /** Starts a branch from its sources, on a free port. */

@@ -13,6 +13,13 @@ export interface StartOptions {
   readonly channel?: boolean;
 }
 
+export interface NodeOptions {
+  /** What the compiler made of the program is run, and of everything that it uses. */
+  readonly isBuilt?: boolean;
+  /** For Node itself. */
+  readonly nodeFlags?: readonly string[];
+}
+
 /** How long a process that was told to stop may take. */
 const STOP_TIMEOUT_MS = 60_000;
 /** Standard error is kept for messages, its end at least. */
@@ -158,9 +165,14 @@ export class Processes {
     return started;
   }
 
-  /** A Node program from its sources. */
-  startNode(name: string, file: string, args: readonly string[] = []): Running {
-    const words = ["--conditions=bank-src", file, ...args];
+  /** A Node program from its sources, unless something else is said. */
+  startNode(
+    name: string,
+    file: string,
+    args: readonly string[] = [],
+    { isBuilt = false, nodeFlags = [] }: NodeOptions = {},
+  ): Running {
+    const words = [...(isBuilt ? [] : ["--conditions=bank-src"]), ...nodeFlags, file, ...args];
     return this.start({ name, command: process.execPath, args: words, env: this.nodeEnv, channel: true });
   }
 

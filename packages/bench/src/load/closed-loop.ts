@@ -27,61 +27,118 @@ export class LoadFailedError extends Error {
   }
 }
 
-/** Runs a load for a while that does not count, and then for the time that does. */
+/** Runs a load for a while that does not count, and on for the time that does. */
 export async function runLoad(driver: LoadDriver, options: RunOptions): Promise<RunResult> {
-  const warmUp = options.warmUpMs > 0 ? await closedLoop(driver, options.warmUpMs) : undefined;
-  const serverBefore = processorTimeOf(options.serverPids);
-  const ownBefore = process.cpuUsage();
-  const measured = await closedLoop(driver, options.durationMs);
-  const own = process.cpuUsage(ownBefore);
-  const serverAfter = processorTimeOf(options.serverPids);
-  return {
-    ...measured,
-    acknowledged: measured.operations + (warmUp?.operations ?? 0),
-    serverTime:
-      serverBefore === undefined || serverAfter === undefined
-        ? undefined
-        : { allUs: serverAfter.allUs - serverBefore.allUs, mainUs: serverAfter.mainUs - serverBefore.mainUs },
-    loadUs: own.user + own.system,
-  };
+  let serverTime: RunResult["serverTime"];
+  let loadUs = 0;
+  const timed = await closedLoop(driver, options, () => {
+    const serverBefore = processorTimeOf(options.serverPids);
+    const ownBefore = process.cpuUsage();
+    return () => {
+      const own = process.cpuUsage(ownBefore);
+      const serverAfter = processorTimeOf(options.serverPids);
+      loadUs = own.user + own.system;
+      if (serverBefore !== undefined && serverAfter !== undefined)
+        serverTime = {
+          allUs: serverAfter.allUs - serverBefore.allUs,
+          mainUs: serverAfter.mainUs - serverBefore.mainUs,
+        };
+    };
+  });
+  return { ...timed, serverTime, loadUs };
 }
 
+type Phase =
+  /** Nothing counts yet. Left for "measured" once all calls have been begun and the warm-up is over. */
+  | "warming up"
+  /** Left for "ending" with the first answer after the measured time. */
+  | "measured"
+  /** No call begins any more, and the last ones are waited for. */
+  | "ending";
+
 /**
- * Keeps the driver's number of calls under way for so long, and then waits for the last ones. Rejects with
- * `LoadFailedError`, for the first failure, once nothing is under way any more.
+ * Keeps the driver's number of calls under way for the warm-up and the measured time, without a break between them, and
+ * then waits for the last ones. The calls are begun one in each turn: a crowd that begins together may well stay together,
+ * and be measured instead of what comes of single callers. Rejects with `LoadFailedError`, for the first failure, once
+ * nothing is under way any more.
+ *
+ * The measured time begins and ends with an answer, or at once where there is no warm-up. Operations are those that were
+ * answered in it; latencies are also of the calls that were under way at its end, so that the longest are not left out.
+ *
+ * @param onMeasured called when the measured time begins; what it returns, when that ends.
  */
 export function closedLoop(
   driver: LoadDriver,
-  durationMs: number,
-): Promise<Pick<RunResult, "operations" | "elapsedMs" | "latencies">> {
+  { warmUpMs, durationMs }: Pick<RunOptions, "warmUpMs" | "durationMs">,
+  onMeasured: () => () => void = () => () => undefined,
+): Promise<Pick<RunResult, "operations" | "elapsedMs" | "latencies" | "acknowledged">> {
   const log = new LatencyLog();
-  const startedMs = performance.now();
+  let phase: Phase = "warming up";
+  let warmUntilMs = Number.POSITIVE_INFINITY;
+  let measuredFromMs = 0;
+  let elapsedMs = 0;
+  let onEnd: () => void = () => undefined;
+  let isBeginning = true;
+  let begun = 0;
   let underWay = 0;
   let operations = 0;
+  let acknowledged = 0;
   let failure: Error | undefined;
   return new Promise((resolve, reject) => {
-    const ended = () => {
-      if (--underWay > 0) return;
-      if (failure !== undefined) reject(new LoadFailedError(failure, operations));
-      else resolve({ operations, elapsedMs: performance.now() - startedMs, latencies: log.take() });
+    const measureFrom = (nowMs: number) => {
+      phase = "measured";
+      measuredFromMs = nowMs;
+      onEnd = onMeasured();
+    };
+    const count = (begunMs: number, answered: number) => {
+      const nowMs = performance.now();
+      acknowledged += answered;
+      if (phase === "warming up") {
+        if (nowMs >= warmUntilMs) measureFrom(nowMs);
+        return;
+      }
+      log.add(nowMs - begunMs);
+      if (phase === "ending") return;
+      operations += answered;
+      elapsedMs = nowMs - measuredFromMs;
+      if (elapsedMs < durationMs) return;
+      phase = "ending";
+      onEnd();
+    };
+    const isEnding = () => failure !== undefined || phase === "ending";
+    const endIfOver = () => {
+      if (underWay > 0 || isBeginning) return;
+      if (failure !== undefined) reject(new LoadFailedError(failure, acknowledged));
+      else resolve({ operations, elapsedMs, latencies: log.take(), acknowledged });
     };
     const begin = () => {
       const begunMs = performance.now();
+      underWay++;
       driver.begin(
-        (acknowledged) => {
-          const nowMs = performance.now();
-          log.add(nowMs - begunMs);
-          operations += acknowledged;
-          if (failure === undefined && nowMs - startedMs < durationMs) begin();
-          else ended();
+        (answered) => {
+          underWay--;
+          count(begunMs, answered);
+          if (isEnding()) endIfOver();
+          else begin();
         },
         (error) => {
+          underWay--;
           failure ??= error;
-          ended();
+          endIfOver();
         },
       );
     };
-    underWay = driver.inFlight;
-    for (let i = 0; i < driver.inFlight; i++) begin();
+    const beginOne = () => {
+      if (!isEnding()) begin();
+      if (++begun < driver.inFlight && !isEnding()) {
+        setImmediate(beginOne);
+        return;
+      }
+      isBeginning = false;
+      warmUntilMs = performance.now() + warmUpMs;
+      endIfOver();
+    };
+    if (warmUpMs <= 0) measureFrom(performance.now());
+    beginOne();
   });
 }

@@ -4,10 +4,11 @@ import { CONSISTENCY_HEADER, SESSION_HEADER } from "@bank/rpc";
 import { AccountChooser, QuickRandom } from "../harness/distribution.ts";
 import { BatchDriver } from "./batch-driver.ts";
 import type { LoadDriver } from "./closed-loop.ts";
-import { GrpcConnection, grpcHeaders } from "./grpc-connection.ts";
+import { GrpcConnection } from "./grpc-connection.ts";
 import type { LoadPlan, ReadMode, UnaryMethod } from "./load-plan.ts";
 import { MovementsDriver } from "./movements-driver.ts";
 import { PipelineDriver } from "./pipeline-driver.ts";
+import { UnaryConnection, unaryHeaders } from "./unary-connection.ts";
 import { balanceRequest, depositRequest, envelope, peerDepositRequest } from "./wire.ts";
 
 type PlanOf<Kind extends LoadPlan["kind"]> = Extract<LoadPlan, { readonly kind: Kind }>;
@@ -43,16 +44,16 @@ export async function openDriver(plan: LoadPlan): Promise<LoadDriver> {
 
 async function unaryDriver(plan: PlanOf<"unary">, chooser: AccountChooser, random: QuickRandom): Promise<LoadDriver> {
   const { inFlight, method, url } = plan;
-  const opening = Array.from({ length: plan.connections }, () => GrpcConnection.open(url));
+  const opening = Array.from({ length: plan.connections }, () => UnaryConnection.open(url));
   const connections = await Promise.all(opening);
-  const headers = await unaryHeaders(method, url);
+  const headers = await headersOf(method, url);
   let next = 0;
   return {
     inFlight,
     begin(done, failed) {
       next = (next + 1) % connections.length;
       const frame = unaryFrame(method, chooser, random);
-      (connections[next] as GrpcConnection).call(headers, frame, () => done(1), failed);
+      (connections[next] as UnaryConnection).call(headers, frame, () => done(1), failed);
     },
     close() {
       for (const connection of connections) connection.close();
@@ -60,9 +61,9 @@ async function unaryDriver(plan: PlanOf<"unary">, chooser: AccountChooser, rando
   };
 }
 
-async function unaryHeaders(method: UnaryMethod, url: string) {
-  if (typeof method === "string") return grpcHeaders(PATHS[method]);
-  return grpcHeaders(BALANCE, {
+async function headersOf(method: UnaryMethod, url: string): Promise<Buffer> {
+  if (typeof method === "string") return unaryHeaders(url, PATHS[method]);
+  return unaryHeaders(url, BALANCE, {
     [CONSISTENCY_HEADER]: method.balance,
     ...(method.balance === "session" ? { [SESSION_HEADER]: await sessionOf(url) } : {}),
   });

@@ -17,7 +17,7 @@ interface Common {
 
 /** What a load asks of a server, again and again. */
 export type LoadPlan =
-  /** Unary gRPC calls by hand-made frames over core HTTP/2: the same code against every server. */
+  /** Unary gRPC calls by frames made by hand on plain sockets: the same code against every server. */
   | (Common & {
       readonly kind: "unary";
       readonly method: UnaryMethod;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { aligned, short, whole } from "./numbers.ts";
 import { type Measurement, type RowFacts, SuiteReport } from "./result.ts";
-import { describeSuite, targetLines } from "./table.ts";
+import { describeSuite, suiteRecord, targetLines } from "./table.ts";
 
 const FACTS: RowFacts = {
   name: "unary Deposit",
@@ -49,6 +49,25 @@ describe("a report", () => {
       "MET      light   measured 2.4 (2 … 3)",
       "UNKNOWN  unseen  measured not measured in this run",
     ]);
+  });
+
+  it("says why a target was missed, and nothing where it was met", () => {
+    const report = new SuiteReport("unary", "");
+    const ratio = { median: 2.4, min: 2, max: 3 };
+    const reason = `${"long ".repeat(40)}end.`;
+    report.target("quick", ratio, { atLeast: 2.5 }, String, reason);
+    report.target("light", ratio, { atMost: 2.5 }, String, "never told");
+    report.target("unseen", undefined, { atMost: 1 }, String, "never told");
+    const indent = " ".repeat(9);
+    expect(targetLines([report], { withReasons: true })).toEqual([
+      "NOT MET  quick   measured 2.4 (2 … 3)",
+      indent + "long ".repeat(30).trim(),
+      `${indent}${"long ".repeat(10)}end.`,
+      "MET      light   measured 2.4 (2 … 3)",
+      "UNKNOWN  unseen  measured not measured in this run",
+    ]);
+    expect(suiteRecord(report).targets.map((target) => target.reason)).toEqual([reason, undefined, undefined]);
+    expect(describeSuite(report, { withTargets: true })).not.toContain("long");
   });
 
   it("fits into 160 columns, and marks quantiles of too few calls", () => {

@@ -66,6 +66,8 @@ export interface Target {
   readonly measured: string;
   /** "unknown" where something is missing for it, which `measured` names. */
   readonly met: boolean | "unknown";
+  /** Why it is not met, as far as profiling has shown. */
+  readonly reason?: string;
 }
 
 /** Everything that a suite found. */
@@ -129,12 +131,17 @@ export class SuiteReport {
     return ratio;
   }
 
-  /** Notes whether a figure is at least, or at most, what it should be. */
+  /**
+   * Notes whether a figure is at least, or at most, what it should be.
+   *
+   * @param reason told where it is not: one of `reasons.ts`.
+   */
   target(
     text: string,
     measured: Spread | undefined,
     bound: { readonly atLeast: number } | { readonly atMost: number },
     describe: (value: number) => string,
+    reason?: string,
   ): void {
     if (measured === undefined) {
       this.targets.push({ text, measured: "not measured in this run", met: "unknown" });
@@ -142,7 +149,12 @@ export class SuiteReport {
     }
     const met = "atLeast" in bound ? measured.median >= bound.atLeast : measured.median <= bound.atMost;
     const { median: middle, min, max } = measured;
-    this.targets.push({ text, measured: `${describe(middle)} (${describe(min)} … ${describe(max)})`, met });
+    this.targets.push({
+      text,
+      measured: `${describe(middle)} (${describe(min)} … ${describe(max)})`,
+      met,
+      ...(met || reason === undefined ? {} : { reason }),
+    });
   }
 
   audited(name: string, audit: Audit): void {

@@ -25,6 +25,10 @@ const HEADINGS = [
 const LEGEND =
   "µs for each operation: srv, processor time of the server with all its threads; main, of its main thread; load, of the load";
 
+const COLUMNS = 160;
+/** As wide as what is said of a target before its text. */
+const REASON_INDENT = " ".repeat(9);
+
 /** A suite as text: rows, ratios, audits and targets. Fits into 160 columns. */
 export function describeSuite(report: SuiteReport, { withTargets }: { readonly withTargets: boolean }): string {
   const lines = [`== ${report.name}: ${report.title}`];
@@ -47,15 +51,31 @@ export function describeSuite(report: SuiteReport, { withTargets }: { readonly w
   return lines.join("\n");
 }
 
-/** All targets of a run, at its end. */
-export function targetLines(reports: readonly SuiteReport[]): string[] {
+/**
+ * All targets of a run, at its end.
+ *
+ * @param withReasons each that was missed is followed by why.
+ */
+export function targetLines(reports: readonly SuiteReport[], { withReasons = false } = {}): string[] {
   const words = { true: "MET", false: "NOT MET", unknown: "UNKNOWN" };
-  return aligned(
-    reports.flatMap(({ targets }) =>
-      targets.map(({ text, measured, met }) => [words[`${met}`], text, `measured ${measured}`]),
-    ),
+  const targets = reports.flatMap((report) => report.targets);
+  const lines = aligned(
+    targets.map(({ text, measured, met }) => [words[`${met}`], text, `measured ${measured}`]),
     3,
   );
+  if (!withReasons) return lines;
+  return lines.flatMap((line, i) => [line, ...wrapped(targets[i]?.reason ?? "", REASON_INDENT)]);
+}
+
+/** A text in lines of at most 160 columns, indented; none for an empty one. */
+function wrapped(text: string, indent: string): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= COLUMNS) lines[lines.length - 1] = `${last} ${word}`;
+    else if (word !== "") lines.push(indent + word);
+  }
+  return lines;
 }
 
 function rowLines(results: readonly Result[]): string[] {

@@ -12,6 +12,7 @@ import {
 import { PGBENCH_CLIENTS, Pgbench, pgbenchAccounts } from "../peers/pgbench.ts";
 import { Python } from "../peers/python.ts";
 import { short } from "../report/numbers.ts";
+import { REASONS } from "../report/reasons.ts";
 import type { RowFacts, SuiteReport } from "../report/result.ts";
 
 const PYTHON_IN_FLIGHT = 16;
@@ -53,8 +54,8 @@ async function comparePythonServers(bench: Bench, report: SuiteReport, python: P
   const memory = report.compare(`bank, durable / ${PYTHON_MEMORY}`, [own, clientFacts(accounts, PYTHON_MEMORY)]);
   const redis = report.compare(`bank, durable / ${PYTHON_REDIS}`, [own, clientFacts(accounts, PYTHON_REDIS)]);
   const who = `one Python client, ${PYTHON_IN_FLIGHT} in flight`;
-  report.target(`${who}: no slower than ${PYTHON_MEMORY}`, memory, { atLeast: 1 }, times);
-  report.target(`${who}: at least 5 times ${PYTHON_REDIS}`, redis, { atLeast: 5 }, times);
+  report.target(`${who}: no slower than ${PYTHON_MEMORY}`, memory, { atLeast: 1 }, times, REASONS.pythonClient);
+  report.target(`${who}: at least 5 times ${PYTHON_REDIS}`, redis, { atLeast: 5 }, times, REASONS.pythonRedis);
 }
 
 function clientFacts(accounts: number, server?: string): RowFacts {

@@ -2,6 +2,7 @@ import { BenchBank } from "../bank/bench-bank.ts";
 import type { Bench, Suite } from "../bench.ts";
 import type { Distribution } from "../harness/distribution.ts";
 import { short, whole } from "../report/numbers.ts";
+import { REASONS } from "../report/reasons.ts";
 import { perSecond, type RowFacts, type SuiteReport } from "../report/result.ts";
 
 const CALLERS = [64, 512, 1, 8_192, 65_536];
@@ -23,15 +24,16 @@ export const sdk: Suite = {
     for (let round = 0; round < bench.rounds; round++) await measureRound(bench, report);
     const at = (callers: number) => facts({ callers, accounts: bench.fewAccounts, distribution: "uniform" });
     const text = (value: number) => `${whole(value)}/s`;
-    for (const [callers, atLeast] of [
-      [64, 80_000],
-      [512, 280_000],
+    for (const [callers, atLeast, reason] of [
+      [64, 80_000, REASONS.sdk64],
+      [512, 280_000, REASONS.sdk512],
     ] as const)
       report.target(
         `SDK, ${callers} callers: at least ${whole(atLeast)}/s`,
         report.figure(at(callers), perSecond),
         { atLeast },
         text,
+        reason,
       );
     const ratio = report.compare(`${whole(MANY_CALLERS)} callers / 512`, [at(MANY_CALLERS), at(512)]);
     const collapse = `SDK, no collapse at ${whole(MANY_CALLERS)} callers: at least ${COLLAPSE} of 512`;

@@ -1,74 +1,147 @@
 import { BenchBank } from "../bank/bench-bank.ts";
 import { measurementOf, ServerUnderLoad } from "../bank/server-under-load.ts";
 import type { Bench, Suite } from "../bench.ts";
+import type { LoadWork } from "../load/load-plan.ts";
 import { short, whole } from "../report/numbers.ts";
-import type { RowFacts, SuiteReport } from "../report/result.ts";
+import { REASONS } from "../report/reasons.ts";
+import { type Measurement, type RowFacts, type Spread, type SuiteReport, spreadOf } from "../report/result.ts";
 
-/** Batches beside them bring the records that call for snapshots, and take little time each. */
-const BATCH = 1_000;
-const BATCHES_IN_FLIGHT = 2;
-const IN_FLIGHT = 1;
-/** So long that a large state is saved at least once. */
+/** So long that a large state is saved several times. */
 const LONGER = 6;
 /** Never within a run. */
 const NEVER = 1_000_000_000;
-const OFTEN = 100_000;
+const PAUSE_MAX_MS = 20;
 
 const WITHOUT = "no snapshots";
 const WITH = "snapshots";
 
-/** Whether anybody waits while the state is saved: single deposits beside batches, with snapshots and without. */
+/** What is waited for, and how many records call for a snapshot: so few that one follows the other. */
+interface Way {
+  readonly name: string;
+  readonly inFlight: number;
+  readonly snapshotEvery: number;
+  readonly snapshotEveryQuick: number;
+  readonly plan: (accounts: number) => LoadWork;
+  /** A load beside it, whose operations are not what is measured. */
+  readonly beside?: (accounts: number) => LoadWork;
+}
+
+/** Many callers, each with a deposit at a time, and nothing that takes long by itself. */
+const STREAM: Way = {
+  name: "session stream, deposit",
+  inFlight: 64,
+  snapshotEvery: 10_000,
+  snapshotEveryQuick: 300,
+  plan: (accounts) => ({ kind: "pipeline", method: "deposit", inFlight: 64, accounts, distribution: "uniform" }),
+};
+
+/** One caller beside batches, which bring the records that call for snapshots and take little time each. */
+const BESIDE_BATCHES: Way = {
+  name: "Deposit beside batches",
+  inFlight: 1,
+  snapshotEvery: 100_000,
+  snapshotEveryQuick: 1_000,
+  plan: (accounts) => ({
+    kind: "unary",
+    method: "deposit",
+    connections: 1,
+    inFlight: 1,
+    accounts,
+    distribution: "uniform",
+  }),
+  beside: (accounts) => ({
+    kind: "movements",
+    ids: "base",
+    rows: 1_000,
+    inFlight: 2,
+    accounts,
+    distribution: "uniform",
+  }),
+};
+
+/** Whether anybody waits while the state is saved: the same loads with snapshots and without. */
 export const snapshots: Suite = {
   name: "snapshots",
-  title: "single deposits beside batches of transfers, while the state is saved and while it is not",
+  title: "single deposits while the state is saved and while it is not: what snapshots add to the longest waits",
   run: async (bench, report) => {
-    const accounts = bench.manyAccounts;
     for (let round = 0; round < bench.rounds; round++)
-      for (const server of [WITHOUT, WITH]) await measureBeside(bench, report, server);
-    const longest = ({ more }: { readonly more?: Readonly<Record<string, number>> | undefined }) =>
-      more?.["longest ms"];
-    report.compare("longest wait with / without snapshots", [facts(accounts, WITH), facts(accounts, WITHOUT)], longest);
-    const saved = report.figure(facts(accounts, WITH), ({ more }) => more?.["snapshots"]);
-    if ((saved?.min ?? 0) === 0)
-      report.miss("in some round no snapshot was saved while the load ran: nothing is known of their cost");
-    report.target(
-      `no wait above 20 ms while snapshots of ${whole(accounts)} accounts are saved`,
-      report.figure(facts(accounts, WITH), longest),
-      { atMost: 20 },
-      (value) => `${short(value)} ms`,
-    );
+      for (const way of [STREAM, BESIDE_BATCHES])
+        for (const server of [WITHOUT, WITH]) await measure(bench, report, way, server);
+    for (const way of [STREAM, BESIDE_BATCHES]) summarise(bench, report, way);
   },
 };
 
-async function measureBeside(bench: Bench, report: SuiteReport, server: string): Promise<void> {
+async function measure(bench: Bench, report: SuiteReport, way: Way, server: string): Promise<void> {
   const accounts = bench.manyAccounts;
-  const every = server === WITH ? OFTEN : NEVER;
-  const flags = ["--snapshot-every", String(bench.quick && server === WITH ? 1_000 : every)];
-  const bank = await BenchBank.start(bench, { accounts, flags, name: `the bank, ${server}` });
+  const often = bench.quick ? way.snapshotEveryQuick : way.snapshotEvery;
+  const bank = await BenchBank.start(bench, {
+    accounts,
+    flags: ["--snapshot-every", String(server === WITH ? often : NEVER)],
+    name: `the bank, ${server}`,
+    isWatched: true,
+  });
   const beside = new ServerUnderLoad(bench, bank.url, []);
   const durationMs = bench.durationMs * (bench.quick ? 1 : LONGER);
-  const common = { accounts, distribution: "uniform" } as const;
-  const [single] = await Promise.all([
-    bank.run({ ...common, kind: "unary", method: "deposit", connections: 1, inFlight: IN_FLIGHT }, { durationMs }),
-    beside.run({ ...common, kind: "movements", ids: "base", rows: BATCH, inFlight: BATCHES_IN_FLIGHT }, { durationMs }),
+  // What came before it does not count: the stalls of the start, of the first connections and of code that is new.
+  await bank.run(way.plan(accounts), { durationMs: bench.warmUpMs, warmUpMs: 0 });
+  await bank.longestStallMs();
+  const [result] = await Promise.all([
+    bank.run(way.plan(accounts), { durationMs }),
+    way.beside === undefined ? undefined : beside.run(way.beside(accounts), { durationMs }),
   ]);
-  const measured = measurementOf(single);
+  const stallMs = await bank.longestStallMs();
   await beside.closeLoad();
   const audited = await bank.stopAndAudit(report, beside.acknowledged);
-  report.add(facts(accounts, server), {
+  const measured = measurementOf(result);
+  // With batches beside, they are most of what the server does, and no deposits.
+  const processor = way.beside === undefined ? {} : { serverUs: undefined, serverMainUs: undefined };
+  report.add(facts(way, accounts, server), {
     ...measured,
-    // The batches beside are most of it, and no deposits.
-    serverUs: undefined,
-    serverMainUs: undefined,
+    ...processor,
     more: {
       "longest ms": measured.latencies.maxMs,
-      "transfers beside": beside.acknowledged,
+      "longest stall of the main thread ms": stallMs,
+      ...(way.beside === undefined ? {} : { "transfers beside": beside.acknowledged }),
       snapshots: audited?.snapshots ?? 0,
     },
   });
 }
 
-function facts(accounts: number, server: string): RowFacts {
-  const common = { unit: "deposits", durable: true, checked: true, batch: 1, inFlight: IN_FLIGHT, accounts } as const;
-  return { ...common, name: "Deposit beside batches", server, distribution: "uniform" };
+type Pick = (measurement: Measurement) => number | undefined;
+const longest: Pick = ({ more }) => more?.["longest ms"];
+const stall: Pick = ({ more }) => more?.["longest stall of the main thread ms"];
+const p999: Pick = ({ latencies }) => latencies.p999Ms;
+
+function summarise(bench: Bench, report: SuiteReport, way: Way): void {
+  const accounts = bench.manyAccounts;
+  const [withThem, without] = [facts(way, accounts, WITH), facts(way, accounts, WITHOUT)];
+  report.compare(`${way.name}: longest wait with / without snapshots`, [withThem, without], longest);
+  report.compare(`${way.name}: p99.9 with / without snapshots`, [withThem, without], p999);
+  report.compare(`${way.name}: longest stall of the main thread with / without`, [withThem, without], stall);
+  const saved = report.figure(withThem, ({ more }) => more?.["snapshots"]);
+  const isSaved = (saved?.min ?? 0) > 0;
+  if (!isSaved)
+    report.miss(`${way.name}: in some round no snapshot was saved while the load ran: nothing is known of their cost`);
+  const ms = (value: number) => `${short(value)} ms`;
+  const bound = { atMost: PAUSE_MAX_MS };
+  const size = `${way.name}, ${whole(accounts)} accounts are saved`;
+  const text = `${size}: no wait above ${PAUSE_MAX_MS} ms`;
+  report.target(text, isSaved ? report.figure(withThem, longest) : undefined, bound, ms, REASONS.snapshotPause);
+  const added = isSaved ? addedMs(report, [withThem, without]) : undefined;
+  report.target(`${size}: adds at most ${PAUSE_MAX_MS} ms to the longest wait`, added, bound, ms, REASONS.snapshotAdds);
+}
+
+/** By how much the longest wait is longer with snapshots than without, round by round. */
+function addedMs(report: SuiteReport, [withThem, without]: readonly [RowFacts, RowFacts]): Spread | undefined {
+  const base = report.find(without)?.rounds.map(longest) ?? [];
+  const added = (report.find(withThem)?.rounds ?? []).flatMap((measured, i) => {
+    const [more, less] = [longest(measured), base[i]];
+    return more === undefined || less === undefined ? [] : [more - less];
+  });
+  return added.length === 0 ? undefined : spreadOf(added);
+}
+
+function facts({ name, inFlight }: Way, accounts: number, server: string): RowFacts {
+  const common = { unit: "deposits", durable: true, checked: true, batch: 1, inFlight, accounts } as const;
+  return { ...common, name, server, distribution: "uniform" };
 }

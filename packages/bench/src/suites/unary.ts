@@ -6,12 +6,13 @@ import type { UnaryMethod } from "../load/load-plan.ts";
 import { GRPC_JS, type Peer, PYTHON_MEMORY, PYTHON_REDIS, startPeers, stopPeers } from "../peers/peer-servers.ts";
 import { measureFsync } from "../raw/limits.ts";
 import { short } from "../report/numbers.ts";
+import { REASONS } from "../report/reasons.ts";
 import { p50, type RowFacts, type Spread, type SuiteReport, spreadOf } from "../report/result.ts";
 
 const IN_FLIGHT = [64, 1, 512];
 const SLOW_PATH = "quick path off";
 
-/** A call for each deposit: gRPC over core HTTP/2 by hand, and the same code drives all servers. */
+/** A call for each deposit: gRPC by hand on plain sockets, and the same code drives all servers. */
 export const unary: Suite = {
   name: "unary",
   title: "a gRPC call for each deposit; one load generator drives all servers",
@@ -117,18 +118,23 @@ function summarise(bench: Bench, report: SuiteReport): void {
     for (const name of [GRPC_JS, PYTHON_MEMORY, PYTHON_REDIS]) against(name, peerFacts(accounts, inFlight, name));
   }
   const times = (value: number) => `${short(value)} times`;
-  for (const name of [PYTHON_MEMORY, GRPC_JS])
+  for (const [name, reason] of [
+    [PYTHON_MEMORY, REASONS.unaryPython],
+    [GRPC_JS, REASONS.unaryGrpcJs],
+  ] as const)
     report.target(
       `unary, 64 in flight: at least 2.5 times ${name} (aim 3.5)`,
       ratios.get(`${name} 64`),
       { atLeast: 2.5 },
       times,
+      reason,
     );
   report.target(
     "unary, 1 in flight: p50 at most 1.5 times (empty call + one fsync)",
     overheadOfOne(accounts, report),
     { atMost: 1.5 },
     times,
+    REASONS.loneDeposit,
   );
 }
 

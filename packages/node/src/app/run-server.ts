@@ -1,3 +1,4 @@
+import { flushCompileCache } from "node:module";
 import { errorText, LossDetectedError } from "@bank/replica";
 import { StoreLockedError } from "@bank/store";
 import { urlOf } from "../ask-branches.ts";
@@ -38,6 +39,8 @@ export async function runServer(start: (onFatal: (error: unknown) => void) => Pr
   const server = await Promise.race([starting, stopped]);
   // A start can take for ever, waiting for witnesses. Nothing was answered yet: it may end as by a crash.
   if (typeof server === "number") process.exit(server);
+  // A server that is killed, as by a power cut, would not leave for its next start what it has compiled.
+  flushCompileCache();
   const code = await stopped;
   await server.close();
   process.exit(code);

@@ -1,4 +1,5 @@
 import type { CallLimit } from "@bank/replica";
+import { Bag } from "@bank/rpc";
 import type { HandlerContext } from "@connectrpc/connect";
 import { limitOf, timeoutOf } from "./asked-read.ts";
 
@@ -7,8 +8,7 @@ const PATIENCE_MS = 20;
 
 /** Calls that nobody watches yet. */
 class Unwatched {
-  /** The oldest first. */
-  private readonly limits = new Set<PatientLimit>();
+  private readonly limits = new Bag<PatientLimit>();
   private isLooking = false;
 
   add(limit: PatientLimit): void {
@@ -28,8 +28,8 @@ class Unwatched {
 
   private look(): void {
     this.isLooking = false;
-    const nowMs = performance.now();
-    for (const limit of this.limits) if (!limit.lookAt(nowMs)) break;
+    const oldMs = performance.now() - PATIENCE_MS;
+    for (const limit of this.limits.filter(({ sinceMs }) => sinceMs <= oldMs)) limit.watch();
     if (this.limits.size > 0) this.lookLater();
   }
 }
@@ -42,9 +42,11 @@ const unwatched = new Unwatched();
  */
 export class PatientLimit implements CallLimit {
   readonly timeoutMs: number;
+  readonly sinceMs = performance.now();
+  /** Among those that nobody watches. */
+  place: number | undefined = undefined;
   private readonly context: HandlerContext;
   private readonly controller = new AbortController();
-  private readonly sinceMs = performance.now();
 
   constructor(context: HandlerContext) {
     this.context = context;
@@ -66,15 +68,11 @@ export class PatientLimit implements CallLimit {
     unwatched.delete(this);
   }
 
-  /** Watches it if it is old enough. */
-  lookAt(nowMs: number): boolean {
-    if (nowMs - this.sinceMs < PATIENCE_MS) return false;
-    this.watch();
-    return true;
-  }
-
-  /** Nothing is left of that once the signal of the context has aborted, as each call's does at its end. */
-  private watch(): void {
+  /**
+   * @internal From now on it ends with the caller, and with its time. Nothing is left of that once the signal of the context has
+   * aborted, as each call's does at its end.
+   */
+  watch(): void {
     unwatched.delete(this);
     const { signal } = limitOf(this.context);
     const end = () => this.controller.abort(signal.reason);

@@ -1,0 +1,161 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { beforeEach, expect, it, onTestFinished, vi } from "vitest";
+import { Caller } from "./caller.ts";
+import { usd } from "./clients.test-util.ts";
+import { callerOptions } from "./connect-bank.ts";
+import { Connections } from "./connections.ts";
+import { FakeServer } from "./fake-bank.test-util.ts";
+import { FakeLedger } from "./fake-ledger.test-util.ts";
+import { MovementQueue } from "./movement-queue.ts";
+
+/** Something that happened, and the turn of the event loop in which it did. */
+interface Event {
+  readonly what: "sent" | "told";
+  readonly turn: number;
+}
+
+let server: FakeServer;
+let closing: AbortController;
+let movements: MovementQueue;
+let events: Event[];
+/** Calls whose answers are held back. */
+let held: (() => void)[];
+let holds: boolean;
+
+beforeEach(() => {
+  server = new FakeServer(new FakeLedger());
+  server.ledger.balances.set("1", 0n);
+  [events, held, holds, closing] = [[], [], true, new AbortController()];
+  server.beforeReply = () => (holds ? new Promise((resolve) => held.push(resolve)) : Promise.resolve());
+  const { push } = server.calls;
+  vi.spyOn(server.calls, "push").mockImplementation((...calls) => {
+    note("sent");
+    return push.apply(server.calls, calls);
+  });
+  const options = callerOptions({ servers: ["s0"] }, new Connections(() => server));
+  // Two make two calls, so that few callers show what many do.
+  movements = new MovementQueue(new Caller({ ...options, lifetime: closing.signal }), { rowsPerCallMin: 2 });
+  countTurns();
+});
+
+let turn: number;
+
+function countTurns(): void {
+  let isOver = false;
+  turn = 0;
+  const count = () => {
+    turn++;
+    if (!isOver) setImmediate(count);
+  };
+  setImmediate(count);
+  onTestFinished(() => {
+    isOver = true;
+  });
+}
+
+function note(what: Event["what"]): void {
+  events.push({ what, turn });
+}
+
+/** Asks, and asks again as soon as he is told. */
+async function caller(times: number): Promise<void> {
+  for (let i = 0; i < times; i++) {
+    await movements.book(undefined, "1", usd(1n), {});
+    note("told");
+  }
+}
+
+const callers = (count: number, times: number) => Promise.all(Array.from({ length: count }, () => caller(times)));
+
+async function answersHeld(count: number): Promise<void> {
+  await vi.waitUntil(() => held.length === count, { interval: 1 });
+}
+
+async function learnsThatThereAreNoColumns(): Promise<void> {
+  server.faults.push(new ConnectError("unknown method", Code.Unimplemented));
+  const all = callers(2, 1);
+  await answersHeld(1);
+  answerAll();
+  await all;
+}
+
+/** All answers come in one turn. */
+function answerAll(): void {
+  for (const go of held.splice(0)) go();
+}
+
+it.each([
+  ["", "ExecuteMovements"],
+  [", at a server that knows no columns too", "ExecuteBatch"],
+])(
+  "two calls that were answered together come apart: the next has left before the second answer is told%s",
+  async (_, method) => {
+    if (method === "ExecuteBatch") await learnsThatThereAreNoColumns();
+    const all = callers(4, 2);
+    await answersHeld(2);
+    events.length = 0;
+    answerAll();
+    await answersHeld(2);
+    expect(events.map(({ what }) => what)).toEqual(["told", "told", "sent", "told", "told", "sent"]);
+    const [first, , next, second, , last] = events.map((event) => event.turn) as [
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+    ];
+    // What is written in one turn leaves in the next, before anything else is done in it.
+    expect(first).toBeLessThan(next);
+    expect(next).toBeLessThan(second);
+    expect(second).toBeLessThan(last);
+    holds = false;
+    answerAll();
+    await all;
+    expect(server.methods.slice(-4)).toEqual([method, method, method, method]);
+  },
+);
+
+it("answers that wait for their turn are all told, one in each, where nobody asks for more", async () => {
+  const all = callers(6, 1);
+  await answersHeld(2);
+  events.length = 0;
+  answerAll();
+  await all;
+  expect(events.map(({ what }) => what)).toEqual(Array.from({ length: 6 }, () => "told"));
+  expect(new Set(events.map((event) => event.turn)).size).toBe(2);
+});
+
+it("an answer is told in the turn in which it comes where no other call is under way", async () => {
+  const all = callers(2, 1);
+  await answersHeld(1);
+  events.length = 0;
+  answerAll();
+  const answered = turn;
+  await all;
+  expect(events.map((event) => event.turn)).toEqual([answered, answered]);
+});
+
+it("an answer that has come is told, though the client is closed before its turn", async () => {
+  const all = Promise.all([1, 2, 3, 4].map(() => caller(1).then(() => closing.abort())));
+  await answersHeld(2);
+  events.length = 0;
+  answerAll();
+  await all;
+  expect(events.map(({ what }) => what)).toEqual(["told", "told", "told", "told"]);
+});
+
+it("an answer is told soon, though others are refused at once and ask again and again", async () => {
+  const all = callers(4, 1);
+  await answersHeld(2);
+  server.afterwards = new ConnectError("not like this", Code.InvalidArgument);
+  let refused = 0;
+  const refusedBefore = all.then(() => refused);
+  const again = async () => {
+    while (refused < 50) await movements.book(undefined, "1", usd(1n), {}).catch(() => refused++);
+  };
+  const refusals = again();
+  answerAll();
+  expect(await refusedBefore).toBeLessThan(10);
+  await refusals;
+});

@@ -1,0 +1,128 @@
+import { deposit, LocalLink, openAccount, request, rest, until } from "@bank/testkit";
+import { describe, expect, it } from "vitest";
+import { openBank } from "./bank-replica.test-util.ts";
+import { openBranch } from "./branch-replica.test-util.ts";
+import { Group } from "./counted.test-util.ts";
+
+const SAVE_WITHIN_MS = 50;
+
+/** A bank with one account, and a branch that has caught up and has saved it; its time stands still. */
+async function startPair() {
+  const opened = await openBank();
+  const { bank } = opened;
+  await bank.submit([request(900_001, openAccount())]);
+  const link = new LocalLink(bank);
+  const at = await openBranch({ link, saveWithinMs: SAVE_WITHIN_MS });
+  const { branch, platform } = at;
+  await until(() => branch.savedPosition === bank.committedPosition, { platform });
+  let id = 0;
+  const write = async (count = 1) => {
+    for (let i = 0; i < count; i++) await bank.submit([request(++id, deposit(1, 1))]);
+    await branch.whenApplied(bank.committedPosition);
+    await rest();
+  };
+  const before = at.disk.batches.length;
+  /** Batches on its disk that were written since. */
+  const saved = () => at.disk.batches.length - before;
+  return { opened, bank, link, at, branch, platform, write, saved };
+}
+
+describe("what a branch shows and nobody asks for on its disk", () => {
+  it("is gathered for a moment, and saved in one append", async () => {
+    const { at, branch, platform, bank, opened, write, saved } = await startPair();
+    const { append } = at.store.calls;
+    await write(3);
+    platform.advance(SAVE_WITHIN_MS - 1);
+    await rest();
+    expect(saved()).toBe(0);
+    platform.advance(1);
+    await until(() => branch.savedPosition === bank.committedPosition);
+    expect(at.store.calls.append).toBe(append + 1);
+    expect(at.disk.batches).toEqual(opened.disk.batches);
+    // The next moment begins with the next batch.
+    await write();
+    platform.advance(SAVE_WITHIN_MS);
+    await until(() => branch.savedPosition === bank.committedPosition);
+  });
+
+  it("is saved at once where it is much", async () => {
+    const { bank, saved } = await startPair();
+    const owner = "n".repeat(120);
+    await bank.submit(Array.from({ length: 8_000 }, (_, i) => request(10_000 + i, openAccount(owner))));
+    await until(() => saved() > 0);
+  });
+
+  it("is saved by a stop", async () => {
+    const { at, branch, write, opened } = await startPair();
+    await write(2);
+    await branch.close();
+    expect(at.disk.batches).toEqual(opened.disk.batches);
+  });
+
+  it("is saved when the stream is lost, so that the branch says what it has", async () => {
+    const { link, branch, bank, write } = await startPair();
+    await write(2);
+    link.break();
+    await until(() => branch.savedPosition === bank.committedPosition);
+  });
+});
+
+describe("what a branch shows and somebody asks for on its disk is saved at once:", () => {
+  it("a position that followers are to report, and what comes before it", async () => {
+    const { bank, branch, write } = await startPair();
+    const first = bank.committedPosition + 1;
+    const wanted = first + 1;
+    bank.feed.ask({ reportPosition: wanted });
+    await write();
+    await until(() => branch.savedPosition >= first);
+    await write();
+    await until(() => branch.savedPosition >= wanted);
+    await write();
+    expect(branch.savedPosition).toBeLessThan(bank.committedPosition);
+  });
+
+  it("a position that is shown already when somebody asks for it", async () => {
+    const { bank, branch, write } = await startPair();
+    await write();
+    expect(branch.savedPosition).toBeLessThan(bank.committedPosition);
+    bank.feed.ask({ reportPosition: bank.committedPosition });
+    await until(() => branch.savedPosition === bank.committedPosition);
+  });
+
+  it("a record", async () => {
+    const { bank, branch, write } = await startPair();
+    await write();
+    const record = await branch.recordAt(bank.committedPosition);
+    expect(record?.position).toBe(bank.committedPosition);
+  });
+
+  it("its head", async () => {
+    const { bank, branch, write } = await startPair();
+    await write();
+    await branch.head(0);
+    await until(() => branch.savedPosition === bank.committedPosition);
+  });
+
+  it("what its own followers get", async () => {
+    const { bank, branch, write } = await startPair();
+    const leaving = new AbortController();
+    const messages = branch.feed.messages(bank.committedPosition, leaving.signal);
+    await messages.next();
+    await write();
+    await until(() => branch.savedPosition === bank.committedPosition);
+    leaving.abort();
+  });
+
+  it("everything where the copy counts", async () => {
+    const group = await Group.start(2);
+    await group.count(1, 1);
+    await group.connected();
+    const [counts, other] = group.sites.map(({ at }) => at.branch);
+    const before = other!.savedPosition;
+    await group.bank.bank.submit([request(77_001, deposit(1, 1))]);
+    const { committedPosition } = group.bank.bank;
+    await other!.whenApplied(committedPosition);
+    expect(counts!.savedPosition).toBe(committedPosition);
+    expect(other!.savedPosition).toBe(before);
+  });
+});
