@@ -77,6 +77,8 @@ const AWAY: ServerFailure = { rests: true, isLasting: false, isSilence: false };
  */
 const ELSEWHERE: Readonly<Partial<Record<ErrorReason, ServerFailure>>> = {
   NOT_READY: AWAY,
+  // Another bank server has the store, or will soon.
+  NOT_LEADER: AWAY,
   // Another branch may have a link, and the bank needs none.
   BANK_UNREACHABLE: AWAY,
   // Whoever lost its call to the bank; under the same request id another finds out.

@@ -415,6 +415,13 @@ export const REFUSALS = {
       "stopped for good.",
     metadata: ["epoch", "newer"],
   },
+  NOT_LEADER: {
+    status: "UNAVAILABLE",
+    message:
+      "This server is not the one that keeps the bank: {problem}. Ask {leader}. Of a change that was on its way, try again " +
+      "with the same request id.",
+    metadata: ["leader", "problem"],
+  },
   INTERNAL: {
     status: "INTERNAL",
     message: "The server failed while it handled this request. It was logged as {incident}.",

@@ -374,6 +374,7 @@ function refusalOfBank(error: unknown): RefusalError | undefined {
   switch (failure.reason) {
     case "OVERLOADED":
     case "NOT_READY":
+    case "NOT_LEADER":
     case "LOSS_DETECTED":
     case "STORE_REFUSED":
     case "TIME_IN_FUTURE":

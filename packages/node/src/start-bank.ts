@@ -11,6 +11,7 @@ import { BankTeller } from "./bank-teller.ts";
 import { copyIdOfStore } from "./copy-id.ts";
 import { EpochGuard } from "./epoch-guard.ts";
 import { bankHistory, type HistoryStart } from "./history-wiring.ts";
+import { inTurn } from "./in-turn.ts";
 import { textLog } from "./log.ts";
 import { LossCheck } from "./loss-check.ts";
 import { nodePlatform } from "./platform.ts";
@@ -67,8 +68,9 @@ export interface RunningBank {
 }
 
 /**
- * Opens the journal, recovers, asks the witnesses, begins an epoch and listens.
- * Rejects with: `SupersededError`, `StoreLockedError`, `CorruptStoreError`, `LossDetectedError`, or the system's error for
+ * Opens the journal, recovers, asks the witnesses, begins an epoch and listens. Where another server has the lease on the store, it
+ * waits for as long as that one has it.
+ * Rejects with: `SupersededError`, `StoreLockedError`, `LeaseLostError`, `CorruptStoreError`, `LossDetectedError`, or the system's error for
  * the address.
  */
 export async function startBank(options: BankServerOptions): Promise<RunningBank> {
@@ -82,30 +84,32 @@ export async function startBank(options: BankServerOptions): Promise<RunningBank
   const copyId = copyIdOfStore(storeUrl, platform);
   const anchor = opened.engine === "memory" ? undefined : new AnchorFile(options.dataDir, log);
   let replica: BankReplica | undefined;
-  replica = await BankReplica.open({
-    store,
-    platform,
-    snapshotEveryRecords: options.snapshotEveryRecords ?? SNAPSHOT_EVERY_RECORDS,
-    acceptLoss: false,
-    raiseFormatLevel: options.raiseFormatLevel ?? false,
-    askWitnesses: (ledger) => {
-      superseded?.check(ledger.currentEpoch()?.number ?? 0);
-      requireFinished(options.dataDir, ledger);
-      const { witnessTimeoutMs: timeoutMs, requireWitnesses: required } = options;
-      const onNewer = (newer: number) => superseded?.found({ epoch: ledger.currentEpoch()?.number ?? 0, newer });
-      return askWitnesses(ledger, { store, anchor, timeoutMs, required, onNewer, platform });
-    },
-    onFatal: (error) => {
-      log.error("the bank cannot go on", { problem: errorText(error) });
-      options.onFatal?.(error);
-    },
-    onCommitted: ({ position, chainHash }) => {
-      // The first commit, the epoch's, comes before `open` resolves; the next one writes the anchor all the same.
-      const epochId = replica?.ledger.currentEpoch()?.id;
-      if (replica === undefined || epochId === undefined) return;
-      anchor?.update({ bankId: replica.bankId, epochId, position, chainHash });
-    },
-  });
+  const open = () =>
+    BankReplica.open({
+      store,
+      platform,
+      snapshotEveryRecords: options.snapshotEveryRecords ?? SNAPSHOT_EVERY_RECORDS,
+      acceptLoss: false,
+      raiseFormatLevel: options.raiseFormatLevel ?? false,
+      askWitnesses: (ledger) => {
+        superseded?.check(ledger.currentEpoch()?.number ?? 0);
+        requireFinished(options.dataDir, ledger);
+        const { witnessTimeoutMs: timeoutMs, requireWitnesses: required } = options;
+        const onNewer = (newer: number) => superseded?.found({ epoch: ledger.currentEpoch()?.number ?? 0, newer });
+        return askWitnesses(ledger, { store, anchor, timeoutMs, required, onNewer, platform });
+      },
+      onFatal: (error) => {
+        log.error("the bank cannot go on", { problem: errorText(error) });
+        options.onFatal?.(error);
+      },
+      onCommitted: ({ position, chainHash }) => {
+        // The first commit, the epoch's, comes before `open` resolves; the next one writes the anchor all the same.
+        const epochId = replica?.ledger.currentEpoch()?.id;
+        if (replica === undefined || epochId === undefined) return;
+        anchor?.update({ bankId: replica.bankId, epochId, position, chainHash });
+      },
+    });
+  replica = await inTurn(open, platform);
   const { dataDir, history: start = "eager" } = options;
   const history = bankHistory(replica, { dataDir, inMemory: opened.engine === "memory", start, platform });
   try {
@@ -115,6 +119,7 @@ export async function startBank(options: BankServerOptions): Promise<RunningBank
     const twins = new TwinWatch(platform, log);
     const guard = new EpochGuard({ replica, file: superseded, platform });
     const serving = await listen({ replica, history, store, lossCheck, guard, copyId, twins, platform, log }, options);
+    replica.announce(serving.url);
     return running(replica, serving, [history, replica, ...(anchor === undefined ? [] : [anchor])]);
   } catch (error) {
     await anchor?.close();
@@ -217,7 +222,7 @@ function bankSource({ replica, store, lossCheck, copyId, twins }: BankParts): Jo
     head: async (at) => {
       // Whoever asks relies on it that nothing newer is committed: a bank that failed cannot know that. One that waits for
       // copies to have the record of its epoch can only be followed, and must be.
-      if (!replica.isAwaitingCopies) replica.readIndex();
+      if (!replica.isAwaitingCopies) await replica.confirmHold();
       return replica.head(at);
     },
     probe: (members, signal) => replica.probe(members, signal),

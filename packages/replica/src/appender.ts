@@ -17,14 +17,25 @@ const SETTLE_RETRY_MAX_MS = 1_000;
 export class Appender {
   private readonly store: JournalStore;
   private readonly platform: Platform;
-  private inDoubt = false;
+  /** A write was in doubt, or came after the time of the lease. */
+  private mustOpen = false;
+  /** Another server has the store. */
+  private isTaken = false;
   /** Resolves when the append that is in doubt is settled, or given up. */
   private settling: PromiseWithResolvers<void> | undefined;
   private doubts = 0;
+  private readonly recover: () => Promise<unknown>;
 
-  constructor(options: { readonly store: JournalStore; readonly platform: Platform }) {
-    this.store = options.store;
+  /** @param options `recover` opens the store anew, where that is more than the store's own `recover`. */
+  constructor(options: {
+    readonly store: JournalStore;
+    readonly platform: Platform;
+    readonly recover?: () => Promise<unknown>;
+  }) {
+    const { store } = options;
+    this.store = store;
     this.platform = options.platform;
+    this.recover = options.recover ?? (() => store.recover());
   }
 
   /**
@@ -45,21 +56,23 @@ export class Appender {
    * Tries a write once; it must be idempotent. Rejects with:
    * - `AppendRefusedError`: this try stored nothing; an earlier one that ended in doubt may have.
    * - `AppendUnknownError`: in doubt, and as long as the store cannot be opened anew.
+   * - `LeaseLostError`: this try stored nothing. Where the next one rejects with it too, before it writes, another server has the store.
    * - anything else: the store contradicts the caller, or cannot be used any more.
    */
   async try(write: (store: JournalStore) => Promise<void>): Promise<void> {
-    if (this.inDoubt) await this.openAnew();
+    if (this.mustOpen) await this.openAnew();
     try {
       await write(this.store);
     } catch (error) {
-      if (error instanceof AppendUnknownError) this.inDoubt = true;
+      if (error instanceof AppendUnknownError || error instanceof LeaseLostError) this.mustOpen = true;
       throw error;
     }
   }
 
   /**
    * Appends a batch, and settles an append whose outcome the store does not know: by opening the store anew and
-   * occupying the position with the same bytes, never by looking whether it is empty. Callers wait meanwhile.
+   * occupying the position with the same bytes, never by looking whether it is empty. Callers wait meanwhile. So they do
+   * where the time of the lease has passed: opened anew, the store has it again, or says that another server does.
    *
    * Rejects with: `AppendRefusedError` when certainly nothing was stored, at no try; `AppendUnknownError` when it was
    * told to give up and still does not know; whatever else the store rejects with.
@@ -79,9 +92,10 @@ export class Appender {
   ): Promise<void> {
     const backoff = new Backoff(this.platform, { minMs: SETTLE_RETRY_MIN_MS, maxMs: SETTLE_RETRY_MAX_MS });
     let doubt: unknown;
+    let late: unknown;
     for (;;) {
-      // Whoever gives up still tries once to settle what is in doubt.
-      const isLast = giveUp.aborted && doubt !== undefined;
+      // Whoever gives up still tries once to settle what is in doubt, or was too late.
+      const isLast = giveUp.aborted && (doubt ?? late) !== undefined;
       try {
         await this.try((store) => store.append([batch], options));
         return;
@@ -91,11 +105,18 @@ export class Appender {
           doubt ??= error;
           this.settling ??= Promise.withResolvers();
         }
+        // Not what the opening anew itself said.
+        else if (error instanceof LeaseLostError && !this.isTaken) {
+          if (late === undefined) this.doubts++;
+          late ??= error;
+          this.settling ??= Promise.withResolvers();
+        }
         // Once in doubt always in doubt: a later refusal says nothing about the first attempt.
         else if (doubt === undefined || !(error instanceof AppendRefusedError)) throw error;
         const { lastPosition: position } = batch;
-        this.platform.log.error("append in doubt; opening the store anew", { position, problem: errorText(error) });
-        if (isLast) throw doubt;
+        const what = doubt === undefined ? "append came too late for the lease" : "append in doubt";
+        this.platform.log.error(`${what}; opening the store anew`, { position, problem: errorText(error) });
+        if (isLast) throw doubt ?? late;
         await backoff.wait(giveUp).catch(() => {
           // Giving up ends the wait early, and the next try is the last.
         });
@@ -105,17 +126,18 @@ export class Appender {
 
   private async openAnew(): Promise<void> {
     try {
-      await this.store.recover();
+      await this.recover();
     } catch (error) {
+      if (error instanceof LeaseLostError) this.isTaken = true;
       if (isFinal(error)) throw error;
       throw new AppendUnknownError(`the store cannot be opened anew: ${errorText(error)}`, { cause: error });
     }
-    this.inDoubt = false;
+    this.mustOpen = false;
   }
 }
 
-/** No later try can go better. */
-function isFinal(error: unknown): boolean {
+/** Of an opening anew: no later try can go better. */
+export function isFinal(error: unknown): boolean {
   return (
     error instanceof CorruptStoreError ||
     error instanceof StoreVersionError ||

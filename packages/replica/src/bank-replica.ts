@@ -18,6 +18,7 @@ import { catchUpRows } from "./account-rows.ts";
 import { BankBeginning } from "./bank-beginning.ts";
 import { closeStore } from "./close-store.ts";
 import type { Consistency, ReadResult } from "./consistency.ts";
+import { momentOf } from "./freshness.ts";
 import { type FollowerHead, JournalFeed } from "./journal-feed.ts";
 import { epochAt, epochNumberAt, type JournalHead } from "./journal-head.ts";
 import { Leadership } from "./leadership.ts";
@@ -97,7 +98,9 @@ export class BankReplica {
       if (state.bankId === undefined) await store.initialize(bankId);
       await catchUpRows(store, recovered.replay.ledger, platform.log);
       const bank = new BankReplica(options, recovered);
+      const began = momentOf(platform);
       await bank.beginning.begin({ lossAccepted: losses.length > 0, raiseFormatLevel: options.raiseFormatLevel });
+      if (!bank.isAwaitingCopies) bank.leadership.wasBank(began);
       return bank;
     } catch (error) {
       await closeStore(options);
@@ -157,6 +160,7 @@ export class BankReplica {
       platform,
       members: this.members,
       settings: () => this.sequencer.settingsInForce,
+      leasehold: this.sequencer.leasehold,
       readIndex: () => this.readIndex(),
     });
     this.lostCopies = new LostCopies({
@@ -299,8 +303,22 @@ export class BankReplica {
   async probe(members: readonly MemberReport[], signal?: AbortSignal): Promise<ReadIndex> {
     signal?.throwIfAborted();
     this.hear(members);
-    const index = await this.leadership.readIndex();
+    const index = await this.leadership.readIndexForFollower();
     return { ...index, connectedMs: this.members.connectedMs(members[0]) };
+  }
+
+  /**
+   * Resolves once it is sure that this was still the bank after this call, as far as its store can say so. Rejects as `readIndex` throws.
+   */
+  async confirmHold(): Promise<void> {
+    this.readIndex();
+    await this.sequencer.leasehold.confirmed();
+    this.readIndex();
+  }
+
+  /** Tells other servers of the same store, now and whenever it was taken back, where this one can be reached: an URL. */
+  announce(address: string): void {
+    this.sequencer.leasehold.announce(address);
   }
 
   /** Takes what followers report, also while nobody is answered. Throws: `RefusalError` NOT_READY when there are too many. */
@@ -405,6 +423,7 @@ export class BankReplica {
     // After a failure memory may be ahead of the journal, or wrong; before an epoch it may be ahead of what is committed.
     const isCommitted = this.ledger.position === this.committedPosition;
     await this.snapshotter.finish({ isDurable: isCommitted && this.sequencer.failed === undefined });
+    this.sequencer.leasehold.end();
     await closeStore(this.options);
   }
 

@@ -277,6 +277,7 @@ class Attempt {
   /** Computed from all that was executed so far: where that is not committed yet, neither leaves the refusal. */
   private refuse(job: Job, index: number, error: RefusalError): void {
     const { position } = this.options.ledger;
+    this.batch.isComputed = true;
     if (position < this.batch.firstPosition) job.answer(index, { kind: "refused", error, position });
     else this.batch.addFromBatch({ job, index, position, error, replayed: false });
   }

@@ -46,6 +46,8 @@ export class ExecutedBatch {
   readonly records: RecordList;
   /** Entries taken from the queue. */
   taken = 0;
+  /** Whether an entry was refused by what the ledger says. */
+  isComputed = false;
   /** Jobs at the front of the queue that are done with, or lack an original. */
   jobsPassed = 0;
   /** Jobs whose next entry lacks an original; others went before them. */

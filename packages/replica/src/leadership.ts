@@ -2,6 +2,7 @@ import { RefusalError } from "@bank/core";
 import { abortable } from "./abortable.ts";
 import type { ReadResult } from "./consistency.ts";
 import { elapsedMs, type Moment, momentOf } from "./freshness.ts";
+import type { Leasehold } from "./leasehold.ts";
 import { CONNECTED_MS, type CountedSetting, type Members } from "./members.ts";
 import { errorText, type Platform } from "./platform.ts";
 import { ReadGate, type ReadIndex } from "./read-gate.ts";
@@ -18,12 +19,15 @@ export interface LeadershipOptions {
   readonly members: Members;
   /** By which copies another bank could be made; empty where none count. */
   readonly settings: () => readonly CountedSetting[];
+  /** Where several servers reach the store, who holds its lease is the bank. */
+  readonly leasehold: Pick<Leasehold, "isLeased" | "confirmed">;
   /** Throws where the bank knows by itself that it must not answer. */
   readonly readIndex: () => ReadIndex;
 }
 
 /**
- * Whether this is still the bank. With copies that count another one may have been made of them, behind its back: so what it
+ * Whether this is still the bank. On a store that several servers reach, another may have taken it over: a write under the lease, which
+ * begins after the question, proves that none had before. With copies that count another one may have been made of them, behind its back: so what it
  * has committed is the newest only if enough of them tell back a number that was sent after the question came in. One
  * confirmation serves all who asked before it was sent, and one is under way at a time.
  */
@@ -32,9 +36,11 @@ export class Leadership {
   private readonly gate: ReadGate;
   /** When the last question was sent by which it turned out that this was the bank. */
   private bankAsOf: Moment | undefined;
+  private readonly isLeased: boolean;
 
   constructor(options: LeadershipOptions) {
     this.options = options;
+    this.isLeased = options.leasehold.isLeased;
     this.gate = new ReadGate(async () => {
       try {
         return await this.confirm();
@@ -46,13 +52,30 @@ export class Leadership {
     });
   }
 
+  /** Whether the lock that it holds does not prove that it is the bank. */
+  private get mustConfirm(): boolean {
+    return this.isLeased || this.options.settings().length > 0;
+  }
+
   /**
-   * The committed position as it stood after this call. With no copies that count, the held lock is the proof.
+   * The committed position as it stood after this call. With an embedded store and no copies that count, the held lock is the proof.
    * Rejects with `RefusalError` NOT_READY, and as `LeadershipOptions.readIndex` throws.
    */
   async readIndex(): Promise<ReadIndex> {
-    if (this.options.settings().length === 0) return this.options.readIndex();
+    if (!this.mustConfirm) return this.options.readIndex();
     return this.gate.readIndex();
+  }
+
+  /** Likewise, for the probe of a follower, which is told in time that it has to wait: see `BankContact.readIndexForFollower`. */
+  async readIndexForFollower(): Promise<ReadIndex> {
+    if (!this.isLeased) return this.readIndex();
+    const isLate = this.options.platform.timeout(CONFIRM_TIMEOUT_MS);
+    return abortable(this.readIndex(), isLate, () => notSure("its store does not answer"));
+  }
+
+  /** A bank that has begun its epoch was the bank when it set out to. */
+  wasBank(asOf: Moment): void {
+    this.bankAsOf = asOf;
   }
 
   /**
@@ -60,16 +83,15 @@ export class Leadership {
    * confirmation. Undefined before the first, and where the clocks moved apart since.
    */
   get currency(): Pick<ReadResult<unknown>, "stalenessMs" | "connected"> {
-    const { settings, platform } = this.options;
-    if (settings().length === 0) return { stalenessMs: 0, connected: true };
-    const ageMs = this.bankAsOf === undefined ? undefined : elapsedMs(this.bankAsOf, momentOf(platform));
+    if (!this.mustConfirm) return { stalenessMs: 0, connected: true };
+    const ageMs = this.bankAsOf === undefined ? undefined : elapsedMs(this.bankAsOf, momentOf(this.options.platform));
     if (ageMs === undefined) return { stalenessMs: undefined, connected: false };
     return { stalenessMs: Math.ceil(ageMs), connected: ageMs < CONNECTED_MS };
   }
 
   /** Resolves once it is sure that this was still the bank after this call. Rejects as `readIndex`, and at the deadline. */
   async confirmed(signal: AbortSignal | undefined): Promise<void> {
-    if (this.options.settings().length > 0) await abortable(this.readIndex(), signal, deadlineExceeded);
+    if (this.mustConfirm) await abortable(this.readIndex(), signal, deadlineExceeded);
   }
 
   /** Likewise, but it is enough if this was the bank no longer ago than that. */
@@ -78,10 +100,25 @@ export class Leadership {
   }
 
   private async confirm(): Promise<ReadIndex> {
-    const { platform, members, settings, readIndex } = this.options;
+    const { platform, readIndex, leasehold } = this.options;
     const sent = momentOf(platform);
     readIndex();
+    try {
+      await Promise.all([leasehold.confirmed(), this.echoed()]);
+    } catch (error) {
+      // It may know more by now.
+      readIndex();
+      throw error;
+    }
+    this.bankAsOf = sent;
+    return readIndex();
+  }
+
+  /** Waits for the copies by which another bank could be made. */
+  private async echoed(): Promise<void> {
+    const { platform, members, settings } = this.options;
     const needed = settings();
+    if (needed.length === 0) return;
     for (const setting of needed) {
       const connected = members.countedConnected(setting);
       if (connected < setting.copies)
@@ -95,8 +132,6 @@ export class Leadership {
       const copies = Math.max(...needed.map((setting) => setting.copies));
       throw unconfirmed(`fewer than ${copies} have answered (${errorText(cause)})`);
     }
-    this.bankAsOf = sent;
-    return readIndex();
   }
 }
 
@@ -104,4 +139,8 @@ function unconfirmed(problem: string): RefusalError {
   return new RefusalError("NOT_READY", {
     problem: `it cannot make sure with the branches that count that it is still the bank: ${problem}`,
   });
+}
+
+function notSure(problem: string): RefusalError {
+  return new RefusalError("NOT_READY", { problem: `it cannot make sure that it is still the bank: ${problem}` });
 }

@@ -54,6 +54,18 @@ export function deadlineExceeded(waitingFor = "the journal"): RefusalError {
 }
 
 /**
+ * Another server keeps the bank.
+ *
+ * @param leader where it can be reached, an URL; undefined where that is not known yet.
+ */
+export function notLeader(problem: string, leader: string | undefined): RefusalError {
+  return new RefusalError("NOT_LEADER", {
+    problem,
+    leader: leader ?? "the one that does; its address is not known yet",
+  });
+}
+
+/**
  * Fewer of the copies that count are connected than a write must be on.
  *
  * @param away the branches whose copies are not.

@@ -16,7 +16,7 @@ import {
 } from "@bank/core";
 import type { FrameReader, Replay } from "@bank/journal";
 import type { JournalStore, StoredBatch } from "@bank/store";
-import { AppendRefusedError } from "@bank/store/errors";
+import { AppendRefusedError, LeaseLostError } from "@bank/store/errors";
 import { rowsOfBatch } from "./account-rows.ts";
 import { Admission } from "./admission.ts";
 import { ReplayAnswers } from "./answer-replays.ts";
@@ -30,6 +30,7 @@ import { Intake } from "./intake.ts";
 import type { Job } from "./job.ts";
 import { JobQueue } from "./job-queue.ts";
 import { JournalClock } from "./journal-clock.ts";
+import { Leasehold } from "./leasehold.ts";
 import type { CountedSetting } from "./members.ts";
 import { nextTurn } from "./next-turn.ts";
 import type { OrdersOutcome } from "./orders-outcome.ts";
@@ -40,7 +41,7 @@ import { PlainRequests } from "./plain-requests.ts";
 import { errorText, type Platform } from "./platform.ts";
 import { PositionWatch } from "./position-watch.ts";
 import type { Recovered } from "./recover.ts";
-import { deadlineExceeded } from "./refusals.ts";
+import { deadlineExceeded, notLeader } from "./refusals.ts";
 import { readFrameAt } from "./stored-records.ts";
 
 /** So long a bank that closes waits for copies to acknowledge its last batch. */
@@ -81,6 +82,7 @@ export interface SequencerOptions {
  * asked for it.
  */
 export class Sequencer {
+  readonly leasehold: Leasehold;
   private readonly options: SequencerOptions;
   private readonly ledger: Ledger;
   private readonly clock: JournalClock;
@@ -114,7 +116,14 @@ export class Sequencer {
     this.ledger = options.replay.ledger;
     this.plainRequests = new PlainRequests(this.ledger);
     this.clock = new JournalClock(options.platform, this.ledger.timeMs);
-    this.appender = new Appender(options);
+    this.leasehold = new Leasehold({
+      ...options,
+      committedPosition: () => this.committed.current,
+      onLost: (error) => {
+        this.fail(error);
+      },
+    });
+    this.appender = new Appender({ ...options, recover: () => this.leasehold.recover() });
     this.startPosition = this.ledger.position;
     this.counted = new CountedCommit(this.ledger, options.copies, options.settled.durability);
     this.committed = new PositionWatch(options.settled.committedPosition);
@@ -320,7 +329,11 @@ export class Sequencer {
   /** Memory, or the journal, cannot be trusted any more: nobody is answered from it, and `onFatal` is told, once. */
   fail(error: unknown): RefusalError {
     if (this.failure !== undefined) return this.failure;
-    const failure = new RefusalError("NOT_READY", { problem: `the journal failed: ${errorText(error)}` });
+    const failure =
+      error instanceof LeaseLostError
+        ? notLeader("another server has taken over the store that they share", error.holder)
+        : new RefusalError("NOT_READY", { problem: `the journal failed: ${errorText(error)}` });
+    this.leasehold.end();
     this.failAll(failure);
     this.options.onFatal(error);
     return failure;
@@ -380,6 +393,8 @@ export class Sequencer {
       this.originals.wait(batch.lacking);
       try {
         if (batch.records.length > 0) await this.commit(batch);
+        // What is refused by the state as this bank knows it says nothing once there is another bank.
+        else if (batch.isComputed) await this.leasehold.confirmed();
       } finally {
         this.queue.ended();
       }

@@ -13,16 +13,29 @@ export class StoreLockedError extends StoreError {
   override readonly name = "StoreLockedError";
   /** Where that process can be reached, an URL; undefined where it is not known. */
   readonly holder: string | undefined;
+  /** Whether it is a lease, which ends by itself with its holder: who tries again and again gets it in the end. */
+  readonly isLeased: boolean;
 
-  constructor(message: string, options?: ErrorOptions & { readonly holder?: string | undefined }) {
+  constructor(
+    message: string,
+    options?: ErrorOptions & { readonly holder?: string | undefined; readonly isLeased?: boolean },
+  ) {
     super(message, options);
     this.holder = options?.holder;
+    this.isLeased = options?.isLeased ?? false;
   }
 }
 
 /** Another server has taken the store over, or may have: this one writes nothing more. */
 export class LeaseLostError extends StoreError {
   override readonly name = "LeaseLostError";
+  /** Where the one that has it now can be reached, an URL; undefined where it is not known, or there is none. */
+  readonly holder: string | undefined;
+
+  constructor(message: string, options?: ErrorOptions & { readonly holder?: string | undefined }) {
+    super(message, options);
+    this.holder = options?.holder;
+  }
 }
 
 /** The server behind the store is set up so that it can lose what it acknowledged. */

@@ -5,6 +5,7 @@ import type {
   StoredBatch,
   StoredSnapshot,
   StoreGap,
+  StoreLease,
   StoreState,
 } from "@bank/store";
 
@@ -47,6 +48,10 @@ export class HeldStore implements JournalStore {
 
   get engine(): string {
     return `held ${this.inner.engine}`;
+  }
+
+  get lease(): StoreLease | undefined {
+    return this.inner.lease;
   }
 
   /** Hands the oldest waiting append on. Throws: where none waits. */

@@ -1,4 +1,11 @@
 /** `@bank/node/app`: what the command lines of the servers have in common. Everything here is public. */
 export { EXIT_WRONG_FLAGS, flag, printConfig, serverCommand, serverUrlFlag, wholeNumber } from "./flags.ts";
 export { insecureMessage, isLoopback, type ListenAddress, parseListenAddress } from "./listen-address.ts";
-export { EXIT_LOSS_DETECTED, EXIT_SUPERSEDED, runServer, type Stoppable, startFailure } from "./run-server.ts";
+export {
+  EXIT_LEASE_LOST,
+  EXIT_LOSS_DETECTED,
+  EXIT_SUPERSEDED,
+  runServer,
+  type Stoppable,
+  startFailure,
+} from "./run-server.ts";

@@ -1,6 +1,6 @@
 import { flushCompileCache } from "node:module";
 import { errorText, LossDetectedError } from "@bank/replica";
-import { StoreLockedError } from "@bank/store";
+import { LeaseLostError, StoreLockedError } from "@bank/store";
 import { urlOf } from "../ask-branches.ts";
 import { SupersededError } from "../superseded-file.ts";
 
@@ -13,11 +13,14 @@ export interface Stoppable {
 export const EXIT_LOSS_DETECTED = 4;
 /** Another bank has taken the place of this one. */
 export const EXIT_SUPERSEDED = 5;
+/** Another bank server has taken over the store that they share: started again, this one waits for its turn. */
+export const EXIT_LEASE_LOST = 6;
 
 /**
  * Runs a server until it is told to stop: by SIGINT or SIGTERM, or by the end of the parent that started it with an IPC
  * channel. A second signal stops it at once. Exits with 0 after a clean stop, with 1 if it failed, with
- * `EXIT_LOSS_DETECTED` when records are missing, with `EXIT_SUPERSEDED` when the bank was replaced.
+ * `EXIT_LOSS_DETECTED` when records are missing, with `EXIT_SUPERSEDED` when the bank was replaced, with
+ * `EXIT_LEASE_LOST` when another server has its store.
  *
  * @param start is given a function to call when the server cannot go on.
  */
@@ -32,7 +35,7 @@ export async function runServer(start: (onFatal: (error: unknown) => void) => Pr
   process.on("SIGINT", onSignal);
   process.on("SIGTERM", onSignal);
   process.once("disconnect", () => stop(0));
-  const starting = start(() => stop(1)).catch((error: unknown) => {
+  const starting = start((error) => stop(exitCodeOf(error))).catch((error: unknown) => {
     process.stderr.write(`${startFailure(error)}\n`);
     process.exit(exitCodeOf(error));
   });
@@ -48,6 +51,7 @@ export async function runServer(start: (onFatal: (error: unknown) => void) => Pr
 
 function exitCodeOf(error: unknown): number {
   if (error instanceof LossDetectedError) return EXIT_LOSS_DETECTED;
+  if (error instanceof LeaseLostError) return EXIT_LEASE_LOST;
   return error instanceof SupersededError ? EXIT_SUPERSEDED : 1;
 }
 

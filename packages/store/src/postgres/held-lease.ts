@@ -85,8 +85,8 @@ export class HeldLease implements StoreLease {
   }
 
   /** The server, or the clock, says that it is another's. Gives the error that callers get. */
-  lose(why: string): LeaseLostError {
-    const error = new LeaseLostError(`this server has lost its lease on ${this.#name}: ${why}`);
+  lose(why: string, holder?: string): LeaseLostError {
+    const error = new LeaseLostError(`this server has lost its lease on ${this.#name}: ${why}`, { holder });
     this.end();
     if (!this.#lost.signal.aborted) this.#lost.abort(error);
     return error;

@@ -91,6 +91,11 @@ export class LeaseRow {
     return (await connection.commit(this.#beat, [token, address ?? null])).length > 0;
   }
 
+  /** Where the holder can be reached; undefined where that is not known, or there is none. */
+  async address(connection: Connection): Promise<string | undefined> {
+    return (await this.#see(connection))?.address;
+  }
+
   async #see(connection: Connection): Promise<Holder | undefined> {
     return toHolder((await connection.query(this.#look))[0]);
   }
@@ -105,6 +110,7 @@ export class LeaseRow {
         const at = now.address === undefined ? "" : ` at ${now.address}`;
         throw new StoreLockedError(`${this.#place.name} is in use by another bank server${at}`, {
           holder: now.address,
+          isLeased: true,
         });
       }
     }

@@ -1,4 +1,4 @@
-import { StoreError } from "../errors.ts";
+import { type LeaseLostError, StoreError } from "../errors.ts";
 import { Channel, type Connect } from "./channel.ts";
 import type { Connection } from "./connection.ts";
 import { HeldLease, type LeaseTimes } from "./held-lease.ts";
@@ -75,9 +75,9 @@ export class Opening {
       const isOurs = await writing.use((connection) =>
         retried(() => this.#rows.lease.replace(connection, { old: lease.token, token })),
       );
-      if (!isOurs) throw lease.lose("another server has taken it over");
+      if (!isOurs) throw await this.#takenOver(lease, writing);
       const found = await this.#find(writing, token);
-      if (found === undefined) throw lease.lose("another server has taken it over");
+      if (found === undefined) throw await this.#takenOver(lease, writing);
       if (lease.lost.aborted) return this.#opened(found, this.#hold(token, takenAtMs), writing);
       lease.goOn({ token, channel: new Channel(this.#connect), takenAtMs });
       return this.#opened(found, lease, writing);
@@ -94,6 +94,11 @@ export class Opening {
     } finally {
       await channel.end();
     }
+  }
+
+  async #takenOver(lease: HeldLease, writing: Channel): Promise<LeaseLostError> {
+    const holder = await writing.use((connection) => this.#rows.lease.address(connection));
+    return lease.lose(`another server${holder === undefined ? "" : ` at ${holder}`} has taken it over`, holder);
   }
 
   #hold(token: Buffer, takenAtMs: number): HeldLease {

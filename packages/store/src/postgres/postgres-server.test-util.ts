@@ -184,7 +184,7 @@ export function describeWithPostgres(name: string, define: (server: () => Postgr
   const programs = findPrograms();
   if (programs === undefined) {
     const why = "there is no PostgreSQL server here: initdb is neither in PATH nor in /usr/lib/postgresql/*/bin";
-    if (process.env["CI"] === "true") throw new Error(why);
+    if (!["", "0", "false"].includes(process.env["CI"] ?? "")) throw new Error(why);
     describe.skip(`${name} (SKIPPED: ${why})`, () => define(() => never(why)));
     return;
   }

@@ -67,7 +67,9 @@ export async function replaceToken(at: LeasePlace, own: Set<string>): Promise<Ta
     const seen = (await readMeta(at))?.lease;
     if (seen === undefined) throw new CorruptStoreError(`${at.place.name} is empty, but a bank lived there`);
     if (!own.has(seen.token))
-      throw new LeaseLostError(`another server has taken ${at.place.name} over${where(seen)}: nothing was stored`);
+      throw new LeaseLostError(`another server has taken ${at.place.name} over${where(seen)}: nothing was stored`, {
+        holder: addressOf(seen),
+      });
     const taken = await tryToTake(at, seen, [], own);
     if (taken !== undefined) return taken;
   }
@@ -122,8 +124,12 @@ function isSame(a: LeaseFields, b: LeaseFields): boolean {
 function locked({ place }: LeasePlace, holder: LeaseFields): StoreLockedError {
   return new StoreLockedError(
     `${place.name} is in use by another bank server${where(holder)}: stop that one first, or let it go on`,
-    { holder: holder.address === "" ? undefined : holder.address },
+    { holder: addressOf(holder), isLeased: true },
   );
+}
+
+function addressOf({ address }: LeaseFields): string | undefined {
+  return address === "" ? undefined : address;
 }
 
 function where({ address }: LeaseFields): string {

@@ -6,6 +6,7 @@ import type {
   StoredBatch,
   StoredSnapshot,
   StoreGap,
+  StoreLease,
   StoreState,
 } from "../port.ts";
 
@@ -39,6 +40,10 @@ export class FaultyStore implements JournalStore {
 
   get engine(): string {
     return `faulty ${this.#inner.engine}`;
+  }
+
+  get lease(): StoreLease | undefined {
+    return this.#inner.lease;
   }
 
   /** Orders the fault of the next append that has none ordered yet: two calls fail the next two. */

@@ -1,0 +1,38 @@
+import { Backoff, errorText, type Platform } from "@bank/replica";
+import { StoreError, StoreLockedError } from "@bank/store/errors";
+
+/** Between two looks at who has the lease. A look itself takes until the holder's next sign of life. */
+const LOOK_AGAIN_MIN_MS = 100;
+const LOOK_AGAIN_MAX_MS = 1_000;
+
+/**
+ * Opens what another server may have on lease. While it has, waits for its turn, a cold standby: each try watches for a while whether the
+ * holder still lives, and takes over where it does not. Once it waits, it also waits while the store cannot be reached.
+ * Rejects as `open` does otherwise: also with `StoreLockedError`, where nothing says that the one who has it may be waited for.
+ */
+export async function inTurn<T>(open: () => Promise<T>, platform: Platform): Promise<T> {
+  const { log } = platform;
+  const never = new AbortController().signal;
+  const backoff = new Backoff(platform, { minMs: LOOK_AGAIN_MIN_MS, maxMs: LOOK_AGAIN_MAX_MS });
+  /** What was logged last. */
+  let told: string | undefined;
+  for (;;) {
+    try {
+      return await open();
+    } catch (error) {
+      const isLeased = error instanceof StoreLockedError && error.isLeased;
+      const isAway = told !== undefined && error instanceof StoreError && error.name === "StoreError";
+      if (!isLeased && !isAway) throw error;
+      const problem = errorText(error);
+      if (isLeased) backoff.reset();
+      if (problem !== told && isLeased)
+        log.info("another bank server keeps the bank; waiting for its turn", {
+          leader: error.holder ?? "not known yet",
+          problem,
+        });
+      else if (problem !== told) log.warn("the store cannot be reached; waiting for it", { problem });
+      told = problem;
+      await backoff.wait(never);
+    }
+  }
+}
