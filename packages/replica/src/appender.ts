@@ -117,6 +117,8 @@ export class Appender {
         const what = doubt === undefined ? "append came too late for the lease" : "append in doubt";
         this.platform.log.error(`${what}; opening the store anew`, { position, problem: errorText(error) });
         if (isLast) throw doubt ?? late;
+        // Whether somebody else has it is asked at once.
+        if (error === late) continue;
         await backoff.wait(giveUp).catch(() => {
           // Giving up ends the wait early, and the next try is the last.
         });

@@ -312,8 +312,12 @@ export class BankReplica {
    */
   async confirmHold(): Promise<void> {
     this.readIndex();
-    await this.sequencer.leasehold.confirmed();
-    this.readIndex();
+    try {
+      await this.sequencer.leasehold.confirmed();
+    } finally {
+      // Where it is not, this says more.
+      this.readIndex();
+    }
   }
 
   /** Tells other servers of the same store, now and whenever it was taken back, where this one can be reached: an URL. */

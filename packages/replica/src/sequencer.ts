@@ -17,6 +17,7 @@ import {
 import type { FrameReader, Replay } from "@bank/journal";
 import type { JournalStore, StoredBatch } from "@bank/store";
 import { AppendRefusedError, LeaseLostError } from "@bank/store/errors";
+import { abortable } from "./abortable.ts";
 import { rowsOfBatch } from "./account-rows.ts";
 import { Admission } from "./admission.ts";
 import { ReplayAnswers } from "./answer-replays.ts";
@@ -394,7 +395,7 @@ export class Sequencer {
       try {
         if (batch.records.length > 0) await this.commit(batch);
         // What is refused by the state as this bank knows it says nothing once there is another bank.
-        else if (batch.isComputed) await this.leasehold.confirmed();
+        else if (batch.isComputed) await this.confirmHold();
       } finally {
         this.queue.ended();
       }
@@ -475,6 +476,16 @@ export class Sequencer {
       const problem = `it is shutting down, and position ${position} is not on the disks of enough branches yet`;
       this.failAll(new RefusalError("NOT_READY", { problem }));
       return false;
+    }
+  }
+
+  /** Where the bank is told to stop before it is sure, nobody is answered. */
+  private async confirmHold(): Promise<void> {
+    try {
+      await abortable(this.leasehold.confirmed(), this.draining.signal, () => this.draining.signal.reason);
+    } catch {
+      const problem = "it is shutting down, and its store does not say whether it is still the bank";
+      if (this.failure === undefined) this.failAll(new RefusalError("NOT_READY", { problem }));
     }
   }
 

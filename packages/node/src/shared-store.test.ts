@@ -1,0 +1,117 @@
+import { connectBank } from "@bank/client";
+import { RedisJournalStore, type RedisStoreOptions } from "@bank/store";
+import { describeWithRedis } from "@bank/store/conformance";
+import { expect, it, onTestFinished, vi } from "vitest";
+import { startTestBank, type TestBank } from "./servers.test-util.ts";
+
+const TTL_MS = 700;
+
+type LeaseClock = NonNullable<RedisStoreOptions["clock"]>;
+
+/** By which a store counts its lease; stopped, it neither gives a sign of life nor finds that time has passed. */
+function pausable() {
+  let stoppedMs: number | undefined;
+  const clock: LeaseClock = {
+    nowMs: () => stoppedMs ?? performance.now(),
+    after: (ms, act) => {
+      const timer = setTimeout(() => {
+        if (stoppedMs === undefined) act();
+      }, ms);
+      return { cancel: () => clearTimeout(timer) };
+    },
+  };
+  return {
+    clock,
+    stop: () => {
+      stoppedMs = performance.now();
+    },
+  };
+}
+
+function bankOn(url: string, clock?: LeaseClock): Promise<TestBank> {
+  const options = { url, ttlMs: TTL_MS, ...(clock === undefined ? {} : { clock }) };
+  return startTestBank({ store: url, wrapStore: () => new RedisJournalStore(options) });
+}
+
+function clientOf(...servers: string[]) {
+  const client = connectBank({ servers, timeoutMs: 5_000 });
+  onTestFinished(() => client.close());
+  return client;
+}
+
+/** The client tries again for so long. */
+const BRIEFLY = { timeoutMs: 500 };
+
+const usd = (minor: bigint) => ({ currency: "USD", minor });
+
+describeWithRedis("two banks on one store", (server) => {
+  it("are told apart: the one that was paused and replaced answers nothing that must be newest, and writes nothing", async () => {
+    const url = server.newUrl();
+    const { clock, stop } = pausable();
+    const first = await bankOn(url, clock);
+    const customer = clientOf(first.url);
+    await customer.openAccount({});
+    await customer.deposit("1", usd(100n));
+    // It believes that it has the lease, and goes on believing so.
+    stop();
+    const second = await bankOn(url);
+    await clientOf(second.url).withdraw("1", usd(60n));
+    const end = second.replica.committedPosition;
+
+    expect((await customer.balance("1", { consistency: "local" })).posted).toEqual(usd(100n));
+    const refused = { reason: "NOT_LEADER", metadata: { leader: second.url } };
+    await expect(customer.balance("1", { consistency: "linearizable", ...BRIEFLY })).rejects.toMatchObject(refused);
+    await expect(customer.deposit("1", usd(1n), BRIEFLY)).rejects.toMatchObject({ reason: "NOT_LEADER" });
+    expect(first.fatal).toMatchObject([{ name: "LeaseLostError", holder: second.url }]);
+    expect(second.replica.committedPosition).toBe(end);
+    // Whoever knows both is served by the one that is left, in the epoch that it began.
+    const { posted, epoch } = await clientOf(first.url, second.url).balance("1");
+    expect({ posted, epoch }).toEqual({ posted: usd(40n), epoch: 2 });
+  });
+
+  it("have the second refuse a write of the paused first one by itself", async () => {
+    const url = server.newUrl();
+    const { clock, stop } = pausable();
+    const first = await bankOn(url, clock);
+    const customer = clientOf(first.url);
+    await customer.openAccount({});
+    stop();
+    const second = await bankOn(url);
+    await expect(customer.deposit("1", usd(1n), BRIEFLY)).rejects.toMatchObject({ reason: "NOT_LEADER" });
+    expect((await clientOf(second.url).balance("1")).posted).toEqual(usd(0n));
+  });
+
+  it("wait for each other: the second begins when the first has closed", async () => {
+    const url = server.newUrl();
+    const first = await bankOn(url);
+    const customer = clientOf(first.url);
+    await customer.openAccount({});
+    await customer.deposit("1", usd(5n));
+    const starting = bankOn(url);
+    await new Promise((resolve) => setTimeout(resolve, TTL_MS));
+    expect(first.fatal).toEqual([]);
+    await first.close();
+    const second = await starting;
+    expect(second.log.about("waiting for its turn")).toMatchObject([{ fields: { leader: first.url } }]);
+    expect((await clientOf(second.url).balance("1")).posted).toEqual(usd(5n));
+    expect(second.replica.ledger.currentEpoch()?.number).toBe(2);
+  });
+
+  it("keep one going whose server was away for longer than its lease lasts", async () => {
+    const url = server.newUrl();
+    const bank = await bankOn(url);
+    const customer = clientOf(bank.url);
+    await customer.openAccount({});
+    const before = bank.replica.ledger.currentEpoch()?.number;
+    const lease = () => vi.waitUntil(() => bank.log.about("held again").length > 0, 10_000);
+    server.signal("SIGSTOP");
+    await new Promise((resolve) => setTimeout(resolve, 2 * TTL_MS));
+    const writing = customer.deposit("1", usd(7n));
+    const reading = customer.balance("1");
+    server.signal("SIGCONT");
+    await Promise.all([writing, reading, lease()]);
+    expect((await customer.balance("1")).posted).toEqual(usd(7n));
+    expect(bank.replica.ledger.currentEpoch()?.number).toBe(before);
+    expect(bank.fatal).toEqual([]);
+  });
+});

@@ -1,0 +1,142 @@
+import { MemoryDisk } from "@bank/store";
+import { deposit, HeldStore, openAccount, request, rest, until, watch, withdraw } from "@bank/testkit";
+import { describe, expect, it } from "vitest";
+import { type OpenedBank, openBank } from "./bank-replica.test-util.ts";
+import { LeasedStore } from "./leased-store.test-util.ts";
+import { balanceOf } from "./sequencer.test-util.ts";
+
+interface LeasedBank extends OpenedBank {
+  readonly leased: LeasedStore;
+}
+
+/** Takes over from whoever has the disk, who does not notice. */
+async function openLeased(disk = new MemoryDisk()): Promise<LeasedBank> {
+  const leased = new LeasedStore(disk);
+  return { ...(await openBank({ disk, store: new HeldStore(leased) })), leased };
+}
+
+async function startFunded(): Promise<LeasedBank> {
+  const opened = await openLeased();
+  await opened.bank.submit([request(1, openAccount()), request(2, deposit(1, 100))]);
+  return opened;
+}
+
+const posted = ({ bank }: OpenedBank, mode: "linearizable" | "local" = "linearizable") =>
+  bank.read({ mode }, (ledger) => balanceOf(ledger, 1));
+
+const NOT_LEADER = { refusal: { reason: "NOT_LEADER", metadata: { leader: "http://the-other:1" } } };
+
+describe("a bank that was replaced without noticing", () => {
+  it("answers nothing that has to be the newest, writes nothing, and stops", async () => {
+    const old = await startFunded();
+    const next = await openLeased(old.disk);
+    await next.bank.submit([request(3, withdraw(1, 60))]);
+    const { length } = old.disk.batches;
+    await expect(posted(old)).rejects.toMatchObject(NOT_LEADER);
+    await expect(old.bank.submit([request(4, deposit(1, 1))])).rejects.toMatchObject(NOT_LEADER);
+    await expect(old.bank.probe([])).rejects.toMatchObject(NOT_LEADER);
+    expect(old.disk.batches).toHaveLength(length);
+    expect(old.fatal).toMatchObject([{ name: "LeaseLostError", holder: "http://the-other:1" }]);
+    expect((await posted(next)).value).toBe(40n);
+  });
+
+  it.each([
+    { what: "a probe", ask: ({ bank }: OpenedBank) => bank.probe([]) },
+    {
+      what: "what became of a request",
+      ask: ({ bank }: OpenedBank) => bank.outcomeOf("", request(3, openAccount()).id),
+    },
+    { what: "the newest position", ask: ({ bank }: OpenedBank) => bank.confirmHold() },
+    { what: "a write", ask: ({ bank }: OpenedBank) => bank.submit([request(9, deposit(1, 1))]) },
+    {
+      // Which leaves no record, and so no append that could fail.
+      what: "a refusal that the state is the reason of",
+      ask: ({ bank }: OpenedBank) => bank.submit([request(9, { ...deposit(1, 1), expectedVersion: 77 })]),
+    },
+  ])("refuses $what as the first that it is asked", async ({ ask }) => {
+    const old = await startFunded();
+    await openLeased(old.disk);
+    await expect(ask(old)).rejects.toMatchObject(NOT_LEADER);
+  });
+
+  it("may take a while to say so where a bounded read or a local one is asked for", async () => {
+    const old = await startFunded();
+    await openLeased(old.disk);
+    old.platform.advance(300);
+    expect(await posted(old, "local")).toMatchObject({ value: 100n, stalenessMs: 300, connected: true });
+    const within = (maxStalenessMs: number) => old.bank.read({ mode: "bounded", maxStalenessMs }, () => 1);
+    expect(await within(300)).toMatchObject({ value: 1, stalenessMs: 300 });
+    await expect(within(299)).rejects.toMatchObject(NOT_LEADER);
+  });
+});
+
+describe("a bank whose lease has passed unnoticed by others", () => {
+  it("takes it back and goes on in its epoch: writes and reads wait meanwhile", async () => {
+    const opened = await startFunded();
+    const { bank, leased, platform } = opened;
+    bank.announce("http://here:1");
+    leased.isAway = true;
+    leased.expire();
+    const write = watch(bank.submit([request(3, deposit(1, 11))]));
+    const read = watch(posted(opened));
+    const probe = watch(bank.probe([]));
+    platform.advance(5_000);
+    await rest();
+    expect([write.state, read.state]).toEqual(["pending", "pending"]);
+    expect(probe).toMatchObject({ state: "rejected", reason: { refusal: { reason: "NOT_READY" } } });
+    leased.isAway = false;
+    await until(() => write.state === "fulfilled" && read.state === "fulfilled", { platform });
+    expect((await posted(opened)).value).toBe(111n);
+    expect(bank.ledger.currentEpoch()?.number).toBe(1);
+    expect(opened.fatal).toEqual([]);
+    await until(() => leased.told.length === 2, { platform });
+    expect(leased.told).toEqual(["http://here:1", "http://here:1"]);
+  });
+
+  it("does so while it is idle, and again", async () => {
+    const opened = await startFunded();
+    for (let i = 0; i < 3; i++) {
+      const { lease } = opened.leased;
+      opened.leased.expire();
+      await until(() => opened.leased.lease !== lease, { platform: opened.platform });
+    }
+    await opened.bank.submit([request(3, deposit(1, 1))]);
+    expect((await posted(opened)).value).toBe(101n);
+  });
+
+  it("stops where another server has it by then", async () => {
+    const old = await startFunded();
+    await openLeased(old.disk);
+    old.leased.expire();
+    await until(() => old.fatal.length > 0, { platform: old.platform });
+    expect(old.fatal).toMatchObject([{ name: "LeaseLostError" }]);
+    await expect(posted(old, "local")).rejects.toMatchObject(NOT_LEADER);
+  });
+
+  it("stops where the store comes back without what was committed", async () => {
+    const opened = await startFunded();
+    opened.disk.batches.pop();
+    opened.leased.expire();
+    await until(() => opened.fatal.length > 0, { platform: opened.platform });
+    expect(opened.fatal).toMatchObject([{ name: "CorruptStoreError" }]);
+  });
+});
+
+it("shares one confirmation among those who asked before it began", async () => {
+  const opened = await startFunded();
+  opened.leased.confirmed = 0;
+  await Promise.all(Array.from({ length: 50 }, () => posted(opened)));
+  expect(opened.leased.confirmed).toBe(1);
+});
+
+it("closes while its lease is lost and cannot be taken back", async () => {
+  const opened = await startFunded();
+  opened.leased.isAway = true;
+  opened.leased.expire();
+  const read = watch(posted(opened));
+  const refused = watch(opened.bank.submit([request(9, { ...deposit(1, 1), expectedVersion: 77 })]));
+  await rest();
+  await opened.bank.close();
+  await until(() => read.state === "rejected" && refused.state === "rejected");
+  expect(opened.fatal).toEqual([]);
+});
