@@ -11,6 +11,7 @@ import { describeTwin } from "./twin.ts";
 
 export { BANK_ID, type BatchShape, Chain, GENESIS_HASH } from "./chain.ts";
 export type { JournalStoreFixture } from "./fixture.ts";
+export { describeWithPostgres } from "./with-postgres.ts";
 export { describeWithRedis } from "./with-redis.ts";
 
 /**

@@ -2,12 +2,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { Chain } from "../conformance/chain.ts";
 import { readAll } from "../conformance/fixture.ts";
+import { describeWithPostgres } from "../conformance/with-postgres.ts";
 import { AppendRefusedError, AppendUnknownError, JournalConflictError, StoreError } from "../errors.ts";
 import type { StoreState } from "../port.ts";
 import { sourceOf } from "../snapshot-source.ts";
 import { CuttingProxy } from "./cutting-proxy.test-util.ts";
 import { newPlace, plainClient } from "./places.test-util.ts";
-import { describeWithPostgres } from "./postgres-server.test-util.ts";
 import type { PostgresJournalStore } from "./postgres-store.ts";
 
 const EPOCH = { epoch: 1 };

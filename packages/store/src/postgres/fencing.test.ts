@@ -1,11 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { Chain } from "../conformance/chain.ts";
 import { readAll } from "../conformance/fixture.ts";
+import { describeWithPostgres } from "../conformance/with-postgres.ts";
 import { AppendUnknownError, LeaseLostError, StoreError, StoreLockedError } from "../errors.ts";
 import { sourceOf } from "../snapshot-source.ts";
+import type { PostgresServer } from "../testing/postgres-server.ts";
 import { CuttingProxy } from "./cutting-proxy.test-util.ts";
 import { newPlace, plainClient } from "./places.test-util.ts";
-import { describeWithPostgres, type PostgresServer } from "./postgres-server.test-util.ts";
 import type { PostgresJournalStore } from "./postgres-store.ts";
 
 const EPOCH = { epoch: 1 };

@@ -1,11 +1,11 @@
 import { Client } from "pg";
 import { onTestFinished } from "vitest";
 import { BANK_ID } from "../conformance/chain.ts";
+import type { PostgresServer } from "../testing/postgres-server.ts";
 import { Connection } from "./connection.ts";
 import { migrate } from "./migrations.ts";
 import type { OpenConnection } from "./opening.ts";
 import { NotSentError } from "./postgres-errors.ts";
-import type { PostgresServer } from "./postgres-server.test-util.ts";
 import { PostgresJournalStore, type PostgresStoreOptions } from "./postgres-store.ts";
 
 /** So that a holder that a busy machine holds up for a moment keeps its lease, and contenders still wait only a little. */

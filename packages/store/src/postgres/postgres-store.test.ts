@@ -1,10 +1,10 @@
 import { Client } from "pg";
 import { afterAll, beforeAll, expect } from "vitest";
 import { describeJournalStore } from "../conformance/index.ts";
+import { describeWithPostgres } from "../conformance/with-postgres.ts";
 import type { JournalStore } from "../port.ts";
 import { migrate } from "./migrations.ts";
 import { Connections, TIMES } from "./places.test-util.ts";
-import { describeWithPostgres } from "./postgres-server.test-util.ts";
 import { PostgresJournalStore } from "./postgres-store.ts";
 
 const TABLES = ["batches", "gap", "snapshots", "snapshot_pages", "shared_pages"];

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { Chain } from "../conformance/chain.ts";
 import { readAll } from "../conformance/fixture.ts";
+import { describeWithPostgres } from "../conformance/with-postgres.ts";
 import {
   AppendRefusedError,
   AppendUnknownError,
@@ -11,7 +12,6 @@ import {
 } from "../errors.ts";
 import { newPlace, plainClient } from "./places.test-util.ts";
 import { ConnectionLostError, failure, NotSentError, writeFailure } from "./postgres-errors.ts";
-import { describeWithPostgres } from "./postgres-server.test-util.ts";
 
 const EPOCH = { epoch: 1 };
 

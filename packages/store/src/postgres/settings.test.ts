@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
+import { describeWithPostgres } from "../conformance/with-postgres.ts";
 import { StoreError, StoreVersionError, UnsafeSettingsError } from "../errors.ts";
 import { migrate, SCHEMA_VERSION } from "./migrations.ts";
 import { parsePlace } from "./place.ts";
 import { newPlace, plainClient } from "./places.test-util.ts";
-import { describeWithPostgres } from "./postgres-server.test-util.ts";
 import { PostgresJournalStore } from "./postgres-store.ts";
 import { judgeSettings } from "./server-settings.ts";
 

@@ -1,3 +1,4 @@
 // @bank/store/testing: for the tests of those who use a store.
 export { type AppendFault, FaultyStore } from "./faulty-store.ts";
+export { PostgresServer } from "./postgres-server.ts";
 export { RedisServer, type RedisServerStart } from "./redis-server.ts";

@@ -5,13 +5,12 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, describe } from "vitest";
 
 const START_TRIES = 40;
 const ROOM_BYTES = 1024 ** 3;
 
 /** The folder with `initdb` and `postgres`; undefined where this machine has none. */
-function findPrograms(): string | undefined {
+export function findPostgresPrograms(): string | undefined {
   const debian = "/usr/lib/postgresql";
   const versions = existsSync(debian) ? readdirSync(debian).sort((a, b) => Number(b) - Number(a)) : [];
   const folders = [...(process.env["PATH"] ?? "").split(delimiter), ...versions.map((v) => join(debian, v, "bin"))];
@@ -177,27 +176,4 @@ async function freePort(): Promise<number> {
   await once(server, "close");
   if (address === null || typeof address === "string") throw new Error("no free port");
   return address.port;
-}
-
-/** Tests that share one server. Where this machine has none they are skipped, which their name says; in CI that is a failure. */
-export function describeWithPostgres(name: string, define: (server: () => PostgresServer) => void): void {
-  const programs = findPrograms();
-  if (programs === undefined) {
-    const why = "there is no PostgreSQL server here: initdb is neither in PATH nor in /usr/lib/postgresql/*/bin";
-    if (!["", "0", "false"].includes(process.env["CI"] ?? "")) throw new Error(why);
-    describe.skip(`${name} (SKIPPED: ${why})`, () => define(() => never(why)));
-    return;
-  }
-  describe(name, () => {
-    let server: PostgresServer | undefined;
-    beforeAll(async () => {
-      server = await PostgresServer.start(programs);
-    });
-    afterAll(async () => server?.stop());
-    define(() => server ?? never("the server is not started yet"));
-  });
-}
-
-function never(why: string): never {
-  throw new Error(why);
 }
