@@ -1,5 +1,6 @@
 import {
   acceptLoss,
+  bankStoreUrl,
   describeRecovery,
   forgoCopies,
   healFrom,
@@ -25,6 +26,7 @@ import {
 import { migrate, StoreError } from "@bank/store";
 import { type Command, Option } from "commander";
 import { describePromotion } from "./describe-promotion.ts";
+import { addStoreCommands } from "./store-commands.ts";
 
 interface BankFlags {
   readonly listen: string;
@@ -124,6 +126,10 @@ export function program(): Command {
     .command("migrate")
     .description("make the tables of a bank in the PostgreSQL database that --store names, or bring them up to date")
     .action(() => migrateStore(command.opts<BankFlags>()));
+  addStoreCommands(command, () => {
+    const { store, data } = command.opts<BankFlags>();
+    return bankStoreUrl(data, store);
+  });
   return command;
 }
 

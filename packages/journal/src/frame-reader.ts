@@ -100,6 +100,15 @@ export class FrameReader {
     }
   }
 
+  /** Where the batch has records of this kind, ascending. */
+  positionsOf(kind: RecordKind): Position[] {
+    const kinds = this.column("kinds");
+    const found: Position[] = [];
+    for (let i = 0; i < kinds.length; i++)
+      if (((kinds[i] as number) & KIND_MASK) === kind) found.push(this.header.firstPosition + i);
+    return found;
+  }
+
   private findColumns(payload: Uint8Array): void {
     const reader = new BinaryReader(payload);
     while (reader.pos < reader.len) {

@@ -1,10 +1,9 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { nextLine, type Position } from "@bank/core";
-import { type Log, recover } from "@bank/replica";
+import { isSuperseded, type Log, recover } from "@bank/replica";
 import { openStore } from "@bank/store";
 import { nodePlatform } from "./platform.ts";
 import { bankStoreUrl } from "./promotion-file.ts";
+import { holdsJournal } from "./store-tools.ts";
 import { SupersededFile } from "./superseded-file.ts";
 import { writeEpoch } from "./write-epoch.ts";
 
@@ -24,7 +23,7 @@ export interface Resumed {
 }
 
 /**
- * Lets a bank start again that was told of a newer one, by the operator's word that there is none: begins an epoch whose
+ * Lets a bank start again that was told of a newer one, or was copied to another store, by the operator's word that there is none: begins an epoch whose
  * number is higher than all that was heard of, so that it is not stopped by the same word again.
  * Rejects where the bank was not told so, and where there is no bank.
  */
@@ -34,25 +33,21 @@ export async function resume(options: ResumeOptions): Promise<Resumed> {
   if (!holdsJournal(storeUrl)) throw new Error(`no bank lives in ${dataDir}`);
   const file = new SupersededFile(dataDir);
   const superseded = file.read();
-  if (superseded === undefined) throw new Error(`the bank of ${dataDir} has heard of no newer one: start it as usual`);
   const platform = nodePlatform(log);
   const store = openStore(storeUrl);
-  const { bankId } = await store.open();
+  const { bankId, epoch: fencedTo } = await store.open();
   try {
     if (bankId === undefined) throw new Error(`no bank lives in ${dataDir}`);
     const { replay } = await recover(store, bankId, platform);
     const { position } = replay.ledger;
-    const epoch = nextLine(Math.max(superseded.newer, replay.ledger.currentEpoch()?.number ?? 0));
+    const newest = replay.ledger.currentEpoch()?.number ?? 0;
+    if (superseded === undefined && !isSuperseded(fencedTo, newest))
+      throw new Error(`the bank of ${dataDir} has heard of no newer one: start it as usual`);
+    const epoch = nextLine(Math.max(superseded?.newer ?? 0, fencedTo, newest));
     await writeEpoch(store, replay, platform, { number: epoch, lossAccepted: false });
     file.remove();
     return { position, epoch };
   } finally {
     await store.close();
   }
-}
-
-/** Looks without opening the store, which would make a journal where there is none. */
-function holdsJournal(storeUrl: string): boolean {
-  const [, folder] = /^sqlite:(.*)$/is.exec(storeUrl) ?? [];
-  return folder === undefined || existsSync(join(folder, "journal.db"));
 }

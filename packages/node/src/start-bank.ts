@@ -4,7 +4,7 @@ import type { History } from "@bank/history";
 import { JournalService, ReplicationService } from "@bank/proto";
 import { BankReplica, errorText, type Log, type Platform, type Recovered } from "@bank/replica";
 import { epochInterceptor, movementsCodec, plainCodecs, type Serving, SUBMIT_BYTES_MAX, serve } from "@bank/rpc";
-import { type JournalStore, openStore } from "@bank/store";
+import { type JournalStore, openStore, StaleEpochError } from "@bank/store";
 import { AnchorFile } from "./anchor-file.ts";
 import { askWitnesses } from "./ask-witnesses.ts";
 import { BankTeller } from "./bank-teller.ts";
@@ -19,7 +19,7 @@ import { bankStoreUrl, requireFinished } from "./promotion-file.ts";
 import { type JournalSource, journalService } from "./services/journal-service.ts";
 import { replicationService } from "./services/replication-service.ts";
 import { tellerServices } from "./services/teller-services.ts";
-import { SupersededFile } from "./superseded-file.ts";
+import { SupersededError, SupersededFile } from "./superseded-file.ts";
 import { TwinWatch } from "./twin-watch.ts";
 
 /**
@@ -108,6 +108,8 @@ export async function startBank(options: BankServerOptions): Promise<RunningBank
         if (replica === undefined || epochId === undefined) return;
         anchor?.update({ bankId: replica.bankId, epochId, position, chainHash });
       },
+    }).catch((error: unknown) => {
+      throw error instanceof StaleEpochError ? SupersededError.ofStore(error) : error;
     });
   replica = await inTurn(open, platform);
   const { dataDir, history: start = "eager" } = options;

@@ -71,4 +71,12 @@ export class SupersededError extends Error {
       `another bank has taken the place of this one: its epoch is ${epoch}, and epoch ${newer} has begun elsewhere (${path})`,
     );
   }
+
+  /** Where the store itself says so: it was copied to another one, or another bank has begun a later epoch in it. */
+  static ofStore(cause: Error): SupersededError {
+    const error = new SupersededError("", { epoch: 0, newer: 0 });
+    error.message = `the bank of this store lives elsewhere since it was copied there: ${cause.message}`;
+    error.cause = cause;
+    return error;
+  }
 }

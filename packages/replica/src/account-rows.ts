@@ -49,12 +49,19 @@ export function* rowsOfLedger(ledger: Ledger): Generator<AccountRow> {
 /**
  * Has the rows of a store that keeps some show the end of its journal, which the ledger has to be at. They are a view: where
  * the store has no room for them, the bank goes on without, and the next start tries again.
+ *
+ * @param options.always also where they say that they do.
  */
-export async function catchUpRows(store: JournalStore, ledger: Ledger, log: Log): Promise<void> {
+export async function catchUpRows(
+  store: JournalStore,
+  ledger: Ledger,
+  log: Log,
+  { always = false }: { readonly always?: boolean } = {},
+): Promise<void> {
   if (store.accountsPosition === undefined || store.replaceAccounts === undefined) return;
   const { position } = ledger;
   const shown = await store.accountsPosition();
-  if (shown === position) return;
+  if (shown === position && !always) return;
   log.info("the rows of accounts are written anew", { position, shown: shown ?? "unknown" });
   try {
     await store.replaceAccounts(position, rowsOfLedger(ledger));
@@ -64,7 +71,8 @@ export async function catchUpRows(store: JournalStore, ledger: Ledger, log: Log)
   }
 }
 
-function rowOf(ledger: Ledger, account: AccountIndex): AccountRow {
+/** One account, with everything that its row says. */
+export function rowOf(ledger: Ledger, account: AccountIndex): AccountRow {
   return { ...moneyOf(ledger, account), terms: termsOf(ledger.viewAccount(account)) };
 }
 

@@ -4,6 +4,7 @@
  * exported here is public; other files are internal.
  */
 export { abortable } from "./abortable.ts";
+export { catchUpRows } from "./account-rows.ts";
 export { BackFill, type BackFillOptions } from "./back-fill.ts";
 export { Backoff } from "./backoff.ts";
 export { type BankOptions, BankReplica } from "./bank-replica.ts";
@@ -11,6 +12,7 @@ export type { BankLink, BranchOptions } from "./branch-options.ts";
 export { BranchReplica } from "./branch-replica.ts";
 export type { CallLimit } from "./branch-writes.ts";
 export type { Consistency, ReadResult } from "./consistency.ts";
+export { type Copied, type CopyEnd, copyStore, isSuperseded } from "./copy-store.ts";
 export type { FollowedBatch, FollowerState, OpenJournal } from "./follower.ts";
 export type { FollowerHead, JournalFeed } from "./journal-feed.ts";
 export { epochAt, epochNumberAt, type JournalHead } from "./journal-head.ts";
@@ -47,4 +49,5 @@ export {
   type SnapshotPart,
   seed,
 } from "./seed.ts";
+export { type Damage, type Verified, type VerifiedSnapshot, verifyStore } from "./verify-store.ts";
 export { findLosses, type Loss, LossDetectedError, type Witness } from "./witness.ts";

@@ -1,4 +1,11 @@
-import { type AccountRow, type AppendOptions, MemoryDisk, MemoryJournalStore, type StoredBatch } from "@bank/store";
+import {
+  type AccountRow,
+  type AppendOptions,
+  MemoryDisk,
+  MemoryJournalStore,
+  type ShownAccount,
+  type StoredBatch,
+} from "@bank/store";
 
 /** Rows of accounts beside a disk in memory. */
 export class RowsDisk extends MemoryDisk {
@@ -35,6 +42,10 @@ export class RowsStore extends MemoryJournalStore {
     for (const row of accounts) this.#set(row);
     this.#disk.position = position;
     this.#disk.replaced++;
+  }
+
+  async *shownAccounts(): AsyncGenerator<ShownAccount> {
+    for (const [number, fields] of this.#disk.rows) yield { number, fields };
   }
 
   #set({ number, terms, posted, held, version }: AccountRow): void {

@@ -102,6 +102,14 @@ export interface AccountRow {
   readonly version: bigint;
 }
 
+/** A row of an account as it is found in a store, whoever may have changed it there. */
+export interface ShownAccount {
+  /** As `AccountRow.number`. */
+  readonly number: string;
+  /** The terms, and `posted`, `held` and `version` in decimal. */
+  readonly fields: Readonly<Record<string, string>>;
+}
+
 /** What an append may bring along. */
 export interface AppendOptions {
   /** The epoch under which it is written. */
@@ -279,6 +287,8 @@ export interface JournalStore {
   accountsPosition?(): Promise<number | undefined>;
   /** Writes all rows of accounts anew, in steps; they show this position, the journal's last, once it resolves. */
   replaceAccounts?(position: number, accounts: Iterable<AccountRow>): Promise<void>;
+  /** All rows of accounts that are there, in no order; while others write, one may come twice. */
+  shownAccounts?(): AsyncIterable<ShownAccount>;
 
   /** Gives the store back, marking it closed cleanly unless a write is in doubt. Idempotent; `open` may follow. */
   close(): Promise<void>;

@@ -2,9 +2,11 @@
 export { EXIT_WRONG_FLAGS, flag, printConfig, serverCommand, serverUrlFlag, wholeNumber } from "./flags.ts";
 export { insecureMessage, isLoopback, type ListenAddress, parseListenAddress } from "./listen-address.ts";
 export {
+  EXIT_DAMAGED,
   EXIT_LEASE_LOST,
   EXIT_LOSS_DETECTED,
   EXIT_SUPERSEDED,
+  EXIT_VIEW_DAMAGED,
   runServer,
   type Stoppable,
   startFailure,

@@ -15,6 +15,10 @@ export const EXIT_LOSS_DETECTED = 4;
 export const EXIT_SUPERSEDED = 5;
 /** Another bank server has taken over the store that they share: started again, this one waits for its turn. */
 export const EXIT_LEASE_LOST = 6;
+/** A store does not prove right: its journal, or a snapshot. */
+export const EXIT_DAMAGED = 7;
+/** Only what a store shows beside its journal is wrong, and is written anew at will. */
+export const EXIT_VIEW_DAMAGED = 8;
 
 /**
  * Runs a server until it is told to stop: by SIGINT or SIGTERM, or by the end of the parent that started it with an IPC
@@ -72,6 +76,7 @@ function supersededMessage(error: SupersededError): string {
     "The bank does not start: it was replaced.",
     error.message,
     "Ways on:",
+    "  bank-server --store URL        start it where its journal was copied to, if it was",
     "  branch-replica                 start a branch in its place, with a new data folder, that follows the new bank",
     "  bank-server heal --from URL    if it was not replaced, but its own disk went back: takes its records from a branch",
     "  bank-server resume             if it was not replaced at all, and whoever said so was wrong",

@@ -1,5 +1,5 @@
 import { StoreError } from "../errors.ts";
-import type { AccountRow } from "../port.ts";
+import type { AccountRow, ShownAccount } from "../port.ts";
 import type { Reply } from "./connection.ts";
 import { Packer } from "./pack.ts";
 import { readFailure } from "./redis-errors.ts";
@@ -86,6 +86,22 @@ export async function replaceAccounts(tenure: Tenure, position: number, rows: It
   }
   if (some.count > 0) await step(some);
   await writes.write(what, { facts: head }, [], ["accounts", String(position)]);
+}
+
+/** Every hash that is called like an account's, as it is. */
+export async function* shownAccounts(tenure: Tenure): AsyncGenerator<ShownAccount, void, undefined> {
+  const { link, keys, place } = tenure.at;
+  for await (const names of accountKeys(tenure)) {
+    // All at once on their way: one by one, each would wait for the one before.
+    const hashes = await Promise.all(names.map((name) => link.call(["HGETALL", name]))).catch((error: unknown) => {
+      throw readFailure(error, `read the rows of accounts in ${place.name}`);
+    });
+    for (const [i, name] of names.entries()) {
+      const texts = Array.isArray(hashes[i]) ? hashes[i].map(String) : [];
+      const fields = texts.flatMap((text, at) => (at % 2 === 0 ? [[text, texts[at + 1] ?? ""] as const] : []));
+      yield { number: name.slice(keys.accounts.length), fields: Object.fromEntries(fields) };
+    }
+  }
 }
 
 /** Keys of whatever is called like an account. The whole database is gone through, beside what else the server does. */

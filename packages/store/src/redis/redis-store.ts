@@ -14,13 +14,14 @@ import type {
   AppendOptions,
   JournalStore,
   ReadLimits,
+  ShownAccount,
   SnapshotSource,
   StoredBatch,
   StoredSnapshot,
   StoreGap,
   StoreState,
 } from "../port.ts";
-import { accountsPosition, PackedRows, replaceAccounts } from "./account-hashes.ts";
+import { accountsPosition, PackedRows, replaceAccounts, shownAccounts } from "./account-hashes.ts";
 import type { HeldLease } from "./held-lease.ts";
 import { readFailure } from "./redis-errors.ts";
 import type { RedisPlace } from "./redis-place.ts";
@@ -227,6 +228,10 @@ export class RedisJournalStore implements JournalStore {
     const tenure = this.#writable();
     requirePosition(position, 0);
     await tenure.inTurn(() => replaceAccounts(tenure, position, accounts));
+  }
+
+  shownAccounts(): AsyncIterable<ShownAccount> {
+    return shownAccounts(this.#tenure());
   }
 
   async #chainHashAt({ gap, facts, head, journal }: Tenure, position: number): Promise<Uint8Array | undefined> {
