@@ -132,8 +132,8 @@ class StoreCopier {
   async run(replay: Replay, end: Position): Promise<LedTo> {
     const { source, target, platform } = this;
     const { ledger } = replay;
-    // The one of which the journal names the root: new branches begin from it. And the end's, from which the bank starts.
-    const [newest] = await source.store.snapshotPositions();
+    // New branches begin from one of which the journal names the root, and the bank starts from that of the end.
+    const wanted = new Set([...(await source.store.snapshotPositions()), end]);
     const stored = new Set(await target.store.snapshotPositions());
     for await (const batches of walkJournal(source.store, 0, end)) {
       for (const batch of batches) {
@@ -146,10 +146,9 @@ class StoreCopier {
           });
         }
         if (batch.firstPosition > this.from) this.waiting.push(batch);
-        if (ledger.position === newest && !stored.has(newest)) {
+        if (wanted.has(ledger.position) && !stored.has(ledger.position)) {
           await this.append(ledger.currentEpoch()?.number ?? 0);
           await this.saveSnapshot(replay);
-          stored.add(newest);
         }
         await this.turns.breathe();
       }
@@ -162,7 +161,6 @@ class StoreCopier {
         `the target is fenced to epoch ${target.state.epoch}: a bank that was copied from it lives elsewhere`,
       );
     if (target.state.epoch < epoch) await target.store.fence(epoch);
-    if (!stored.has(end)) await this.saveSnapshot(replay);
     await target.store.replaceAccounts?.(end, rowsOfLedger(ledger));
     return { position: ledger.position, chainHash: replay.chainHash, digest: ledger.digestBytes(), epoch };
   }
