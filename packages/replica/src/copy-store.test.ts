@@ -144,6 +144,24 @@ describe("a copy", () => {
     await expect(copied(source(), target())).rejects.toThrow("another history");
   });
 
+  it("is not done where the target does not give back what it was given", async () => {
+    const folder = await newFolder();
+    await madeBank(folder, 20);
+    const lying = (await sqlite())();
+    const append = lying.append.bind(lying);
+    lying.append = (batches, options) => {
+      const frames = batches.map((batch) =>
+        batch.firstPosition === 3 ? { ...batch, frame: new Uint8Array(9) } : batch,
+      );
+      return append(frames, options);
+    };
+    const source = () => new SqliteJournalStore({ folder });
+    await expect(copied(source(), lying)).rejects.toThrow(
+      /^the target does not hold what was copied: journal at position 3: /,
+    );
+    await startBankOn(source(), 2);
+  });
+
   it("takes nothing from a source that is damaged, and leaves it the bank", async () => {
     const folder = await newFolder();
     await madeBank(folder, 20);

@@ -1,11 +1,11 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { decodeFrame, encodeFrame, nextHash } from "@bank/journal";
-import { MemoryDisk, MemoryJournalStore, SqliteJournalStore } from "@bank/store";
+import { MemoryDisk, MemoryJournalStore, SqliteJournalStore, type StoredSnapshot, sourceOf } from "@bank/store";
 import { deposit, openAccount, request, sha256 } from "@bank/testkit";
 import { describe, expect, it } from "vitest";
 import { RowsDisk, RowsStore } from "./rows-store.test-util.ts";
-import { madeBank, newFolder, startBankOn, verified } from "./store-tools.test-util.ts";
+import { copied, madeBank, newFolder, startBankOn, verified } from "./store-tools.test-util.ts";
 
 const open = (folder: string) => new SqliteJournalStore({ folder });
 
@@ -123,6 +123,8 @@ describe("a store that is verified", () => {
       position: first,
       problem: expect.stringContaining("digest"),
     });
+    expect(report.head?.position).toBe(first - 1);
+    expect(report.records).toBe(first - 1);
   });
 
   it.each([
@@ -158,6 +160,47 @@ describe("a store that is verified", () => {
     });
     const { damages } = await verified(open(folder));
     expect(damages.map(({ what, position }) => ({ what, position }))).toEqual([{ what: "snapshot", position }]);
+  });
+
+  it("has a gap, which is told, and what is there is checked", async () => {
+    const folder = await newFolder();
+    const made = await madeBank(folder);
+    const source = open(folder);
+    await source.open();
+    const bankId = (await source.recover()).bankId as Uint8Array;
+    const position = (await source.snapshotPositions()).at(-1) as number;
+    const snapshot = (await source.loadSnapshot(position)) as StoredSnapshot;
+    const chainHash = (await source.chainHashAt(position)) as Uint8Array;
+    const batches = await source.read(0);
+    await source.close();
+    for (const damaged of [false, true]) {
+      const disk = new MemoryDisk();
+      const store = new MemoryJournalStore(disk);
+      await store.open();
+      await store.initialize(bankId);
+      const pages = damaged ? [flipped(snapshot.pages[0]), ...snapshot.pages.slice(1)] : snapshot.pages;
+      await store.seed(sourceOf({ ...snapshot, pages }), chainHash);
+      await store.append(
+        batches.filter(({ firstPosition }) => firstPosition > position),
+        { epoch: 1 },
+      );
+      await store.fill(batches.slice(0, 3));
+      await store.close();
+      const report = await verified(new MemoryJournalStore(disk));
+      expect(report.gap).toMatchObject({
+        after: 0,
+        upTo: { position },
+        filled: { position: batches[2]?.lastPosition },
+      });
+      if (damaged) expect(report.damages).toMatchObject([{ what: "snapshot", position }]);
+      else {
+        expect(report).toMatchObject({ damages: [], digest: made.digest, head: { position: made.position } });
+        expect(report.records).toBe(made.position - position);
+        await expect(copied(new MemoryJournalStore(disk), new MemoryJournalStore())).rejects.toThrow(
+          "the source lacks",
+        );
+      }
+    }
   });
 
   it("has rows of accounts that are not those of the ledger", async () => {

@@ -77,6 +77,8 @@ class StoreVerifier {
   private readonly snapshots: VerifiedSnapshot[] = [];
   private readonly counts = { records: 0, batches: 0, transactions: 0, roots: 0 };
   private replay: Replay;
+  /** As of the last batch that is right: one that is not may leave its traces in the ledger. */
+  private proven: Proven;
   /** Roots that the journal names, by position. */
   private named = new Map<Position, Uint8Array>();
   /** Positions of snapshots that were not looked at yet. */
@@ -88,6 +90,7 @@ class StoreVerifier {
     this.platform = platform;
     this.turns = new Turns(platform);
     this.replay = emptyReplay(state.bankId, platform);
+    this.proven = provenBy(this.replay);
   }
 
   async run(): Promise<Verified> {
@@ -97,15 +100,11 @@ class StoreVerifier {
     this.unseen = new Set(await store.snapshotPositions());
     const isWhole = (await this.walkParts(end)) && this.endsRight();
     await this.lookAtOthers();
-    const { ledger, chainHash } = this.replay;
     const rows = isWhole ? await this.rows() : undefined;
     store.lease?.lost.throwIfAborted();
     return {
-      head: ledger.position === 0 ? undefined : { position: ledger.position, chainHash },
-      digest: ledger.digestBytes(),
-      epoch: ledger.currentEpoch()?.number ?? 0,
+      ...this.proven,
       ...this.counts,
-      accounts: ledger.nextAccountNumber - 1,
       snapshots: this.snapshots.sort((a, b) => a.position - b.position),
       accountRows: rows,
       gap: state.gap,
@@ -129,6 +128,7 @@ class StoreVerifier {
     }
     this.snapshots.push({ position, pages, compared: false });
     this.replay = replay;
+    this.proven = provenBy(replay);
     return (await this.walk(position, end)) && isBegun;
   }
 
@@ -141,6 +141,7 @@ class StoreVerifier {
           try {
             const { records } = applyStored(this.replay, stored, this.platform.sha256);
             this.count(records);
+            this.proven = provenBy(this.replay);
           } catch (error) {
             return this.journalDamaged(position + 1, error);
           }
@@ -152,7 +153,7 @@ class StoreVerifier {
       return true;
     } catch (error) {
       if (!(error instanceof CorruptStoreError)) throw error;
-      return this.journalDamaged(this.replay.ledger.position + 1, error);
+      return this.journalDamaged((this.proven.head?.position ?? 0) + 1, error);
     }
   }
 
@@ -184,7 +185,7 @@ class StoreVerifier {
   /** Snapshots that the replay has not come by. */
   private async lookAtOthers(): Promise<void> {
     const { store, state, platform, turns } = this;
-    const reached = this.replay.ledger.position;
+    const reached = this.proven.head?.position ?? 0;
     for (const position of this.unseen) {
       const { pages, problem } = await checkAlone(store, position, state.bankId, { platform, turns });
       const isBetween = position <= reached && position > (state.gap?.upTo.position ?? 0);
@@ -213,11 +214,21 @@ class StoreVerifier {
   }
 
   private journalDamaged(position: Position, error: unknown): false {
-    // What the ledger has by then may contain a part of what is wrong.
     if (error instanceof StoreError && !(error instanceof CorruptStoreError)) throw error;
     this.damages.push({ what: "journal", position, problem: errorText(error) });
     return false;
   }
+}
+
+type Proven = Pick<Verified, "head" | "digest" | "epoch" | "accounts">;
+
+function provenBy({ ledger, chainHash }: Replay): Proven {
+  return {
+    head: ledger.position === 0 ? undefined : { position: ledger.position, chainHash },
+    digest: ledger.digestBytes(),
+    epoch: ledger.currentEpoch()?.number ?? 0,
+    accounts: ledger.nextAccountNumber - 1,
+  };
 }
 
 /** What a customer would see as a transaction, besides deposits, withdrawals and transfers. */
