@@ -5,12 +5,18 @@ import { StoreError, StoreLockedError } from "@bank/store/errors";
 const LOOK_AGAIN_MIN_MS = 100;
 const LOOK_AGAIN_MAX_MS = 1_000;
 
+export interface InTurnOptions {
+  readonly platform: Platform;
+  /** Told after each look who has it, an URL; undefined where that is not known. What it rejects with ends the wait. */
+  readonly onLeader: (leader: string | undefined) => Promise<void>;
+}
+
 /**
  * Opens what another server may have on lease. While it has, waits for its turn, a cold standby: each try watches for a while whether the
  * holder still lives, and takes over where it does not. Once it waits, it also waits while the store cannot be reached.
  * Rejects as `open` does otherwise: also with `StoreLockedError`, where nothing says that the one who has it may be waited for.
  */
-export async function inTurn<T>(open: () => Promise<T>, platform: Platform): Promise<T> {
+export async function inTurn<T>(open: () => Promise<T>, { platform, onLeader }: InTurnOptions): Promise<T> {
   const { log } = platform;
   const never = new AbortController().signal;
   const backoff = new Backoff(platform, { minMs: LOOK_AGAIN_MIN_MS, maxMs: LOOK_AGAIN_MAX_MS });
@@ -32,6 +38,7 @@ export async function inTurn<T>(open: () => Promise<T>, platform: Platform): Pro
         });
       else if (problem !== told) log.warn("the store cannot be reached; waiting for it", { problem });
       told = problem;
+      if (isLeased) await onLeader(error.holder);
       await backoff.wait(never);
     }
   }

@@ -2,7 +2,8 @@ import { connectBank } from "@bank/client";
 import { RedisJournalStore, type RedisStoreOptions } from "@bank/store";
 import { describeWithRedis } from "@bank/store/conformance";
 import { expect, it, onTestFinished, vi } from "vitest";
-import { startTestBank, type TestBank } from "./servers.test-util.ts";
+import { freePort } from "./promotion.test-util.ts";
+import { startTestBank, startTestBranches, type TestBank } from "./servers.test-util.ts";
 
 const TTL_MS = 700;
 
@@ -28,9 +29,9 @@ function pausable() {
   };
 }
 
-function bankOn(url: string, clock?: LeaseClock): Promise<TestBank> {
+function bankOn(url: string, clock?: LeaseClock, port = 0): Promise<TestBank> {
   const options = { url, ttlMs: TTL_MS, ...(clock === undefined ? {} : { clock }) };
-  return startTestBank({ store: url, wrapStore: () => new RedisJournalStore(options) });
+  return startTestBank({ port, store: url, wrapStore: () => new RedisJournalStore(options) });
 }
 
 function clientOf(...servers: string[]) {
@@ -79,6 +80,30 @@ describeWithRedis("two banks on one store", (server) => {
     const second = await bankOn(url);
     await expect(customer.deposit("1", usd(1n), BRIEFLY)).rejects.toMatchObject({ reason: "NOT_LEADER" });
     expect((await clientOf(second.url).balance("1")).posted).toEqual(usd(0n));
+  });
+
+  it("have the one that waits say who is the leader, to customers and to branches", async () => {
+    const url = server.newUrl();
+    const first = await bankOn(url);
+    const port = await freePort();
+    const starting = bankOn(url, undefined, port);
+    const waiting = `http://127.0.0.1:${port}`;
+    const alone = clientOf(waiting);
+    const asked = () => alone.balance("1", BRIEFLY).catch((error: unknown) => error);
+    await vi.waitUntil(async () => ((await asked()) as { reason?: string }).reason === "NOT_LEADER", 5_000);
+    expect(await asked()).toMatchObject({ code: "UNAVAILABLE", metadata: { leader: first.url } });
+    const both = clientOf(waiting, first.url);
+    await both.openAccount({});
+    await both.deposit("1", usd(5n));
+    const branches = await startTestBranches(waiting, [1], { otherUpstreams: [first.url] });
+    await branches.whenFollowing(AbortSignal.timeout(10_000));
+    expect((await clientOf(branches.url).balance("1")).posted).toEqual(usd(5n));
+    await first.close();
+    const second = await starting;
+    expect(second.url).toBe(waiting);
+    await clientOf(branches.url).deposit("1", usd(6n));
+    expect((await both.balance("1")).posted).toEqual(usd(11n));
+    expect(await alone.balance("1")).toMatchObject({ posted: usd(11n), epoch: 2 });
   });
 
   it("wait for each other: the second begins when the first has closed", async () => {

@@ -19,6 +19,7 @@ import { bankStoreUrl, requireFinished } from "./promotion-file.ts";
 import { type JournalSource, journalService } from "./services/journal-service.ts";
 import { replicationService } from "./services/replication-service.ts";
 import { tellerServices } from "./services/teller-services.ts";
+import { Standby } from "./standby.ts";
 import { SupersededError, SupersededFile } from "./superseded-file.ts";
 import { TwinWatch } from "./twin-watch.ts";
 
@@ -111,7 +112,13 @@ export async function startBank(options: BankServerOptions): Promise<RunningBank
     }).catch((error: unknown) => {
       throw error instanceof StaleEpochError ? SupersededError.ofStore(error) : error;
     });
-  replica = await inTurn(open, platform);
+  const address = { host: options.host ?? "127.0.0.1", port: options.port ?? 0 };
+  const standby = new Standby({ ...address, log });
+  try {
+    replica = await inTurn(open, { platform, onLeader: (leader) => standby.follow(leader) });
+  } finally {
+    await standby.close();
+  }
   const { dataDir, history: start = "eager" } = options;
   const history = bankHistory(replica, { dataDir, inMemory: opened.engine === "memory", start, platform });
   try {

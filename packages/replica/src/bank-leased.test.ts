@@ -1,3 +1,4 @@
+import type { Command } from "@bank/core";
 import { MemoryDisk } from "@bank/store";
 import { deposit, HeldStore, openAccount, request, rest, until, watch, withdraw } from "@bank/testkit";
 import { describe, expect, it } from "vitest";
@@ -23,6 +24,9 @@ async function startFunded(): Promise<LeasedBank> {
 
 const posted = ({ bank }: OpenedBank, mode: "linearizable" | "local" = "linearizable") =>
   bank.read({ mode }, (ledger) => balanceOf(ledger, 1));
+
+/** Refused by what the state is, without a record. */
+const STALE = { ...deposit(1, 1), expectedVersion: 77 } as Command;
 
 const NOT_LEADER = { refusal: { reason: "NOT_LEADER", metadata: { leader: "http://the-other:1" } } };
 
@@ -51,7 +55,7 @@ describe("a bank that was replaced without noticing", () => {
     {
       // Which leaves no record, and so no append that could fail.
       what: "a refusal that the state is the reason of",
-      ask: ({ bank }: OpenedBank) => bank.submit([request(9, { ...deposit(1, 1), expectedVersion: 77 })]),
+      ask: ({ bank }: OpenedBank) => bank.submit([request(9, STALE)]),
     },
   ])("refuses $what as the first that it is asked", async ({ ask }) => {
     const old = await startFunded();
@@ -134,7 +138,7 @@ it("closes while its lease is lost and cannot be taken back", async () => {
   opened.leased.isAway = true;
   opened.leased.expire();
   const read = watch(posted(opened));
-  const refused = watch(opened.bank.submit([request(9, { ...deposit(1, 1), expectedVersion: 77 })]));
+  const refused = watch(opened.bank.submit([request(9, STALE)]));
   await rest();
   await opened.bank.close();
   await until(() => read.state === "rejected" && refused.state === "rejected");

@@ -38,6 +38,7 @@ export { PositionWatch } from "./position-watch.ts";
 export type { RenderPreview } from "./preview.ts";
 export type { ReadIndex } from "./read-gate.ts";
 export { type Recovered, recover } from "./recover.ts";
+export { notLeader } from "./refusals.ts";
 export type { SavedEnd } from "./saved-end.ts";
 export {
   FalseSnapshotError,
