@@ -85,6 +85,8 @@ export class Leadership {
   get currency(): Pick<ReadResult<unknown>, "stalenessMs" | "connected"> {
     if (!this.mustConfirm) return { stalenessMs: 0, connected: true };
     const ageMs = this.bankAsOf === undefined ? undefined : elapsedMs(this.bankAsOf, momentOf(this.options.platform));
+    // Nobody else may ask for one; who asks for little gets what there is, and the next something newer.
+    if (this.isLeased && (ageMs ?? CONNECTED_MS) >= CONNECTED_MS / 2) this.gate.readIndex().catch(() => undefined);
     if (ageMs === undefined) return { stalenessMs: undefined, connected: false };
     return { stalenessMs: Math.ceil(ageMs), connected: ageMs < CONNECTED_MS };
   }
