@@ -17,7 +17,13 @@ export async function newFolder(): Promise<string> {
 }
 
 export async function startBankOn(store: JournalStore, seed = 1): Promise<BankReplica> {
-  const bank = await BankReplica.open({
+  const bank = await opened(store, seed);
+  onTestFinished(() => bank.close());
+  return bank;
+}
+
+function opened(store: JournalStore, seed: number): Promise<BankReplica> {
+  return BankReplica.open({
     store,
     platform: new ManualPlatform({ seed }),
     snapshotEveryRecords: 60,
@@ -29,13 +35,11 @@ export async function startBankOn(store: JournalStore, seed = 1): Promise<BankRe
     },
     onCommitted: () => undefined,
   });
-  onTestFinished(() => bank.close());
-  return bank;
 }
 
 /** A bank of random operations in a folder, stopped again. Gives what it was when it stopped. */
 export async function madeBank(folder: string, steps = 60) {
-  const bank = await startBankOn(new SqliteJournalStore({ folder }));
+  const bank = await opened(new SqliteJournalStore({ folder }), 1);
   await bank.submit([request(1, openAccount()), request(2, openAccount()), request(3, deposit(1, 500))]);
   await liveRandomly(bank, new Random(7), steps);
   await bank.close();

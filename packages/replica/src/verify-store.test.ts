@@ -1,13 +1,34 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { cp } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { decodeFrame, encodeFrame, nextHash } from "@bank/journal";
+import { RecordKind } from "@bank/core";
+import { applyBatch, decodeFrame, encodeFrame, nextHash } from "@bank/journal";
+import { SnapshotHeaderSchema } from "@bank/proto";
 import { MemoryDisk, MemoryJournalStore, SqliteJournalStore, type StoredSnapshot, sourceOf } from "@bank/store";
-import { deposit, openAccount, request, sha256 } from "@bank/testkit";
-import { describe, expect, it } from "vitest";
+import { deposit, ManualPlatform, openAccount, request, sha256 } from "@bank/testkit";
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { emptyReplay } from "./recover.ts";
 import { RowsDisk, RowsStore } from "./rows-store.test-util.ts";
 import { copied, madeBank, newFolder, startBankOn, verified } from "./store-tools.test-util.ts";
 
 const open = (folder: string) => new SqliteJournalStore({ folder });
+
+/** One bank, made once: each test has a copy of it. */
+let template: { readonly folder: string; readonly made: Awaited<ReturnType<typeof madeBank>> };
+
+beforeAll(async () => {
+  const folder = mkdtempSync(join(tmpdir(), "bank-verified-"));
+  template = { folder, made: await madeBank(folder) };
+});
+afterAll(() => rmSync(template.folder, { recursive: true, force: true }));
+
+async function sameBank(folder: string): Promise<typeof template.made> {
+  await cp(template.folder, folder, { recursive: true });
+  return template.made;
+}
 
 /** Changes a stopped bank's file behind its back. */
 function change(folder: string, act: (database: DatabaseSync) => void): void {
@@ -49,7 +70,7 @@ function rewrite(database: DatabaseSync, first: number, digest: (before: Uint8Ar
 describe("a store that is verified", () => {
   it("is whole after a random life, and says what was looked at", async () => {
     const folder = await newFolder();
-    const made = await madeBank(folder);
+    const made = await sameBank(folder);
     const report = await verified(open(folder));
     expect(report).toMatchObject({ damages: [], records: made.position, digest: made.digest, gap: undefined });
     expect(report.head?.position).toBe(made.position);
@@ -75,7 +96,7 @@ describe("a store that is verified", () => {
 
   it.each([0.2, 0.5, 0.9])("is damaged where a bit of a frame has flipped (%d of the way)", async (share) => {
     const folder = await newFolder();
-    await madeBank(folder);
+    await sameBank(folder);
     let first = 0;
     change(folder, (database) => {
       const batches = batchesOf(database);
@@ -93,7 +114,7 @@ describe("a store that is verified", () => {
 
   it("is damaged where a batch is missing", async () => {
     const folder = await newFolder();
-    await madeBank(folder);
+    await sameBank(folder);
     let first = 0;
     change(folder, (database) => {
       const batches = batchesOf(database);
@@ -110,7 +131,7 @@ describe("a store that is verified", () => {
 
   it("is damaged where a digest is wrong and the chain is not", async () => {
     const folder = await newFolder();
-    await madeBank(folder);
+    await sameBank(folder);
     let first = 0;
     change(folder, (database) => {
       const batches = batchesOf(database);
@@ -132,7 +153,7 @@ describe("a store that is verified", () => {
     ["its header has changed", "header", "UPDATE snapshots SET header = ? WHERE position = ?"],
   ])("has a damaged snapshot where %s", async (_, column, update) => {
     const folder = await newFolder();
-    await madeBank(folder);
+    await sameBank(folder);
     let position = 0;
     change(folder, (database) => {
       const table = column === "page" ? "snapshot_pages" : "snapshots";
@@ -162,9 +183,62 @@ describe("a store that is verified", () => {
     expect(damages.map(({ what, position }) => ({ what, position }))).toEqual([{ what: "snapshot", position }]);
   });
 
+  it("has a damaged snapshot where all is right but the chain hash that its header names", async () => {
+    const folder = await newFolder();
+    await sameBank(folder);
+    let position = 0;
+    change(folder, (database) => {
+      const row = database.prepare("SELECT position, header FROM snapshots ORDER BY position LIMIT 1").get();
+      position = Number(row?.["position"]);
+      const header = fromBinary(SnapshotHeaderSchema, Buffer.from(row?.["header"] as Uint8Array).subarray(0, -32));
+      const bytes = toBinary(SnapshotHeaderSchema, { ...header, chainHash: flipped(header.chainHash) });
+      const sealed = Buffer.concat([bytes, sha256(bytes)]);
+      database.prepare("UPDATE snapshots SET header = ? WHERE position = ?").run(sealed, position);
+    });
+    expect((await verified(open(folder))).damages).toEqual([
+      { what: "snapshot", position, problem: expect.stringContaining("header names another") },
+    ]);
+  });
+
+  it("has a journal that names a root to which it does not lead", async () => {
+    const folder = await newFolder();
+    await sameBank(folder);
+    let position = 0;
+    change(folder, (database) => {
+      const bankId = database.prepare("SELECT bank_id FROM meta").get()?.["bank_id"] as Uint8Array;
+      const replay = emptyReplay(bankId, new ManualPlatform());
+      // The journal of a bank that had worked out another root: chain and digests are those of what it wrote.
+      for (const row of database.prepare("SELECT * FROM journal ORDER BY first_position").all()) {
+        const { header, records } = decodeFrame(row["frame"] as Uint8Array);
+        const written = [...records].map((record) => {
+          if (record.kind !== RecordKind.STATE_ROOT || position > 0) return record;
+          ({ position } = record);
+          return { ...record, root: flipped(record.root) };
+        });
+        applyBatch(replay.ledger, header.timeMs, written);
+        const frame = encodeFrame({ ...header, digestAfter: replay.ledger.digestBytes() }, written);
+        const hash = nextHash(sha256, replay.chainHash, frame);
+        database
+          .prepare("UPDATE journal SET frame = ?, previous_hash = ?, chain_hash = ? WHERE first_position = ?")
+          .run(frame, replay.chainHash, hash, Number(row["first_position"]));
+        replay.chainHash = hash;
+      }
+      database.exec("DELETE FROM snapshot_pages; DELETE FROM snapshots");
+    });
+    // Whatever comes behind is another state by now, and so has another root than the journal names there.
+    const { damages, records } = await verified(open(folder));
+    expect(damages[0]).toEqual({
+      what: "root",
+      position,
+      problem: expect.stringContaining("says that the state has root"),
+    });
+    expect(damages.every(({ what }) => what === "root")).toBe(true);
+    expect(records).toBeGreaterThan(position);
+  });
+
   it("has a gap, which is told, and what is there is checked", async () => {
     const folder = await newFolder();
-    const made = await madeBank(folder);
+    const made = await sameBank(folder);
     const source = open(folder);
     await source.open();
     const bankId = (await source.recover()).bankId as Uint8Array;
