@@ -68,12 +68,12 @@ function describeDamage({ what, position, problem }: Damage): string {
 function countsOf(verified: Verified): string[] {
   const { records, batches, accounts, transactions, snapshots, roots, accountRows, head, digest, epoch } = verified;
   const positions = snapshots.map(({ position, pages, compared }) => {
-    return `${position} (${pages} pages${compared ? "" : ", by itself only"})`;
+    return `${position} (${pages} pages, ${compared ? "equal to the replay" : "looked at by itself only"})`;
   });
   return [
     `records        ${records} in ${batches} batches, each hashed, decoded, replayed and compared with its digest`,
     `accounts       ${accounts}, with ${transactions} transactions`,
-    `snapshots      ${positions.length === 0 ? "none" : `${positions.length}, equal to the replay: ${positions.join(", ")}`}`,
+    `snapshots      ${positions.length === 0 ? "none" : `${positions.length}: ${positions.join(", ")}`}`,
     `state roots    ${roots} that the journal names`,
     ...(accountRows === undefined ? [] : [`account rows   ${accountRows}`]),
     `head           position ${head?.position ?? 0}, epoch ${epoch}`,

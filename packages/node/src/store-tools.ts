@@ -82,6 +82,7 @@ export interface CopyStoreOptions {
  */
 export async function copyStoreTo({ from, to, keepSourceUsable, log }: CopyStoreOptions): Promise<Copied> {
   requireJournal(from);
+  if (from === to) throw new Error("--from and --to name the same store");
   const platform = nodePlatform(log);
   const source = openStore(from);
   const sourceState = await openAlone(() => source.open());
