@@ -92,6 +92,7 @@ describe("the exit code", () => {
         "TOO_FEW_BRANCHES",
         "DRAINING",
         "EPOCH_SUPERSEDED",
+        "NOT_LEADER",
         "INTERNAL",
       ],
     });

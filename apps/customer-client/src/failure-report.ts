@@ -148,6 +148,7 @@ const NEXT_STEPS: Readonly<Record<string, string>> = {
   TOO_FEW_BRANCHES: WHO_IS_CONNECTED,
   DEADLINE_EXCEEDED: "--timeout gives it more seconds.",
   EPOCH_SUPERSEDED: "--server or BANK_SERVER names the bank that took its place.",
+  NOT_LEADER: "--server or BANK_SERVER names the one that keeps the bank, or several, separated by commas.",
 };
 
 function retryCommand({ words, prefix, requestIdGiven }: FailedCommand, requestId: string): string {

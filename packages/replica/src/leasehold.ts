@@ -128,6 +128,7 @@ export class Leasehold {
   private async regainUntilHeld(): Promise<void> {
     const { store, platform, onLost } = this.options;
     const backoff = this.backoff();
+    let told: string | undefined;
     while (!this.ended.signal.aborted) {
       try {
         // A write that was on its way may have done so already.
@@ -140,6 +141,9 @@ export class Leasehold {
           onLost(error);
           return;
         }
+        const problem = errorText(error);
+        if (problem !== told) platform.log.warn("the lease cannot be taken back yet; nothing is written", { problem });
+        told = problem;
         await this.wait(backoff);
       }
     }
