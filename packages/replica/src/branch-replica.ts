@@ -182,14 +182,18 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
     this.follower.saveNow();
   }
 
-  /** How far the journal on this replica's own disk goes, or the proof of an earlier position; 0 for the newest. */
+  /**
+   * How far the journal on this replica's own disk goes, or the proof of an earlier position; 0 for the newest. What is shown
+   * is saved before that is told, unless the disk takes long: it is the testimony of a bank's loss, and who asks may be about
+   * to follow.
+   */
   async head(at: Position): Promise<JournalHead> {
-    // Who asks may be about to follow.
-    this.saveNow();
+    if (at === 0 || at > this.savedPosition) await this.follower.saveShown();
     const epochs = this.follower.replay?.ledger.epochs ?? [];
     const position = this.savedPosition;
     const asked = at === 0 ? position : at;
-    const chainHash = asked > position ? undefined : await this.options.store.chainHashAt(asked);
+    const isHere = asked > 0 && asked <= position;
+    const chainHash = isHere ? await this.options.store.chainHashAt(asked) : undefined;
     return { position, chainHash, epochId: epochAt(epochs, asked) };
   }
 
@@ -434,7 +438,7 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
   /** A record that is shown, once it is on this replica's disk: a branch shows what it has not saved yet. */
   private async savedRecord(position: Position, signal: AbortSignal | undefined): Promise<CommittedRecord> {
     const late = () => deadlineExceeded("this branch's disk");
-    this.saveNow();
+    if (position > this.savedPosition) this.saveNow();
     try {
       await this.follower.saved.reached(position, signal);
     } catch (error) {

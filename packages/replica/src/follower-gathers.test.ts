@@ -1,4 +1,4 @@
-import { deposit, LocalLink, openAccount, request, rest, until } from "@bank/testkit";
+import { deposit, LocalLink, openAccount, request, rest, until, watch } from "@bank/testkit";
 import { describe, expect, it } from "vitest";
 import { openBank } from "./bank-replica.test-util.ts";
 import { openBranch } from "./branch-replica.test-util.ts";
@@ -96,11 +96,48 @@ describe("what a branch shows and somebody asks for on its disk is saved at once
     expect(record?.position).toBe(bank.committedPosition);
   });
 
-  it("its head", async () => {
+  it("its head, before it is told", async () => {
     const { bank, branch, write } = await startPair();
     await write();
-    await branch.head(0);
-    await until(() => branch.savedPosition === bank.committedPosition);
+    const shown = await bank.head(0);
+    expect(await branch.head(0)).toEqual(shown);
+    await write();
+    expect(branch.savedPosition).toBeLessThan(bank.committedPosition);
+    expect((await branch.head(bank.committedPosition)).chainHash).toEqual((await bank.head(0)).chainHash);
+  });
+
+  it("the head of a copy that has only begun", async () => {
+    const { bank } = await openBank();
+    await bank.submit([request(900_001, openAccount())]);
+    const { branch } = await openBranch({ link: new LocalLink(bank), saveWithinMs: SAVE_WITHIN_MS });
+    await branch.whenApplied(bank.committedPosition);
+    expect(branch.savedPosition).toBe(0);
+    expect(await branch.head(0)).toEqual(await bank.head(0));
+  });
+
+  it("its head, which is told all the same while the disk hangs", async () => {
+    const { at, branch, platform, write } = await startPair();
+    const { savedPosition } = branch;
+    at.store.holds = true;
+    await write();
+    const head = watch(branch.head(0));
+    await until(() => at.store.held.length > 0);
+    expect(head.state).toBe("pending");
+    platform.advance(500);
+    await until(() => head.state === "fulfilled");
+    expect(branch.savedPosition).toBe(savedPosition);
+    at.store.holds = false;
+    for (const held of at.store.held.splice(0)) held.pass();
+  });
+
+  it("the end that it promises with", async () => {
+    const { bank, branch, write } = await startPair();
+    await write();
+    const { position, chainHash } = await branch.lastSaved();
+    expect({ position, chainHash }).toMatchObject({
+      position: bank.committedPosition,
+      chainHash: (await bank.head(0)).chainHash,
+    });
   });
 
   it("what its own followers get", async () => {

@@ -44,8 +44,8 @@ const UNSAVED_BYTES_MAX = 16 * 1024 * 1024;
 const SAVE_WITHIN_MS = 200;
 /** As much is saved at once: a longer append would hold up what comes behind it. */
 const GATHERED_BYTES_MAX = 1024 * 1024;
-/** Whoever asks what is on the disk waits for so long at the most until all is that is shown. */
-const SAVE_SHOWN_TIMEOUT_MS = 1_000;
+/** Whoever asks what is on the disk waits for so long at the most until all is that is shown: banks that ask give up after a second. */
+const SAVE_SHOWN_TIMEOUT_MS = 500;
 const RECONNECT_MIN_MS = 20;
 const RECONNECT_MAX_MS = 2_000;
 const SAVE_RETRY_MIN_MS = 100;
