@@ -183,12 +183,12 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
   }
 
   /**
-   * How far the journal on this replica's own disk goes, or the proof of an earlier position; 0 for the newest. What is shown
-   * is saved before that is told, unless the disk takes long: it is the testimony of a bank's loss, and who asks may be about
+   * How far the journal on this replica's own disk goes, or the proof of an earlier position; 0 for the newest. What has come is
+   * saved before that is told, unless the disk takes long: it may be the testimony of a bank's loss, and who asks may be about
    * to follow.
    */
   async head(at: Position): Promise<JournalHead> {
-    if (at === 0 || at > this.savedPosition) await this.follower.saveShown();
+    if (at === 0 || at > this.savedPosition) await this.follower.saveReceived();
     const epochs = this.follower.replay?.ledger.epochs ?? [];
     const position = this.savedPosition;
     const asked = at === 0 ? position : at;
@@ -197,9 +197,9 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
     return { position, chainHash, epochId: epochAt(epochs, asked) };
   }
 
-  /** The end of what is on this replica's own disk: of all that it shows, unless its disk takes long. */
+  /** The end of what is on this replica's own disk: of all that has come, unless its disk takes long. */
   async lastSaved(): Promise<SavedEnd> {
-    await this.follower.saveShown();
+    await this.follower.saveReceived();
     return savedEnd(this.options.store, this.savedPosition, this.follower.replay?.ledger.epochs ?? []);
   }
 

@@ -140,6 +140,22 @@ describe("what a branch shows and somebody asks for on its disk is saved at once
     });
   });
 
+  it("what is not committed yet, before its head is told", async () => {
+    const group = await Group.start(2);
+    await group.count(1, 1);
+    await group.connected();
+    const { bank } = group.bank;
+    const other = group.site(2).at.branch;
+    group.site(1).link.stall();
+    const asked = group.asked(deposit(1, 1));
+    await until(() => bank.feed.appendedPosition > bank.committedPosition);
+    await rest();
+    expect(other.savedPosition).toBeLessThan(bank.feed.appendedPosition);
+    expect((await other.head(0)).position).toBe(bank.feed.appendedPosition);
+    group.site(1).link.flow();
+    await group.until(() => asked.state === "fulfilled");
+  });
+
   it("what its own followers get", async () => {
     const { bank, branch, write } = await startPair();
     const leaving = new AbortController();
