@@ -1,8 +1,9 @@
 import { deposit, LocalLink, openAccount, request, rest, until, watch } from "@bank/testkit";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { openBank } from "./bank-replica.test-util.ts";
 import { openBranch } from "./branch-replica.test-util.ts";
 import { Group } from "./counted.test-util.ts";
+import { Snapshotter } from "./snapshotter.ts";
 
 const SAVE_WITHIN_MS = 50;
 
@@ -43,6 +44,18 @@ describe("what a branch shows and nobody asks for on its disk", () => {
     await write();
     platform.advance(SAVE_WITHIN_MS);
     await until(() => branch.savedPosition === bank.committedPosition);
+  });
+
+  it("counts for the next snapshot with each of its batches", async () => {
+    const { branch, platform, bank, write } = await startPair();
+    const counted = vi.spyOn(Snapshotter.prototype, "afterBatches");
+    await write(3);
+    platform.advance(SAVE_WITHIN_MS);
+    await until(() => branch.savedPosition === bank.committedPosition);
+    const counts = counted.mock.contexts.flatMap((one, i) =>
+      one === counted.mock.contexts.at(-1) ? counted.mock.calls[i] : [],
+    );
+    expect(counts.reduce((sum, count = 0) => (sum ?? 0) + count, 0)).toBe(3);
   });
 
   it("is saved at once where it is much", async () => {
