@@ -61,6 +61,8 @@ export abstract class Job {
   countedTo = 0;
   /** The caller gave up before any entry was executed: none will be. */
   cancelled = false;
+  /** All entries are executed, and what came of them is certain: the caller is told when it is its turn, or its time is up. */
+  isDue = false;
   /** The caller has its answer, or an error. */
   isTold = false;
   /** Called once, when the caller has its answer. */

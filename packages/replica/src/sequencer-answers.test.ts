@@ -19,14 +19,14 @@ function turns(): () => number {
 }
 
 /** Single deposits that are committed together, once the append is let go; and what is told of each, and in which turn. */
-async function heldTogether(count: number) {
+async function heldTogether(count: number, signal?: AbortSignal) {
   const fixture = await startWithAccounts(1);
   const { sequencer, store } = fixture;
   const turn = turns();
   const told: { readonly id: number; readonly turn: number; readonly outcome: string }[] = [];
   store.holds = true;
   const calls = Array.from({ length: count }, (_, id) =>
-    submitOne(sequencer, request(id, deposit(1, 1))).then((outcome) => {
+    submitOne(sequencer, request(id, deposit(1, 1)), signal).then((outcome) => {
       told.push({ id, turn: turn(), outcome: short(outcome) });
     }),
   );
@@ -86,6 +86,17 @@ describe("what one commit answers", () => {
     letGo(fixture);
     await until(() => first.state === "fulfilled" && second.state === "fulfilled");
     expect(committed).toHaveLength(2);
+  });
+
+  it("is told at once to those whose time is up before their turn", async () => {
+    const leaving = new AbortController();
+    const { fixture, told, all } = await heldTogether(40, leaving.signal);
+    letGo(fixture);
+    await until(() => told.length === 16);
+    leaving.abort();
+    await all;
+    expect(told).toEqual(done(40));
+    expect(sizes(told)).toHaveLength(2);
   });
 
   it("is all told by a bank that drains in between", async () => {

@@ -397,6 +397,7 @@ export class Sequencer {
    * meanwhile keeps it from them.
    */
   private async answer(jobs: readonly Job[]): Promise<void> {
+    for (const job of jobs) job.isDue = true;
     let answered = 0;
     for (const job of jobs) {
       if (answered > 0 && answered + job.count > ANSWERED_PER_TURN) {
