@@ -280,7 +280,8 @@ export class MovementQueue {
     let next = Number.POSITIVE_INFINITY;
     const look = (entry: MovementEntry, call?: MovementCall) => {
       if (entry.settled) return;
-      if (entry.deadlineMs > nowMs) {
+      // What an answer says that is here already is told; what it leaves open is looked at again.
+      if (entry.deadlineMs > nowMs || call?.isAnswered === true) {
         next = Math.min(next, entry.deadlineMs);
         return;
       }

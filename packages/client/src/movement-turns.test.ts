@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { beforeEach, expect, it, onTestFinished, vi } from "vitest";
 import { Caller } from "./caller.ts";
@@ -143,6 +144,32 @@ it("an answer that has come is told, though the client is closed before its turn
   answerAll();
   await all;
   expect(events.map(({ what }) => what)).toEqual(["told", "told", "told", "told"]);
+});
+
+it("an answer that has come is told, though its time is up before its turn", async () => {
+  const startMs = performance.now();
+  const all = Promise.all(
+    [1, 2, 3, 4].map(async () => {
+      await movements.book(undefined, "1", usd(1n), { timeoutMs: 250 });
+      // Whoever is told first keeps everybody waiting.
+      while (performance.now() < startMs + 280);
+    }),
+  );
+  await answersHeld(2);
+  answerAll();
+  await all;
+  expect(server.ledger.balances.get("1")).toBe(4n);
+});
+
+it("what an answer leaves to be tried again ends at its own deadline", async () => {
+  const requestId = randomUUID();
+  server.ledger.refuseOnce.add(requestId);
+  // Nobody answers the second try.
+  server.beforeReply = () => (server.calls.length > 1 ? new Promise(() => undefined) : Promise.resolve());
+  const answered = movements.book(undefined, "1", usd(1n), { timeoutMs: 300 });
+  const left = movements.book(undefined, "1", usd(1n), { requestId, timeoutMs: 300 });
+  await answered;
+  await expect(left).rejects.toMatchObject({ reason: "DEADLINE_EXCEEDED", outcome: "OUTCOME_UNKNOWN", attempts: 2 });
 });
 
 it("an answer is told soon, though others are refused at once and ask again and again", async () => {
