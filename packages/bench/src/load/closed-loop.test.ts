@@ -103,6 +103,7 @@ describe("a closed loop", () => {
     const begun = unanswered.length;
     unanswered[1]?.();
     expect(unanswered).toHaveLength(begun);
+    await closedLoop(driver(1), { warmUpMs: 0, durationMs: 0 });
     expect(vi.getTimerCount()).toBe(0);
   });
 
