@@ -183,18 +183,16 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
   }
 
   /**
-   * How far the journal on this replica's own disk goes, or the proof of an earlier position; 0 for the newest. What has come is
-   * saved before that is told, unless the disk takes long: it may be the testimony of a bank's loss, and who asks may be about
-   * to follow.
+   * How far the journal on this replica's own disk goes, or the proof of an earlier position; 0 for the newest. Before that is
+   * told, what has come is saved, unless the disk takes long: it may be testimony of a loss, and who asks may be about to follow.
    */
   async head(at: Position): Promise<JournalHead> {
     if (at === 0 || at > this.savedPosition) await this.follower.saveReceived();
-    const epochs = this.follower.replay?.ledger.epochs ?? [];
     const position = this.savedPosition;
     const asked = at === 0 ? position : at;
+    const epochId = epochAt(this.follower.replay?.ledger.epochs ?? [], asked);
     const isHere = asked > 0 && asked <= position;
-    const chainHash = isHere ? await this.options.store.chainHashAt(asked) : undefined;
-    return { position, chainHash, epochId: epochAt(epochs, asked) };
+    return { position, chainHash: isHere ? await this.options.store.chainHashAt(asked) : undefined, epochId };
   }
 
   /** The end of what is on this replica's own disk: of all that has come, unless its disk takes long. */
@@ -439,11 +437,9 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
   private async savedRecord(position: Position, signal: AbortSignal | undefined): Promise<CommittedRecord> {
     const late = () => deadlineExceeded("this branch's disk");
     if (position > this.savedPosition) this.saveNow();
-    try {
-      await this.follower.saved.reached(position, signal);
-    } catch (error) {
+    await this.follower.saved.reached(position, signal).catch((error: unknown) => {
       throw error instanceof RefusalError ? error : late();
-    }
+    });
     return abortable(forReader(readRecordAt(this.options.store, position)), signal, late);
   }
 
