@@ -57,6 +57,8 @@ export function openDatabase(file: string): DatabaseSync {
     database.exec(`PRAGMA page_size = ${PAGE_BYTES}; PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL`);
     // A power cut may take the newest transactions, never half of one: the journal has them all.
     database.exec(`PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+    // One transaction may have sixteen times that, where many accounts moved: the log gives it back.
+    database.exec(`PRAGMA journal_size_limit = ${PAGE_BYTES * CHECKPOINT_PAGES}`);
     database.exec(`PRAGMA cache_size = -${CACHE_KIB}; PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF`);
     const found = layoutOf(database);
     if (found === "empty") create(database);
