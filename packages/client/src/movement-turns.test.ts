@@ -186,3 +186,24 @@ it("an answer is told soon, though others are refused at once and ask again and 
   expect(await refusedBefore).toBeLessThan(10);
   await refusals;
 });
+
+it("calls of few that were answered together become one call, and none of them waits for a turn", async () => {
+  // Somebody waits for his own call while two others ask: two calls, of fewer than two are worth.
+  const first = caller(2);
+  await answersHeld(1);
+  const others = callers(2, 2);
+  await answersHeld(2);
+  events.length = 0;
+  answerAll();
+  const answered = turn;
+  await answersHeld(1);
+  expect(events.map(({ what }) => what)).toEqual(["told", "told", "told", "sent"]);
+  expect(events.filter(({ what }) => what === "told").map((event) => event.turn)).toEqual([
+    answered,
+    answered,
+    answered,
+  ]);
+  holds = false;
+  answerAll();
+  await Promise.all([first, others]);
+});

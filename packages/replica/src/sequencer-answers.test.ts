@@ -57,17 +57,20 @@ describe("what one commit answers", () => {
     expect(sizes(told)).toEqual([16, 16, 8]);
   });
 
-  it("leaves by itself where a call asked for many, also behind one that asked for little", async () => {
+  it.each([
+    [300, "by itself where a call asked for many, also behind one that asked for little", [1, 1, 1, 1]],
+    [40, "together where calls asked for a few rows of columns", [4]],
+  ])("leaves with calls of %i rows %s", async (rows, _, expected) => {
     const { sequencer, committed } = await startWithAccounts(1);
     const turn = turns();
     const call = (first: number) =>
       sequencer
-        .submitOrders(ordersOf(Array.from({ length: 20 }, (_, i) => request(first + i, deposit(1, 1)))))
+        .submitOrders(ordersOf(Array.from({ length: rows }, (_, i) => request(first + i, deposit(1, 1)))))
         .then(turn);
     const single = submitOne(sequencer, request(1, deposit(1, 1))).then(turn);
-    const told = await Promise.all([single, call(100), call(200), call(300)]);
+    const told = await Promise.all([single, call(1_000), call(2_000), call(3_000)]);
     expect(committed).toHaveLength(1);
-    expect(new Set(told).size).toBe(4);
+    expect(sizes(told.map((turn) => ({ turn })))).toEqual(expected);
     expect(told).toEqual([...told].sort((a, b) => a - b));
   });
 
