@@ -19,7 +19,7 @@ export default defineConfig({
     projects: [
       project("apart", { include: APART, isolate: true }),
       // Most of the time of a small file is that it loads the bank once more: these share what their worker has loaded.
-      // None replaces a module; whatever a test changes besides (timers, listeners, variables) it puts back.
+      // None replaces a module; whatever a test changes besides (timers, listeners, variables) it puts back, or its file fails.
       project("together", {
         include: ["packages/*/src/**/*.test.ts", "apps/*/src/**/*.test.ts"],
         exclude: APART,
@@ -42,7 +42,7 @@ function project(name: string, files: Files) {
     test: {
       name,
       ...files,
-      setupFiles: ["scripts/vitest-set-up.ts"],
+      setupFiles: ["scripts/vitest-set-up.ts", ...(files.isolate ? [] : ["scripts/vitest-leave-nothing.ts"])],
       pool: "forks" as const,
       testTimeout: 30_000,
       hookTimeout: 30_000,

@@ -45,6 +45,8 @@ export class MovementCall {
   entries: readonly MovementEntry[];
   /** URL of the server that is asked. */
   server: string;
+  /** An answer has come, and only waits for its turn to be told. */
+  isAnswered = false;
   /** Why tries of the whole call failed, the latest of each server. */
   readonly reasons = new Map<string, string>();
   private readonly caller: Caller;
@@ -156,7 +158,7 @@ export class MovementCall {
         (sending) => server.transactions.executeMovements(columnsOf(sent), sending),
         (told) => checkReply(told, sent.length),
       );
-      await this.parts.turnOfAnswer();
+      await this.turnOfAnswer();
       // Not before the session has taken note of it: an answer of another bank is none.
       settleRows(sent, reply, server.url);
     } catch (error) {
@@ -164,6 +166,12 @@ export class MovementCall {
       withoutColumns.add(server);
       await this.sendItems(sent, { ...call, timeoutMs: leftOf(call, begunMs) });
     }
+  }
+
+  private async turnOfAnswer(): Promise<void> {
+    this.isAnswered = true;
+    await this.parts.turnOfAnswer();
+    this.isAnswered = false;
   }
 
   /** To a server that does not know columns. */
@@ -177,7 +185,7 @@ export class MovementCall {
         throw new UnexpectedReplyError(`it gave ${reply.results.length} results for ${sent.length} commands`);
       },
     );
-    await this.parts.turnOfAnswer();
+    await this.turnOfAnswer();
     sent.forEach((entry, i) => {
       settleOne(entry, results[i] as WireBatchResult, info, server.url);
     });

@@ -13,7 +13,7 @@ import type { Booked, VersionedOptions } from "./types/index.ts";
 export interface MovementLimits {
   /** Movements in one call. */
   readonly rowsPerCallMax: number;
-  /** So many are not parted into two calls. */
+  /** Fewer than twice as many are not parted into two calls. */
   readonly rowsPerCallMin: number;
   /** Calls that keep others waiting. */
   readonly callsInFlightMax: number;
@@ -164,6 +164,11 @@ export class MovementQueue {
     return this.inFlight < this.limits.callsInFlightMax;
   }
 
+  /** Fewer are under way than two calls are worth: those that are answered together had better ask together again. */
+  private get areFew(): boolean {
+    return this.waiting + this.rowsInFlight < 2 * this.limits.rowsPerCallMin;
+  }
+
   private get canSend(): boolean {
     return this.waiting > 0 && this.isFree;
   }
@@ -182,6 +187,11 @@ export class MovementQueue {
    */
   private readonly takeTurn = () => {
     this.isScheduled = false;
+    if (this.areFew) {
+      for (const tell of this.answered.splice(0)) tell();
+      while (this.canSend) void this.send();
+      return;
+    }
     // Calls that fail at once, and whose callers ask again, hold up no answers for ever.
     const tell = this.sentInARow >= this.limits.callsInFlightMax ? this.answered.shift() : undefined;
     const sends = tell === undefined && this.canSend;
@@ -193,7 +203,7 @@ export class MovementQueue {
 
   /** Resolves when it is the turn of an answer to be told; undefined where that is now: no other call is under way, or about to be. */
   private readonly turnOfAnswer = (): Promise<void> | undefined => {
-    if (this.calls.size === 1 && !this.canSend) return undefined;
+    if (this.areFew || (this.calls.size === 1 && !this.canSend)) return undefined;
     return new Promise<void>((resolve) => {
       this.answered.push(resolve);
       this.schedule();
@@ -256,7 +266,7 @@ export class MovementQueue {
   private get rowsNow(): number {
     const { rowsPerCallMax, rowsPerCallMin } = this.limits;
     const half = Math.ceil((this.waiting + this.rowsInFlight) / 2);
-    return Math.min(rowsPerCallMax, Math.max(rowsPerCallMin, half));
+    return Math.min(rowsPerCallMax, this.areFew ? 2 * rowsPerCallMin : half);
   }
 
   private wakeForRoom(): void {
@@ -280,7 +290,8 @@ export class MovementQueue {
     let next = Number.POSITIVE_INFINITY;
     const look = (entry: MovementEntry, call?: MovementCall) => {
       if (entry.settled) return;
-      if (entry.deadlineMs > nowMs) {
+      // What an answer says that is here already is told; what it leaves open is looked at again.
+      if (entry.deadlineMs > nowMs || call?.isAnswered === true) {
         next = Math.min(next, entry.deadlineMs);
         return;
       }

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { beforeEach, expect, it, onTestFinished, vi } from "vitest";
 import { Caller } from "./caller.ts";
@@ -145,6 +146,32 @@ it("an answer that has come is told, though the client is closed before its turn
   expect(events.map(({ what }) => what)).toEqual(["told", "told", "told", "told"]);
 });
 
+it("an answer that has come is told, though its time is up before its turn", async () => {
+  const startMs = performance.now();
+  const all = Promise.all(
+    [1, 2, 3, 4].map(async () => {
+      await movements.book(undefined, "1", usd(1n), { timeoutMs: 250 });
+      // Whoever is told first keeps everybody waiting.
+      while (performance.now() < startMs + 280);
+    }),
+  );
+  await answersHeld(2);
+  answerAll();
+  await all;
+  expect(server.ledger.balances.get("1")).toBe(4n);
+});
+
+it("what an answer leaves to be tried again ends at its own deadline", async () => {
+  const requestId = randomUUID();
+  server.ledger.refuseOnce.add(requestId);
+  // Nobody answers the second try.
+  server.beforeReply = () => (server.calls.length > 1 ? new Promise(() => undefined) : Promise.resolve());
+  const answered = movements.book(undefined, "1", usd(1n), { timeoutMs: 300 });
+  const left = movements.book(undefined, "1", usd(1n), { requestId, timeoutMs: 300 });
+  await answered;
+  await expect(left).rejects.toMatchObject({ reason: "DEADLINE_EXCEEDED", outcome: "OUTCOME_UNKNOWN", attempts: 2 });
+});
+
 it("an answer is told soon, though others are refused at once and ask again and again", async () => {
   const all = callers(4, 1);
   await answersHeld(2);
@@ -158,4 +185,25 @@ it("an answer is told soon, though others are refused at once and ask again and 
   answerAll();
   expect(await refusedBefore).toBeLessThan(10);
   await refusals;
+});
+
+it("calls of few that were answered together become one call, and none of them waits for a turn", async () => {
+  // Somebody waits for his own call while two others ask: two calls, of fewer than two are worth.
+  const first = caller(2);
+  await answersHeld(1);
+  const others = callers(2, 2);
+  await answersHeld(2);
+  events.length = 0;
+  answerAll();
+  const answered = turn;
+  await answersHeld(1);
+  expect(events.map(({ what }) => what)).toEqual(["told", "told", "told", "sent"]);
+  expect(events.filter(({ what }) => what === "told").map((event) => event.turn)).toEqual([
+    answered,
+    answered,
+    answered,
+  ]);
+  holds = false;
+  answerAll();
+  await Promise.all([first, others]);
 });

@@ -11,13 +11,15 @@ const LAYOUT_VERSION = 2;
 export const MEMORY = ":memory:";
 
 /**
- * Bytes of a page, memory for pages in KiB, and pages in the log between two checkpoints. Entries go to as many pages as there
- * are accounts that moved: the longer those stay in memory and in the log, the less often each is written; and with pages of the
- * usual size there would be nearly twice as many.
+ * Bytes of a page, memory for pages in KiB, and pages in the log at which a commit brings them to the tables: the more there are,
+ * the longer that takes. Entries go to as many pages as there are accounts that moved: the longer those stay in memory and in
+ * the log, the less often each is written; and with pages of the usual size there would be nearly twice as many.
  */
 const PAGE_BYTES = 8 * 1024;
 const CACHE_KIB = 32 * 1024;
-const CHECKPOINT_PAGES = 8 * 1024;
+const CHECKPOINT_PAGES = 4 * 1024;
+/** What the log may keep on the disk once its pages are in the tables. */
+const LOG_KEPT_BYTES = 64 * 1024 * 1024;
 
 const TABLES = `
   -- Where the rows end: one row, absent before the first batch.
@@ -57,6 +59,8 @@ export function openDatabase(file: string): DatabaseSync {
     database.exec(`PRAGMA page_size = ${PAGE_BYTES}; PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL`);
     // A power cut may take the newest transactions, never half of one: the journal has them all.
     database.exec(`PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+    // One transaction may write a gigabyte, where many accounts moved.
+    database.exec(`PRAGMA journal_size_limit = ${LOG_KEPT_BYTES}`);
     database.exec(`PRAGMA cache_size = -${CACHE_KIB}; PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF`);
     const found = layoutOf(database);
     if (found === "empty") create(database);

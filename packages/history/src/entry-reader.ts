@@ -40,6 +40,8 @@ export class EntryReader {
   private readonly newestRow: StatementSync;
   private readonly rowAt: StatementSync;
   private readonly firstOfRow: StatementSync;
+  /** No account from here on had rows at the opening, and whichever got some since is known: nothing is looked up for them. */
+  private readonly accountsEnd: number;
 
   constructor(database: DatabaseSync) {
     this.newestRow = database.prepare(
@@ -47,6 +49,8 @@ export class EntryReader {
     );
     this.rowAt = database.prepare("SELECT first_position, data FROM entries WHERE key = ?");
     this.firstOfRow = database.prepare("SELECT first_position FROM entries WHERE key = ?");
+    const last = database.prepare("SELECT key FROM entries ORDER BY key DESC LIMIT 1").get();
+    this.accountsEnd = last === undefined ? 0 : Number(int64(last, "key") / BigInt(ROWS_MAX)) + 1;
     this.accounts = new Accounts((account) => this.stored(account));
     this.recent = new RecentEntries(this.accounts);
   }
@@ -113,6 +117,7 @@ export class EntryReader {
   }
 
   private stored(account: AccountIndex): StoredAccount {
+    if (account >= this.accountsEnd) return { posted: 0n, held: 0n, rows: 0 };
     const row = this.newestRow.get(rowKey(account, 0), rowKey(account, ROWS_MAX - 1));
     if (row === undefined) return { posted: 0n, held: 0n, rows: 0 };
     const entries = entryRow(account, row);

@@ -13,6 +13,8 @@ export const ACCOUNTS_WAITING_MAX = 131_072;
 export const ENTRIES_FOR_EACH_ACCOUNT = 112;
 /** They wait no longer than this, in milliseconds. What is not written when a process dies is projected once more. */
 export const KEEP_AFTER_MS = 10_000;
+/** How long questions wait while entries are written, in milliseconds, besides the commit of them all. */
+export const KEEP_SLICE_MS = 10;
 
 /** Frames that go to the worker as one message, and are projected as one, unless one alone is larger. */
 export const MESSAGE_BYTES_MAX = 1024 * 1024;

@@ -11,7 +11,10 @@ export interface WorkerStart {
   readonly keepAfterMs: number;
 }
 
-/** What the worker is told. It does one thing after the other, in the order of the messages. */
+/**
+ * What the worker is told. It does one thing after the other, in the order of the messages; but while it writes what was
+ * projected, a slice at a time, questions are answered before frames that came earlier.
+ */
 export type ToWorker =
   /** Build everything anew: what is there is of another journal. Answered by `opened`. */
   | { readonly kind: "rebuild"; readonly reason: string }

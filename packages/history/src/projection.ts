@@ -47,6 +47,8 @@ export class Projection {
   private endMs = 0;
   /** What is in memory is not what the rows need. */
   private isBroken = false;
+  /** Of what was projected some is in rows, and some is not. */
+  private isKeeping = false;
 
   /**
    * Opens the database, and makes it where there is none.
@@ -97,6 +99,7 @@ export class Projection {
    * After a failure the projection can be read, but must be closed without being kept, and opened anew.
    */
   project({ frames, chainHash }: Frames): ProjectionHead {
+    if (this.isKeeping) throw new Error("nothing is projected before all that was is kept");
     const batches = frames.map((frame) => decodeFrame(frame));
     const head = this.headAfter(batches, chainHash);
     if (!this.database.isTransaction) this.database.exec("BEGIN IMMEDIATE");
@@ -114,16 +117,27 @@ export class Projection {
     return head;
   }
 
-  /** Commits all that was projected. Throws: SQLite's errors; then the projection must be closed. A bug: after a failure. */
-  keep(): void {
+  /**
+   * Commits all that was projected, and says whether it is done. Where it is not, the time was over: all can be read, but nothing
+   * projected before the next calls have done it.
+   * Throws: SQLite's errors; then the projection must be closed. A bug: after a failure.
+   *
+   * @param forMs about how long one call may take, besides the commit, which has one of its own then.
+   */
+  keep(forMs = Number.POSITIVE_INFINITY): boolean {
     if (this.isBroken) throw new Error("a projection that failed is not kept");
-    if (this.end === undefined || !this.database.isTransaction) return;
+    if (this.end === undefined || !this.database.isTransaction) return true;
     const { position, epochId, chainHash } = this.end;
+    const untilMs = performance.now() + forMs;
     this.isBroken = true;
-    this.projector.writeEntries();
-    this.writeHead.run(position, epochId, chainHash, this.endMs);
-    this.database.exec("COMMIT");
+    const isWritten = this.entries.recent.length === 0;
+    this.isKeeping = !isWritten && (!this.projector.writeEntries(untilMs) || performance.now() >= untilMs);
+    if (!this.isKeeping) {
+      this.writeHead.run(position, epochId, chainHash, this.endMs);
+      this.database.exec("COMMIT");
+    }
     this.isBroken = false;
+    return !this.isKeeping;
   }
 
   /** Answers a question, in one transaction. Throws: `DamagedHistoryError`; SQLite's errors. */

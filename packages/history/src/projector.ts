@@ -12,13 +12,15 @@ import {
 import type { Batch } from "@bank/journal";
 import { type Accounts, indexInPage } from "./accounts.ts";
 import { int64, integer } from "./columns.ts";
-import type { OrderedEntries } from "./entries.ts";
 import { type EntryReader, rowKey } from "./entry-reader.ts";
 import { ENTRIES_PER_ROW, EntryRowWriter, ROW_POSITIONS_MAX } from "./entry-row.ts";
 import { ensure } from "./errors.ts";
-import type { RecentEntries } from "./recent-entries.ts";
+import type { AccountEntries, RecentEntries } from "./recent-entries.ts";
 import { RowInserter } from "./row-inserter.ts";
 import { TransactionRowWriter } from "./transaction-row.ts";
+
+/** Accounts whose entries are written before the clock is looked at again. */
+const ACCOUNTS_BETWEEN_LOOKS = 10;
 
 /**
  * Turns records into rows. Runs inside a transaction of the caller's. Entries wait in memory until `writeEntries`; everything
@@ -36,6 +38,8 @@ export class Projector {
   private readonly insertHold: StatementSync;
   private readonly updateHold: StatementSync;
   private readonly deleteHold: StatementSync;
+  /** Set while some of what waited is in rows, and some is not. */
+  private draining: Generator<AccountEntries> | undefined;
   /** One amount, where it does not stand in a column. */
   private readonly amount = new BigInt64Array(1);
 
@@ -63,13 +67,29 @@ export class Projector {
     this.batchRows.flush();
   }
 
-  /** Puts the entries that wait in memory into rows. */
-  writeEntries(): void {
-    this.recent.drain((account, entries) => this.writeAccount(account, entries));
+  /**
+   * Puts the entries that wait in memory into rows, account after account, until all are there or the moment is over, and says
+   * whether all are. Either way each stands in a row or in memory. Nothing may be added before all are in rows.
+   *
+   * @param untilMs by `performance.now()`.
+   */
+  writeEntries(untilMs: number): boolean {
+    this.draining ??= this.recent.drain();
+    for (let written = 1; ; written++) {
+      const { value, done } = this.draining.next();
+      if (done === true) break;
+      this.writeAccount(value);
+      if (written % ACCOUNTS_BETWEEN_LOOKS === 0 && performance.now() >= untilMs) {
+        this.entryRows.flush();
+        return false;
+      }
+    }
     this.entryRows.flush();
+    this.draining = undefined;
+    return true;
   }
 
-  private writeAccount(account: AccountIndex, entries: OrderedEntries): void {
+  private writeAccount({ account, entries }: AccountEntries): void {
     const { rows } = this.accounts.page(account);
     const inPage = indexInPage(account);
     const { indexes, columns } = entries;

@@ -78,8 +78,11 @@ export class RecentEntries {
     return this.view(indexes.reverse());
   }
 
-  /** Gives the entries of every account, accounts in the order of their indexes, and has none from then on. */
-  drain(visit: (account: AccountIndex, entries: OrderedEntries) => void): void {
+  /**
+   * Gives the entries of every account, accounts in the order of their indexes. Those of an account are here no more once they
+   * are given; nothing may be added before all are.
+   */
+  *drain(): Generator<AccountEntries> {
     const columns = this.columns();
     // Filled from its end, since the entries of an account are found from the newest on.
     const indexes = new Int32Array(this.count);
@@ -90,7 +93,7 @@ export class RecentEntries {
       let begin = indexes.length;
       for (let at = newest[inPage] as number; at > 0; at = this.previous[at - 1] as number) indexes[--begin] = at - 1;
       newest[inPage] = 0;
-      visit(account as AccountIndex, { columns, indexes, begin });
+      yield { account: account as AccountIndex, entries: { columns, indexes, begin } };
     }
     this.count = 0;
     this.movedCount = 0;
@@ -159,6 +162,12 @@ export class RecentEntries {
     this.kinds = enlarged(this.kinds, new Uint8Array(size));
     this.previous = enlarged(this.previous, new Int32Array(size));
   }
+}
+
+/** All that waits of one account. */
+export interface AccountEntries {
+  readonly account: AccountIndex;
+  readonly entries: OrderedEntries;
 }
 
 /** What both sides of a transaction have in common. */

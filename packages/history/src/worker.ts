@@ -2,7 +2,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { removeDatabase } from "./database.ts";
 import { isDamage } from "./errors.ts";
-import { WORKER_NICENESS } from "./limits.ts";
+import { KEEP_SLICE_MS, WORKER_NICENESS } from "./limits.ts";
 import type { FromWorker, ToWorker, WorkerStart } from "./messages.ts";
 import { giveWay } from "./priority.ts";
 import { type Frames, Projection } from "./projection.ts";
@@ -11,6 +11,10 @@ const { file, discard, keepAfterMs } = workerData as WorkerStart;
 let projection: Projection | undefined;
 /** Set while something waits to be kept. */
 let keeping: NodeJS.Timeout | undefined;
+/** Set while it is being kept, a slice in each turn; questions are answered between them. */
+let nextSlice: NodeJS.Immediate | undefined;
+/** What came meanwhile: no more than are on their way at the same time. */
+const waiting: Frames[] = [];
 
 giveWay(WORKER_NICENESS);
 parentPort?.on("message", (message: ToWorker) => attempt(() => receive(message)));
@@ -24,13 +28,14 @@ function receive(message: ToWorker): void {
       openAnew(message.reason);
       return;
     case "frames":
-      project(projection, message.frames);
+      if (nextSlice === undefined) project(projection, message.frames);
+      else waiting.push(message.frames);
       return;
     case "query":
       tell({ kind: "answer", id: message.id, answer: projection.ask(message.query.name, message.query.asked) });
       return;
     case "close":
-      projection.keep();
+      finish(projection);
       end();
       return;
   }
@@ -39,16 +44,41 @@ function receive(message: ToWorker): void {
 /** Projects frames, which can be read from then on, and keeps them when that is worth it, or in a while. */
 function project(open: Projection, frames: Frames): void {
   const head = open.project(frames);
-  if (keepAfterMs === 0 || open.isWorthKeeping) keep();
-  // The thread need not live for that: one that is told to end keeps everything first.
-  else keeping ??= setTimeout(() => attempt(keep), keepAfterMs).unref();
+  // Where nothing may wait, nothing is told before it is written.
+  if (keepAfterMs === 0) open.keep();
   tell({ kind: "projected", head });
+  if (open.isWorthKeeping) keepSlice();
+  // The thread need not live for that: one that is told to end keeps everything first.
+  else if (keepAfterMs > 0) keeping ??= setTimeout(() => attempt(keepSlice), keepAfterMs).unref();
 }
 
-function keep(): void {
+/** Keeps what was projected for a moment, and goes on in the next turn until all is kept; then what came meanwhile is projected. */
+function keepSlice(): void {
+  stopKeeping();
+  if (projection?.keep(KEEP_SLICE_MS) === false) {
+    nextSlice = setImmediate(() => attempt(keepSlice));
+    return;
+  }
+  while (projection !== undefined && nextSlice === undefined) {
+    const frames = waiting.shift();
+    if (frames === undefined) return;
+    project(projection, frames);
+  }
+}
+
+/** Projects and keeps everything that was handed over. */
+function finish(open: Projection): void {
+  open.keep();
+  for (const frames of waiting.splice(0)) open.project(frames);
+  open.keep();
+}
+
+/** Whether or not anything is kept already: nothing more is, unless somebody says so. */
+function stopKeeping(): void {
   clearTimeout(keeping);
+  clearImmediate(nextSlice);
   keeping = undefined;
-  projection?.keep();
+  nextSlice = undefined;
 }
 
 function open(): void {
@@ -64,8 +94,8 @@ function open(): void {
 
 function openAnew(reason: string): void {
   projection = undefined;
-  clearTimeout(keeping);
-  keeping = undefined;
+  stopKeeping();
+  waiting.length = 0;
   removeDatabase(file);
   projection = Projection.open(file);
   tell({ kind: "opened", head: projection.head, rebuilt: reason });
@@ -84,6 +114,7 @@ function attempt(step: () => void): void {
 function end(): void {
   const open = projection;
   projection = undefined;
+  stopKeeping();
   // Without a port to listen to, the thread ends.
   parentPort?.close();
   open?.close();

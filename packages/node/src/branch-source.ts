@@ -30,8 +30,7 @@ export function branchSource({ replica, copyId, hosted, store, passOnSnapshot }:
     passOnSnapshot,
     epochs: replica.ledger.epochs,
     formatLevel: replica.ledger.formatLevel,
-    head: async (at) =>
-      replica.savedPosition === 0 ? { position: 0, chainHash: undefined, epochId: undefined } : replica.head(at),
+    head: (at) => replica.head(at),
     probe: (members) => replica.probe(members),
     report: (members) => replica.hear(members),
     // Who counts may be anywhere behind it.

@@ -45,6 +45,17 @@ it("does not tell one that has ended", () => {
   expect(expired).toEqual([30]);
 });
 
+it("does not tell one that is ended by another whose time came with its own", () => {
+  useTime();
+  const deadlines = new Deadlines();
+  const expired: number[] = [];
+  const ended = call(20, expired);
+  deadlines.add(call(20, expired, () => deadlines.delete(ended)));
+  deadlines.add(ended);
+  vi.advanceTimersByTime(1_000);
+  expect(expired).toEqual([20]);
+});
+
 it("knows those that are added later, also by one that expires", () => {
   useTime();
   const deadlines = new Deadlines();

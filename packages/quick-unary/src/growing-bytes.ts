@@ -1,5 +1,6 @@
 /** So many bytes are set aside for whoever promises them; more only as they come. */
 export const PROMISED_BYTES_MAX = 64 * 1024;
+
 /**
  * The bytes of a message whose length is known, as far as they have come. Memory is taken for what has come, and not for what
  * was promised: a few bytes can promise megabytes, on every stream of a connection.

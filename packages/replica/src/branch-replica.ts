@@ -182,20 +182,22 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
     this.follower.saveNow();
   }
 
-  /** How far the journal on this replica's own disk goes, or the proof of an earlier position; 0 for the newest. */
+  /**
+   * How far the journal on this replica's own disk goes, or the proof of an earlier position; 0 for the newest. Before that is
+   * told, what has come is saved, unless the disk takes long: it may be testimony of a loss, and who asks may be about to follow.
+   */
   async head(at: Position): Promise<JournalHead> {
-    // Who asks may be about to follow.
-    this.saveNow();
-    const epochs = this.follower.replay?.ledger.epochs ?? [];
+    if (at === 0 || at > this.savedPosition) await this.follower.saveReceived();
     const position = this.savedPosition;
     const asked = at === 0 ? position : at;
-    const chainHash = asked > position ? undefined : await this.options.store.chainHashAt(asked);
-    return { position, chainHash, epochId: epochAt(epochs, asked) };
+    const epochId = epochAt(this.follower.replay?.ledger.epochs ?? [], asked);
+    const isHere = asked > 0 && asked <= position;
+    return { position, chainHash: isHere ? await this.options.store.chainHashAt(asked) : undefined, epochId };
   }
 
-  /** The end of what is on this replica's own disk: of all that it shows, unless its disk takes long. */
+  /** The end of what is on this replica's own disk: of all that has come, unless its disk takes long. */
   async lastSaved(): Promise<SavedEnd> {
-    await this.follower.saveShown();
+    await this.follower.saveReceived();
     return savedEnd(this.options.store, this.savedPosition, this.follower.replay?.ledger.epochs ?? []);
   }
 
@@ -434,12 +436,10 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
   /** A record that is shown, once it is on this replica's disk: a branch shows what it has not saved yet. */
   private async savedRecord(position: Position, signal: AbortSignal | undefined): Promise<CommittedRecord> {
     const late = () => deadlineExceeded("this branch's disk");
-    this.saveNow();
-    try {
-      await this.follower.saved.reached(position, signal);
-    } catch (error) {
+    if (position > this.savedPosition) this.saveNow();
+    await this.follower.saved.reached(position, signal).catch((error: unknown) => {
       throw error instanceof RefusalError ? error : late();
-    }
+    });
     return abortable(forReader(readRecordAt(this.options.store, position)), signal, late);
   }
 

@@ -1,8 +1,9 @@
-import { deposit, LocalLink, openAccount, request, rest, until } from "@bank/testkit";
-import { describe, expect, it } from "vitest";
+import { deposit, LocalLink, openAccount, request, rest, until, watch } from "@bank/testkit";
+import { describe, expect, it, vi } from "vitest";
 import { openBank } from "./bank-replica.test-util.ts";
 import { openBranch } from "./branch-replica.test-util.ts";
 import { Group } from "./counted.test-util.ts";
+import { Snapshotter } from "./snapshotter.ts";
 
 const SAVE_WITHIN_MS = 50;
 
@@ -43,6 +44,18 @@ describe("what a branch shows and nobody asks for on its disk", () => {
     await write();
     platform.advance(SAVE_WITHIN_MS);
     await until(() => branch.savedPosition === bank.committedPosition);
+  });
+
+  it("counts for the next snapshot with each of its batches", async () => {
+    const { branch, platform, bank, write } = await startPair();
+    const counted = vi.spyOn(Snapshotter.prototype, "afterBatches");
+    await write(3);
+    platform.advance(SAVE_WITHIN_MS);
+    await until(() => branch.savedPosition === bank.committedPosition);
+    const counts = counted.mock.contexts.flatMap((one, i) =>
+      one === counted.mock.contexts.at(-1) ? counted.mock.calls[i] : [],
+    );
+    expect(counts.reduce((sum, count = 0) => (sum ?? 0) + count, 0)).toBe(3);
   });
 
   it("is saved at once where it is much", async () => {
@@ -96,11 +109,64 @@ describe("what a branch shows and somebody asks for on its disk is saved at once
     expect(record?.position).toBe(bank.committedPosition);
   });
 
-  it("its head", async () => {
+  it("its head, before it is told", async () => {
     const { bank, branch, write } = await startPair();
     await write();
-    await branch.head(0);
-    await until(() => branch.savedPosition === bank.committedPosition);
+    const shown = await bank.head(0);
+    expect(await branch.head(0)).toEqual(shown);
+    await write();
+    expect(branch.savedPosition).toBeLessThan(bank.committedPosition);
+    expect((await branch.head(bank.committedPosition)).chainHash).toEqual((await bank.head(0)).chainHash);
+  });
+
+  it("the head of a copy that has only begun", async () => {
+    const { bank } = await openBank();
+    await bank.submit([request(900_001, openAccount())]);
+    const { branch } = await openBranch({ link: new LocalLink(bank), saveWithinMs: SAVE_WITHIN_MS });
+    await branch.whenApplied(bank.committedPosition);
+    expect(branch.savedPosition).toBe(0);
+    expect(await branch.head(0)).toEqual(await bank.head(0));
+  });
+
+  it("its head, which is told all the same while the disk hangs", async () => {
+    const { at, branch, platform, write } = await startPair();
+    const { savedPosition } = branch;
+    at.store.holds = true;
+    await write();
+    const head = watch(branch.head(0));
+    await until(() => at.store.held.length > 0);
+    expect(head.state).toBe("pending");
+    platform.advance(500);
+    await until(() => head.state === "fulfilled");
+    expect(branch.savedPosition).toBe(savedPosition);
+    at.store.holds = false;
+    for (const held of at.store.held.splice(0)) held.pass();
+  });
+
+  it("the end that it promises with", async () => {
+    const { bank, branch, write } = await startPair();
+    await write();
+    const { position, chainHash } = await branch.lastSaved();
+    expect({ position, chainHash }).toMatchObject({
+      position: bank.committedPosition,
+      chainHash: (await bank.head(0)).chainHash,
+    });
+  });
+
+  it("what is not committed yet, before its head is told", async () => {
+    const group = await Group.start(2);
+    await group.count(1, 1);
+    await group.connected();
+    const { bank } = group.bank;
+    const other = group.site(2).at.branch;
+    group.site(1).link.stall();
+    const asked = group.asked(deposit(1, 1));
+    await until(() => bank.feed.appendedPosition > bank.committedPosition);
+    await rest();
+    expect(other.savedPosition).toBeLessThan(bank.feed.appendedPosition);
+    expect((await other.head(0)).position).toBe(bank.feed.appendedPosition);
+    group.site(1).link.flow();
+    await group.until(() => asked.state === "fulfilled");
   });
 
   it("what its own followers get", async () => {

@@ -81,6 +81,9 @@ export class Intake {
   private abortWith(signal: AbortSignal, job: Job): void {
     const { queue, counted } = this.options;
     const onAbort = () => {
+      // Its answer is there, and only waits until those of others have left.
+      if (job.isDue) job.finish();
+      if (job.isTold) return;
       // A job that was begun stays: its effects are real, only its caller no longer waits.
       const late = job.begunAt >= 0 ? counted.late() : undefined;
       if (job.next === 0 && !job.cancelled) queue.cancel(job);

@@ -14,9 +14,13 @@ import { type AnsweredRows, type AnsweringBatch, type Execution, Job, type JobCa
 import type { OrdersOutcome } from "./orders-outcome.ts";
 import type { Outcome } from "./outcome.ts";
 
+/** So many rows of columns are answered for what an answer to a call of one entry takes. */
+const ROWS_PER_ANSWER = 16;
+
 /** Movements in columns, which were checked. Nothing is made for an entry that is carried out plainly. */
 export class OrdersJob extends Job {
   readonly plainBytes: number;
+  readonly answerCost: number;
   private readonly orders: MovementOrders;
   private readonly positions: Float64Array;
   private readonly timesMs: Float64Array;
@@ -33,6 +37,7 @@ export class OrdersJob extends Job {
   constructor(orders: MovementOrders, number: number, { resolve, reject }: JobCaller<OrdersOutcome>) {
     super({ count: orders.count, number, reject });
     this.plainBytes = movementBytes(orders.principal);
+    this.answerCost = Math.ceil(orders.count / ROWS_PER_ANSWER);
     this.orders = orders;
     this.positions = new Float64Array(orders.count);
     this.timesMs = new Float64Array(orders.count);

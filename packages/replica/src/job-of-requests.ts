@@ -18,6 +18,7 @@ import type { Outcome } from "./outcome.ts";
 /** Requests of any kinds. */
 export class RequestsJob extends Job {
   readonly plainBytes: number;
+  readonly answerCost: number;
   private readonly requests: readonly Request[];
   /** Four words each: whoever looks for an id among very many is not to fetch each request from memory. */
   private readonly ids: Int32Array;
@@ -27,6 +28,7 @@ export class RequestsJob extends Job {
   constructor(requests: readonly Request[], number: number, { resolve, reject }: JobCaller<Outcome[]>) {
     super({ count: requests.length, number, reject });
     this.plainBytes = movementBytes(longestPrincipal(requests));
+    this.answerCost = requests.length;
     this.requests = requests;
     this.ids = new Int32Array(4 * requests.length);
     for (let i = 0; i < requests.length; i++) writeIdWords((requests[i] as Request).id, this.ids, 4 * i);

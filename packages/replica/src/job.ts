@@ -49,6 +49,8 @@ export abstract class Job {
   readonly number: number;
   /** An upper bound on what the record of an entry that is carried out plainly adds to a frame. */
   abstract readonly plainBytes: number;
+  /** What it takes to answer it, in answers to a call of one entry. */
+  abstract readonly answerCost: number;
   /** What was fetched of the earlier records that its entries are decided by. */
   originals: Map<Position, LedgerRecord> | undefined;
   /** Index of the first entry that is not executed yet. */
@@ -61,6 +63,8 @@ export abstract class Job {
   countedTo = 0;
   /** The caller gave up before any entry was executed: none will be. */
   cancelled = false;
+  /** All entries are executed, and what came of them is certain: the caller is told when it is its turn, or its time is up. */
+  isDue = false;
   /** The caller has its answer, or an error. */
   isTold = false;
   /** Called once, when the caller has its answer. */

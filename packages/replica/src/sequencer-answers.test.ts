@@ -19,14 +19,14 @@ function turns(): () => number {
 }
 
 /** Single deposits that are committed together, once the append is let go; and what is told of each, and in which turn. */
-async function heldTogether(count: number) {
+async function heldTogether(count: number, signal?: AbortSignal) {
   const fixture = await startWithAccounts(1);
   const { sequencer, store } = fixture;
   const turn = turns();
   const told: { readonly id: number; readonly turn: number; readonly outcome: string }[] = [];
   store.holds = true;
   const calls = Array.from({ length: count }, (_, id) =>
-    submitOne(sequencer, request(id, deposit(1, 1))).then((outcome) => {
+    submitOne(sequencer, request(id, deposit(1, 1)), signal).then((outcome) => {
       told.push({ id, turn: turn(), outcome: short(outcome) });
     }),
   );
@@ -57,17 +57,20 @@ describe("what one commit answers", () => {
     expect(sizes(told)).toEqual([16, 16, 8]);
   });
 
-  it("leaves by itself where a call asked for many, also behind one that asked for little", async () => {
+  it.each([
+    [300, "by itself where a call asked for many, also behind one that asked for little", [1, 1, 1, 1]],
+    [40, "together where calls asked for a few rows of columns", [4]],
+  ])("leaves with calls of %i rows %s", async (rows, _, expected) => {
     const { sequencer, committed } = await startWithAccounts(1);
     const turn = turns();
     const call = (first: number) =>
       sequencer
-        .submitOrders(ordersOf(Array.from({ length: 20 }, (_, i) => request(first + i, deposit(1, 1)))))
+        .submitOrders(ordersOf(Array.from({ length: rows }, (_, i) => request(first + i, deposit(1, 1)))))
         .then(turn);
     const single = submitOne(sequencer, request(1, deposit(1, 1))).then(turn);
-    const told = await Promise.all([single, call(100), call(200), call(300)]);
+    const told = await Promise.all([single, call(1_000), call(2_000), call(3_000)]);
     expect(committed).toHaveLength(1);
-    expect(new Set(told).size).toBe(4);
+    expect(sizes(told.map((turn) => ({ turn })))).toEqual(expected);
     expect(told).toEqual([...told].sort((a, b) => a - b));
   });
 
@@ -86,6 +89,17 @@ describe("what one commit answers", () => {
     letGo(fixture);
     await until(() => first.state === "fulfilled" && second.state === "fulfilled");
     expect(committed).toHaveLength(2);
+  });
+
+  it("is told at once to those whose time is up before their turn", async () => {
+    const leaving = new AbortController();
+    const { fixture, told, all } = await heldTogether(40, leaving.signal);
+    letGo(fixture);
+    await until(() => told.length === 16);
+    leaving.abort();
+    await all;
+    expect(told).toEqual(done(40));
+    expect(sizes(told)).toHaveLength(2);
   });
 
   it("is all told by a bank that drains in between", async () => {

@@ -49,9 +49,9 @@ import { readFrameAt } from "./stored-records.ts";
 const COPIES_DRAIN_MS = 1_000;
 
 /**
- * Answers to so many entries leave in one turn of the event loop, and a call of more in one of its own. Whoever gets the first of them asks again while the
- * others are being written: were all told at once, he and the bank would work by turns. With 8 the turns cost more than they
- * bring, and with 32 they bring less.
+ * Answers to so many calls leave in one turn of the event loop. Whoever gets the first of them asks again while the others are being
+ * written: were all told at once, he and the bank would work by turns. With 8 the turns cost more than they bring, and with 32
+ * they bring less. A call of many counts as several, by what it takes to answer it.
  */
 const ANSWERED_PER_TURN = 16;
 /** An answer takes so many turns to leave: its trailers are asked for, by HTTP/2, when its message is written in the first. */
@@ -414,14 +414,15 @@ export class Sequencer {
    * meanwhile keeps it from them.
    */
   private async answer(jobs: readonly Job[]): Promise<void> {
+    for (const job of jobs) job.isDue = true;
     let answered = 0;
     for (const job of jobs) {
-      if (answered > 0 && answered + job.count > ANSWERED_PER_TURN) {
+      if (answered > 0 && answered + job.answerCost > ANSWERED_PER_TURN) {
         await nextTurn(this.options.platform);
         answered = 0;
       }
       job.finish();
-      answered += job.count;
+      answered += job.answerCost;
     }
   }
 

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import { within } from "./within.ts";
 
 export interface StartOptions {
   /** For messages: "the bank". */
@@ -20,6 +21,8 @@ export interface NodeOptions {
   readonly nodeFlags?: readonly string[];
 }
 
+/** How long a process may take until it says what is waited for: that it listens, mostly. */
+export const PRINTED_MS_MAX = 120_000;
 /** How long a process that was told to stop may take. */
 const STOP_TIMEOUT_MS = 60_000;
 /** Standard error is kept for messages, its end at least. */
@@ -74,24 +77,14 @@ export class Running {
     return this.child.pid;
   }
 
-  /** Waits for a line on standard output. Rejects with what it said when it ends before that. */
-  async printed(pattern: RegExp): Promise<RegExpExecArray> {
-    for (;;) {
-      for (const line of this.lines) {
-        const match = pattern.exec(line);
-        if (match !== null) return match;
-      }
-      if (this.isOver) throw new Error(`${this.name} ended before it printed ${pattern}:\n${this.said()}`);
-      await this.more();
-    }
+  /** Waits for a line on standard output. Rejects with what it said when it ends before that, and after `PRINTED_MS_MAX`. */
+  printed(pattern: RegExp): Promise<RegExpExecArray> {
+    return within(PRINTED_MS_MAX, this.whenPrinted(pattern), () => this.late(`printed ${pattern}`));
   }
 
   /** Waits for text on standard error. Rejects as `printed`. */
-  async logged(pattern: RegExp): Promise<void> {
-    while (!pattern.test(this.stderr)) {
-      if (this.isOver) throw new Error(`${this.name} ended before it logged ${pattern}:\n${this.said()}`);
-      await this.more();
-    }
+  logged(pattern: RegExp): Promise<void> {
+    return within(PRINTED_MS_MAX, this.whenLogged(pattern), () => this.late(`logged ${pattern}`));
   }
 
   /** What it printed last, for messages. */
@@ -113,6 +106,28 @@ export class Running {
   kill(): Promise<number | null> {
     this.child.kill("SIGKILL");
     return this.ended;
+  }
+
+  private late(what: string): string {
+    return `${this.name} has not ${what} in ${PRINTED_MS_MAX / 1_000} s:\n${this.said()}`;
+  }
+
+  private async whenPrinted(pattern: RegExp): Promise<RegExpExecArray> {
+    for (;;) {
+      for (const line of this.lines) {
+        const match = pattern.exec(line);
+        if (match !== null) return match;
+      }
+      if (this.isOver) throw new Error(`${this.name} ended before it printed ${pattern}:\n${this.said()}`);
+      await this.more();
+    }
+  }
+
+  private async whenLogged(pattern: RegExp): Promise<void> {
+    while (!pattern.test(this.stderr)) {
+      if (this.isOver) throw new Error(`${this.name} ended before it logged ${pattern}:\n${this.said()}`);
+      await this.more();
+    }
   }
 
   private over(code: number | null): number | null {

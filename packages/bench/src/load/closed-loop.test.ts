@@ -1,5 +1,5 @@
-import { describe, expect, it } from "vitest";
-import { closedLoop, runLoad } from "./closed-loop.ts";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { closedLoop, runLoad, SILENCE_MS_MAX } from "./closed-loop.ts";
 
 function driver(inFlight: number, onCall: () => Error | undefined = () => undefined) {
   const seen = { now: 0, most: 0, calls: 0 };
@@ -67,6 +67,44 @@ describe("a closed loop", () => {
     const load = driver(1_000_000, () => new Error("at once"));
     await expect(closedLoop(load, { warmUpMs: 0, durationMs: 10_000 })).rejects.toThrow("at once");
     expect(load.seen.calls).toBeLessThan(1_000_000);
+  });
+
+  it.each([
+    ["in the warm-up", { warmUpMs: 10_000, durationMs: 10_000 }, 3],
+    ["at the end", { warmUpMs: 0, durationMs: 0 }, 2],
+  ])("fails when nothing is answered any more %s, and tells what was acknowledged", async (_, options, underWay) => {
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+    onTestFinished(() => {
+      vi.useRealTimers();
+    });
+    const unanswered: (() => void)[] = [];
+    const allBegun = Promise.withResolvers<void>();
+    const load = {
+      inFlight: 3,
+      begin(done: (operations: number) => void) {
+        if (unanswered.push(() => done(5)) === 3) allBegun.resolve();
+      },
+      close: () => undefined,
+    };
+    let failure: unknown;
+    const failed = closedLoop(load, options).catch((error: unknown) => {
+      failure = error;
+    });
+    await allBegun.promise;
+    // A single answer is a sign of life.
+    unanswered[0]?.();
+    await vi.advanceTimersByTimeAsync(2 * SILENCE_MS_MAX - 1);
+    expect(failure).toBeUndefined();
+    await vi.advanceTimersByTimeAsync(1);
+    await failed;
+    const message = `nothing was answered for 30 s, with ${underWay} call(s) under way`;
+    expect(failure).toMatchObject({ message, acknowledged: 5 });
+    // Too late: nothing more begins, and nobody listens any longer.
+    const begun = unanswered.length;
+    unanswered[1]?.();
+    expect(unanswered).toHaveLength(begun);
+    await closedLoop(driver(1), { warmUpMs: 0, durationMs: 0 });
+    expect(vi.getTimerCount()).toBe(0);
   });
 
   it("counts what was acknowledged before the measured time as well, and when that time fails", async () => {

@@ -2,6 +2,12 @@ import { processorTimeOf } from "../harness/process-cost.ts";
 import { LatencyLog } from "../harness/quantile.ts";
 import type { RunOptions, RunResult } from "./load-plan.ts";
 
+/**
+ * A load to which nothing was answered for so long has failed: it is found out after no more than twice that, and whoever
+ * measures does not wait for ever.
+ */
+export const SILENCE_MS_MAX = 30_000;
+
 /** One kind of call, begun again and again. */
 export interface LoadDriver {
   /** How many are under way at a time. */
@@ -60,7 +66,7 @@ type Phase =
  * Keeps the driver's number of calls under way for the warm-up and the measured time, without a break between them, and
  * then waits for the last ones. The calls are begun one in each turn: a crowd that begins together may well stay together,
  * and be measured instead of what comes of single callers. Rejects with `LoadFailedError`, for the first failure, once
- * nothing is under way any more.
+ * nothing is under way any more, or once nothing was answered for `SILENCE_MS_MAX`.
  *
  * The measured time begins and ends with an answer, or at once where there is no warm-up. Operations are those that were
  * answered in it; latencies are also of the calls that were under way at its end, so that the longest are not left out.
@@ -84,7 +90,17 @@ export function closedLoop(
   let operations = 0;
   let acknowledged = 0;
   let failure: Error | undefined;
+  let isHeard = false;
   return new Promise((resolve, reject) => {
+    const listening = setInterval(() => {
+      if (isHeard) {
+        isHeard = false;
+        return;
+      }
+      clearInterval(listening);
+      failure ??= new Error(`nothing was answered for ${SILENCE_MS_MAX / 1_000} s, with ${underWay} call(s) under way`);
+      reject(new LoadFailedError(failure, acknowledged));
+    }, SILENCE_MS_MAX);
     const measureFrom = (nowMs: number) => {
       phase = "measured";
       measuredFromMs = nowMs;
@@ -108,6 +124,7 @@ export function closedLoop(
     const isEnding = () => failure !== undefined || phase === "ending";
     const endIfOver = () => {
       if (underWay > 0 || isBeginning) return;
+      clearInterval(listening);
       if (failure !== undefined) reject(new LoadFailedError(failure, acknowledged));
       else resolve({ operations, elapsedMs, latencies: log.take(), acknowledged });
     };
@@ -117,6 +134,7 @@ export function closedLoop(
       driver.begin(
         (answered) => {
           underWay--;
+          isHeard = true;
           count(begunMs, answered);
           if (isEnding()) endIfOver();
           else begin();

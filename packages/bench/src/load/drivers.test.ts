@@ -1,11 +1,13 @@
+import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connectBank } from "@bank/client";
 import { silentLog, startBank } from "@bank/node";
-import { expect, it } from "vitest";
+import { expect, it, onTestFinished, vi } from "vitest";
 import { closedLoop } from "./closed-loop.ts";
-import { openDriver } from "./drivers.ts";
+import { OPEN_MS_MAX, openDriver } from "./drivers.ts";
 import type { LoadWork } from "./load-plan.ts";
 
 it("calls of every kind are acknowledged by a bank, and refused as it refuses them", async () => {
@@ -40,4 +42,25 @@ it("calls of every kind are acknowledged by a bank, and refused as it refuses th
     await bank.close();
     await rm(dataDir, { recursive: true });
   }
+});
+
+it.each(["unary", "pipeline"] as const)("%s calls to a server that never says a word are given up", async (kind) => {
+  const heard = Promise.withResolvers<Socket>();
+  const server = createServer((socket) =>
+    socket.once("data", () => heard.resolve(socket)).on("error", () => undefined),
+  );
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  onTestFinished(async () => {
+    vi.useRealTimers();
+    (await heard.promise).destroy();
+    server.close();
+  });
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const common = { url, accounts: 3, distribution: "uniform", inFlight: 4, method: "deposit", connections: 1 } as const;
+  const failed = expect(openDriver({ ...common, kind })).rejects.toThrow("was not ready for calls in 60 s");
+  await heard.promise;
+  await vi.advanceTimersByTimeAsync(OPEN_MS_MAX);
+  await failed;
 });

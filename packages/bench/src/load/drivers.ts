@@ -2,6 +2,7 @@ import { randomInt } from "node:crypto";
 import { connectBank } from "@bank/client";
 import { CONSISTENCY_HEADER, SESSION_HEADER } from "@bank/rpc";
 import { AccountChooser, QuickRandom } from "../harness/distribution.ts";
+import { within } from "../harness/within.ts";
 import { BatchDriver } from "./batch-driver.ts";
 import type { LoadDriver } from "./closed-loop.ts";
 import { GrpcConnection } from "./grpc-connection.ts";
@@ -21,8 +22,15 @@ const PATHS = {
 } as const;
 const BALANCE = "/bank.v1.AccountService/GetBalance";
 
-/** Connects, and makes everything ready for calls. */
-export async function openDriver(plan: LoadPlan): Promise<LoadDriver> {
+/** How long a server may take until it can be called. */
+export const OPEN_MS_MAX = 60_000;
+
+/** Connects, and makes everything ready for calls. Rejects after `OPEN_MS_MAX`. */
+export function openDriver(plan: LoadPlan): Promise<LoadDriver> {
+  return within(OPEN_MS_MAX, connected(plan), () => `${plan.url} was not ready for calls in ${OPEN_MS_MAX / 1_000} s`);
+}
+
+async function connected(plan: LoadPlan): Promise<LoadDriver> {
   const random = new QuickRandom(randomInt(2 ** 32));
   const chooser = new AccountChooser(plan.accounts, plan.distribution, random);
   switch (plan.kind) {
