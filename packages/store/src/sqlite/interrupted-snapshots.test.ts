@@ -134,14 +134,15 @@ it("stands though the pages that it displaces cannot be dropped, which the next 
 it("is written without letting the log grow, and dropped in steps between which the journal goes on", async () => {
   const { folder, store, chain } = await openPlace();
   const log = join(folder, "journal.db-wal");
-  const pages = function* () {
-    for (let page = 0; page < 100; page++) {
+  const pages = function* (count: number) {
+    for (let page = 0; page < count; page++) {
       expect(statSync(log).size).toBeLessThan(3_000_000);
       yield new Uint8Array(150_000).fill(page);
     }
   };
-  const save = (position: number) => store.saveSnapshot({ position, pages: pages(), header: () => Uint8Array.of(1) });
-  await save(1);
+  const save = (position: number, count = 100) =>
+    store.saveSnapshot({ position, pages: pages(count), header: () => Uint8Array.of(1) });
+  await save(1, 500);
   await save(2);
   let saved = false;
   const saving = save(3).then(() => {
@@ -154,7 +155,7 @@ it("is written without letting the log grow, and dropped in steps between which 
     await new Promise((resolve) => setImmediate(resolve));
   }
   await saving;
-  // Pages that are there as a whole are written without a turn; 100 that were displaced are dropped in some milliseconds each.
+  // Pages that are there as a whole are written without a turn; 500 that were displaced are dropped for some milliseconds in each.
   expect(appends).toBeGreaterThan(2);
   expect(pagesIn(folder)).toEqual({ 2: 100, 3: 100 });
   expect(await readAll(store)).toEqual(chain.batches);
