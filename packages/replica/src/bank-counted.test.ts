@@ -1,4 +1,4 @@
-import { toHex } from "@bank/core";
+import { type Session, toHex } from "@bank/core";
 import { MemoryDisk, MemoryJournalStore } from "@bank/store";
 import { FaultyStore } from "@bank/store/testing";
 import { deposit, HeldStore, rest, watch } from "@bank/testkit";
@@ -123,6 +123,7 @@ describe("a bank that starts where branches count", () => {
     await group.done(deposit(1, 5));
     await group.connected();
     const known = group.bank.bank.committedPosition;
+    const session = group.bank.bank.sessionAt(known) as Session;
     for (const { at } of group.sites) at.store.holds = true;
     await group.restartBank();
     const { bank } = group.bank;
@@ -140,6 +141,8 @@ describe("a bank that starts where branches count", () => {
     expect(bank.isAwaitingCopies).toBe(true);
     // Its journal says of all but the last batch that it is committed.
     expect(bank.committedPosition).toBeLessThan(known);
+    // So it knows less than those who were told, and calls no session wrong that names more.
+    expect(() => bank.checkSession(session)).toThrow(problem);
     // A branch that shows more than that follows only who has as much.
     expect((await bank.head(0)).position).toBe(bank.feed.appendedPosition);
     for (const number of [1, 3]) {
@@ -148,6 +151,7 @@ describe("a bank that starts where branches count", () => {
       store.passNext();
     }
     await group.until(() => !bank.isAwaitingCopies);
+    expect(() => bank.checkSession(session)).not.toThrow();
     group.site(2).at.store.holds = false;
     group.site(2).at.store.passNext();
     await group.connected();

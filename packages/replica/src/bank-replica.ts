@@ -450,11 +450,17 @@ export class BankReplica {
     if (session !== undefined) this.checkSession(session);
   }
 
-  /** Throws: `RefusalError` SESSION_LOST, SESSION_INVALID. */
+  /**
+   * Throws: `RefusalError` SESSION_LOST, SESSION_INVALID; NOT_READY where the bank has not begun its epoch: what was committed before may be
+   * more than it knows by then.
+   */
   checkSession(session: Session): void {
     const check = checkSession(session, this.bankId, this.replay.ledger.epochs);
     if (check.kind === "unknownEpoch") throw lostSession(session, this.replay.ledger.epochs);
     if (check.position > this.committedPosition)
-      throw invalidSession(`it names position ${check.position}, and the journal ends at ${this.committedPosition}`);
+      throw (
+        this.suspended ??
+        invalidSession(`it names position ${check.position}, and the journal ends at ${this.committedPosition}`)
+      );
   }
 }
