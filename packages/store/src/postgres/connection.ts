@@ -28,9 +28,15 @@ const GOODBYE_MS = 500;
 /**
  * A statement is never cancelled by the server for taking long: a commit that is cancelled while it waits for a standby is
  * neither stored nor not stored. Waiting for a lock is another matter: nothing was stored yet.
+ *
+ * A session of which nothing is heard in the middle of a transaction is ended: its process may stand still, or its machine be
+ * gone, and until then nobody could take over, for it holds the lease's row.
  */
-function settings(lockTimeoutMs: number): string {
-  return `SET statement_timeout = 0; SET lock_timeout = ${lockTimeoutMs}; SET bytea_output = 'hex'`;
+function settings(deadlineMs: number): string {
+  const [lockMs, idleMs] = [Math.ceil(deadlineMs / 2), Math.ceil(deadlineMs / 5)];
+  const times = { statement_timeout: 0, lock_timeout: lockMs, idle_in_transaction_session_timeout: idleMs };
+  const set = Object.entries(times).map(([name, ms]) => `SET ${name} = ${ms}; `);
+  return `${set.join("")}SET bytea_output = 'hex'`;
 }
 
 const AS_IT_COMES = {
@@ -75,7 +81,7 @@ export class Connection {
       const connection = new Connection(client, socket, deadlineMs);
       await client.connect();
       socket.setNoDelay(true);
-      await connection.run(settings(Math.ceil(deadlineMs / 2)));
+      await connection.run(settings(deadlineMs));
       return connection;
     } catch (error) {
       socket.destroy();

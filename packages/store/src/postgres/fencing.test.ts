@@ -97,6 +97,22 @@ describeWithPostgres("fencing", (server) => {
       expect(await taker.snapshotPositions()).toEqual([]);
     });
 
+    it("and of which nothing is heard in the middle of a step of a snapshot, keeps nobody from taking over", async () => {
+      const place = await newPlace(server());
+      const proxy = await CuttingProxy.before(server().port);
+      const url = server().url(place.schema, "", proxy.port);
+      const old = await place.openBank({ url, ...SILENT, deadlineMs: 2_000 });
+      const chain = new Chain();
+      await old.append([chain.grow()], EPOCH);
+      // The server goes on waiting for what comes next, with the lease's row locked.
+      const isCut = proxy.cut({ isHeldWith: "bank_commit" });
+      await expect(old.saveSnapshot(snapshot)).rejects.toThrow(AppendUnknownError);
+      await isCut;
+      const taker = place.connect({ ...HASTY, deadlineMs: 2_000 });
+      expect((await taker.open()).head?.position).toBe(1);
+      expect(await taker.snapshotPositions()).toEqual([]);
+    });
+
     it.each(["commits", "is rolled back"])(
       "whose append waits while another takes over writes only where the take-over %s",
       async (end) => {
