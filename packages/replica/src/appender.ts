@@ -5,7 +5,9 @@ import {
   CorruptStoreError,
   LeaseLostError,
   StoreClosedError,
+  StoreError,
   StoreVersionError,
+  UnsafeSettingsError,
 } from "@bank/store/errors";
 import { Backoff } from "./backoff.ts";
 import { errorText, type Platform } from "./platform.ts";
@@ -136,6 +138,11 @@ export class Appender {
     }
     this.mustOpen = false;
   }
+}
+
+/** Of a read or an opening: the server behind the store does not answer, or is not the right one, which may pass. */
+export function mayPass(error: unknown): boolean {
+  return error instanceof UnsafeSettingsError || (error instanceof StoreError && error.name === "StoreError");
 }
 
 /** Of an opening anew: no later try can go better. */

@@ -1,5 +1,5 @@
 import type { Command } from "@bank/core";
-import { MemoryDisk } from "@bank/store";
+import { AppendRefusedError, MemoryDisk, StoreError } from "@bank/store";
 import { deposit, HeldStore, openAccount, request, rest, until, watch, withdraw } from "@bank/testkit";
 import { describe, expect, it } from "vitest";
 import { type OpenedBank, openBank } from "./bank-replica.test-util.ts";
@@ -61,6 +61,18 @@ describe("a bank that was replaced without noticing", () => {
     const old = await startFunded();
     await openLeased(old.disk);
     await expect(ask(old)).rejects.toMatchObject(NOT_LEADER);
+  });
+
+  it("refuses by its state nothing that was asked along with what it could not write", async () => {
+    const old = await startFunded();
+    old.store.holds = true;
+    const refused = watch(old.bank.submit([request(9, STALE)]));
+    const written = watch(old.bank.submit([request(10, deposit(1, 1))]));
+    await until(() => old.store.held.length === 1);
+    await openLeased(old.disk);
+    old.store.failNext(new AppendRefusedError("there is no connection"));
+    await until(() => refused.state !== "pending" && written.state !== "pending");
+    expect(refused).toMatchObject({ state: "rejected", reason: NOT_LEADER });
   });
 
   it("may take a while to say so where a bounded read or a local one is asked for", async () => {
@@ -126,11 +138,63 @@ describe("a bank whose lease has passed unnoticed by others", () => {
   });
 });
 
+it("takes nothing back once it could not begin", async () => {
+  const disk = new MemoryDisk();
+  const leased = new LeasedStore(disk);
+  const store = new HeldStore(leased);
+  store.before.fence = () => Promise.reject(new StoreError("the server does not answer"));
+  const fatal: unknown[] = [];
+  await expect(openBank({ disk, store, onFatal: (error) => fatal.push(error) })).rejects.toThrow("does not answer");
+  leased.expire();
+  await rest();
+  expect(store.calls.recover).toBe(0);
+  expect(fatal).toEqual([]);
+});
+
 it("shares one confirmation among those who asked before it began", async () => {
   const opened = await startFunded();
   opened.leased.confirmed = 0;
   await Promise.all(Array.from({ length: 50 }, () => posted(opened)));
   expect(opened.leased.confirmed).toBe(1);
+});
+
+describe("a bank whose store cannot be read for a while", () => {
+  /** One that is asked again for what it has answered, and has to look it up. */
+  async function askAgain() {
+    const opened = await startFunded();
+    const away = { isAway: true };
+    opened.store.before.batchAt = async () => {
+      if (away.isAway) throw new StoreError("the server does not answer");
+    };
+    const again = watch(opened.bank.submit([request(2, deposit(1, 100))]));
+    opened.platform.advance(5_000);
+    await rest();
+    return { ...opened, away, again };
+  }
+
+  it("answers then what it has to look up, and goes on meanwhile", async () => {
+    const { bank, platform, away, again, fatal } = await askAgain();
+    expect(again.state).toBe("pending");
+    await bank.submit([request(3, deposit(1, 1))]);
+    away.isAway = false;
+    await until(() => again.state === "fulfilled", { platform });
+    expect(again.value).toMatchObject([{ kind: "answered", replayed: true }]);
+    expect(fatal).toEqual([]);
+  });
+
+  it("says so to those who ask for what it did", async () => {
+    const { bank } = await askAgain();
+    const { principal, id } = request(2, deposit(1, 100));
+    await expect(bank.outcomeOf(principal, id)).rejects.toMatchObject({ refusal: { reason: "NOT_READY" } });
+  });
+
+  it("closes all the same", async () => {
+    const { bank, again, fatal } = await askAgain();
+    await bank.close();
+    await until(() => again.state === "rejected");
+    expect(again.reason).toMatchObject({ refusal: { reason: "NOT_READY", outcome: "OUTCOME_UNKNOWN" } });
+    expect(fatal).toEqual([]);
+  });
 });
 
 it("closes while its lease is lost and cannot be taken back", async () => {

@@ -15,6 +15,7 @@ import type { Replay } from "@bank/journal";
 import type { JournalStore } from "@bank/store";
 import { abortable } from "./abortable.ts";
 import { catchUpRows } from "./account-rows.ts";
+import { mayPass } from "./appender.ts";
 import { BankBeginning } from "./bank-beginning.ts";
 import { closeStore } from "./close-store.ts";
 import type { Consistency, ReadResult } from "./consistency.ts";
@@ -87,6 +88,7 @@ export class BankReplica {
   static async open(options: BankOptions): Promise<BankReplica> {
     const { store, platform } = options;
     const state = await store.open();
+    let bank: BankReplica | undefined;
     for (const problem of store.warnings ?? [])
       platform.log.warn("the journal's store is not as it should be", { problem });
     try {
@@ -97,12 +99,14 @@ export class BankReplica {
       if (losses.length > 0 && !options.acceptLoss) throw new LossDetectedError(losses);
       if (state.bankId === undefined) await store.initialize(bankId);
       await catchUpRows(store, recovered.replay.ledger, platform.log);
-      const bank = new BankReplica(options, recovered);
+      bank = new BankReplica(options, recovered);
       const began = momentOf(platform);
       await bank.beginning.begin({ lossAccepted: losses.length > 0, raiseFormatLevel: options.raiseFormatLevel });
       if (!bank.isAwaitingCopies) bank.leadership.wasBank(began);
       return bank;
     } catch (error) {
+      // Its store may be opened again by somebody else, who then has the lease.
+      bank?.sequencer.leasehold.end();
       await closeStore(options);
       throw error;
     }
@@ -411,7 +415,11 @@ export class BankReplica {
   }
 
   private readRecord(position: Position, signal: AbortSignal | undefined): Promise<CommittedRecord> {
-    return abortable(forReader(readRecordAt(this.options.store, position)), signal, deadlineExceeded);
+    const reading = readRecordAt(this.options.store, position).catch((cause: unknown) => {
+      if (!this.sequencer.leasehold.isLeased || !mayPass(cause)) throw cause;
+      throw new RefusalError("NOT_READY", { problem: "its store cannot be read now" }, "NOT_APPLIED", { cause });
+    });
+    return abortable(forReader(reading), signal, deadlineExceeded);
   }
 
   /** Takes nothing new, and answers what waits: while followers are heard, for some may have to acknowledge it. Idempotent. */

@@ -5,6 +5,7 @@
  */
 export { abortable } from "./abortable.ts";
 export { catchUpRows } from "./account-rows.ts";
+export { mayPass } from "./appender.ts";
 export { BackFill, type BackFillOptions } from "./back-fill.ts";
 export { Backoff } from "./backoff.ts";
 export { type BankOptions, BankReplica } from "./bank-replica.ts";

@@ -21,7 +21,8 @@ import { abortable } from "./abortable.ts";
 import { rowsOfBatch } from "./account-rows.ts";
 import { Admission } from "./admission.ts";
 import { ReplayAnswers } from "./answer-replays.ts";
-import { Appender } from "./appender.ts";
+import { Appender, mayPass } from "./appender.ts";
+import { Backoff } from "./backoff.ts";
 import { CountedCommit, type CountedCopies } from "./counted-commit.ts";
 import { encodeBatch } from "./encode-batch.ts";
 import { executeBatch } from "./execute-batch.ts";
@@ -44,6 +45,9 @@ import { PositionWatch } from "./position-watch.ts";
 import type { Recovered } from "./recover.ts";
 import { deadlineExceeded, notLeader } from "./refusals.ts";
 import { readFrameAt } from "./stored-records.ts";
+
+const READ_RETRY_MIN_MS = 20;
+const READ_RETRY_MAX_MS = 1_000;
 
 /** So long a bank that closes waits for copies to acknowledge its last batch. */
 const COPIES_DRAIN_MS = 1_000;
@@ -140,7 +144,9 @@ export class Sequencer {
     this.queue = new JobQueue({ hasher: new RequestHasher(seed), aside: () => this.originals.aside });
     const read = (position: Position) => this.readFrame(position);
     const onFailed = (error: unknown) => {
-      this.fail(error);
+      if (this.draining.signal.aborted && this.isStoreAway(error))
+        this.failAll(new RefusalError("NOT_READY", { problem: "it is shutting down, and its store cannot be read" }));
+      else this.fail(error);
     };
     this.replays = new ReplayAnswers({ platform, read, onFailed });
     const { ledger, queue, replays, counted } = this;
@@ -393,9 +399,9 @@ export class Sequencer {
       this.inFlight = batch.jobs;
       this.originals.wait(batch.lacking);
       try {
-        if (batch.records.length > 0) await this.commit(batch);
+        const isCommitted = batch.records.length > 0 && (await this.commit(batch));
         // What is refused by the state as this bank knows it says nothing once there is another bank.
-        else if (batch.isComputed) await this.confirmHold();
+        if (!isCommitted && batch.isComputed) await this.confirmHold();
       } finally {
         this.queue.ended();
       }
@@ -426,19 +432,35 @@ export class Sequencer {
     }
   }
 
-  /** Reads a stored batch; not while an append is in doubt, when the store may be closed for a moment. */
+  /**
+   * Reads a stored batch; not while an append is in doubt, when the store may be closed for a moment. A store that several servers
+   * reach may be away, which is waited for until the bank is told to stop.
+   */
   private async readFrame(position: Position): Promise<FrameReader> {
+    const { platform } = this.options;
+    const backoff = new Backoff(platform, { minMs: READ_RETRY_MIN_MS, maxMs: READ_RETRY_MAX_MS });
     for (;;) {
       const doubts = await this.appender.settled();
       try {
         return await readFrameAt(this.options.store, position);
       } catch (error) {
-        if (doubts === this.appender.doubtCount) throw error;
+        if (doubts !== this.appender.doubtCount) continue;
+        const isEnding = this.draining.signal.aborted || this.failure !== undefined;
+        if (isEnding || !this.isStoreAway(error)) throw error;
+        platform.log.warn("the store cannot be read; trying again", { position, problem: errorText(error) });
+        await backoff.wait(this.draining.signal).catch(() => {
+          // Told to stop: the next try is the last.
+        });
       }
     }
   }
 
-  private async commit(batch: ExecutedBatch): Promise<void> {
+  private isStoreAway(error: unknown): boolean {
+    return this.leasehold.isLeased && mayPass(error);
+  }
+
+  /** Gives false where the batch was taken back, or nobody is answered any more. */
+  private async commit(batch: ExecutedBatch): Promise<boolean> {
     const { options } = this;
     const { replay, onCommitted } = options;
     const stored = encodeBatch(batch, { replay, sha256: options.platform.sha256, committed: this.committed.current });
@@ -450,11 +472,11 @@ export class Sequencer {
     } catch (error) {
       if (!(error instanceof AppendRefusedError)) throw error;
       this.takeBack(batch, error);
-      return;
+      return false;
     }
     options.onAppended(stored);
     const settings = this.counted.settings();
-    if (settings !== undefined && !(await this.isCounted(stored.lastPosition, settings))) return;
+    if (settings !== undefined && !(await this.isCounted(stored.lastPosition, settings))) return false;
     replay.chainHash = stored.chainHash;
     this.ledger.forgetUndo(stored.lastPosition);
     this.counted.committed();
@@ -463,6 +485,7 @@ export class Sequencer {
     this.expiries.committed();
     onCommitted(stored);
     batch.answerFromBatch();
+    return true;
   }
 
   /**
