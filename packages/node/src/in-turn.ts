@@ -1,5 +1,5 @@
-import { Backoff, errorText, type Platform } from "@bank/replica";
-import { StoreError, StoreLockedError } from "@bank/store/errors";
+import { Backoff, errorText, mayPass, type Platform } from "@bank/replica";
+import { StoreLockedError } from "@bank/store/errors";
 
 /** Between two looks at who has the lease. A look itself takes until the holder's next sign of life. */
 const LOOK_AGAIN_MIN_MS = 100;
@@ -13,7 +13,8 @@ export interface InTurnOptions {
 
 /**
  * Opens what another server may have on lease. While it has, waits for its turn, a cold standby: each try watches for a while whether the
- * holder still lives, and takes over where it does not. Once it waits, it also waits while the store cannot be reached.
+ * holder still lives, and takes over where it does not. Once it waits, it also waits while the store cannot be
+ * reached, or its server is one that is refused, as a standby is in the middle of a failover.
  * Rejects as `open` does otherwise: also with `StoreLockedError`, where nothing says that the one who has it may be waited for.
  */
 export async function inTurn<T>(open: () => Promise<T>, { platform, onLeader }: InTurnOptions): Promise<T> {
@@ -27,7 +28,7 @@ export async function inTurn<T>(open: () => Promise<T>, { platform, onLeader }: 
       return await open();
     } catch (error) {
       const isLeased = error instanceof StoreLockedError && error.isLeased;
-      const isAway = told !== undefined && error instanceof StoreError && error.name === "StoreError";
+      const isAway = told !== undefined && mayPass(error);
       if (!isLeased && !isAway) throw error;
       const problem = errorText(error);
       if (isLeased) backoff.reset();
@@ -36,7 +37,7 @@ export async function inTurn<T>(open: () => Promise<T>, { platform, onLeader }: 
           leader: error.holder ?? "not known yet",
           problem,
         });
-      else if (problem !== told) log.warn("the store cannot be reached; waiting for it", { problem });
+      else if (problem !== told) log.warn("the store cannot be used; waiting for it", { problem });
       told = problem;
       if (isLeased) await onLeader(error.holder);
       await backoff.wait(never);
