@@ -28,6 +28,11 @@ export function parsePlace(text: string): PostgresPlace {
   const url = new URL(text);
   if (url.protocol !== "postgres:" && url.protocol !== "postgresql:")
     throw new StoreError(`"${url.protocol}" is another kind of store: this is for postgres://USER@HOST/DATABASE`);
+  // The end of a password that should have been encoded would be taken for a host, and shown.
+  if (/@/.test(url.pathname) || (url.username === "" && /@/.test(url.search + url.hash)))
+    throw new StoreError(
+      'this "postgres:" URL has an "@" behind its host: write "/", "?", "#" and "@" in a password as %2F, %3F, %23 and %40',
+    );
   const { searchParams } = url;
   const schema = searchParams.get("schema") ?? SCHEMA_DEFAULT;
   if (!SCHEMA_NAME.test(schema))

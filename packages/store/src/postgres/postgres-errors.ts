@@ -1,4 +1,10 @@
-import { AppendRefusedError, AppendUnknownError, CorruptStoreError, StoreError } from "../errors.ts";
+import {
+  AppendRefusedError,
+  AppendUnknownError,
+  CorruptStoreError,
+  StoreError,
+  UnsafeSettingsError,
+} from "../errors.ts";
 
 // The codes: https://www.postgresql.org/docs/current/errcodes-appendix.html
 export const UNDEFINED_TABLE = "42P01";
@@ -71,8 +77,10 @@ function storedNothing(error: ServerError): boolean {
 
 /** What the caller of a write is told. A bug of the caller's stays what it is. */
 export function writeFailure(error: unknown, what: string): unknown {
-  if (error instanceof StoreError || error instanceof RangeError) return error;
-  if (error instanceof NotSentError || (isServerError(error) && storedNothing(error)))
+  // What was found of a server before anything was sent to it: behind the same name there may be the right one in a moment.
+  const isBefore = error instanceof NotSentError || error instanceof UnsafeSettingsError;
+  if (!isBefore && (error instanceof StoreError || error instanceof RangeError)) return error;
+  if (isBefore || (isServerError(error) && storedNothing(error)))
     return new AppendRefusedError(`nothing was stored: cannot ${what}: ${saying(error)}`, { cause: error });
   if (isServerError(error) || error instanceof ConnectionLostError || error instanceof CommitWarningError)
     return new AppendUnknownError(

@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
+import { Chain } from "../conformance/chain.ts";
 import { describeWithPostgres } from "../conformance/with-postgres.ts";
-import { StoreError, StoreVersionError, UnsafeSettingsError } from "../errors.ts";
+import { AppendRefusedError, StoreError, StoreVersionError, UnsafeSettingsError } from "../errors.ts";
+import { Connection } from "./connection.ts";
 import { migrate, SCHEMA_VERSION } from "./migrations.ts";
 import { parsePlace } from "./place.ts";
 import { newPlace, plainClient } from "./places.test-util.ts";
@@ -71,6 +73,15 @@ describe("a URL", () => {
   });
 });
 
+it.each(["bank:s@cret/1@db.example/money", "bank:12/cret@db.example/money", "bank:12?cret@db.example/money"])(
+  "a URL whose password is not encoded gives nothing of it away: %s",
+  (rest) => {
+    const read = () => parsePlace(`postgres://${rest}`);
+    expect(read).toThrow(/%40/);
+    expect(read).not.toThrow(/cret|12/);
+  },
+);
+
 describeWithPostgres("opening", (server) => {
   it("says what the operator should know", async () => {
     const place = await newPlace(server());
@@ -111,6 +122,29 @@ describeWithPostgres("opening", (server) => {
       await client.query("SELECT pg_reload_conf()");
     }
     await expect.poll(() => store.recover().then(() => "recovered", String)).toBe("recovered");
+  });
+
+  it("refuses a write for which there is only a server that is not safe, and takes it once there is another", async () => {
+    const place = await newPlace(server());
+    const made: Connection[] = [];
+    let isSafe = true;
+    const store = await place.openBank({
+      openConnection: async (at, options) => {
+        const careless = { ...at, connectionString: `${at.connectionString}?options=-c%20synchronous_commit%3Doff` };
+        const connection = await Connection.open(isSafe ? at : careless, options);
+        made.push(connection);
+        return connection;
+      },
+    });
+    const chain = new Chain();
+    await store.append([chain.grow()], { epoch: 1 });
+    isSafe = false;
+    for (const connection of made.splice(0)) connection.drop();
+    const refused: unknown = await store.append([chain.grow()], { epoch: 1 }).catch((error: unknown) => error);
+    expect(refused).toBeInstanceOf(AppendRefusedError);
+    expect(refused).toMatchObject({ cause: { name: "UnsafeSettingsError" } });
+    isSafe = true;
+    await store.append(chain.batches, { epoch: 1 });
   });
 
   it("needs the tables that a migration makes, and knows newer and older ones", async () => {
