@@ -7,7 +7,7 @@ import type { FunctionName } from "./library.ts";
 import type { Link } from "./link.ts";
 import type { Fields } from "./meta.ts";
 import { type Packable, Packer } from "./pack.ts";
-import { writeFailure } from "./redis-errors.ts";
+import { replicationFailure, writeFailure } from "./redis-errors.ts";
 import type { RedisPlace } from "./redis-place.ts";
 
 /** What has to be so at the server for a write to happen. Whatever is not named is not looked at. */
@@ -121,7 +121,8 @@ export class GuardedWrites {
 
   /**
    * Resolves once as many replicas as are asked for have everything that was written over this connection.
-   * Rejects with: `AppendUnknownError` where they are too few: it is on the master's disk, and does not count yet.
+   * Rejects with: `AppendUnknownError` where they are too few, or that cannot be asked: it is on the master's disk, and does not
+   * count yet.
    */
   async replicated(what: string): Promise<void> {
     const { waitReplicas } = this.#place;
@@ -129,7 +130,7 @@ export class GuardedWrites {
     await this.#doubting(what, async () => {
       const count = await this.#link
         .call(["WAIT", String(waitReplicas), String(this.#waitMs)])
-        .catch((error: unknown) => Promise.reject(writeFailure(error, what)));
+        .catch((error: unknown) => Promise.reject(replicationFailure(error, what)));
       if (Number(count) < waitReplicas)
         throw new AppendUnknownError(
           `${what}: it is on the disk of ${this.#place.name}, but on ${Number(count)} of ${waitReplicas} replicas`,

@@ -54,6 +54,12 @@ export function writeFailure(error: unknown, what: string): unknown {
   return unknown(error, what);
 }
 
+/** The store's error where a write was carried out, and the server was asked in vain how many replicas have it. */
+export function replicationFailure(error: unknown, what: string): unknown {
+  // Whatever it refuses is the question: the write is stored.
+  return error instanceof DisconnectedError || error instanceof ServerError ? unknown(error, what) : error;
+}
+
 /** The store's error for a read, or an opening, that failed. */
 export function readFailure(error: unknown, what: string): unknown {
   if (error instanceof DisconnectedError) return new StoreError(`cannot ${what}: ${error.message}`, { cause: error });

@@ -83,6 +83,20 @@ describeWithRedis("a store whose connection or server fails", (server) => {
     expect(await readAll(store)).toEqual(chain.batches);
   });
 
+  it("says as a store does that it could not look for pages of a snapshot", async () => {
+    const proxy = await CuttingProxy.start(server.port);
+    const store = await openBank({ url: server.newUrl("", proxy.port) }, new Chain().growBy(2));
+    const pages = (function* () {
+      proxy.goAway();
+      yield { hash: new Uint8Array(32), isProven: true, bytes: () => Uint8Array.of(1) };
+    })();
+    const saved: unknown = await store
+      .saveSnapshot({ position: 2, pages, header: () => Uint8Array.of(1) })
+      .catch((thrown: unknown) => thrown);
+    expect(saved).toBeInstanceOf(StoreError);
+    expect(String(saved)).toMatch(/cannot save a snapshot/);
+  });
+
   it("waits out a server that is gone for a while, and goes on with the same lease or a new one", async () => {
     const chain = new Chain();
     const store = await openBank({ url: server.newUrl(), ttlMs: 1_000 }, chain.growBy(2));
@@ -90,6 +104,9 @@ describeWithRedis("a store whose connection or server fails", (server) => {
     const batch = chain.grow();
     await expect(store.append([batch], EPOCH)).rejects.toThrow(AppendUnknownError);
     await expect(store.recover()).rejects.toThrow(StoreError);
+    // Meanwhile a write is in doubt; a look only failed.
+    await expect(store.append([batch], EPOCH)).rejects.toThrow(AppendUnknownError);
+    await expect(store.read(0)).rejects.toMatchObject({ name: "StoreError" });
     const { lease } = store;
     await expect.poll(() => lease?.lost.aborted).toBe(true);
     expect(lease?.lost.reason).toBeInstanceOf(LeaseLostError);
@@ -243,6 +260,14 @@ describeWithRedis("a store whose server refuses", (server) => {
     expect(await replica.command("XLEN", keyOf(url, "journal"))).toBe(3);
     expect(String(await replica.command("FUNCTION", "LIST"))).toMatch(/bank_store_/);
 
+    // The write is there: what is refused is only to say on how many replicas.
+    await server.command("ACL", "SETUSER", "default", "-wait");
+    const asked = chain.grow();
+    await expect(alone.append([asked], EPOCH)).rejects.toThrow(AppendUnknownError);
+    await server.command("ACL", "SETUSER", "default", "+wait");
+    await alone.recover();
+    await alone.append([asked], EPOCH);
+
     await replica.command("REPLICAOF", "NO", "ONE");
     const late = chain.grow();
     await expect(alone.append([late], EPOCH)).rejects.toThrow(AppendUnknownError);
@@ -250,6 +275,6 @@ describeWithRedis("a store whose server refuses", (server) => {
     await replica.command("REPLICAOF", "127.0.0.1", String(server.port));
     await untilDone(() => alone.recover());
     await alone.append([late], EPOCH);
-    expect(await replica.command("XLEN", keyOf(url, "journal"))).toBe(4);
+    expect(await replica.command("XLEN", keyOf(url, "journal"))).toBe(5);
   });
 });

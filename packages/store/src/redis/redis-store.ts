@@ -32,6 +32,8 @@ import type { Tenure } from "./tenure.ts";
 
 export type RedisStoreOptions = ServerOptions;
 
+const SAVE = "save a snapshot";
+
 /**
  * A bank on a Redis server that keeps what it acknowledges: the journal as streams, snapshots, and a hash for each account, which
  * one function call writes together. Several bank servers may reach it; the one that has the lease writes.
@@ -157,7 +159,9 @@ export class RedisJournalStore implements JournalStore {
     requirePosition(position);
     if ((await this.#chainHashAt(tenure, position)) === undefined)
       throw new PositionGapError(`no batch ends at ${position}: a snapshot cannot be of that position`);
-    await saveInSteps(this.#only(tenure), snapshot, (whole) => tenure.snapshots.complete(whole));
+    await this.#lookUp(SAVE, () =>
+      saveInSteps(this.#only(tenure), snapshot, (whole) => tenure.snapshots.complete(whole)),
+    );
   }
 
   async seed(snapshot: SnapshotSource, chainHash: Uint8Array): Promise<void> {
@@ -168,13 +172,15 @@ export class RedisJournalStore implements JournalStore {
     check();
     const upTo = { position, chainHash: copyBytes(chainHash) };
     const after = tenure.head?.position;
-    await saveInSteps(this.#only(tenure), snapshot, (whole) =>
-      tenure.inTurn(async () => {
-        check();
-        if (tenure.head?.position !== after)
-          throw new StoreError("the journal has grown while a snapshot was taken for it to go on from");
-        await tenure.goOnFrom(upTo, await tenure.snapshots.completing(whole));
-      }),
+    await this.#lookUp(SAVE, () =>
+      saveInSteps(this.#only(tenure), snapshot, (whole) =>
+        tenure.inTurn(async () => {
+          check();
+          if (tenure.head?.position !== after)
+            throw new StoreError("the journal has grown while a snapshot was taken for it to go on from");
+          await tenure.goOnFrom(upTo, await tenure.snapshots.completing(whole));
+        }),
+      ),
     );
   }
 
@@ -254,16 +260,14 @@ export class RedisJournalStore implements JournalStore {
     return stored;
   }
 
-  /** The tenure that there is now. Throws: `StoreClosedError`; `AppendUnknownError` where there is none. */
+  /** The tenure that there is now. Throws: `StoreClosedError`; `StoreError` where there is none. */
   #tenure(): Tenure {
     return this.#server.tenure();
   }
 
-  /** The same, where nothing is in doubt. */
+  /** The same for a write. Throws besides: `AppendUnknownError` where one is in doubt, or there is no tenure. */
   #writable(): Tenure {
-    const tenure = this.#tenure();
-    tenure.writes.requireNoDoubt("write");
-    return tenure;
+    return this.#server.writable();
   }
 
   /** Gives a tenure as long as it is that of the store. */
@@ -275,6 +279,7 @@ export class RedisJournalStore implements JournalStore {
     };
   }
 
+  /** What only looks, between writes that say themselves what became of them. */
   async #lookUp<T>(what: string, look: () => Promise<T>): Promise<T> {
     try {
       return await look();

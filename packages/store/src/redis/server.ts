@@ -77,17 +77,27 @@ export class Server {
     return this.#phase.kind === "held" ? this.#phase.tenure : undefined;
   }
 
-  /** Throws: `StoreClosedError`; `AppendUnknownError` where the store has to be recovered first. */
+  /** For a look. Throws: `StoreClosedError`; `StoreError` while the store is not recovered. */
   tenure(): Tenure {
     const phase = this.#phase;
     switch (phase.kind) {
       case "closed":
         throw this.#closed();
       case "dropped":
-        throw new AppendUnknownError(`${this.place.name} could not be recovered: recover it`, { cause: phase.cause });
+        throw new StoreError(`${this.place.name} is not recovered: recover it`, { cause: phase.cause });
       case "held":
         return phase.tenure;
     }
+  }
+
+  /** For a write. Throws: `StoreClosedError`; `AppendUnknownError` where the store has to be recovered first. */
+  writable(): Tenure {
+    const phase = this.#phase;
+    if (phase.kind === "dropped")
+      throw new AppendUnknownError(`${this.place.name} is not recovered: recover it first`, { cause: phase.cause });
+    const tenure = this.tenure();
+    tenure.writes.requireNoDoubt("write");
+    return tenure;
   }
 
   open(): Promise<Tenure> {
