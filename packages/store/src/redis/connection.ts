@@ -57,10 +57,11 @@ export class Connection {
       isServerError: (error) => error instanceof ErrorReply,
     });
     try {
-      await client.connect();
+      // The library waits for ever for who takes a connection, and then does not answer to user and password.
+      await connection.#inTime(() => client.connect());
     } catch (error) {
       connection.close();
-      throw connection.#translated(error);
+      throw error;
     }
     return connection;
   }
@@ -97,17 +98,7 @@ export class Connection {
   /** Sends one command. Rejects with: `ServerError`; `DisconnectedError` when no answer came. */
   async call(args: readonly (string | Buffer)[]): Promise<Reply> {
     if (this.#isClosed) throw new DisconnectedError(`${this.#place.name}: ${this.#problem}`);
-    const timer = setTimeout(() => {
-      this.#problem = `the server has not answered for ${this.#timeoutMs} ms`;
-      this.close();
-    }, this.#timeoutMs);
-    try {
-      return (await this.#sender.sendCommand(args)) as Reply;
-    } catch (error) {
-      throw this.#translated(error);
-    } finally {
-      clearTimeout(timer);
-    }
+    return (await this.#inTime(() => this.#sender.sendCommand(args))) as Reply;
   }
 
   /** Ends it at once; commands that wait for an answer reject. Idempotent. */
@@ -120,6 +111,21 @@ export class Connection {
       // The library has no socket any more: that is what is wanted.
     }
     this.#ended();
+  }
+
+  /** Ends the connection where no answer comes in time. Rejects as `call`. */
+  async #inTime<T>(ask: () => Promise<T>): Promise<T> {
+    const timer = setTimeout(() => {
+      this.#problem = `the server has not answered for ${this.#timeoutMs} ms`;
+      this.close();
+    }, this.#timeoutMs);
+    try {
+      return await ask();
+    } catch (error) {
+      throw this.#translated(error);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   #translated(error: unknown): ServerError | DisconnectedError {
