@@ -120,6 +120,15 @@ describe("a bank whose lease has passed unnoticed by others", () => {
     expect((await posted(opened)).value).toBe(101n);
   });
 
+  it("tries again where it has the lease, and the store could not be opened nevertheless", async () => {
+    const opened = await startFunded();
+    opened.leased.halfRecoveries = 2;
+    opened.leased.expire();
+    const read = watch(posted(opened));
+    await until(() => read.state === "fulfilled", { platform: opened.platform });
+    expect(opened.fatal).toEqual([]);
+  });
+
   it("stops where another server has it by then", async () => {
     const old = await startFunded();
     await openLeased(old.disk);

@@ -15,9 +15,12 @@ export class LeasedStore extends MemoryJournalStore implements JournalStore {
   override readonly engine = "memory";
   /** The server does not answer. */
   isAway = false;
+  /** So many recoveries take the lease, and fail then. */
+  halfRecoveries = 0;
   confirmed = 0;
   readonly told: string[] = [];
   private readonly disk: MemoryDisk;
+  private isRecovered = true;
   private held: { readonly lease: StoreLease; readonly lost: AbortController } | undefined;
 
   constructor(disk: MemoryDisk) {
@@ -41,10 +44,13 @@ export class LeasedStore extends MemoryJournalStore implements JournalStore {
   }
 
   override async recover(): Promise<StoreState> {
+    this.isRecovered = true;
     this.requireThere();
     if (this.disk.holder !== this) throw this.taken();
     const state = await super.recover();
     if (this.held?.lost.signal.aborted) this.take();
+    this.isRecovered = this.halfRecoveries-- <= 0;
+    this.requireThere();
     return state;
   }
 
@@ -75,7 +81,7 @@ export class LeasedStore extends MemoryJournalStore implements JournalStore {
   }
 
   private requireThere(): void {
-    if (this.isAway) throw new StoreError("the server does not answer");
+    if (this.isAway || !this.isRecovered) throw new StoreError("the server does not answer");
   }
 
   private taken(): LeaseLostError {

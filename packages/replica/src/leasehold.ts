@@ -126,13 +126,14 @@ export class Leasehold {
   }
 
   private async regainUntilHeld(): Promise<void> {
-    const { store, platform, onLost } = this.options;
+    const { platform, onLost } = this.options;
     const backoff = this.backoff();
     let told: string | undefined;
     while (!this.ended.signal.aborted) {
       try {
-        // A write that was on its way may have done so already.
-        if (store.lease === undefined || store.lease.lost.aborted) await this.recover();
+        // A write that was on its way may have done so already. What counts is an opening that went well: one that fails
+        // behind the taking leaves a lease that nobody renews.
+        if (this.watched === undefined || this.watched.lost.aborted) await this.recover();
         platform.log.info("the lease on the store is held again: nobody else had it meanwhile");
         return;
       } catch (error) {
