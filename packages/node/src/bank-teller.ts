@@ -265,7 +265,8 @@ export class BankTeller implements Teller {
   }
 
   async outcomeOf(consistency: Consistency, id: RequestId, signal: AbortSignal): Promise<TimedResult<RequestStatus>> {
-    if (consistency.mode !== "local" && consistency.session !== undefined) this.bank.checkSession(consistency.session);
+    const session = consistency.mode === "local" ? undefined : consistency.session;
+    if (session !== undefined) await this.bank.requireSession(session, signal);
     const found = await this.bank.outcomeOf(ANONYMOUS_PRINCIPAL, id, signal);
     return timedOutcome(this.bank, found, signal);
   }

@@ -63,6 +63,18 @@ describe("a bank that was replaced without noticing", () => {
     await expect(ask(old)).rejects.toMatchObject(NOT_LEADER);
   });
 
+  it("does not say that a session is lost which saw what the other one has written", async () => {
+    const old = await startFunded();
+    const next = await openLeased(old.disk);
+    await next.bank.submit([request(3, withdraw(1, 60))]);
+    const { session } = await posted(next);
+    const read = (bank: LeasedBank, seen = session!) => bank.bank.read({ mode: "session", session: seen }, () => 1);
+    await expect(read(old)).rejects.toMatchObject(NOT_LEADER);
+    expect(await read(next)).toMatchObject({ value: 1 });
+    const unheard = { ...session!, seen: [{ epochId: new Uint8Array(16), position: 1 }] };
+    await expect(read(next, unheard)).rejects.toMatchObject({ refusal: { reason: "SESSION_LOST" } });
+  });
+
   it("refuses by its state nothing that was asked along with what it could not write", async () => {
     const old = await startFunded();
     old.store.holds = true;

@@ -226,7 +226,7 @@ export class BankReplica {
     if (awaited !== undefined) throw this.replacement ?? awaited;
     if (consistency.mode !== "local") {
       if (this.suspended !== undefined) throw this.suspended;
-      if (consistency.session !== undefined) this.checkSession(consistency.session);
+      if (consistency.session !== undefined) await this.requireSession(consistency.session, signal);
       if (consistency.mode === "position") this.requireCommitted(consistency.position);
       if (consistency.mode === "linearizable") await this.leadership.confirmed(signal);
       if (consistency.mode === "bounded") await this.leadership.confirmedWithin(consistency.maxStalenessMs, signal);
@@ -456,6 +456,19 @@ export class BankReplica {
     // One that was replaced knows whether an earlier try was carried out: the sequencer says so.
     if (refusal !== undefined && !this.isSuperseded) throw refusal;
     if (session !== undefined) this.checkSession(session);
+  }
+
+  /**
+   * As `checkSession`, but what it says against a session is said only by who is the bank still: another one may have begun the
+   * very epoch that this one does not know. Rejects besides as `readIndex` throws, and at the deadline.
+   */
+  async requireSession(session: Session, signal?: AbortSignal): Promise<void> {
+    try {
+      this.checkSession(session);
+    } catch (error) {
+      await this.leadership.confirmed(signal);
+      throw error;
+    }
   }
 
   /**
