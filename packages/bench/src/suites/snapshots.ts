@@ -6,8 +6,6 @@ import { short, whole } from "../report/numbers.ts";
 import { REASONS } from "../report/reasons.ts";
 import { type Measurement, type RowFacts, type Spread, type SuiteReport, spreadOf } from "../report/result.ts";
 
-/** So long that a large state is saved several times. */
-const LONGER = 6;
 /** Never within a run. */
 const NEVER = 1_000_000_000;
 const PAUSE_MAX_MS = 20;
@@ -15,10 +13,12 @@ const PAUSE_MAX_MS = 20;
 const WITHOUT = "no snapshots";
 const WITH = "snapshots";
 
-/** What is waited for, and how many records call for a snapshot: so few that one follows the other. */
+/** What is waited for, and how many records call for a snapshot at least. */
 interface Way {
   readonly name: string;
   readonly inFlight: number;
+  /** So many times as long as other rows: so long that a large state, which waits for as many records as it has accounts, is saved. */
+  readonly longer: number;
   readonly snapshotEvery: number;
   readonly snapshotEveryQuick: number;
   readonly plan: (accounts: number) => LoadWork;
@@ -30,6 +30,7 @@ interface Way {
 const STREAM: Way = {
   name: "session stream, deposit",
   inFlight: 64,
+  longer: 18,
   snapshotEvery: 10_000,
   snapshotEveryQuick: 300,
   plan: (accounts) => ({ kind: "pipeline", method: "deposit", inFlight: 64, accounts, distribution: "uniform" }),
@@ -39,6 +40,7 @@ const STREAM: Way = {
 const BESIDE_BATCHES: Way = {
   name: "Deposit beside batches",
   inFlight: 1,
+  longer: 6,
   snapshotEvery: 100_000,
   snapshotEveryQuick: 1_000,
   plan: (accounts) => ({
@@ -81,7 +83,7 @@ async function measure(bench: Bench, report: SuiteReport, way: Way, server: stri
     isWatched: true,
   });
   const beside = new ServerUnderLoad(bench, bank.url, []);
-  const durationMs = bench.durationMs * (bench.quick ? 1 : LONGER);
+  const durationMs = bench.durationMs * (bench.quick ? 1 : way.longer);
   // What came before it does not count: the stalls of the start, of the first connections and of code that is new.
   await bank.run(way.plan(accounts), { durationMs: bench.warmUpMs, warmUpMs: 0 });
   await bank.longestStallMs();

@@ -75,6 +75,7 @@ export const startup: Suite = {
       time(AFTER_KILL),
       { atMost: 5_000 },
       ms,
+      REASONS.killedStart,
     );
   },
 };
