@@ -5,6 +5,7 @@ import { describeWithPostgres } from "../conformance/with-postgres.ts";
 import { AppendUnknownError, LeaseLostError, StoreError, StoreLockedError } from "../errors.ts";
 import { sourceOf } from "../snapshot-source.ts";
 import type { PostgresServer } from "../testing/postgres-server.ts";
+import { Connection } from "./connection.ts";
 import { CuttingProxy } from "./cutting-proxy.test-util.ts";
 import { newPlace, plainClient } from "./places.test-util.ts";
 import type { PostgresJournalStore } from "./postgres-store.ts";
@@ -67,6 +68,38 @@ describeWithPostgres("fencing", (server) => {
       expect(await readAll(taker)).toEqual(chain.batches);
       expect(await taker.snapshotPositions()).toEqual([]);
       expect((await taker.recover()).epoch).toBe(0);
+    });
+
+    it("in the middle of its recovery, finds no loss in what the other one has saved since", async () => {
+      const place = await newPlace(server());
+      let takeOver: (() => Promise<void>) | undefined;
+      const old = await place.openBank({
+        ...SILENT,
+        openConnection: async (at, options) => {
+          const connection = await Connection.open(at, options);
+          const query = connection.query.bind(connection);
+          connection.query = async (statement, values) => {
+            const act = statement.name === "bank_snapshots" || statement.name === "bank_before" ? takeOver : undefined;
+            if (act !== undefined) await act();
+            return query(statement, values);
+          };
+          return connection;
+        },
+      });
+      const chain = new Chain();
+      await old.append([chain.grow()], EPOCH);
+      let looks = 0;
+      takeOver = async () => {
+        // Between one look and the next.
+        if (++looks !== 2) return;
+        const taker = place.connect(HASTY);
+        await taker.open();
+        await taker.append([chain.grow()], EPOCH);
+        await taker.saveSnapshot({ ...snapshot, position: 2 });
+      };
+      await old.recover();
+      expect(looks).toBeGreaterThanOrEqual(2);
+      await expect(old.append([chain.next()], EPOCH)).rejects.toThrow(LeaseLostError);
     });
 
     it("fills no gap any more", async () => {
@@ -263,6 +296,35 @@ describeWithPostgres("fencing", (server) => {
       for (let i = 0; i < 5; i++) await store.lease?.confirm();
       await appends;
       expect(store.lease?.lost.aborted).toBe(false);
+    });
+
+    it("is given up with its store, and not lost later, where a sign of life was on its way", async () => {
+      const place = await newPlace(server());
+      const asked = Promise.withResolvers<void>();
+      const store = await place.openBank({
+        ttlMs: 600,
+        beatMs: 10,
+        openConnection: async (at, options) => {
+          const connection = await Connection.open(at, options);
+          const [commit, drop] = [connection.commit.bind(connection), connection.drop.bind(connection)];
+          connection.commit = (statement, values) => {
+            if (statement.name !== "bank_beat") return commit(statement, values);
+            return new Promise((_, reject) => {
+              connection.drop = (cause) => {
+                drop(cause);
+                reject(new Error("it was given up"));
+              };
+              asked.resolve();
+            });
+          };
+          return connection;
+        },
+      });
+      const { lease } = store;
+      await asked.promise;
+      await store.close();
+      await new Promise((resolve) => setTimeout(resolve, 550));
+      expect(lease?.lost.aborted).toBe(false);
     });
 
     it("is lost to its holder before its time has passed, when the server does not answer", async () => {

@@ -30,6 +30,7 @@ export class HeldLease implements StoreLease {
   #renewedAtMs: number;
   #timer: NodeJS.Timeout | undefined;
   #watch: NodeJS.Timeout | undefined;
+  #isOver = false;
   #inFlight: Promise<void> | undefined;
   #next: Promise<void> | undefined;
 
@@ -108,6 +109,7 @@ export class HeldLease implements StoreLease {
 
   /** No sign of life any more, and nobody is told when its time has passed. */
   end(): void {
+    this.#isOver = true;
     this.pause();
     clearTimeout(this.#watch);
   }
@@ -136,7 +138,7 @@ export class HeldLease implements StoreLease {
       await this.confirm().catch(() => {
         // The next one tries again, until too long a time has passed.
       });
-      if (!this.#lost.signal.aborted && this.#channel === channel) this.#beatLater();
+      if (!this.#isOver && this.#channel === channel) this.#beatLater();
     }, this.#times.beatMs);
     // A process that has nothing else to do may end.
     this.#timer.unref();

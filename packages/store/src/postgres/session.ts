@@ -28,9 +28,10 @@ export async function findState(connection: Connection, rows: Rows, token: Buffe
   const state = await rows.underLease.state(connection, token);
   if (state === undefined) return undefined;
   rows.snapshots.forgetList();
+  // First, for the lease may be lost meanwhile: what another server saves of what it writes is no loss of this one's.
+  const newest = (await rows.snapshots.positions(connection))[0];
   const bounds = await rows.journal.gap(connection);
   const head = await rows.journal.head(connection, bounds);
-  const newest = (await rows.snapshots.positions(connection))[0];
   const end = head?.position ?? 0;
   if (newest !== undefined && newest > end)
     throw new CorruptStoreError(
