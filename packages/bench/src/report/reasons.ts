@@ -29,8 +29,8 @@ export const REASONS = {
   lagWith10:
     "Twelve processes share two cores: each commit is a message to each branch, and the last one shows it when the others have had their turn.",
   snapshotPause:
-    "The longest waits come without snapshots as well: collections of the young heap, which every stream of HTTP/2 survives twice, stop the " +
-    "main thread for 10 to 20 ms. What snapshots add to that is a target of its own.",
+    "The longest waits come without snapshots as well. No turn of a snapshot takes more than 12 ms of processor time; in the longest ones there was a full collection, " +
+    "and on two cores that are busy the main thread waits for its turn and for the disk besides.",
   snapshotAdds:
     "A snapshot makes and stores its pages on the main thread, 3 to 8 ms at a time with everybody else's turn between: a call that meets " +
     "several of them, or a collection beside them, waits for all.",
