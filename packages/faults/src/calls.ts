@@ -184,10 +184,7 @@ function shown({ position, session, stalenessMs, connected }: ReadInfo, balances
   return { status: "ok", position, balances, session: sessionPosition(session), stalenessMs, connected };
 }
 
-/** What was answered: the position of its own record. That of the answer is of a state that has it, and movements gathered into one call share that. */
-function done(answer: Done & { readonly transaction?: { readonly position: number } }): WriteOutcome {
-  const { session, replayed, propagation } = answer;
-  const position = answer.transaction?.position ?? answer.position;
+function done({ position, session, replayed, propagation }: Done): WriteOutcome {
   const token = sessionPosition(session);
   if (propagation === undefined) return { status: "ok", position, session: token, replayed };
   // Who is missing may still be catching up, and not call itself connected: that does not contradict what was reached.
