@@ -1,11 +1,11 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Connection, type Reply } from "../redis/connection.ts";
 import { parseRedisUrl } from "../redis/redis-place.ts";
+import { freePort } from "./free-port.ts";
 
 export const REDIS_PROGRAM = "redis-server";
 const START_DEADLINE_MS = 10_000;
@@ -122,14 +122,4 @@ export class RedisServer {
     const texts = ((await this.command("HGETALL", key)) as Reply[]).map(String);
     return Object.fromEntries(Array.from({ length: texts.length / 2 }, (_, i) => texts.slice(2 * i, 2 * i + 2)));
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  if (address === null || typeof address === "string") throw new Error("no free port");
-  return address.port;
 }
