@@ -20,9 +20,9 @@ import { AppendRefusedError, LeaseLostError } from "@bank/store/errors";
 import { abortable } from "./abortable.ts";
 import { rowsOfBatch } from "./account-rows.ts";
 import { Admission } from "./admission.ts";
+import { answerInTurns, answersHaveLeft } from "./answer-in-turns.ts";
 import { ReplayAnswers } from "./answer-replays.ts";
 import { Appender, mayPass } from "./appender.ts";
-import { Backoff } from "./backoff.ts";
 import { CountedCommit, type CountedCopies } from "./counted-commit.ts";
 import { encodeBatch } from "./encode-batch.ts";
 import { executeBatch } from "./execute-batch.ts";
@@ -42,24 +42,12 @@ import { PassingTime } from "./passing-time.ts";
 import { PlainRequests } from "./plain-requests.ts";
 import { errorText, type Platform } from "./platform.ts";
 import { PositionWatch } from "./position-watch.ts";
+import { readFramePatiently } from "./read-frame-patiently.ts";
 import type { Recovered } from "./recover.ts";
 import { deadlineExceeded, notLeader } from "./refusals.ts";
-import { readFrameAt } from "./stored-records.ts";
-
-const READ_RETRY_MIN_MS = 20;
-const READ_RETRY_MAX_MS = 1_000;
 
 /** So long a bank that closes waits for copies to acknowledge its last batch. */
 const COPIES_DRAIN_MS = 1_000;
-
-/**
- * Answers to so many calls leave in one turn of the event loop. Whoever gets the first of them asks again while the others are being
- * written: were all told at once, he and the bank would work by turns. With 8 the turns cost more than they bring, and with 32
- * they bring less. A call of many counts as several, by what it takes to answer it.
- */
-const ANSWERED_PER_TURN = 16;
-/** An answer takes so many turns to leave: its trailers are asked for, by HTTP/2, when its message is written in the first. */
-const TURNS_TO_LEAVE = 2;
 
 export interface SequencerOptions {
   readonly replay: Replay;
@@ -407,52 +395,22 @@ export class Sequencer {
       }
       this.inFlight = [];
       if (this.failure === undefined) this.replays.add(batch.replays);
-      await this.answer(batch.finished);
+      await answerInTurns(batch.finished, this.options.platform);
       // Room for more originals, now that some were used.
       this.originals.wait([]);
       // An embedded store appends without giving others their turn: answers leave first, and what is ready joins.
-      for (let turn = 0; turn < TURNS_TO_LEAVE; turn++) await nextTurn(this.options.platform);
+      await answersHaveLeft(this.options.platform);
     }
   }
 
-  /**
-   * Tells the callers of finished jobs, in their order, a few in each turn. What they are told is durable: nothing that happens
-   * meanwhile keeps it from them.
-   */
-  private async answer(jobs: readonly Job[]): Promise<void> {
-    for (const job of jobs) job.isDue = true;
-    let answered = 0;
-    for (const job of jobs) {
-      if (answered > 0 && answered + job.answerCost > ANSWERED_PER_TURN) {
-        await nextTurn(this.options.platform);
-        answered = 0;
-      }
-      job.finish();
-      answered += job.answerCost;
-    }
-  }
-
-  /**
-   * Reads a stored batch; not while an append is in doubt, when the store may be closed for a moment. A store that several servers
-   * reach may be away, which is waited for until the bank is told to stop.
-   */
-  private async readFrame(position: Position): Promise<FrameReader> {
-    const { platform } = this.options;
-    const backoff = new Backoff(platform, { minMs: READ_RETRY_MIN_MS, maxMs: READ_RETRY_MAX_MS });
-    for (;;) {
-      const doubts = await this.appender.settled();
-      try {
-        return await readFrameAt(this.options.store, position);
-      } catch (error) {
-        if (doubts !== this.appender.doubtCount) continue;
-        const isEnding = this.draining.signal.aborted || this.failure !== undefined;
-        if (isEnding || !this.isStoreAway(error)) throw error;
-        platform.log.warn("the store cannot be read; trying again", { position, problem: errorText(error) });
-        await backoff.wait(this.draining.signal).catch(() => {
-          // Told to stop: the next try is the last.
-        });
-      }
-    }
+  private readFrame(position: Position): Promise<FrameReader> {
+    return readFramePatiently(position, {
+      store: this.options.store,
+      platform: this.options.platform,
+      appender: this.appender,
+      giveUp: this.draining.signal,
+      isWaitedFor: (error) => this.failure === undefined && this.isStoreAway(error),
+    });
   }
 
   private isStoreAway(error: unknown): boolean {
