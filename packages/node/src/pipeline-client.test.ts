@@ -175,7 +175,7 @@ describe("a pipelining client", { timeout: 20_000 }, () => {
     await atBank.branches.updateBranch(
       asked({ number: 1, change: { case: "state", value: WireBranchState.DRAINING } as const }),
     );
-    await vi.waitFor(() => expect(branch.replica().ledger.branches.get(1)?.state).toBeGreaterThan(1));
+    await expect.poll(() => branch.replica().ledger.branches.get(1)?.state).toBeGreaterThan(1);
     await expect(pipeline.call(balanceOf(account))).rejects.toMatchObject({
       reason: "DRAINING",
       outcome: "NOT_APPLIED",
@@ -252,6 +252,6 @@ describe("a server of streams", { timeout: 20_000 }, () => {
     void pipeline.callAll(Array.from({ length: 100 }, () => ({ call: deposit(account) })));
     await vi.waitUntil(() => cluster.bank.replica.ledger.position > position, { interval: 1 });
     pipeline.drop();
-    await vi.waitFor(async () => expect(await clientOf(urlAt(0)).balance(account)).toBe(100n));
+    await expect.poll(() => clientOf(urlAt(0)).balance(account)).toBe(100n);
   });
 });

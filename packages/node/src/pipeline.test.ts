@@ -12,7 +12,7 @@ import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { accountWith, asked, failureOf, PLACES, reasonOf, usd } from "./calls.test-util.ts";
 import { silentLog } from "./log.ts";
 import { type CallInit, itemCall, RawPipeline } from "./pipeline.test-util.ts";
@@ -311,7 +311,7 @@ describe.each(PLACES)("a stream of calls at $place", ({ branch }) => {
     ]);
     expect(failureIn(replies[2] as PipelinedReply).violations).toMatchObject([{ field: "timeout_ms" }]);
     expect(replies[5]?.reply.case).toBe("result");
-    await vi.waitFor(() => expect(pipeline.replies.find(({ id }) => id === 1_000n)).toBeDefined());
+    await expect.poll(() => pipeline.replies.find(({ id }) => id === 1_000n)).toBeDefined();
     expect(failureIn(pipeline.replies.find(({ id }) => id === 1_000n) as PipelinedReply).code).toBe(Code.Unimplemented);
   });
 

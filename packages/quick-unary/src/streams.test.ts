@@ -57,7 +57,7 @@ async function answerOf(request: TestRequest, isTaken = true): Promise<TestAnswe
   const [ours, theirs] = await Promise.all([exchange(quick.session, request), exchange(slow.session, request)]);
   expect(ours).toEqual(theirs);
   expect(quick.taken.count - before).toBe(isTaken ? 1 : 0);
-  await vi.waitFor(() => expect([quick.happenings.streams, slow.happenings.streams]).toEqual([0, 0]));
+  await expect.poll(() => [quick.happenings.streams, slow.happenings.streams]).toEqual([0, 0]);
   return ours;
 }
 
@@ -168,7 +168,7 @@ describe("a caller who", () => {
       const stream = await open(server, "one wait");
       expect(server.happenings.streams).toBe(1);
       stream.close(constants.NGHTTP2_CANCEL);
-      await vi.waitFor(() => expect(server.happenings.streams).toBe(0));
+      await expect.poll(() => server.happenings.streams).toBe(0);
       seen.push(server.happenings.aborted.splice(0));
     }
     expect(seen[0]).toEqual(seen[1]);
@@ -180,7 +180,7 @@ describe("a caller who", () => {
     await open(server, "one wait");
     await open(server, "endless:100000");
     server.session.destroy();
-    await vi.waitFor(() => expect(server.happenings.streams).toBe(0));
+    await expect.poll(() => server.happenings.streams).toBe(0);
     await server.close();
   });
 
@@ -197,9 +197,9 @@ describe("a caller who", () => {
       bytes += piece.length;
     });
     stream.resume();
-    await vi.waitFor(() => expect(bytes).toBeGreaterThan(5_000_000));
+    await expect.poll(() => bytes).toBeGreaterThan(5_000_000);
     stream.close(constants.NGHTTP2_CANCEL);
-    await vi.waitFor(() => expect(quick.happenings.streams).toBe(0));
+    await expect.poll(() => quick.happenings.streams).toBe(0);
   });
 
   it("does not read small messages does not make them gather either", async () => {
@@ -210,6 +210,6 @@ describe("a caller who", () => {
     // What fits into the window of the other end, of eight bytes each, and what waits here.
     expect(yielded).toBeLessThan(65_535 / 8 + 1_000);
     stream.close(constants.NGHTTP2_CANCEL);
-    await vi.waitFor(() => expect(quick.happenings.streams).toBe(0));
+    await expect.poll(() => quick.happenings.streams).toBe(0);
   });
 });

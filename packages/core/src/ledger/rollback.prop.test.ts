@@ -173,8 +173,8 @@ describe("rollback", () => {
     // Few are retired: with some seeds nobody is.
     expect([...ledger.branches.values()].some(({ state }) => state !== BranchState.ACTIVE)).toBe(true);
     expect(ledger.root).toBeDefined();
-    expect(ledger.holds.count).toBeGreaterThan(ROUNDS / 10);
-    expect(ledger.reversals.size).toBeGreaterThan(ROUNDS / 10);
+    expect(ledger.holds.count).toBeGreaterThan(ROUNDS / 50);
+    expect(ledger.reversals.size).toBeGreaterThan(ROUNDS / 50);
   }, 120_000);
 
   it(`record by record goes through the very states that led there ${seeded("ledger/rollback.prop.test.ts")}`, () => {
