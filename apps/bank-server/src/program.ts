@@ -160,7 +160,7 @@ async function serveBank(command: Command): Promise<void> {
     });
     return;
   }
-  await runServer(async (onFatal) => {
+  await runServer(async (onFatal, signal) => {
     const bank = await startBank({
       ...address,
       ...storeOf(flags),
@@ -171,6 +171,7 @@ async function serveBank(command: Command): Promise<void> {
       raiseFormatLevel: flags.raiseFormatLevel === true,
       quickUnary: flags.quickUnary ?? true,
       onFatal,
+      signal,
     });
     textLog.info(describeRecovery(bank.recovered, bank.bankId));
     process.stdout.write(`bank-server listening on ${bank.url}\n`);

@@ -12,6 +12,8 @@ export class EpochGuard {
     /** undefined where nothing is kept on disk. */
     readonly file: Pick<SupersededFile, "write"> | undefined;
     readonly platform: Pick<Platform, "monotonicMs" | "log">;
+    /** Called once, when the bank has stopped, and that is remembered if it can be. */
+    readonly onStopped?: (superseded: Superseded) => void;
   };
   /** What could not be remembered yet, and when that was tried last. */
   private unkept: { readonly superseded: Superseded; readonly triedMs: number } | undefined;
@@ -37,6 +39,7 @@ export class EpochGuard {
     // First of all nothing moves any more; then it is remembered, before the caller learns of it.
     replica.supersede(newer);
     this.remember({ epoch, newer });
+    this.options.onStopped?.({ epoch, newer });
   }
 
   /** A full disk may have room again. Whoever knows of the newer epoch goes on asking, so that no timer is needed. */

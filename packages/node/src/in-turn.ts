@@ -5,10 +5,14 @@ import { StoreLockedError } from "@bank/store/errors";
 const LOOK_AGAIN_MIN_MS = 100;
 const LOOK_AGAIN_MAX_MS = 1_000;
 
+const NEVER = new AbortController().signal;
+
 export interface InTurnOptions {
   readonly platform: Platform;
   /** Told after each look who has it, an URL; undefined where that is not known. What it rejects with ends the wait. */
   readonly onLeader: (leader: string | undefined) => Promise<void>;
+  /** Ends the wait: it rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -17,9 +21,11 @@ export interface InTurnOptions {
  * reached, or its server is one that is refused, as a standby is in the middle of a failover.
  * Rejects as `open` does otherwise: also with `StoreLockedError`, where nothing says that the one who has it may be waited for.
  */
-export async function inTurn<T>(open: () => Promise<T>, { platform, onLeader }: InTurnOptions): Promise<T> {
+export async function inTurn<T>(
+  open: () => Promise<T>,
+  { platform, onLeader, signal = NEVER }: InTurnOptions,
+): Promise<T> {
   const { log } = platform;
-  const never = new AbortController().signal;
   const backoff = new Backoff(platform, { minMs: LOOK_AGAIN_MIN_MS, maxMs: LOOK_AGAIN_MAX_MS });
   /** What was logged last. */
   let told: string | undefined;
@@ -27,6 +33,7 @@ export async function inTurn<T>(open: () => Promise<T>, { platform, onLeader }: 
     try {
       return await open();
     } catch (error) {
+      signal.throwIfAborted();
       const isLeased = error instanceof StoreLockedError && error.isLeased;
       const isAway = told !== undefined && mayPass(error);
       if (!isLeased && !isAway) throw error;
@@ -40,7 +47,7 @@ export async function inTurn<T>(open: () => Promise<T>, { platform, onLeader }: 
       else if (problem !== told) log.warn("the store cannot be used; waiting for it", { problem });
       told = problem;
       if (isLeased) await onLeader(error.holder);
-      await backoff.wait(never);
+      await backoff.wait(signal);
     }
   }
 }

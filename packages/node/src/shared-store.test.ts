@@ -1,9 +1,10 @@
 import { connectBank } from "@bank/client";
+import { EPOCH_HEADER } from "@bank/rpc";
 import { RedisJournalStore, type RedisStoreOptions } from "@bank/store";
 import { describeWithRedis } from "@bank/store/conformance";
 import { expect, it, onTestFinished, vi } from "vitest";
 import { freePort } from "./promotion.test-util.ts";
-import { startTestBank, startTestBranches, type TestBank } from "./servers.test-util.ts";
+import { clientOf as callsOf, startTestBank, startTestBranches, type TestBank } from "./servers.test-util.ts";
 
 const TTL_MS = 700;
 
@@ -120,6 +121,36 @@ describeWithRedis("two banks on one store", (server) => {
     expect(second.log.about("waiting for its turn")).toMatchObject([{ fields: { leader: first.url } }]);
     expect((await clientOf(second.url).balance("1")).posted).toEqual(usd(5n));
     expect(second.replica.ledger.currentEpoch()?.number).toBe(2);
+  });
+
+  it("have the other one take over at once where one is told of a newer bank, which there is not", async () => {
+    // So long that it cannot have passed by itself.
+    const url = server.newUrl("?lease_ms=60000");
+    const at = () => startTestBank({ store: url });
+    const first = await at();
+    await clientOf(first.url).openAccount({});
+    const starting = at();
+    await callsOf(first.url)
+      .journal.getPosition({}, { headers: { [EPOCH_HEADER]: "2" } })
+      .catch(() => undefined);
+    expect(first.fatal).toMatchObject([{ name: "SupersededError" }]);
+    const second = await starting;
+    expect((await clientOf(second.url).balance("1")).epoch).toBe(2);
+  });
+
+  it("have the other one take over at once where one is told to stop before it has started", async () => {
+    const url = server.newUrl("?lease_ms=60000");
+    const first = await startTestBank({ store: url });
+    const nobody = { branch: 9, name: "nine", address: "http://127.0.0.1:9" };
+    await callsOf(first.url).replication.registerBranch(nobody);
+    await first.close();
+    const stopping = new AbortController();
+    // It would wait for ever, with the lease: nobody is there to testify.
+    const waiting = startTestBank({ store: url, requireWitnesses: 1, signal: stopping.signal });
+    const reason = new Error("stop");
+    setTimeout(() => stopping.abort(reason), 100);
+    await expect(waiting).rejects.toBe(reason);
+    expect((await startTestBank({ store: url })).replica.ledger.currentEpoch()?.number).toBe(2);
   });
 
   it("keep one going whose server was away for longer than its lease lasts", async () => {

@@ -2,7 +2,7 @@ import { mkdirSync } from "node:fs";
 import { toHex } from "@bank/core";
 import type { History } from "@bank/history";
 import { JournalService, ReplicationService } from "@bank/proto";
-import { BankReplica, errorText, type Log, type Platform, type Recovered } from "@bank/replica";
+import { abortable, BankReplica, closeStore, errorText, type Log, type Platform, type Recovered } from "@bank/replica";
 import { epochInterceptor, movementsCodec, plainCodecs, type Serving, SUBMIT_BYTES_MAX, serve } from "@bank/rpc";
 import { type JournalStore, openStore, StaleEpochError } from "@bank/store";
 import { AnchorFile } from "./anchor-file.ts";
@@ -53,6 +53,8 @@ export interface BankServerOptions {
   readonly wrapStore?: (store: JournalStore) => JournalStore;
   /** Called once if the bank cannot go on. Its process should stop. */
   readonly onFatal?: (error: unknown) => void;
+  /** Ends a start that has not come to its end: the store is given back, and the start rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
 }
 
 /** A bank server that listens. */
@@ -85,6 +87,10 @@ export async function startBank(options: BankServerOptions): Promise<RunningBank
   const copyId = copyIdOfStore(storeUrl, platform);
   const anchor = opened.engine === "memory" ? undefined : new AnchorFile(options.dataDir, log);
   let replica: BankReplica | undefined;
+  const fatal = (error: unknown) => {
+    log.error("the bank cannot go on", { problem: errorText(error) });
+    options.onFatal?.(error);
+  };
   const open = () =>
     BankReplica.open({
       store,
@@ -99,10 +105,7 @@ export async function startBank(options: BankServerOptions): Promise<RunningBank
         const onNewer = (newer: number) => superseded?.found({ epoch: ledger.currentEpoch()?.number ?? 0, newer });
         return askWitnesses(ledger, { store, anchor, timeoutMs, required, onNewer, platform });
       },
-      onFatal: (error) => {
-        log.error("the bank cannot go on", { problem: errorText(error) });
-        options.onFatal?.(error);
-      },
+      onFatal: fatal,
       onCommitted: ({ position, chainHash }) => {
         // The first commit, the epoch's, comes before `open` resolves; the next one writes the anchor all the same.
         const epochId = replica?.ledger.currentEpoch()?.id;
@@ -114,8 +117,15 @@ export async function startBank(options: BankServerOptions): Promise<RunningBank
     });
   const address = { host: options.host ?? "127.0.0.1", port: options.port ?? 0 };
   const standby = new Standby({ ...address, log });
+  const { signal } = options;
+  const opening = inTurn(open, { platform, signal, onLeader: (leader) => standby.follow(leader) });
   try {
-    replica = await inTurn(open, { platform, onLeader: (leader) => standby.follow(leader) });
+    replica = await abortable(opening, signal, () => signal?.reason);
+  } catch (error) {
+    // Where it was told to stop in the middle, it finds its store closed, or has just become the bank.
+    await closeStore({ store, platform });
+    void opening.then((late) => late.close()).catch(() => undefined);
+    throw error;
   } finally {
     await standby.close();
   }
@@ -124,9 +134,18 @@ export async function startBank(options: BankServerOptions): Promise<RunningBank
   try {
     // What waits for copies that count is not committed: the anchor learns of it when it is.
     if (!replica.isAwaitingCopies) await writeAnchor(anchor, replica);
+    const isLeased = store.lease !== undefined;
     const lossCheck = new LossCheck({ replica, store, platform, log });
     const twins = new TwinWatch(platform, log);
-    const guard = new EpochGuard({ replica, file: superseded, platform });
+    const guard = new EpochGuard({
+      replica,
+      file: superseded,
+      platform,
+      onStopped: (newer) => {
+        // It has given the store back: what is left of it is of no use to anybody, and the process may wait for its turn again.
+        if (isLeased && superseded !== undefined) fatal(superseded.errorOf(newer));
+      },
+    });
     const serving = await listen({ replica, history, store, lossCheck, guard, copyId, twins, platform, log }, options);
     replica.announce(serving.url);
     return running(replica, serving, [history, replica, ...(anchor === undefined ? [] : [anchor])]);

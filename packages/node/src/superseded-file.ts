@@ -29,7 +29,12 @@ export class SupersededFile {
   /** A branch knows of a newer bank: remembers it. Throws: `SupersededError`. */
   found(superseded: Superseded): never {
     this.write(superseded);
-    throw new SupersededError(this.path, superseded);
+    throw this.errorOf(superseded);
+  }
+
+  /** What a bank ends with that is told of a newer one while it serves. */
+  errorOf(superseded: Superseded): SupersededError {
+    return new SupersededError(this.path, superseded);
   }
 
   /** Throws: an `Error` where it is damaged. */

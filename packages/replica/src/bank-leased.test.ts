@@ -1,5 +1,5 @@
 import type { Command } from "@bank/core";
-import { AppendRefusedError, MemoryDisk, StoreError } from "@bank/store";
+import { AppendRefusedError, JournalConflictError, MemoryDisk, StoreError } from "@bank/store";
 import { deposit, HeldStore, openAccount, request, rest, until, watch, withdraw } from "@bank/testkit";
 import { describe, expect, it } from "vitest";
 import { type OpenedBank, openBank } from "./bank-replica.test-util.ts";
@@ -157,6 +157,60 @@ describe("a bank whose lease has passed unnoticed by others", () => {
     await until(() => opened.fatal.length > 0, { platform: opened.platform });
     expect(opened.fatal).toMatchObject([{ name: "CorruptStoreError" }]);
   });
+});
+
+describe("a bank that stops for good", () => {
+  const isFree = ({ disk }: LeasedBank) => disk.holder === undefined;
+
+  it("gives a store back that others wait for, once what is on its way is settled", async () => {
+    const opened = await startFunded();
+    const { bank, store } = opened;
+    store.holds = true;
+    const written = watch(bank.submit([request(3, deposit(1, 1))]));
+    await until(() => store.held.length === 1);
+    bank.supersede(7);
+    await rest();
+    expect(isFree(opened)).toBe(false);
+    store.passNext();
+    await until(() => isFree(opened));
+    expect(written.state).toBe("fulfilled");
+    await expect(bank.submit([request(4, deposit(1, 1))])).rejects.toMatchObject({
+      refusal: { reason: "EPOCH_SUPERSEDED" },
+    });
+    await expect(bank.recordAt(1)).rejects.toMatchObject({ refusal: { reason: "NOT_READY" } });
+    expect((await posted(opened, "local")).value).toBe(101n);
+    await bank.close();
+    expect(opened.platform.log.about("snapshot not saved")).toEqual([]);
+  });
+
+  it("does so where it cannot go on, too", async () => {
+    const opened = await startFunded();
+    opened.store.holds = true;
+    const written = watch(opened.bank.submit([request(3, deposit(1, 1))]));
+    await until(() => opened.store.held.length === 1);
+    opened.store.failNext(new JournalConflictError("something else is there"));
+    await until(() => written.state === "rejected" && isFree(opened));
+    expect(opened.fatal).toMatchObject([{ name: "JournalConflictError" }]);
+  });
+
+  it("keeps a store that is its own", async () => {
+    const opened = await openBank();
+    opened.bank.supersede(7);
+    await rest();
+    expect(opened.disk.holder).toBeDefined();
+  });
+});
+
+it("tells anew what is wrong with the server whenever it has opened its store again", async () => {
+  const opened = await startFunded();
+  const { leased, platform } = opened;
+  const told = () => platform.log.about("not as it should be").map(({ fields }) => fields["problem"]);
+  expect(told()).toEqual([]);
+  leased.warnings = ["the standby is asynchronous"];
+  const { lease } = leased;
+  leased.expire();
+  await until(() => leased.lease !== lease && told().length > 0, { platform });
+  expect(told()).toEqual(["the standby is asynchronous"]);
 });
 
 it("takes nothing back once it could not begin", async () => {

@@ -36,6 +36,7 @@ import { type Recovered, recover } from "./recover.ts";
 import { deadlineExceeded } from "./refusals.ts";
 import { Sequencer } from "./sequencer.ts";
 import { Snapshotter } from "./snapshotter.ts";
+import { tellWarnings } from "./store-warnings.ts";
 import { forReader, readRecordAt } from "./stored-records.ts";
 import { findLosses, LossDetectedError, type Witness } from "./witness.ts";
 
@@ -79,6 +80,8 @@ export class BankReplica {
   private readonly closing = new AbortController();
   private readonly beginning: BankBeginning;
   private replacement: RefusalError | undefined;
+  /** Others can take the store that they share with this bank. */
+  private hasLeft = false;
 
   /**
    * Opens the store, recovers, asks the witnesses, and commits the record of a new epoch. Before the witnesses have
@@ -89,8 +92,7 @@ export class BankReplica {
     const { store, platform } = options;
     const state = await store.open();
     let bank: BankReplica | undefined;
-    for (const problem of store.warnings ?? [])
-      platform.log.warn("the journal's store is not as it should be", { problem });
+    tellWarnings(store, platform.log);
     try {
       const bankId = state.bankId ?? platform.randomBytes(16);
       const recovered = await recover(store, bankId, platform);
@@ -149,7 +151,10 @@ export class BankReplica {
         if (this.sequencer.failed === undefined) this.snapshotter.afterBatch();
         options.onCommitted({ position: batch.lastPosition, chainHash: batch.chainHash });
       },
-      onFatal: options.onFatal,
+      onFatal: (error) => {
+        this.leave();
+        options.onFatal(error);
+      },
     });
     this.beginning = new BankBeginning({
       platform,
@@ -393,6 +398,20 @@ export class BankReplica {
     this.options.platform.log.error(this.replacement.message);
     this.sequencer.stopWriting(this.replacement);
     this.feed.end(this.replacement);
+    this.leave();
+  }
+
+  /**
+   * For good: gives a store back at once that other servers wait for, so that they need not wait until this process has ended. What
+   * is on its way there is settled before.
+   */
+  private leave(): void {
+    if (!this.sequencer.leasehold.isLeased || this.hasLeft) return;
+    this.hasLeft = true;
+    void this.sequencer.drain().then(() => {
+      this.sequencer.leasehold.end();
+      return closeStore(this.options);
+    });
   }
 
   get isSuperseded(): boolean {
@@ -416,7 +435,7 @@ export class BankReplica {
 
   private readRecord(position: Position, signal: AbortSignal | undefined): Promise<CommittedRecord> {
     const reading = readRecordAt(this.options.store, position).catch((cause: unknown) => {
-      if (!this.sequencer.leasehold.isLeased || !mayPass(cause)) throw cause;
+      if (!this.sequencer.leasehold.isLeased || !(mayPass(cause) || this.hasLeft)) throw cause;
       throw new RefusalError("NOT_READY", { problem: "its store cannot be read now" }, "NOT_APPLIED", { cause });
     });
     return abortable(forReader(reading), signal, deadlineExceeded);
@@ -434,7 +453,10 @@ export class BankReplica {
     await this.sequencer.drain();
     // After a failure memory may be ahead of the journal, or wrong; before an epoch it may be ahead of what is committed.
     const isCommitted = this.ledger.position === this.committedPosition;
-    await this.snapshotter.finish({ isDurable: isCommitted && this.sequencer.failed === undefined });
+    await this.snapshotter.finish({
+      isDurable: isCommitted && this.sequencer.failed === undefined && !this.hasLeft,
+      isAwaited: this.sequencer.leasehold.isLeased,
+    });
     this.sequencer.leasehold.end();
     await closeStore(this.options);
   }

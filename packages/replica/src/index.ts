@@ -12,6 +12,7 @@ export { type BankOptions, BankReplica } from "./bank-replica.ts";
 export type { BankLink, BranchOptions } from "./branch-options.ts";
 export { BranchReplica } from "./branch-replica.ts";
 export type { CallLimit } from "./branch-writes.ts";
+export { closeStore } from "./close-store.ts";
 export type { Consistency, ReadResult } from "./consistency.ts";
 export { type Copied, type CopyEnd, copyStore, isSuperseded } from "./copy-store.ts";
 export type { FollowedBatch, FollowerState, OpenJournal } from "./follower.ts";

@@ -19,6 +19,8 @@ export class LeasedStore extends MemoryJournalStore implements JournalStore {
   halfRecoveries = 0;
   confirmed = 0;
   readonly told: string[] = [];
+  /** Of the server that was found at the last opening. */
+  warnings: readonly string[] = [];
   private readonly disk: MemoryDisk;
   private isRecovered = true;
   private held: { readonly lease: StoreLease; readonly lost: AbortController } | undefined;

@@ -4,6 +4,7 @@ import { CorruptStoreError, LeaseLostError } from "@bank/store/errors";
 import { isFinal } from "./appender.ts";
 import { Backoff } from "./backoff.ts";
 import { errorText, type Platform } from "./platform.ts";
+import { tellWarnings } from "./store-warnings.ts";
 
 const RETRY_MIN_MS = 20;
 const RETRY_MAX_MS = 1_000;
@@ -61,6 +62,8 @@ export class Leasehold {
         `the store ends at position ${position}, but ${committed} was committed there: its server has lost the end of the journal`,
       );
     this.watch();
+    // Behind the same address there may be another server than before.
+    tellWarnings(this.options.store, this.options.platform.log);
   }
 
   /**

@@ -55,7 +55,7 @@ describe("snapshots", () => {
 
 describe("when the bank closes", () => {
   /** With so many accounts, where the next start would have to replay so many records. */
-  async function closed(options: { accounts: number; records: number; pageMs?: number }) {
+  async function closed(options: { accounts: number; records: number; pageMs?: number; isAwaited?: boolean }) {
     const ledger = new Ledger({ hashSeed: 1 });
     ledger.addCurrency({ code: "USD", decimals: 2 });
     const base = { type: AccountType.SAVINGS, name: "", currency: 0 as CurrencyIndex, homeBranch: 0, floor: 0n };
@@ -79,7 +79,7 @@ describe("when the bank closes", () => {
     const replay = { ledger, bankId: BANK_ID, chainHash: new Uint8Array(32) };
     const snapshotter = new Snapshotter({ replay, store, platform, everyRecords: 1e6, onSaved: () => undefined }, 0);
     ledger.position = options.records;
-    await snapshotter.finish({ isDurable: true });
+    await snapshotter.finish({ isDurable: true, isAwaited: options.isAwaited ?? false });
     return store.positions;
   }
 
@@ -96,6 +96,13 @@ describe("when the bank closes", () => {
     // Seven seconds; two pages are encoded for 1,025 accounts, and one of tables before them.
     expect(await closed({ accounts: 1_025, records: 5, pageMs: 2_000 })).toEqual([5]);
     expect(await closed({ accounts: 1_025, records: 5, pageMs: 4_000 })).toEqual([]);
+  });
+
+  it("and others wait for its store, only what takes a moment is written", async () => {
+    const isAwaited = true;
+    expect(await closed({ accounts: 1_025, records: 5, isAwaited })).toEqual([5]);
+    expect(await closed({ accounts: 1_025, records: 5, pageMs: 200, isAwaited })).toEqual([]);
+    expect(await closed({ accounts: 100_001, records: 50_000, isAwaited })).toEqual([]);
   });
 });
 

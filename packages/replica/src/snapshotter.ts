@@ -30,6 +30,8 @@ const CLOSING_RECORDS_MIN = 50_000;
  * killing it. What lies behind the snapshot before is replayed then, as after a kill.
  */
 const CLOSING_MS_MAX = 7_000;
+/** Where other servers wait for the store, nobody is answered meanwhile. */
+const AWAITED_CLOSING_MS_MAX = 300;
 
 /**
  * Takes a snapshot every so many records, or of batches what takes as long, so that a start replays no more than that. It is
@@ -68,12 +70,15 @@ export class Snapshotter {
 
   /**
    * Waits for the one that is being saved. Where the ledger is at a batch end that is durable in the store, takes one
-   * more, unless hardly anything lies behind the newest. Of both only as much is done as there is time for.
+   * more, unless hardly anything lies behind the newest. Of both only as much is done as there is time for: hardly any where
+   * others wait for the store, and then no large state is begun.
    */
-  async finish(options: { readonly isDurable: boolean }): Promise<void> {
-    this.endsMs = this.options.platform.monotonicMs() + CLOSING_MS_MAX;
+  async finish(options: { readonly isDurable: boolean; readonly isAwaited?: boolean }): Promise<void> {
+    const { isDurable, isAwaited = false } = options;
+    this.endsMs = this.options.platform.monotonicMs() + (isAwaited ? AWAITED_CLOSING_MS_MAX : CLOSING_MS_MAX);
     await this.saving;
-    if (options.isDurable && this.isWorthAStart()) this.start();
+    const isTooLarge = isAwaited && this.entries() > SMALL_STATE_ENTRIES;
+    if (isDurable && !isTooLarge && this.isWorthAStart()) this.start();
     await this.saving;
     this.endsMs = Number.POSITIVE_INFINITY;
   }

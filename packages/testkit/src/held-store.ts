@@ -54,6 +54,10 @@ export class HeldStore implements JournalStore {
     return this.inner.lease;
   }
 
+  get warnings(): readonly string[] | undefined {
+    return this.inner.warnings;
+  }
+
   /** Hands the oldest waiting append on. Throws: where none waits. */
   passNext(): void {
     this.takeHeld().pass();

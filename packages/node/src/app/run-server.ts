@@ -20,15 +20,21 @@ export const EXIT_DAMAGED = 7;
 /** Only what a store shows beside its journal is wrong, and is written anew at will. */
 export const EXIT_VIEW_DAMAGED = 8;
 
+/** A start that is told to stop may take so long to give back what it has taken. */
+const GIVE_BACK_MS = 5_000;
+
 /**
  * Runs a server until it is told to stop: by SIGINT or SIGTERM, or by the end of the parent that started it with an IPC
  * channel. A second signal stops it at once. Exits with 0 after a clean stop, with 1 if it failed, with
  * `EXIT_LOSS_DETECTED` when records are missing, with `EXIT_SUPERSEDED` when the bank was replaced, with
  * `EXIT_LEASE_LOST` when another server has its store.
  *
- * @param start is given a function to call when the server cannot go on.
+ * @param start is given a function to call when the server cannot go on, and a signal that aborts when it is told to stop before
+ *   it has started.
  */
-export async function runServer(start: (onFatal: (error: unknown) => void) => Promise<Stoppable>): Promise<void> {
+export async function runServer(
+  start: (onFatal: (error: unknown) => void, stopping: AbortSignal) => Promise<Stoppable>,
+): Promise<void> {
   const { promise: stopped, resolve: stop } = Promise.withResolvers<number>();
   let signals = 0;
   const onSignal = () => {
@@ -39,18 +45,37 @@ export async function runServer(start: (onFatal: (error: unknown) => void) => Pr
   process.on("SIGINT", onSignal);
   process.on("SIGTERM", onSignal);
   process.once("disconnect", () => stop(0));
-  const starting = start((error) => stop(exitCodeOf(error))).catch((error: unknown) => {
+  const stopping = new AbortController();
+  const starting = start((error) => stop(exitCodeOf(error)), stopping.signal).catch((error: unknown) => {
+    if (stopping.signal.aborted) throw error;
     process.stderr.write(`${startFailure(error)}\n`);
     process.exit(exitCodeOf(error));
   });
   const server = await Promise.race([starting, stopped]);
-  // A start can take for ever, waiting for witnesses. Nothing was answered yet: it may end as by a crash.
-  if (typeof server === "number") process.exit(server);
+  if (typeof server === "number") {
+    stopping.abort(new Error("it is told to stop"));
+    await givenBack(starting);
+    process.exit(server);
+  }
   // A server that is killed, as by a power cut, would not leave for its next start what it has compiled.
   flushCompileCache();
   const code = await stopped;
   await server.close();
   process.exit(code);
+}
+
+/**
+ * A start can take for ever, waiting for witnesses, and nothing was answered yet: it may end as by a crash. But other servers may
+ * wait for the store that it has taken.
+ */
+async function givenBack(starting: Promise<Stoppable>): Promise<void> {
+  const ended = starting.then(
+    (server) => server.close(),
+    () => {
+      // What it was told to end with.
+    },
+  );
+  await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, GIVE_BACK_MS))]);
 }
 
 function exitCodeOf(error: unknown): number {
