@@ -2,7 +2,7 @@ import { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Client, CustomTypesConfig, QueryArrayConfig } from "pg";
 import type { Row, Value } from "./columns.ts";
-import type { PostgresPlace } from "./place.ts";
+import type { PostgresHost } from "./place.ts";
 import { CommitWarningError, ConnectionLostError, isServerError, NotSentError, saying } from "./postgres-errors.ts";
 
 export interface Statement {
@@ -16,8 +16,10 @@ export type Parameter = string | number | boolean | null | Buffer;
 
 /** How a connection is made. */
 export interface ConnectionOptions {
-  /** So long an answer is waited for, that to the connecting too. */
+  /** So long an answer is waited for. */
   readonly deadlineMs: number;
+  /** So long the connecting may take. */
+  readonly connectTimeoutMs: number;
 }
 
 const BYTEA = 17;
@@ -65,17 +67,17 @@ export class Connection {
   }
 
   /** Rejects with: `NotSentError`. */
-  static async open(place: PostgresPlace, { deadlineMs }: ConnectionOptions): Promise<Connection> {
+  static async open(host: PostgresHost, { deadlineMs, connectTimeoutMs }: ConnectionOptions): Promise<Connection> {
     // Loaded here, so that a bank on another engine does without.
     const { Client: PostgresClient } = await import("pg");
     const socket = new Socket();
     try {
       const client = new PostgresClient({
-        connectionString: place.connectionString,
+        connectionString: host.connectionString,
         application_name: "bank-server",
         keepAlive: true,
         keepAliveInitialDelayMillis: KEEPALIVE_MS,
-        connectionTimeoutMillis: deadlineMs,
+        connectionTimeoutMillis: connectTimeoutMs,
         stream: () => socket,
       });
       const connection = new Connection(client, socket, deadlineMs);
@@ -85,7 +87,7 @@ export class Connection {
       return connection;
     } catch (error) {
       socket.destroy();
-      throw new NotSentError(`cannot connect to ${place.name}: ${saying(error)}`, { cause: error });
+      throw new NotSentError(`cannot connect to ${host.name}: ${saying(error)}`, { cause: error });
     }
   }
 

@@ -10,6 +10,7 @@ import {
   UNDEFINED_TABLE,
   UNIQUE_VIOLATION,
 } from "./postgres-errors.ts";
+import { connectToPrimary } from "./primary.ts";
 
 const DEADLINE_MS = 30_000;
 
@@ -84,7 +85,7 @@ export async function migrate(url: string): Promise<Migrated> {
   const place = parsePlace(url);
   let connection: Connection | undefined;
   try {
-    connection = await Connection.open(place, { deadlineMs: DEADLINE_MS });
+    connection = await connectToPrimary(place, { openConnection: Connection.open, deadlineMs: DEADLINE_MS });
     const from = await migrateWith(connection, place);
     return { from, to: SCHEMA_VERSION, place: place.name };
   } catch (error) {

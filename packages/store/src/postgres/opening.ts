@@ -1,23 +1,21 @@
 import { type LeaseLostError, StoreError } from "../errors.ts";
 import { Channel, type Connect } from "./channel.ts";
-import type { Connection } from "./connection.ts";
 import { HeldLease, type LeaseTimes } from "./held-lease.ts";
 import { newToken } from "./lease-row.ts";
 import { requireSchema } from "./migrations.ts";
 import type { PostgresPlace } from "./place.ts";
+import { connectToPrimary, type OpenConnection } from "./primary.ts";
 import { Rows } from "./rows.ts";
 import { requireSafeSettings } from "./server-settings.ts";
 import { type Found, findState, Session } from "./session.ts";
 import { retried } from "./under-lease.ts";
-
-/** Makes a connection; for tests another way to make one. */
-export type OpenConnection = typeof Connection.open;
 
 export interface OpeningOptions extends LeaseTimes {
   /** So long a contender sees no sign of life before it takes over. */
   readonly takeOverAfterMs: number;
   /** So long an answer of the server is waited for. */
   readonly deadlineMs: number;
+  /** For tests another way to make one. */
   readonly openConnection: OpenConnection;
 }
 
@@ -134,7 +132,7 @@ export class Opening {
 
   /** Every connection is checked: behind the same name there may be another server by now. */
   readonly #connect: Connect = async () => {
-    const connection = await this.#options.openConnection(this.#place, this.#options);
+    const connection = await connectToPrimary(this.#place, this.#options);
     try {
       this.warnings = await requireSafeSettings(connection, this.#place);
       return connection;

@@ -4,9 +4,9 @@ import { BANK_ID } from "../conformance/chain.ts";
 import type { PostgresServer } from "../testing/postgres-server.ts";
 import { Connection } from "./connection.ts";
 import { migrate } from "./migrations.ts";
-import type { OpenConnection } from "./opening.ts";
 import { NotSentError } from "./postgres-errors.ts";
 import { PostgresJournalStore, type PostgresStoreOptions } from "./postgres-store.ts";
+import type { OpenConnection } from "./primary.ts";
 
 /** So that a holder that a busy machine holds up for a moment keeps its lease, and contenders still wait only a little. */
 export const TIMES = { ttlMs: 20_000, beatMs: 100, takeOverAfterMs: 500, deadlineMs: 10_000 };
@@ -16,9 +16,9 @@ export class Connections {
   readonly #made: Connection[] = [];
   #isCut = false;
 
-  readonly open: OpenConnection = async (place, options) => {
+  readonly open: OpenConnection = async (host, options) => {
     if (this.#isCut) throw new NotSentError("this process has ended");
-    const connection = await Connection.open(place, options);
+    const connection = await Connection.open(host, options);
     this.#made.push(connection);
     if (this.#isCut) connection.drop();
     return connection;

@@ -15,10 +15,11 @@ import type {
 } from "../port.ts";
 import { Connection } from "./connection.ts";
 import { newToken } from "./lease-row.ts";
-import { type OpenConnection, Opening } from "./opening.ts";
+import { Opening } from "./opening.ts";
 import { notOpen, type Phase, readableSession, writableSession } from "./phase.ts";
 import { type PostgresPlace, parsePlace } from "./place.ts";
 import { failure, writeFailure } from "./postgres-errors.ts";
+import type { OpenConnection } from "./primary.ts";
 import { batchAt, chainHashAt, readBatches } from "./reading.ts";
 import { saveInSteps } from "./save-snapshot.ts";
 import { copyGap, type Session } from "./session.ts";
@@ -27,7 +28,7 @@ import { retried } from "./under-lease.ts";
 
 /** What a PostgreSQL store is like; all but the URL have defaults. */
 export interface PostgresStoreOptions {
-  /** `postgres://USER:PASSWORD@HOST:PORT/DATABASE?schema=bank&allow_data_loss=false` */
+  /** `postgres://USER:PASSWORD@HOST:PORT,HOST:PORT/DATABASE?schema=bank&allow_data_loss=false`: see `parsePlace`. */
   readonly url: string;
   /** Who gave no sign of life for so long may be taken over. Default 2,000. */
   readonly ttlMs?: number;

@@ -64,7 +64,9 @@ export function judgeSettings({ inRecovery, values, standbys }: ServerSettings):
     );
   const asynchronous = standbys?.filter((state) => state === "async").length ?? 0;
   if (asynchronous > 0)
-    warnings.push(`${asynchronous} attached standby is asynchronous: a failover to it loses what it does not have yet`);
+    warnings.push(
+      `${asynchronous} of the attached standbys asynchronous: a failover to such a one loses what it does not have yet, so let nothing promote it`,
+    );
   return { dangers, warnings };
 }
 

@@ -60,7 +60,13 @@ describe("the settings of a server", () => {
 describe("a URL", () => {
   it("names a database and a schema, and gives nothing away", () => {
     expect(parsePlace("postgresql://bank:s%40cret@db.example:5433/money?schema=two&sslmode=disable")).toEqual({
-      connectionString: "postgresql://bank:s%40cret@db.example:5433/money?sslmode=disable",
+      hosts: [
+        {
+          connectionString: "postgresql://bank:s%40cret@db.example:5433/money?sslmode=disable",
+          name: "db.example:5433",
+        },
+      ],
+      connectTimeoutMs: undefined,
       schema: "two",
       allowDataLoss: false,
       name: 'postgres://db.example:5433/money, schema "two"',

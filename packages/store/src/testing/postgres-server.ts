@@ -1,6 +1,15 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync, statfsSync } from "node:fs";
+import {
+  appendFileSync,
+  chownSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -43,7 +52,7 @@ export class PostgresServer {
   readonly #user: { uid: number; gid: number } | undefined;
   #process: ChildProcess | undefined;
 
-  private constructor(programs: string, port: number) {
+  private constructor(programs: string, port: number, primary?: PostgresServer) {
     this.port = port;
     this.#programs = programs;
     this.#user = otherUser();
@@ -51,17 +60,34 @@ export class PostgresServer {
     // Should the tests end without stopping it.
     process.once("exit", () => this.#signal("SIGKILL"));
     if (this.#user !== undefined) chownSync(this.#folder, this.#user.uid, this.#user.gid);
-    execFileSync(
-      join(programs, "initdb"),
-      ["-D", this.#data, "-U", "bank", "--auth=trust", "-E", "UTF8", "--locale=C", "--no-sync"],
-      { ...this.#user, stdio: "ignore", cwd: this.#folder },
-    );
+    const run = { ...this.#user, stdio: "ignore", cwd: this.#folder } as const;
+    if (primary === undefined)
+      execFileSync(
+        join(programs, "initdb"),
+        ["-D", this.#data, "-U", "bank", "--auth=trust", "-E", "UTF8", "--locale=C", "--no-sync"],
+        run,
+      );
+    else {
+      execFileSync("cp", ["-a", primary.#data, this.#data], run);
+      const from = `host=127.0.0.1 port=${primary.port} user=bank`;
+      appendFileSync(join(this.#data, "postgresql.auto.conf"), `primary_conninfo = '${from}'\n`);
+      writeFileSync(join(this.#data, "standby.signal"), "");
+    }
   }
 
   static async start(programs: string): Promise<PostgresServer> {
     const server = new PostgresServer(programs, await freePort());
     await server.start();
     return server;
+  }
+
+  /** One that follows this server, which is restarted for it: a copy needs files that stand still. */
+  async startStandby(): Promise<PostgresServer> {
+    await this.#end("SIGINT");
+    const standby = new PostgresServer(this.#programs, await freePort(), this);
+    await this.start();
+    await standby.start();
+    return standby;
   }
 
   /** For a schema of its own; `options` go behind it in the URL. */
@@ -121,13 +147,13 @@ export class PostgresServer {
     return join(this.#folder, "data");
   }
 
-  async #end(signal: "SIGKILL" | "SIGQUIT"): Promise<void> {
+  async #end(signal: "SIGKILL" | "SIGQUIT" | "SIGINT"): Promise<void> {
     const child = this.#process;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const ended = once(child, "exit");
-    // A server in a hurry tells its children by itself.
-    if (signal === "SIGQUIT") child.kill(signal);
-    else this.#signal(signal);
+    // Else the server tells its children by itself.
+    if (signal === "SIGKILL") this.#signal(signal);
+    else child.kill(signal);
     await ended;
   }
 
@@ -162,7 +188,8 @@ function untilReady(child: ChildProcess): Promise<string | undefined> {
   return new Promise((resolve) => {
     child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       messages += text;
-      if (messages.includes("ready to accept connections")) resolve(undefined);
+      // A standby is for "read-only connections".
+      if (/ready to accept .*connections/.test(messages)) resolve(undefined);
     });
     child.once("exit", () => resolve(messages));
   });
