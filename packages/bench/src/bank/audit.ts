@@ -23,10 +23,15 @@ export type Acknowledged = number | { readonly atLeast: number; readonly atMost:
  * Rejects when a digest, a chain hash or a total is wrong, or the movements are not as many as were acknowledged.
  */
 export async function audit(dataDir: string, acknowledged: Acknowledged): Promise<Audit> {
-  const store = openStore(`sqlite:${dataDir}`);
+  return auditStore(`sqlite:${dataDir}`, acknowledged);
+}
+
+/** The same of a store by its URL. */
+export async function auditStore(url: string, acknowledged: Acknowledged): Promise<Audit> {
+  const store = openStore(url);
   const { bankId } = await store.open();
   try {
-    if (bankId === undefined) throw new Error(`no bank lives in ${dataDir}`);
+    if (bankId === undefined) throw new Error(`no bank lives in ${url}`);
     const replay: Replay = { ledger: new Ledger({ hashSeed: 1 }), bankId, chainHash: genesisHash(sha256, bankId) };
     const { ledger } = replay;
     const counts = { movements: 0, snapshots: 0 };

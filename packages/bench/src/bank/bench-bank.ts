@@ -3,7 +3,7 @@ import type { Bench } from "../bench.ts";
 import { residentBytes } from "../harness/process-cost.ts";
 import { type NodeOptions, type Running, runToEnd } from "../harness/processes.ts";
 import type { SuiteReport } from "../report/result.ts";
-import { type Audit, audit } from "./audit.ts";
+import { type Audit, auditStore } from "./audit.ts";
 import { auditOverWire } from "./audit-over-wire.ts";
 import { fillBank } from "./fill-bank.ts";
 import { copyBank } from "./prepared-bank.ts";
@@ -12,12 +12,17 @@ import { ServerUnderLoad } from "./server-under-load.ts";
 const APPS = fileURLToPath(new URL("../../../../apps", import.meta.url));
 const STALL_WATCH = new URL("stall-watch.ts", import.meta.url).href;
 
+/** What is kept nowhere. */
+const MEMORY = "memory:";
+
 export interface BenchBankOptions {
   readonly accounts: number;
   /** For messages. */
   readonly name?: string;
   /** "memory": the same server on the memory engine, which keeps nothing. */
   readonly engine?: "sqlite" | "memory";
+  /** URL of an empty store, which is filled by calls; where nothing is said, a prepared one of the engine. */
+  readonly store?: string;
   /** Further flags of the server. */
   readonly flags?: readonly string[];
   /** It can tell how long its main thread answered nobody: see `longestStallMs`. On SQLite only. */
@@ -46,8 +51,9 @@ export class BenchBank extends ServerUnderLoad {
   static async start(bench: Bench, options: BenchBankOptions): Promise<BenchBank> {
     const dataDir = bench.scratch("bank");
     const { accounts, engine = "sqlite", flags = [], isWatched = false } = options;
-    if (engine === "memory") {
-      const process = startBankServer(bench, dataDir, ["--store", "memory:", ...flags]);
+    const { store = engine === "memory" ? MEMORY : undefined } = options;
+    if (store !== undefined) {
+      const process = startBankServer(bench, dataDir, ["--store", store, ...flags]);
       const url = await urlOf(process);
       return new BenchBank(bench, { process, url, dataDir, movements: await fillBank(url, accounts) }, options);
     }
@@ -81,14 +87,14 @@ export class BenchBank extends ServerUnderLoad {
    */
   async stopAndAudit(report: SuiteReport, acknowledgedElsewhere = 0): Promise<Audit | undefined> {
     await this.closeLoad();
-    const { engine = "sqlite", name = engine === "memory" ? "the bank on the memory engine" : "the bank" } =
-      this.options;
+    const { engine, store = engine === "memory" ? MEMORY : `sqlite:${this.dataDir}` } = this.options;
+    const { name = store === MEMORY ? "the bank on the memory engine" : "the bank" } = this.options;
     const acknowledged = this.acknowledged + acknowledgedElsewhere;
     try {
-      const clean = engine === "memory" ? await auditOverWire(this.url, acknowledged) : undefined;
+      const clean = store === MEMORY ? await auditOverWire(this.url, acknowledged) : undefined;
       const code = await this.process.stop();
       if (code !== 0) throw new Error(`${name} ended with ${code}:\n${this.process.said()}`);
-      const audited = clean ?? (await audit(this.dataDir, acknowledged));
+      const audited = clean ?? (await auditStore(store, acknowledged));
       report.audited(name, audited);
       return audited;
     } catch (error) {

@@ -29,6 +29,25 @@ export function processorTimeOf(pids: readonly number[]): ProcessorTime | undefi
   };
 }
 
+/**
+ * Of a process, of its children, and of those that it has had and buried, as a database with one for each connection; in
+ * microseconds. Undefined where the system does not tell.
+ */
+export function familyUs(pid: number): number | undefined {
+  const own = fieldsOf(`/proc/${pid}/stat`);
+  const children = textOf(`/proc/${pid}/task/${pid}/children`);
+  if (own === undefined || children === undefined) return undefined;
+  const buried = Number(own[13]) + Number(own[14]);
+  const living = children
+    .trim()
+    .split(" ")
+    .filter((child) => child !== "");
+  // One that ended just now is among the buried the next time.
+  const ticks = living.map((child) => ticksIn(`/proc/${child}/stat`) ?? 0);
+  const all = ticks.reduce((sum, each) => sum + each, Number(own[11]) + Number(own[12]) + buried);
+  return (all / TICKS_PER_SECOND) * 1e6;
+}
+
 /** Memory of a process that is in use, in bytes; undefined where the system does not tell. */
 export function residentBytes(pid: number): number | undefined {
   const found = /^VmRSS:\s+(\d+) kB$/m.exec(textOf(`/proc/${pid}/status`) ?? "");
@@ -36,10 +55,14 @@ export function residentBytes(pid: number): number | undefined {
 }
 
 function ticksIn(file: string): number | undefined {
+  const fields = fieldsOf(file);
+  return fields === undefined ? undefined : Number(fields[11]) + Number(fields[12]);
+}
+
+function fieldsOf(file: string): string[] | undefined {
   const text = textOf(file);
   // The name of the program comes before, in parentheses, and may itself contain some.
-  const fields = text?.slice(text.lastIndexOf(")") + 2).split(" ");
-  return fields === undefined ? undefined : Number(fields[11]) + Number(fields[12]);
+  return text?.slice(text.lastIndexOf(")") + 2).split(" ");
 }
 
 function textOf(file: string): string | undefined {

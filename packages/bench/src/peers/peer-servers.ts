@@ -1,8 +1,8 @@
 import { mkdir } from "node:fs/promises";
-import { createServer } from "node:net";
 import { urlOf } from "../bank/bench-bank.ts";
 import { ServerUnderLoad } from "../bank/server-under-load.ts";
 import type { Bench } from "../bench.ts";
+import { freePort } from "../harness/free-port.ts";
 import type { Running } from "../harness/processes.ts";
 import type { SuiteReport } from "../report/result.ts";
 import { PEERS, Python } from "./python.ts";
@@ -78,17 +78,4 @@ async function peerOf(bench: Bench, name: string, processes: readonly [Running, 
       for (const each of processes) await each.kill();
     },
   };
-}
-
-/** A port of this machine that nobody listens on now. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", resolve);
-  });
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("a listening server has a port");
-  return address.port;
 }

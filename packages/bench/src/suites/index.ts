@@ -1,6 +1,7 @@
 import type { Suite } from "../bench.ts";
 import { batch } from "./batch.ts";
 import { branches } from "./branches.ts";
+import { engines } from "./engines.ts";
 import { ledger } from "./ledger.ts";
 import { peers } from "./peers.ts";
 import { pipeline } from "./pipeline.ts";
@@ -20,6 +21,7 @@ export const SUITES: readonly Suite[] = [
   pipeline,
   unary,
   peers,
+  engines,
   branches,
   reads,
   snapshots,
