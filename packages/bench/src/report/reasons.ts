@@ -47,6 +47,4 @@ export const REASONS = {
   batchOwnIds:
     "An id for each row is 16 bytes more in the message, each to be read and looked up by itself. From run to run the rate is on either side " +
     "of the target.",
-  engineBatch: "not yet looked into",
-  engineStream: "not yet looked into",
 } as const satisfies Record<string, string>;

@@ -1,3 +1,4 @@
+import { stat } from "node:fs/promises";
 import { BenchBank } from "../bank/bench-bank.ts";
 import { measurementOf } from "../bank/server-under-load.ts";
 import type { Bench, Suite } from "../bench.ts";
@@ -16,6 +17,10 @@ export const engines: Suite = {
   title: "the same bank on each engine, with a new store filled by calls; and what each engine reaches by itself",
   run: async (bench, report) => {
     const postgres = await started(report, () => preparedPostgres(bench));
+    if (postgres !== undefined && (await isElsewhere(postgres.server.folder)))
+      report.note(
+        "PostgreSQL's files are on another disk than those of the others: its rows say nothing beside theirs",
+      );
     for (let round = 0; round < bench.rounds; round++) {
       await measureDisk(bench, report);
       await measureBank(bench, report, { engine: MEMORY, store: "memory:" });
@@ -34,6 +39,12 @@ export const engines: Suite = {
     summarise(report, { accounts: bench.fewAccounts, pgbenchAccounts: pgbenchAccounts(bench) });
   },
 };
+
+/** Whether a folder is on another disk than the benchmark's data. */
+async function isElsewhere(folder: string): Promise<boolean> {
+  const [there, here] = await Promise.all([stat(folder), stat("data")]);
+  return there.dev !== here.dev;
+}
 
 /** What is not installed is told loudly. */
 async function started<T>(report: SuiteReport, start: () => Promise<T>): Promise<T | undefined> {
