@@ -29,11 +29,20 @@ describe("bank-server, asked for what it would do,", () => {
       "--store": expect.stringMatching(/^sqlite:\/somewhere +default$/),
       "--insecure": expect.stringMatching(/^false +default$/),
       "--snapshot-every": expect.stringMatching(/^5 +flag$/),
+      "--min-free-space": expect.stringMatching(/^268435456 +default$/),
       "--witness-timeout": expect.stringMatching(/^5000 +default$/),
       "--require-witness": expect.stringMatching(/^2 +environment \(BANK_REQUIRE_WITNESS\)$/),
       "--raise-format-level": expect.stringMatching(/^false +default$/),
       "--no-quick-unary": expect.stringMatching(/^false +default$/),
     });
+    for (const [size, bytes] of [
+      ["0", "0"],
+      ["1GiB", "1073741824"],
+      ["134217728", "134217728"],
+    ] as const)
+      expect(settingsOf(await run("--print-config", "--min-free-space", size))["--min-free-space"]).toMatch(
+        new RegExp(`^${bytes} +flag$`),
+      );
     vi.stubEnv("BANK_RAISE_FORMAT_LEVEL", "yes");
     expect(settingsOf(await run("--print-config"))["--raise-format-level"]).toMatch(/^true +environment/);
   });
@@ -89,6 +98,9 @@ describe("bank-server ends with exit code 2", () => {
     ["a port that is none", "--listen", "127.0.0.1:65536"],
     ["no snapshots ever", "--snapshot-every", "0"],
     ["half a record", "--snapshot-every", "1.5"],
+    ["a mark for free space that is too low", "--min-free-space", "127MiB"],
+    ["half a byte", "--min-free-space", "0.5"],
+    ["a mark for free space beyond all disks", "--min-free-space", "999999999999999TiB"],
     ["a negative time", "--witness-timeout", "-1"],
     ["no number", "--require-witness", "one"],
     ["an unknown command", "hael"],

@@ -16,6 +16,7 @@ import {
   flag,
   insecureMessage,
   isLoopback,
+  minFreeSpaceFlag,
   parseListenAddress,
   printConfig,
   runServer,
@@ -35,6 +36,7 @@ interface BankFlags {
   readonly insecure?: true;
   readonly quickUnary?: boolean;
   readonly snapshotEvery: number;
+  readonly minFreeSpace: number;
   readonly witnessTimeout: number;
   readonly requireWitness: number;
   readonly raiseFormatLevel?: true;
@@ -60,6 +62,7 @@ export function program(): Command {
         .default(SNAPSHOT_EVERY_RECORDS)
         .argParser(wholeNumber(1)),
     )
+    .addOption(minFreeSpaceFlag("BANK_MIN_FREE_SPACE"))
     .addOption(
       flag("--witness-timeout <ms>", "BANK_WITNESS_TIMEOUT", "how long a start waits for branches to testify")
         .default(WITNESS_TIMEOUT_MS)
@@ -166,6 +169,7 @@ async function serveBank(command: Command): Promise<void> {
       ...storeOf(flags),
       dataDir: flags.data,
       snapshotEveryRecords: flags.snapshotEvery,
+      minFreeBytes: flags.minFreeSpace,
       witnessTimeoutMs: flags.witnessTimeout,
       requireWitnesses: flags.requireWitness,
       raiseFormatLevel: flags.raiseFormatLevel === true,

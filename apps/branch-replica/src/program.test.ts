@@ -33,6 +33,7 @@ describe("branch-replica, asked for what it would do,", () => {
       "--store": "sqlite:data/branch-7/journal|default",
       "--insecure": "false|default",
       "--snapshot-every": "1000000|default",
+      "--min-free-space": "268435456|default",
       "--no-quick-unary": "false|default",
     });
     vi.stubEnv("BRANCH_ID", "1,5");
@@ -50,6 +51,7 @@ describe("branch-replica, asked for what it would do,", () => {
       "--store": "memory:|environment (BRANCH_STORE)",
       "--insecure": "false|default",
       "--snapshot-every": "3|flag",
+      "--min-free-space": "268435456|default",
       "--no-quick-unary": "false|default",
     });
     vi.unstubAllEnvs();
@@ -92,6 +94,8 @@ describe("branch-replica ends with exit code 2", () => {
     ["an address without a port", "--id", "1", "--listen", "127.0.0.1"],
     ["ports beyond the last", "--id", "1,2", "--listen", "127.0.0.1:65535"],
     ["a branch that has no port by default", "--id", "20000"],
+    ["a mark for free space of no known unit", "--id", "1", "--min-free-space", "256 bananas"],
+    ["a mark for free space that is too low", "--id", "1", "--min-free-space", "1MiB"],
     ["an argument", "--id", "1", "start"],
   ])("for %s", async (_, ...words) => {
     const { exitCode, stdout, stderr } = await run(...words);

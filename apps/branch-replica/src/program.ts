@@ -5,6 +5,7 @@ import {
   insecureMessage,
   isLoopback,
   type ListenAddress,
+  minFreeSpaceFlag,
   parseListenAddress,
   printConfig,
   runServer,
@@ -31,6 +32,7 @@ interface BranchFlags {
   readonly insecure?: true;
   readonly quickUnary?: boolean;
   readonly snapshotEvery: number;
+  readonly minFreeSpace: number;
   readonly printConfig?: true;
 }
 
@@ -86,6 +88,7 @@ export function program(): Command {
         .default(SNAPSHOT_EVERY_RECORDS)
         .argParser(wholeNumber(1)),
     )
+    .addOption(minFreeSpaceFlag("BRANCH_MIN_FREE_SPACE"))
     .addOption(
       flag(
         "--no-quick-unary",
@@ -149,6 +152,7 @@ async function serveBranches(command: Command): Promise<void> {
       dataDir,
       ...(flags.store === undefined ? {} : { store: flags.store }),
       snapshotEveryRecords: flags.snapshotEvery,
+      minFreeBytes: flags.minFreeSpace,
       quickUnary: flags.quickUnary ?? true,
       onFatal,
     });

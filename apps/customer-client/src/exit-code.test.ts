@@ -83,6 +83,7 @@ describe("the exit code", () => {
       3: [
         "OVERLOADED",
         "STORE_REFUSED",
+        "STORE_FULL",
         "OUTCOME_UNKNOWN",
         "DEADLINE_EXCEEDED",
         "BANK_UNREACHABLE",

@@ -72,7 +72,7 @@ const AWAY: ServerFailure = { rests: true, isLasting: false, isSilence: false };
 
 /**
  * What a server says that is about itself, so that another may say something else. Not among them is what the bank says
- * through every server alike (STORE_REFUSED, TOO_FEW_BRANCHES, LOSS_DETECTED, SESSION_LOST and all rejections), nor
+ * through every server alike (STORE_REFUSED, STORE_FULL, TOO_FEW_BRANCHES, LOSS_DETECTED, SESSION_LOST and all rejections), nor
  * OVERLOADED: load that is sent on to the next server is how all of them go down.
  */
 const ELSEWHERE: Readonly<Partial<Record<ErrorReason, ServerFailure>>> = {

@@ -11,7 +11,7 @@ export const usd = (minor: bigint) => ({ currency: "USD", minor });
 /** The error of a server that refuses. */
 export const said = (...refusal: ConstructorParameters<typeof RefusalError>) =>
   connectErrorFromRefusal(new RefusalError(...refusal));
-export const storeRefused = () => said("STORE_REFUSED", { problem: "disk full" });
+export const storeRefused = () => said("STORE_REFUSED", {});
 export const outcomeUnknown = () => said("OUTCOME_UNKNOWN", { problem: "it crashed", request_id: "x" });
 export const overloaded = () => said("OVERLOADED", { waiting: "9" });
 

@@ -270,7 +270,7 @@ describe("the pipeline to one server", () => {
     const { server, pipeline, stream } = await opened();
     const call = pipeline.call(get("1"), SENDING).catch((error: unknown) => error);
     await server.asked(0, 1);
-    const refused = connectErrorFromRefusal(new RefusalError("STORE_REFUSED", { problem: "gone" }));
+    const refused = connectErrorFromRefusal(new RefusalError("STORE_REFUSED", {}));
     server.refusal = refused;
     stream.push(connectErrorFromRefusal(new RefusalError("NOT_READY", { problem: "shutting down" })));
     expect(await call).toMatchObject({ rawMessage: refused.rawMessage });

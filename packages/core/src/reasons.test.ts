@@ -140,12 +140,12 @@ describe("describe", () => {
 
 describe("RefusalError", () => {
   it("carries reason, metadata, sentence and cause", () => {
-    const cause = new Error("disk full");
-    const error = new RefusalError("STORE_REFUSED", { problem: "disk full" }, "NOT_APPLIED", { cause });
+    const cause = new Error("queue full");
+    const error = new RefusalError("OVERLOADED", { waiting: "9" }, "NOT_APPLIED", { cause });
     expect(error).toMatchObject({
       name: "RefusalError",
-      message: "The journal could not be written (disk full). Nothing was done. Try again with the same request id.",
-      refusal: { reason: "STORE_REFUSED", metadata: { problem: "disk full" }, outcome: "NOT_APPLIED" },
+      message: "Too many requests are waiting (9). Try again later with the same request id.",
+      refusal: { reason: "OVERLOADED", metadata: { waiting: "9" }, outcome: "NOT_APPLIED" },
       cause,
     });
     expect(error).toBeInstanceOf(Error);

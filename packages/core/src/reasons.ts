@@ -285,8 +285,14 @@ export const REFUSALS = {
   },
   STORE_REFUSED: {
     status: "UNAVAILABLE",
-    message: "The journal could not be written ({problem}). Nothing was done. Try again with the same request id.",
-    metadata: ["problem"],
+    message: "The journal could not be written. Nothing was done. Try again with the same request id.",
+    metadata: [],
+  },
+  STORE_FULL: {
+    status: "UNAVAILABLE",
+    message:
+      "The bank has too little room left to write down more. Nothing was done. Try again later with the same request id.",
+    metadata: [],
   },
   OUTCOME_UNKNOWN: {
     status: "UNAVAILABLE",

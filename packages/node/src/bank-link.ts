@@ -377,6 +377,7 @@ function refusalOfBank(error: unknown): RefusalError | undefined {
     case "NOT_LEADER":
     case "LOSS_DETECTED":
     case "STORE_REFUSED":
+    case "STORE_FULL":
     case "TIME_IN_FUTURE":
     case "FORMAT_LEVEL_TOO_LOW":
     case "DEADLINE_EXCEEDED":

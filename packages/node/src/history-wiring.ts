@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { History, type HistoryJournal } from "@bank/history";
 import type { BackFill, BankReplica, Platform } from "@bank/replica";
 import type { Branch } from "./branch-teller.ts";
+import type { RoomWatch } from "./room-watch.ts";
 
 /** When a server's history begins to be kept: from its start on, or once somebody asks for it. */
 export type HistoryStart = "eager" | "lazy";
@@ -12,6 +13,8 @@ export interface HistoryPlace {
   readonly inMemory: boolean;
   readonly start: HistoryStart;
   readonly platform: Platform;
+  /** Of the disk that it is on; undefined where nobody watches that. */
+  readonly room: RoomWatch | undefined;
 }
 
 /** The history of the bank's journal. */
@@ -49,6 +52,23 @@ export function branchHistory(replica: Branch, backFill: BackFill | undefined, p
 /** It is closed before the history is, and then nobody waits for it. */
 const NEVER = new AbortController().signal;
 
-function openHistory({ dataDir, inMemory, start, platform }: HistoryPlace, journal: HistoryJournal): History {
-  return new History({ journal, file: inMemory ? undefined : join(dataDir, "history.db"), start, platform });
+function openHistory({ dataDir, inMemory, start, platform, room }: HistoryPlace, journal: HistoryJournal): History {
+  const file = inMemory ? undefined : join(dataDir, "history.db");
+  return new History({ journal: room === undefined ? journal : inRoom(journal, room), file, start, platform });
+}
+
+/** The history waits where the disk has too little room: one that is built anew would take what is kept for the journal. */
+function inRoom(journal: HistoryJournal, room: RoomWatch): HistoryJournal {
+  return {
+    get position() {
+      return journal.position;
+    },
+    async *follow(after, signal) {
+      for await (const batch of journal.follow(after, signal)) {
+        await room.enough(signal);
+        yield batch;
+      }
+    },
+    head: (at) => journal.head(at),
+  };
 }

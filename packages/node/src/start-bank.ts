@@ -16,6 +16,7 @@ import { textLog } from "./log.ts";
 import { LossCheck } from "./loss-check.ts";
 import { nodePlatform } from "./platform.ts";
 import { bankStoreUrl, requireFinished } from "./promotion-file.ts";
+import { MIN_FREE_BYTES, RoomWatch } from "./room-watch.ts";
 import { type JournalSource, journalService } from "./services/journal-service.ts";
 import { replicationService } from "./services/replication-service.ts";
 import { tellerServices } from "./services/teller-services.ts";
@@ -38,6 +39,11 @@ export interface BankServerOptions {
   /** A store URL; `sqlite:` in the data folder where it is not said. */
   readonly store?: string;
   readonly snapshotEveryRecords?: number;
+  /**
+   * Nothing is written any more once the data folder's disk has less room than this, in bytes: see `openStore`. 256 MiB where it is not
+   * said, 0 for no such mark.
+   */
+  readonly minFreeBytes?: number;
   readonly witnessTimeoutMs?: number;
   /** Start only once this many branches have testified, however long that takes. */
   readonly requireWitnesses?: number;
@@ -81,7 +87,8 @@ export async function startBank(options: BankServerOptions): Promise<RunningBank
   const platform = options.platform ?? nodePlatform(log);
   mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
   const storeUrl = bankStoreUrl(options.dataDir, options.store);
-  const opened = openStore(storeUrl);
+  const { dataDir, minFreeBytes = MIN_FREE_BYTES } = options;
+  const opened = openStore(storeUrl, { minFreeBytes });
   const superseded = opened.engine === "memory" ? undefined : new SupersededFile(options.dataDir);
   const store = options.wrapStore?.(opened) ?? opened;
   const copyId = copyIdOfStore(storeUrl, platform);
@@ -129,8 +136,11 @@ export async function startBank(options: BankServerOptions): Promise<RunningBank
   } finally {
     await standby.close();
   }
-  const { dataDir, history: start = "eager" } = options;
-  const history = bankHistory(replica, { dataDir, inMemory: opened.engine === "memory", start, platform });
+  const { history: start = "eager" } = options;
+  const inMemory = opened.engine === "memory";
+  const room = RoomWatch.of(opened, { dataDir, minFreeBytes, platform });
+  const history = bankHistory(replica, { dataDir, inMemory, start, platform, room });
+  const beside = [...(room === undefined ? [] : [room]), ...(anchor === undefined ? [] : [anchor])];
   try {
     // What waits for copies that count is not committed: the anchor learns of it when it is.
     if (!replica.isAwaitingCopies) await writeAnchor(anchor, replica);
@@ -148,11 +158,9 @@ export async function startBank(options: BankServerOptions): Promise<RunningBank
     });
     const serving = await listen({ replica, history, store, lossCheck, guard, copyId, twins, platform, log }, options);
     replica.announce(serving.url);
-    return running(replica, serving, [history, replica, ...(anchor === undefined ? [] : [anchor])]);
+    return running(replica, serving, [history, replica, ...beside]);
   } catch (error) {
-    await anchor?.close();
-    await history.close();
-    await replica.close();
+    for (const part of [history, replica, ...beside]) await part.close();
     throw error;
   }
 }

@@ -39,6 +39,7 @@ import { nodePlatform } from "./platform.ts";
 import { PromotionFile } from "./promotion-file.ts";
 import { Registration } from "./registration.ts";
 import { RequestsUnderWay } from "./requests-under-way.ts";
+import { MIN_FREE_BYTES, RoomWatch } from "./room-watch.ts";
 import { branchReplicationService } from "./services/branch-replication-service.ts";
 import { type JournalSource, journalService } from "./services/journal-service.ts";
 import { type PromisingCopy, promiseService } from "./services/promise-service.ts";
@@ -72,6 +73,8 @@ export interface BranchServerOptions {
   /** A store URL; `sqlite:` in the data folder where it is not said. */
   readonly store?: string;
   readonly snapshotEveryRecords?: number;
+  /** As the bank's: nothing more is saved of the copy then. */
+  readonly minFreeBytes?: number;
   /** When a copy begins from a snapshot; as measured where it is not said. */
   readonly seedCosts?: SeedCosts;
   /** False if Connect's adapter shall serve unary calls, at ten times the cost; true where it is not said. */
@@ -127,6 +130,7 @@ class BranchServer implements RunningBranches, BranchHost {
   private readonly serving: Serving[] = [];
   private current: Branch | undefined;
   private currentHistory: History | undefined;
+  private room: RoomWatch | undefined;
   private replacing: Promise<void> | undefined;
   private store: JournalStore;
   private backFill: BackFill | undefined;
@@ -156,7 +160,7 @@ class BranchServer implements RunningBranches, BranchHost {
       known: this.known,
       beforeFollowing: (upstream, from, target, signal) => this.beginFromSnapshot(upstream, from, target, signal),
     });
-    this.store = openStore(this.storeUrl());
+    this.store = this.newStore();
     this.registration = new Registration(this.link, this.platform);
   }
 
@@ -230,7 +234,15 @@ class BranchServer implements RunningBranches, BranchHost {
     const { dataDir, history: start = "eager" } = this.options;
     const inMemory = this.isInMemory();
     this.backFill = await this.newBackFill(replica);
-    this.currentHistory = branchHistory(replica, this.backFill, { dataDir, inMemory, start, platform: this.platform });
+    const { platform, store } = this;
+    this.room = RoomWatch.of(store, { dataDir, minFreeBytes: this.options.minFreeBytes ?? MIN_FREE_BYTES, platform });
+    this.currentHistory = branchHistory(replica, this.backFill, {
+      dataDir,
+      inMemory,
+      start,
+      platform,
+      room: this.room,
+    });
     this.current = replica;
     this.backFill?.start();
   }
@@ -240,6 +252,7 @@ class BranchServer implements RunningBranches, BranchHost {
     await this.backFill?.close();
     await this.currentHistory?.close();
     await this.current?.close();
+    await this.room?.close();
   }
 
   /** What fetches the past of a copy that began from a snapshot; undefined where the journal is whole. */
@@ -383,6 +396,10 @@ class BranchServer implements RunningBranches, BranchHost {
     return /^memory:/i.test(this.storeUrl());
   }
 
+  private newStore(): JournalStore {
+    return openStore(this.storeUrl(), { minFreeBytes: this.options.minFreeBytes ?? MIN_FREE_BYTES });
+  }
+
   private storeUrl(): string {
     return this.options.store ?? `sqlite:${this.options.dataDir}/journal`;
   }
@@ -456,7 +473,7 @@ class BranchServer implements RunningBranches, BranchHost {
   /** Gives where it is kept; undefined for one in memory, which is gone. */
   private async putAside(suffix: string): Promise<string | undefined> {
     const from = journalFolder(this.storeUrl());
-    this.store = openStore(this.storeUrl());
+    this.store = this.newStore();
     if (from === undefined) return undefined;
     const to = `${from}.${suffix}`;
     await rename(from, to);

@@ -103,10 +103,11 @@ export class BankBeginning {
   }
 
   private suspend(error: unknown): void {
-    const problem = `its journal cannot be written (${errorText(error)}); local reads still work`;
-    this.why = new RefusalError("NOT_READY", { problem });
+    // Why is for the log.
+    this.why = new RefusalError("NOT_READY", { problem: "its journal cannot be written; local reads still work" });
+    const isTold = error instanceof RefusalError && error.cause !== undefined;
     this.options.platform.log.error("the bank serves only local reads: its journal cannot be written", {
-      problem: errorText(error),
+      problem: errorText(isTold ? error.cause : error),
     });
   }
 
@@ -134,6 +135,7 @@ export class BankBeginning {
 /** Whether certainly nothing was stored: by the store itself, or told by the sequencer. */
 function wasRefused(error: unknown): boolean {
   return (
-    error instanceof AppendRefusedError || (error instanceof RefusalError && error.refusal.reason === "STORE_REFUSED")
+    error instanceof AppendRefusedError ||
+    (error instanceof RefusalError && ["STORE_REFUSED", "STORE_FULL"].includes(error.refusal.reason))
   );
 }

@@ -12,6 +12,7 @@ import {
   TIME_MS_MAX,
   toHex,
 } from "@bank/core";
+import { type AppendRefusedError, StoreFullError } from "@bank/store/errors";
 import type { Job } from "./job.ts";
 import type { JobQueue } from "./job-queue.ts";
 import { errorText, type Log } from "./platform.ts";
@@ -20,6 +21,12 @@ import { errorText, type Log } from "./platform.ts";
 export function refusalError(refusal: Refusal): RefusalError {
   const { reason, metadata, outcome, item, violations } = refusal;
   return new RefusalError(reason, metadata, outcome, { item, violations });
+}
+
+/** The store refused a batch. Why is for the log: it may name hosts and folders, which are no customer's business. */
+export function storeRefusal(cause: AppendRefusedError): RefusalError {
+  const reason = cause instanceof StoreFullError ? "STORE_FULL" : "STORE_REFUSED";
+  return new RefusalError(reason, {}, "NOT_APPLIED", { cause });
 }
 
 /** A request on which the ledger threw: the cause goes to the log, its number to the caller. */

@@ -19,7 +19,7 @@ import type { JournalStore, StoredBatch } from "@bank/store";
 import { AppendRefusedError, LeaseLostError } from "@bank/store/errors";
 import { abortable } from "./abortable.ts";
 import { rowsOfBatch } from "./account-rows.ts";
-import { Admission } from "./admission.ts";
+import { Admission, noRoom } from "./admission.ts";
 import { answerInTurns, answersHaveLeft } from "./answer-in-turns.ts";
 import { ReplayAnswers } from "./answer-replays.ts";
 import { Appender, mayPass } from "./appender.ts";
@@ -40,11 +40,11 @@ import { Originals } from "./originals.ts";
 import type { Outcome } from "./outcome.ts";
 import { PassingTime } from "./passing-time.ts";
 import { PlainRequests } from "./plain-requests.ts";
-import { errorText, type Platform } from "./platform.ts";
+import type { Platform } from "./platform.ts";
 import { PositionWatch } from "./position-watch.ts";
 import { readFramePatiently } from "./read-frame-patiently.ts";
 import type { Recovered } from "./recover.ts";
-import { deadlineExceeded, notLeader } from "./refusals.ts";
+import { deadlineExceeded, notLeader, storeRefusal } from "./refusals.ts";
 
 /** So long a bank that closes waits for copies to acknowledge its last batch. */
 const COPIES_DRAIN_MS = 1_000;
@@ -124,7 +124,7 @@ export class Sequencer {
       ledger: this.ledger,
       platform: options.platform,
       nowMs: () => this.nowMs(),
-      whyNot: () => this.stopped ?? this.counted.tooFew(),
+      whyNot: () => this.stopped ?? noRoom(options.store) ?? this.counted.tooFew(),
       tick: () => this.tick(),
     });
     const { platform } = options;
@@ -138,11 +138,12 @@ export class Sequencer {
     };
     this.replays = new ReplayAnswers({ platform, read, onFailed });
     const { ledger, queue, replays, counted } = this;
+    const { store } = options;
     this.intake = new Intake({
       ledger,
       queue,
       counted,
-      admission: new Admission({ ledger, queue, replays, counted }),
+      admission: new Admission({ ledger, queue, replays, counted, store }),
       whyNot: () => this.stopped,
       onTaken: () => this.pump(),
     });
@@ -327,7 +328,7 @@ export class Sequencer {
     const failure =
       error instanceof LeaseLostError
         ? notLeader("another server has taken over the store that they share", error.holder)
-        : new RefusalError("NOT_READY", { problem: `the journal failed: ${errorText(error)}` });
+        : new RefusalError("NOT_READY", { problem: "its journal failed" });
     this.leasehold.end();
     this.failAll(failure);
     this.options.onFatal(error);
@@ -426,7 +427,9 @@ export class Sequencer {
       const epoch = this.ledger.currentEpoch()?.number ?? 0;
       // At most one batch is in flight, so that the ledger stays at its end.
       const accounts = () => rowsOfBatch(this.ledger, batch.records);
-      await this.appender.appendSettled(stored, { epoch, accounts, giveUp: this.draining.signal });
+      // The epoch's own record is the first batch. Without it nobody could read either.
+      const fromReserve = this.committed.current <= this.startPosition;
+      await this.appender.appendSettled(stored, { epoch, accounts, fromReserve, giveUp: this.draining.signal });
     } catch (error) {
       if (!(error instanceof AppendRefusedError)) throw error;
       this.takeBack(batch, error);
@@ -478,11 +481,10 @@ export class Sequencer {
     this.rollbacks++;
     this.expiries.refused();
     // Whoever wanted one of the bank's own records learns it by these, or can do without.
-    this.committed.rejectWaiters(new RefusalError("STORE_REFUSED", { problem: error.message }));
-    this.time.committed.rejectWaiters(new RefusalError("STORE_REFUSED", { problem: error.message }));
-    batch.refuseFromBatch(
-      new RefusalError("STORE_REFUSED", { problem: error.message }, "NOT_APPLIED", { cause: error }),
-    );
+    const refusal = storeRefusal(error);
+    this.committed.rejectWaiters(refusal);
+    this.time.committed.rejectWaiters(refusal);
+    batch.refuseFromBatch(refusal);
   }
 
   private failAll(failure: RefusalError): void {

@@ -75,7 +75,12 @@ export class JournalGapError extends StoreError {
 
 /** Certainly nothing was stored. The caller may undo and go on. */
 export class AppendRefusedError extends StoreError {
-  override readonly name = "AppendRefusedError";
+  override readonly name: string = "AppendRefusedError";
+}
+
+/** Nothing was stored, because there is no room for it, or because what is left is kept for what is under way. */
+export class StoreFullError extends AppendRefusedError {
+  override readonly name = "StoreFullError";
 }
 
 /** Whether anything was stored is not known. The caller must settle it before it goes on. */

@@ -1,4 +1,5 @@
 import { StoreError } from "./errors.ts";
+import { requireMark } from "./free-space.ts";
 import { MemoryJournalStore } from "./memory/memory-store.ts";
 import type { JournalStore } from "./port.ts";
 import { PostgresJournalStore } from "./postgres/postgres-store.ts";
@@ -10,6 +11,14 @@ const SUPPORTED =
   'supported are "sqlite:PATH", with the path of a data folder, "postgres://USER:PASSWORD@HOST/DATABASE", ' +
   '"redis://USER:PASSWORD@HOST/NAME", and "memory:"';
 
+export interface OpenStoreOptions {
+  /**
+   * Of stores on this machine's disk: nothing more is written once fewer bytes than this are free. 0, the default, for no such mark;
+   * else at least `FREE_SPACE_MARK_MIN_BYTES`.
+   */
+  readonly minFreeBytes?: number;
+}
+
 /**
  * The store that a URL names, not yet opened: call its `open` next.
  *
@@ -17,16 +26,17 @@ const SUPPORTED =
  * taken as it is written, without percent-encoding. `memory:` keeps it in this process and forgets it.
  * `postgres:` (or `postgresql:`) keeps it in a PostgreSQL database: see `PostgresJournalStore`.
  * `redis:` (or `rediss:`) keeps it on a Redis server: see `RedisJournalStore`.
- * Throws: `StoreError` for a URL that names none of them; its message contains no password.
+ * Throws: `StoreError` for a URL that names none of them; its message contains no password; and for a mark that is none.
  */
-export function openStore(url: string): JournalStore {
+export function openStore(url: string, { minFreeBytes = 0 }: OpenStoreOptions = {}): JournalStore {
+  requireMark(minFreeBytes);
   const colon = url.indexOf(":");
   if (colon < 1) throw new StoreError(`"${withoutPassword(url)}" is no store URL: ${SUPPORTED}`);
   const scheme = url.slice(0, colon).toLowerCase();
   const rest = url.slice(colon + 1);
   switch (scheme) {
     case "sqlite":
-      return new SqliteJournalStore({ folder: requireFolder(url, rest) });
+      return new SqliteJournalStore({ folder: requireFolder(url, rest), minFreeBytes });
     case "postgres":
     case "postgresql":
       return new PostgresJournalStore({ url });

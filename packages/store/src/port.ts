@@ -119,6 +119,8 @@ export interface AppendOptions {
    * first waits for anything, and only by engines that keep rows of accounts.
    */
   readonly accounts?: () => Iterable<AccountRow>;
+  /** It may take of the room that is kept behind the store's mark: a few bytes, without which nobody could even read. */
+  readonly fromReserve?: boolean;
 }
 
 /**
@@ -138,6 +140,15 @@ export interface StoreLease {
    * the store cannot be reached.
    */
   confirm(): Promise<void>;
+}
+
+/** Whether a store has room for more. */
+export interface StoreRoom {
+  /**
+   * Why nothing more is to be written, for an operator; undefined while there is room. Below a mark, so that what is under way still
+   * ends well. Cheap to ask: it is looked up once a second, and whenever much was written.
+   */
+  readonly shortage: string | undefined;
 }
 
 /** How many snapshots a store keeps: the newest, and the one before in case the newest cannot be loaded. */
@@ -174,6 +185,9 @@ export interface JournalStore {
   /** Where several servers reach the same store, and for as long as it is open; else undefined. */
   readonly lease?: StoreLease | undefined;
 
+  /** Where the store watches how much room it has left; else undefined, and a write is refused once there is none. */
+  readonly room?: StoreRoom | undefined;
+
   /** What an operator should hear of how the server behind the store is set up. Known once it is open. */
   readonly warnings?: readonly string[] | undefined;
 
@@ -203,7 +217,8 @@ export interface JournalStore {
    * first batch of a bank is not the store's to know).
    * Idempotent by (position, chain hash): batches that are already there are a success, also where only the first of an
    * array are; a position occupied by other bytes is a `JournalConflictError`.
-   * Rejects with: `AppendRefusedError` when certainly nothing was stored (disk full); `AppendUnknownError` when that
+   * Rejects with: `AppendRefusedError` when certainly nothing was stored, as its kind `StoreFullError` where that is for lack of
+   * room; `AppendUnknownError` when that
    * cannot be known (an I/O error in fsync): then only `recover` and the same append again settle it.
    */
   append(batches: readonly StoredBatch[], options: AppendOptions): Promise<void>;

@@ -6,6 +6,7 @@ import type {
   StoredSnapshot,
   StoreGap,
   StoreLease,
+  StoreRoom,
   StoreState,
 } from "@bank/store";
 
@@ -52,6 +53,10 @@ export class HeldStore implements JournalStore {
 
   get lease(): StoreLease | undefined {
     return this.inner.lease;
+  }
+
+  get room(): StoreRoom | undefined {
+    return this.inner.room;
   }
 
   get warnings(): readonly string[] | undefined {

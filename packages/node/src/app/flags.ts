@@ -1,6 +1,7 @@
 import { serverUrl } from "@bank/rpc";
-import { withoutPassword } from "@bank/store";
+import { FREE_SPACE_MARK_MIN_BYTES, withoutPassword } from "@bank/store";
 import { Command, InvalidArgumentError, Option } from "commander";
+import { MIN_FREE_BYTES } from "../room-watch.ts";
 import { type EffectiveSetting, formatConfig } from "./print-config.ts";
 
 /** The flags or the environment are wrong. */
@@ -27,6 +28,29 @@ export function wholeNumber(min: number): (text: string) => number {
       throw new InvalidArgumentError(`It must be a whole number, at least ${min}.`);
     return value;
   };
+}
+
+const MIB = 1024 ** 2;
+const UNITS: Readonly<Record<string, number>> = { "": 1, KIB: 1024, MIB, GIB: 1024 ** 3, TIB: 1024 ** 4 };
+
+/** The flag of both servers: see `OpenStoreOptions.minFreeBytes`. */
+export function minFreeSpaceFlag(variable: string): Option {
+  return flag(
+    "--min-free-space <size>",
+    variable,
+    "stop writing once the disk has less room than this; 0 for no such mark",
+  )
+    .default(MIN_FREE_BYTES, `${MIN_FREE_BYTES / MIB}MiB`)
+    .argParser(freeSpace);
+}
+
+function freeSpace(text: string): number {
+  const [, digits, unit = ""] = /^([0-9]{1,15})\s*([A-Za-z]*)$/.exec(text.trim()) ?? [];
+  const bytes = Number(digits) * (UNITS[unit.toUpperCase()] ?? Number.NaN);
+  if (Number.isSafeInteger(bytes) && (bytes === 0 || bytes >= FREE_SPACE_MARK_MIN_BYTES)) return bytes;
+  throw new InvalidArgumentError(
+    `It must be a size such as 256MiB or 1GiB, at least ${FREE_SPACE_MARK_MIN_BYTES / MIB}MiB, or 0 for no such mark.`,
+  );
 }
 
 /** Parses the URL of a server. */

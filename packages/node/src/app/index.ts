@@ -1,5 +1,13 @@
 /** `@bank/node/app`: what the command lines of the servers have in common. Everything here is public. */
-export { EXIT_WRONG_FLAGS, flag, printConfig, serverCommand, serverUrlFlag, wholeNumber } from "./flags.ts";
+export {
+  EXIT_WRONG_FLAGS,
+  flag,
+  minFreeSpaceFlag,
+  printConfig,
+  serverCommand,
+  serverUrlFlag,
+  wholeNumber,
+} from "./flags.ts";
 export { insecureMessage, isLoopback, type ListenAddress, parseListenAddress } from "./listen-address.ts";
 export {
   EXIT_DAMAGED,

@@ -1,4 +1,5 @@
 import { flushCompileCache } from "node:module";
+import { RefusalError } from "@bank/core";
 import { errorText, LossDetectedError } from "@bank/replica";
 import { LeaseLostError, StoreLockedError } from "@bank/store";
 import { urlOf } from "../ask-branches.ts";
@@ -93,7 +94,9 @@ export function startFailure(error: unknown): string {
   if (code === "EADDRINUSE")
     return `${address}:${port} is taken: another server listens there. Stop it, or use --listen with another port.`;
   if (code === "EACCES" && port !== undefined) return `${address}:${port} may not be used by this user.`;
-  return `cannot start: ${errorText(error)}`;
+  // What callers are told does not say why the store refused; an operator is told.
+  const why = error instanceof RefusalError && error.cause !== undefined ? ` (${errorText(error.cause)})` : "";
+  return `cannot start: ${errorText(error)}${why}`;
 }
 
 function supersededMessage(error: SupersededError): string {

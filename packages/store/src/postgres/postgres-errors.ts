@@ -3,6 +3,7 @@ import {
   AppendUnknownError,
   CorruptStoreError,
   StoreError,
+  StoreFullError,
   UnsafeSettingsError,
 } from "../errors.ts";
 
@@ -14,6 +15,7 @@ const SERIALIZATION_FAILURE = "40001";
 const DEADLOCK_DETECTED = "40P01";
 const STATEMENT_COMPLETION_UNKNOWN = "40003";
 const QUERY_CANCELED = "57014";
+const DISK_FULL = "53100";
 
 /** What the server said of a statement that failed. */
 interface ServerError extends Error {
@@ -80,8 +82,10 @@ export function writeFailure(error: unknown, what: string): unknown {
   // What was found of a server before anything was sent to it: behind the same name there may be the right one in a moment.
   const isBefore = error instanceof NotSentError || error instanceof UnsafeSettingsError;
   if (!isBefore && (error instanceof StoreError || error instanceof RangeError)) return error;
-  if (isBefore || (isServerError(error) && storedNothing(error)))
-    return new AppendRefusedError(`nothing was stored: cannot ${what}: ${saying(error)}`, { cause: error });
+  if (isBefore || (isServerError(error) && storedNothing(error))) {
+    const Refused = hasCode(error, DISK_FULL) ? StoreFullError : AppendRefusedError;
+    return new Refused(`nothing was stored: cannot ${what}: ${saying(error)}`, { cause: error });
+  }
   if (isServerError(error) || error instanceof ConnectionLostError || error instanceof CommitWarningError)
     return new AppendUnknownError(
       `it is not known whether this was stored: ${what}: ${saying(error)}; recover the store`,

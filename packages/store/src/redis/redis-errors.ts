@@ -1,4 +1,11 @@
-import { AppendRefusedError, AppendUnknownError, CorruptStoreError, LeaseLostError, StoreError } from "../errors.ts";
+import {
+  AppendRefusedError,
+  AppendUnknownError,
+  CorruptStoreError,
+  LeaseLostError,
+  StoreError,
+  StoreFullError,
+} from "../errors.ts";
 
 /** The server's own answer to a command: it refuses it, or it failed. */
 export class ServerError extends Error {
@@ -48,8 +55,9 @@ export function writeFailure(error: unknown, what: string): unknown {
   if (/ script: .* on @/.test(error.message)) return unknown(error, what);
   if (error.code === "READONLY") return new LeaseLostError(`${what}: ${IS_REPLICA}`, { cause: error });
   const refusal = REFUSALS[error.code];
+  const Refused = error.code === "OOM" ? StoreFullError : AppendRefusedError;
   if (refusal !== undefined || lacksLibrary(error))
-    return new AppendRefusedError(`${what}: nothing was stored: ${refusal ?? error.message}`, { cause: error });
+    return new Refused(`${what}: nothing was stored: ${refusal ?? error.message}`, { cause: error });
   // What a later release says, perhaps: who does not know must not say that it knows.
   return unknown(error, what);
 }

@@ -22,6 +22,13 @@ export const JOURNAL_FILE = "journal.db";
 /** About what a step of dropping pages writes. */
 const FREE_LIST_BYTES = 16_384;
 
+interface OpenOptions {
+  readonly lock: FolderLock;
+  readonly connect: Connect;
+  readonly doubtful: boolean;
+  readonly onWrote?: (bytes: number) => void;
+}
+
 /**
  * One connection to `journal.db`, its statements, and what of it is known without asking. Thrown away and opened anew
  * after a doubt.
@@ -34,6 +41,7 @@ export class JournalFile {
   readonly #metaTable: MetaTable;
   readonly #transaction: Transaction;
   readonly #checkpointer: Checkpointer;
+  readonly #onWrote: (bytes: number) => void;
   /** Position of the snapshot that is being saved. */
   savingSnapshot: number | undefined;
   readonly #gapTable: GapTable;
@@ -45,8 +53,13 @@ export class JournalFile {
   /** Whether the file says that it is in use, so that the hot path need not look further. */
   #readyToWrite = false;
 
-  private constructor(database: DatabaseSync, path: string, checkpoints: "thread" | "here") {
+  private constructor(
+    database: DatabaseSync,
+    path: string,
+    { checkpoints, onWrote }: { readonly checkpoints: "thread" | "here"; readonly onWrote: (bytes: number) => void },
+  ) {
     this.#database = database;
+    this.#onWrote = onWrote;
     this.#path = path;
     this.journal = new JournalTable(database);
     this.snapshots = new SnapshotTable(database);
@@ -60,13 +73,10 @@ export class JournalFile {
 
   /**
    * Opens the journal of a locked folder and makes it where there is none. `doubtful` settles the log even where the
-   * file calls itself clean.
+   * file calls itself clean. `onWrote` is told how many bytes of batches and snapshots each commit had.
    * Throws: what `JournalStore.open` rejects with.
    */
-  static open(
-    folder: string,
-    { lock, connect, doubtful }: { readonly lock: FolderLock; readonly connect: Connect; readonly doubtful: boolean },
-  ): JournalFile {
+  static open(folder: string, { lock, connect, doubtful, onWrote = () => undefined }: OpenOptions): JournalFile {
     const path = join(folder, JOURNAL_FILE);
     let database: DatabaseSync | undefined;
     try {
@@ -80,7 +90,10 @@ export class JournalFile {
       makeDurable(database, path);
       if (layout === "empty") create(database);
       lock.rememberJournal();
-      const file = new JournalFile(database, path, connect === connectAsEver ? "thread" : "here");
+      const file = new JournalFile(database, path, {
+        checkpoints: connect === connectAsEver ? "thread" : "here",
+        onWrote,
+      });
       if (doubtful) file.#settled = false;
       file.#recover();
       return file;
@@ -115,7 +128,7 @@ export class JournalFile {
       });
     }
     this.#head = { position: last.lastPosition, chainHash: new Uint8Array(last.chainHash) };
-    this.#checkpointer.wrote(batches.reduce((sum, { frame }) => sum + frame.length, 0));
+    this.#wrote(batches.reduce((sum, { frame }) => sum + frame.length, 0));
   }
 
   /** Throws: `AppendRefusedError`, `AppendUnknownError`. */
@@ -128,7 +141,7 @@ export class JournalFile {
   dropSnapshot(position: number): void {
     this.#prepareToWrite();
     commitOne(`give up the snapshot at ${position}`, () => this.snapshots.drop(position));
-    this.#checkpointer.wroteOfSnapshot(0);
+    this.#wroteOfSnapshot(0);
   }
 
   /** One step of saving a snapshot. Throws: `AppendRefusedError`, `AppendUnknownError`. */
@@ -141,7 +154,7 @@ export class JournalFile {
       for (const each of pages) this.snapshots.savePage(position, each);
       for (const each of shared) this.snapshots.shared.save(each);
     });
-    this.#checkpointer.wroteOfSnapshot([...pages, ...shared].reduce((sum, { page }) => sum + page.length, 0));
+    this.#wroteOfSnapshot([...pages, ...shared].reduce((sum, { page }) => sum + page.length, 0));
   }
 
   /**
@@ -163,7 +176,7 @@ export class JournalFile {
     this.#prepareToWrite();
     const what = `save the snapshot at ${snapshot.position}`;
     this.#transaction.run(what, () => this.snapshots.complete(snapshot));
-    this.#checkpointer.wroteOfSnapshot(snapshot.header.length);
+    this.#wroteOfSnapshot(snapshot.header.length);
   }
 
   /** The last step of seeding: the snapshot and the gap before it. Throws: `AppendRefusedError`, `AppendUnknownError`. */
@@ -178,7 +191,7 @@ export class JournalFile {
     this.#meta = { ...this.#meta, hasGap: true };
     this.#gap = { ...bounds, filled: this.#filled(bounds) };
     this.#head = upTo;
-    this.#checkpointer.wroteOfSnapshot(snapshot.header.length);
+    this.#wroteOfSnapshot(snapshot.header.length);
   }
 
   /** Stores batches that were checked to fill the gap. Throws: `AppendRefusedError`, `AppendUnknownError`. */
@@ -197,7 +210,7 @@ export class JournalFile {
     if (closes) this.#meta = { ...this.#meta, hasGap: false };
     const filled = { position: last.lastPosition, chainHash: new Uint8Array(last.chainHash) };
     this.#gap = closes ? undefined : { ...gap, filled };
-    this.#checkpointer.wrote(batches.reduce((sum, { frame }) => sum + frame.length, 0));
+    this.#wrote(batches.reduce((sum, { frame }) => sum + frame.length, 0));
   }
 
   /**
@@ -213,7 +226,7 @@ export class JournalFile {
     });
     if (found === undefined) return "nothing left";
     // What is written of free pages is their list.
-    this.#checkpointer.wroteOfSnapshot(FREE_LIST_BYTES);
+    this.#wroteOfSnapshot(FREE_LIST_BYTES);
     return "dropped";
   }
 
@@ -232,7 +245,7 @@ export class JournalFile {
       sweep ??= shared.sweep();
       goesOn = shared.sweepOn(sweep);
     });
-    this.#checkpointer.wroteOfSnapshot(FREE_LIST_BYTES);
+    this.#wroteOfSnapshot(FREE_LIST_BYTES);
     return goesOn ? sweep : undefined;
   }
 
@@ -289,6 +302,16 @@ export class JournalFile {
   #settle(): void {
     this.#checkpointer.truncate();
     this.#settled = true;
+  }
+
+  #wrote(bytes: number): void {
+    this.#onWrote(bytes);
+    this.#checkpointer.wrote(bytes);
+  }
+
+  #wroteOfSnapshot(bytes: number): void {
+    this.#onWrote(bytes);
+    this.#checkpointer.wroteOfSnapshot(bytes);
   }
 
   #prepareToWrite(): void {

@@ -1,4 +1,4 @@
-import { AppendRefusedError, AppendUnknownError, CorruptStoreError, StoreError } from "../errors.ts";
+import { AppendRefusedError, AppendUnknownError, CorruptStoreError, StoreError, StoreFullError } from "../errors.ts";
 
 // SQLite's primary result codes: https://www.sqlite.org/rescode.html
 const BUSY = 5;
@@ -46,7 +46,8 @@ export function commitFailure(error: unknown, what: string): unknown {
 /** Certainly nothing was stored. An error that is not SQLite's is a bug of the caller's and stays what it is. */
 export function refusal(error: unknown, what: string): unknown {
   if (resultCode(error) === undefined) return error;
-  return new AppendRefusedError(`nothing was stored: cannot ${what}: ${hint(error)}`, { cause: error });
+  const Refused = isFull(error) ? StoreFullError : AppendRefusedError;
+  return new Refused(`nothing was stored: cannot ${what}: ${hint(error)}`, { cause: error });
 }
 
 /** Nobody knows what was stored. */

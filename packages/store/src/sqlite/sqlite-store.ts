@@ -11,7 +11,9 @@ import {
   StoreClosedError,
   StoreError,
 } from "../errors.ts";
+import { FreeSpace } from "../free-space.ts";
 import type {
+  AppendOptions,
   JournalStore,
   ReadLimits,
   SnapshotSource,
@@ -54,12 +56,25 @@ export class SqliteJournalStore implements JournalStore {
   readonly engine = "sqlite";
   /** Absolute path of the data folder. */
   readonly folder: string;
+  /** undefined where nothing is watched. */
+  readonly room: FreeSpace | undefined;
   readonly #connect: Connect;
   #phase: Phase = { kind: "closed" };
 
-  /** `connect` is for tests: it must open the file at the path that it is given. */
-  constructor(options: { readonly folder: string; readonly connect?: Connect }) {
+  /**
+   * `minFreeBytes`: see `openStore`. For tests: `connect`, which must open the file at the path that it is given, and `freeBytes`, as
+   * `FreeSpace` takes it.
+   */
+  constructor(options: {
+    readonly folder: string;
+    readonly minFreeBytes?: number;
+    readonly connect?: Connect;
+    readonly freeBytes?: (folder: string) => number;
+  }) {
     this.folder = resolve(options.folder);
+    const { minFreeBytes: markBytes = 0, freeBytes } = options;
+    this.room =
+      markBytes === 0 ? undefined : new FreeSpace({ folder: this.folder, markBytes, ...(freeBytes && { freeBytes }) });
     this.#connect = options.connect ?? connect;
   }
 
@@ -98,7 +113,7 @@ export class SqliteJournalStore implements JournalStore {
     if (epoch > present) this.#write(() => file.changeMeta({ epoch }));
   }
 
-  async append(batches: readonly StoredBatch[], { epoch }: { readonly epoch: number }): Promise<void> {
+  async append(batches: readonly StoredBatch[], { epoch, fromReserve = false }: AppendOptions): Promise<void> {
     const file = this.#writable();
     const fresh = checkAppend(batches, epoch, {
       bankId: file.meta.bankId,
@@ -107,7 +122,9 @@ export class SqliteJournalStore implements JournalStore {
       storedAt: (firstPosition) => this.#lookUp("read", () => file.journal.batchAtOrBefore(firstPosition)),
       gap: file.gap,
     });
-    if (fresh.length > 0) this.#write(() => file.append(fresh));
+    if (fresh.length === 0) return;
+    if (!fromReserve) this.room?.require("append to the journal");
+    this.#write(() => file.append(fresh));
   }
 
   async read(afterPosition: number, limits?: ReadLimits): Promise<readonly StoredBatch[]> {
@@ -165,7 +182,9 @@ export class SqliteJournalStore implements JournalStore {
     const fresh = checkFill(batches, file.gap, (firstPosition) =>
       this.#lookUp("read", () => file.journal.batchAtOrBefore(firstPosition)),
     );
-    if (fresh.length > 0) this.#write(() => file.fill(fresh));
+    if (fresh.length === 0) return;
+    this.room?.require("fill the gap in the journal");
+    this.#write(() => file.fill(fresh));
   }
 
   async gap(): Promise<StoreGap | undefined> {
@@ -235,7 +254,8 @@ export class SqliteJournalStore implements JournalStore {
   }
 
   #openFile(lock: FolderLock, { doubtful }: { readonly doubtful: boolean }): StoreState {
-    const file = JournalFile.open(this.folder, { lock, connect: this.#connect, doubtful });
+    const onWrote = (bytes: number) => this.room?.wrote(bytes);
+    const file = JournalFile.open(this.folder, { lock, connect: this.#connect, doubtful, onWrote });
     this.#phase = { kind: "open", lock, file };
     const { bankId, epoch, clean } = file.meta;
     return {
@@ -257,6 +277,7 @@ export class SqliteJournalStore implements JournalStore {
     const step = <T>(write: () => T): T => {
       if (this.#writable() !== file)
         throw new StoreError(`the store in ${this.folder} was opened anew while a snapshot was saved`);
+      this.room?.require("save a snapshot");
       return this.#write(write);
     };
     return saveInSteps(file, snapshot, step, seed);

@@ -7,6 +7,7 @@ import type {
   StoredSnapshot,
   StoreGap,
   StoreLease,
+  StoreRoom,
   StoreState,
 } from "../port.ts";
 
@@ -44,6 +45,10 @@ export class FaultyStore implements JournalStore {
 
   get lease(): StoreLease | undefined {
     return this.#inner.lease;
+  }
+
+  get room(): StoreRoom | undefined {
+    return this.#inner.room;
   }
 
   /** Orders the fault of the next append that has none ordered yet: two calls fail the next two. */

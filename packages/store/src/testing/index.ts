@@ -2,3 +2,4 @@
 export { type AppendFault, FaultyStore } from "./faulty-store.ts";
 export { PostgresServer } from "./postgres-server.ts";
 export { RedisServer, type RedisServerStart } from "./redis-server.ts";
+export { whereDisksCanBeMade } from "./small-disk.ts";
