@@ -3,9 +3,9 @@ import {
   type ExecuteBatchResponse,
   type ExecuteMovementsRequest,
   ExecuteMovementsRequestSchema,
-  type ExecuteMovementsResponse,
   type BatchResult as WireBatchResult,
 } from "@bank/proto";
+import { decodeMovementsReply, encodeMovements, type MovementsReply } from "@bank/rpc";
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import {
@@ -16,7 +16,7 @@ import {
   UnexpectedReplyError,
 } from "./attempt-failure.ts";
 import { BankError } from "./bank-error.ts";
-import type { Caller } from "./caller.ts";
+import type { Caller, Sending } from "./caller.ts";
 import type { Server } from "./connections.ts";
 import { commandMessage, readInfoOf } from "./messages/index.ts";
 import type { MovementEntry } from "./movement-entry.ts";
@@ -25,6 +25,10 @@ import { type Attempt, EndedCall } from "./retry.ts";
 
 /** Servers of a release that does not know columns yet. */
 const withoutColumns = new WeakSet<Server>();
+/** Likewise, columns on a stream. */
+const withoutStreams = new WeakSet<Server>();
+/** So few are not worth a stream, which is open for a while after the last of them. */
+const ROWS_ALONE_MAX = 2;
 
 type Try = Parameters<Attempt<void>>[0];
 
@@ -154,8 +158,8 @@ export class MovementCall {
     try {
       const reply = await this.caller.once(
         // What is done now comes after all that the session saw; repeated answers may be older.
-        { ...call, isBeyondSession: ({ others }: ExecuteMovementsResponse) => others.length < sent.length },
-        (sending) => server.transactions.executeMovements(columnsOf(sent), sending),
+        { ...call, isBeyondSession: ({ others }: MovementsReply) => others.length < sent.length },
+        (sending) => askServer(server, columnsOf(sent), sending),
         (told) => checkReply(told, sent.length),
       );
       await this.turnOfAnswer();
@@ -192,8 +196,35 @@ export class MovementCall {
   }
 }
 
+/**
+ * Sends columns over the stream of single operations, where a call costs a message each way. The answers and errors are those of a
+ * call by itself, which it is for a few, and at a server that does not know them on its stream.
+ */
+async function askServer(server: Server, columns: ExecuteMovementsRequest, sending: Sending): Promise<MovementsReply> {
+  if (columns.debitAccounts.length <= ROWS_ALONE_MAX || withoutStreams.has(server))
+    return server.transactions.executeMovements(columns, sending);
+  const begunMs = performance.now();
+  try {
+    const operation = { case: "movements", value: encodeMovements(columns) } as const;
+    const { reply, readInfo } = await server.pipeline.call(operation, sending);
+    return Object.assign(readReply(reply.value), readInfo === undefined ? {} : { readInfo });
+  } catch (error) {
+    if (ConnectError.from(error).code !== Code.Unimplemented) throw error;
+    withoutStreams.add(server);
+    return server.transactions.executeMovements(columns, { ...sending, timeoutMs: leftOf(sending, begunMs) });
+  }
+}
+
+function readReply(bytes: Uint8Array): MovementsReply {
+  try {
+    return decodeMovementsReply(bytes);
+  } catch (error) {
+    throw new UnexpectedReplyError(`its answer cannot be read: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
 /** What is left of the time of a try that began then. */
-function leftOf({ timeoutMs }: Try, begunMs: number): number {
+function leftOf({ timeoutMs }: Pick<Try, "timeoutMs">, begunMs: number): number {
   return Math.max(1, Math.floor(timeoutMs - (performance.now() - begunMs)));
 }
 

@@ -131,7 +131,11 @@ export class PipelineEntry {
   }
 }
 
+/** So many bytes of columns count as a command: messages stay far below what a server takes. */
+const MOVEMENT_BYTES_PER_COMMAND = 256;
+
 function weightOf(operation: PipelinedOperation): number {
+  if (operation.case === "movements") return 1 + Math.floor(operation.value.length / MOVEMENT_BYTES_PER_COMMAND);
   if (operation.case !== "item" || operation.value.command.case === undefined) return 1;
   return Math.max(1, commandCount(operation.value.command));
 }

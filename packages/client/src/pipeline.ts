@@ -49,7 +49,7 @@ export class Pipeline {
   ): Promise<PipelinedAnswer<Operation["case"]>> {
     const caller = this.callerOf(options.session);
     const asked: PipelinedOperation = operation;
-    if (asked.case !== "item" && asked.case !== "cancelRequest")
+    if (!isMutation(asked))
       return caller.read(
         options,
         async (sending, server) => withInfo(await server.pipeline.call(operation, sending)),
@@ -99,9 +99,15 @@ function isDoneNow({ answer: { reply } }: WithInfo<PipelinedAnswer>): boolean {
   return reply.case === "result" && !reply.value.replayed;
 }
 
-type Mutation = Extract<PipelinedOperation, { case: "item" | "cancelRequest" }>;
+type Mutation = Extract<PipelinedOperation, { case: "item" | "cancelRequest" | "movements" }>;
+
+function isMutation(operation: PipelinedOperation): operation is Mutation {
+  return operation.case === "item" || operation.case === "cancelRequest" || operation.case === "movements";
+}
 
 function headOf(operation: Mutation): { readonly requestId: string | undefined; readonly isPreview: boolean } {
+  // Each row has an id of its own.
+  if (operation.case === "movements") return { requestId: undefined, isPreview: false };
   if (operation.case === "cancelRequest") return { requestId: operation.value.requestId, isPreview: false };
   const { value: command } = operation.value.command;
   return { requestId: command?.requestId, isPreview: command?.validateOnly ?? false };

@@ -180,9 +180,14 @@ class SdkCustomer {
     const client = connectBank({ server, timeoutMs: 30_000 });
     try {
       while (!this.stopped) {
-        const order = randomOrder(random, branch, accounts);
-        answered.push({ order, reply: await giveBySdk(client, order) });
-        bank.notice(answered.length);
+        // Several at once: those that go together go over a stream.
+        const orders = Array.from({ length: 4 }, () => randomOrder(random, branch, accounts));
+        await Promise.all(
+          orders.map(async (order) => {
+            answered.push({ order, reply: await giveBySdk(client, order) });
+            bank.notice(answered.length);
+          }),
+        );
       }
     } finally {
       client.close();

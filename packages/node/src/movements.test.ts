@@ -6,7 +6,15 @@ import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { ConnectError } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
 import { accountWith, clientAt, failureOf, PLACES, reasonOf, startServers, usd } from "./calls.test-util.ts";
-import { base, columns, explicit, idAt, type MovementsInit, type Row } from "./movement-columns.test-util.ts";
+import {
+  base,
+  columns,
+  explicit,
+  idAt,
+  MOVEMENT_WAYS,
+  type MovementsInit,
+  type Row,
+} from "./movement-columns.test-util.ts";
 
 /** The unary call that a row stands for: its result, or its failure. */
 async function unary({ transactions }: ServerClient, { debit, credit, amount }: Row, requestId: string) {
@@ -36,10 +44,19 @@ function timeAt({ times }: ExecuteMovementsResponse, row: number): number {
   return Number(times.findLast((each) => each.row <= row)?.timeMs);
 }
 
-describe.each(PLACES)("ExecuteMovements at $place", ({ branch }) => {
-  it("does what the calls that its rows stand for would do, and each can be tried again as the other", async () => {
+const ASKED = PLACES.flatMap((place) => MOVEMENT_WAYS.map((way) => ({ ...place, ...way })));
+
+describe.each(ASKED)("ExecuteMovements at $place, $way", ({ branch, movesOf }) => {
+  /** Two servers, a client of the one that is asked, and how movements are asked for there. */
+  async function start() {
     const servers = await startServers();
     const client = clientAt(servers, branch);
+    const { url } = branch === 0 ? servers.bank : servers.branch;
+    return { servers, client, move: movesOf({ client, url }) };
+  }
+
+  it("does what the calls that its rows stand for would do, and each can be tried again as the other", async () => {
+    const { client, move } = await start();
     const { transactions } = client;
     const [a = 0, b = 0] = [Number(await accountWith(client, 500)), Number(await accountWith(client, 0))];
     const known = randomUUID();
@@ -57,7 +74,7 @@ describe.each(PLACES)("ExecuteMovements at $place", ({ branch }) => {
       { debit: a, credit: b, amount: 2, id: "00000000-0000-4000-8000-000000000001" },
     ];
     const ids = rows.map(({ id }) => id ?? randomUUID());
-    const reply = await transactions.executeMovements(columns(rows, explicit(ids)));
+    const reply = await move(columns(rows, explicit(ids)));
     expect(reply.branch).toBe(branch);
     expect(reply.positions).toHaveLength(rows.length);
     expect(reply.others.map(({ row }) => row)).toEqual([3, 4, 5, 6, 7, 9]);
@@ -87,7 +104,7 @@ describe.each(PLACES)("ExecuteMovements at $place", ({ branch }) => {
   });
 
   it("counts up from a base, and answers a call that is tried again from the journal", async () => {
-    const client = clientAt(await startServers(), branch);
+    const { client, move } = await start();
     const account = Number(await accountWith(client, 10));
     const first = base();
     const rows: Row[] = [
@@ -96,8 +113,8 @@ describe.each(PLACES)("ExecuteMovements at $place", ({ branch }) => {
       { debit: 0, credit: account, amount: 4 },
     ];
     const request = columns(rows, { baseRequestId: first });
-    const done = await client.transactions.executeMovements(request);
-    const again = await client.transactions.executeMovements(request);
+    const done = await move(request);
+    const again = await move(request);
     expect(again.positions).toEqual(done.positions);
     expect(again.times).toEqual([]);
     expect(again.others.map(({ row, result }) => [row, result?.replayed, result?.result.case])).toEqual([
@@ -114,13 +131,12 @@ describe.each(PLACES)("ExecuteMovements at $place", ({ branch }) => {
   });
 
   it("refuses a malformed call as a whole, and names the rows", async () => {
-    const servers = await startServers();
-    const client = clientAt(servers, branch);
+    const { servers, client, move } = await start();
     const account = Number(await accountWith(client, 0));
     const before = servers.bank.replica.committedPosition;
     const fine: Row = { debit: 0, credit: account, amount: 1 };
     const fields = async (request: MovementsInit) => {
-      const call = client.transactions.executeMovements(request);
+      const call = move(request);
       const { reason, violations } = await failureOf(call);
       expect(reason).toBe("INVALID_REQUEST");
       return violations.map(({ field }) => field);
@@ -146,9 +162,7 @@ describe.each(PLACES)("ExecuteMovements at $place", ({ branch }) => {
     ]);
     expect(await fields(columns([fine], { baseRequestId: new Uint8Array(17) }))).toEqual(["base_request_id"]);
     expect(await fields({ ...columns([fine]), currencyCode: "usd" })).toEqual(["currency_code"]);
-    expect(await reasonOf(client.transactions.executeMovements({ ...columns([fine]), currencyCode: "XXY" }))).toBe(
-      "UNKNOWN_CURRENCY",
-    );
+    expect(await reasonOf(move({ ...columns([fine]), currencyCode: "XXY" }))).toBe("UNKNOWN_CURRENCY");
     expect(await fields(columns([]))).toEqual(["debit_accounts", "credit_accounts", "amounts_minor"]);
     expect(await fields(columns(new Array<Row>(10_001).fill(fine)))).toEqual([
       "debit_accounts",
@@ -159,25 +173,25 @@ describe.each(PLACES)("ExecuteMovements at $place", ({ branch }) => {
   });
 
   it("honours the headers of a write", async () => {
-    const client = clientAt(await startServers(), branch);
+    const { client, move } = await start();
     const account = Number(await accountWith(client, 0));
     const rows = [{ debit: 0, credit: account, amount: 1 }];
-    const spread = await client.transactions.executeMovements(columns(rows), {
+    const spread = await move(columns(rows), {
       headers: { [PROPAGATION_HEADER]: "all-branches" },
     });
     expect(spread.readInfo?.propagation).toMatchObject({ satisfied: true, appliedHere: true });
     // What was not done spreads nowhere, though the journal has it.
-    const rejected = await client.transactions.executeMovements(columns([{ debit: account, credit: 0, amount: 9 }]), {
+    const rejected = await move(columns([{ debit: account, credit: 0, amount: 9 }]), {
       headers: { [PROPAGATION_HEADER]: "all-branches" },
     });
     expect(rejected.positions[0]).toBeGreaterThan(spread.positions[0] as bigint);
     expect(rejected.readInfo?.propagation).toBeUndefined();
-    const call = client.transactions.executeMovements(columns(rows), { headers: { [SESSION_HEADER]: "AAAA" } });
+    const call = move(columns(rows), { headers: { [SESSION_HEADER]: "AAAA" } });
     expect(await reasonOf(call)).toBe("SESSION_INVALID");
-    const wrong = client.transactions.executeMovements(columns(rows), { headers: { [PROPAGATION_HEADER]: "some" } });
+    const wrong = move(columns(rows), { headers: { [PROPAGATION_HEADER]: "some" } });
     expect(await reasonOf(wrong)).toBe("INVALID_REQUEST");
     const { session = "" } = spread.readInfo ?? {};
-    const own = await client.transactions.executeMovements(columns(rows), { headers: { [SESSION_HEADER]: session } });
+    const own = await move(columns(rows), { headers: { [SESSION_HEADER]: session } });
     expect(own.others).toEqual([]);
     expect(await client.balance(`${account}`)).toBe(2n);
   });

@@ -1,10 +1,12 @@
 import type { ExecuteMovementsResponse } from "@bank/proto";
+import type { CallLimit } from "@bank/replica";
 import { type MovementColumns, type MovementsReply, SESSION_HEADER } from "@bank/rpc";
 import type { HandlerContext } from "@connectrpc/connect";
 import { newestDone, timeOfReply } from "../movement-replies.ts";
 import type { Teller } from "../teller.ts";
-import { limitOf, requireOpen } from "./asked-read.ts";
+import { requireOpen } from "./asked-read.ts";
 import { writtenInfo } from "./call.ts";
+import { PatientLimit } from "./patient-limit.ts";
 import { askedPropagation, propagationUpTo } from "./write-propagation.ts";
 
 /**
@@ -22,13 +24,22 @@ export async function executeMovements(
   requireOpen(teller, context, "OUTCOME_UNKNOWN");
   const asked = askedPropagation(context);
   const session = context.requestHeader.get(SESSION_HEADER) ?? "";
-  const done = await teller.executeMovements(request, { ...limitOf(context), session });
+  const done = await within(context, (limit) => teller.executeMovements(request, { ...limit, session }));
   const { reply, position, epochId } = done;
   const newest = asked.mode === "bank" ? 0 : newestDone(reply);
   const propagation = await propagationUpTo(teller, context, asked, newest);
   const info = writtenInfo(teller, { position, epochId, time: timeOfReply(reply, position) });
   if (propagation !== undefined) info.propagation = propagation;
   return withInfo(reply, info, request.debitAccounts instanceof BigUint64Array);
+}
+
+async function within<T>(context: HandlerContext, call: (limit: CallLimit) => Promise<T>): Promise<T> {
+  const limit = new PatientLimit(context);
+  try {
+    return await call({ signal: limit.signal, timeoutMs: limit.timeoutMs });
+  } finally {
+    limit.over();
+  }
 }
 
 function withInfo(

@@ -30,7 +30,7 @@ export type Reply = Pick<PipelinedReply, "reply"> & { readonly readInfo?: ReadIn
 /** A call of a stream that is under way. */
 export interface CallUnderWay {
   readonly call: PipelinedCall;
-  /** How many commands it is, those inside a group counted; 1 for a read. */
+  /** How many commands it is, those inside a group counted; 1 for a read. Of movements, what they count as. */
   readonly weight: number;
   /** Its first answer counts; it has no second one. */
   answer(reply: Reply): void;
@@ -48,8 +48,12 @@ const HEADER_LENGTH_MAX: Readonly<Record<(typeof HEADERS)[number], number>> = {
   propagation: 1_024,
 };
 
+/** So many bytes of movements in columns take as much of what may be under way as a command: a handful of rows. */
+const MOVEMENT_BYTES_PER_COMMAND = 256;
+
 /** How much of what may be under way a call takes: a group takes as much as its items by themselves. */
 export function weightOf({ call }: PipelinedCall): number {
+  if (call.case === "movements") return 1 + Math.floor(call.value.length / MOVEMENT_BYTES_PER_COMMAND);
   if (call.case !== "item" || call.value.command.case === undefined) return 1;
   return Math.max(1, commandCount(call.value.command));
 }
@@ -63,6 +67,8 @@ export function requireWellFormed(call: PipelinedCall): asserts call is Pipeline
   if (violations.length > 0) throw malformed(violations);
   const asked = call.call;
   if (asked.case === undefined) throw new Error("a call asks for something");
+  // What the bytes say is looked at by whoever reads them.
+  if (asked.case === "movements") return;
   if (asked.case !== "item") return requireValid(messageOf(CALLS, asked.case), asked.value);
   const command = commandOfBatchItem(asked.value);
   requireValid(messageOf(COMMANDS, command.case), command.value);

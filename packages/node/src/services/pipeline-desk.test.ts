@@ -1,14 +1,16 @@
 import {
   DepositRequestSchema,
+  ExecuteMovementsRequestSchema,
   GetAccountRequestSchema,
   type PipelinedCall,
   PipelinedCallSchema,
   type PipelinedReply,
   SessionService,
 } from "@bank/proto";
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { createContextValues, type HandlerContext } from "@connectrpc/connect";
 import { describe, expect, it, vi } from "vitest";
+import { columns } from "../movement-columns.test-util.ts";
 import type { Teller } from "../teller.ts";
 import { PipelineDesk } from "./pipeline-desk.ts";
 
@@ -21,7 +23,9 @@ function start() {
   };
   const teller: Partial<Teller> = {
     branchState: () => undefined,
+    branch: 0,
     execute: (_, { signal }) => never(signal),
+    executeMovements: (_, { signal }) => never(signal),
     read: (_, __, signal) => never(signal),
   };
   const hangUp = new AbortController();
@@ -53,6 +57,10 @@ const WRITE = {
     },
   },
 } as const;
+const MOVEMENTS = {
+  case: "movements",
+  value: toBinary(ExecuteMovementsRequestSchema, columns([{ debit: 0, credit: 1, amount: 1 }])),
+} as const;
 const READ = { case: "getAccount", value: create(GetAccountRequestSchema, { account: "1" }) } as const;
 
 describe("calls of a stream whose caller hangs up", () => {
@@ -64,10 +72,10 @@ describe("calls of a stream whose caller hangs up", () => {
     expect(signals.map(({ reason }) => reason)).toEqual([new Error("gone")]);
   });
 
-  it("go on where they write", () => {
+  it.each([WRITE, MOVEMENTS])("go on where they write: $case", (call) => {
     const { begin, hangUp, signals } = start();
     // So short that the teller's signal is watched from the beginning.
-    begin({ call: WRITE, timeoutMs: 40 });
+    begin({ call, timeoutMs: 40 });
     hangUp.abort(new Error("gone"));
     expect(signals.map(({ aborted }) => aborted)).toEqual([false]);
   });
@@ -76,6 +84,7 @@ describe("calls of a stream whose caller hangs up", () => {
 it.each([
   ["a read", READ, "NOT_APPLIED"],
   ["a write", WRITE, "OUTCOME_UNKNOWN"],
+  ["a call of movements", MOVEMENTS, "OUTCOME_UNKNOWN"],
 ] as const)("%s is answered when its time is up, whatever its teller does", async (_, call, outcome) => {
   const { begin, replies } = start();
   begin({ call, timeoutMs: 20 });

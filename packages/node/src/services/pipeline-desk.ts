@@ -15,7 +15,7 @@ import {
 import { PipelineContext } from "./pipeline-context.ts";
 import { type CallGroup, groupsOf } from "./pipeline-group.ts";
 import { readAlone, readTogether } from "./pipeline-reads.ts";
-import { cancel, writeTogether } from "./pipeline-writes.ts";
+import { cancel, move, writeTogether } from "./pipeline-writes.ts";
 import { requestService } from "./request-service.ts";
 
 /** The method that a call by itself would have used, as far as anybody is told of it. */
@@ -27,6 +27,7 @@ const METHODS = {
   getHold: HoldService.method.getHold,
   getOutcome: RequestService.method.getOutcome,
   getTransaction: TransactionService.method.getTransaction,
+  movements: TransactionService.method.executeMovements,
 } as const satisfies Record<Operation["case"], HandlerContext["method"]>;
 
 /** Carries out the calls of streams, those together that came together. One for each teller. */
@@ -60,7 +61,7 @@ export class PipelineDesk {
       const value = failureOf(error, visible);
       for (const call of calls) call.answer({ reply: { case: "failure", value } });
     };
-    const mutates = kind === "item" || kind === "cancelRequest";
+    const mutates = kind === "item" || kind === "movements" || kind === "cancelRequest";
     const context = new PipelineContext({
       like: calls[0].call,
       stream,
@@ -84,6 +85,7 @@ export class PipelineDesk {
     const [first] = calls;
     const asked = first.call.call;
     if (kind === "item") return writeTogether(teller, calls, context);
+    if (kind === "movements") return first.answer(await move(teller, asked, context));
     if (kind === "cancelRequest") return first.answer(await cancel(requests, asked, context));
     // By itself a balance may be of the past.
     if (calls.length > 1 || kind === "getAccount" || kind === "getHold") return readTogether(reader, calls, context);

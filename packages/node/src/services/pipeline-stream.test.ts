@@ -30,6 +30,11 @@ function group(id: number, size: number): PipelinedCall {
   return create(PipelinedCallSchema, { id: BigInt(id), call: { case: "item", value: item } });
 }
 
+/** Movements in so many bytes of columns. */
+function movements(id: number, bytes: number): PipelinedCall {
+  return create(PipelinedCallSchema, { id: BigInt(id), call: { case: "movements", value: new Uint8Array(bytes) } });
+}
+
 const reads = (from: number, count: number) => Array.from({ length: count }, (_, i) => read(from + i));
 
 /** Messages that are pushed by hand, and a stream that reads them. */
@@ -116,6 +121,24 @@ describe("a stream of calls", () => {
     bench.answer(1);
     expect((await second)?.map(({ id }) => id)).toEqual([2n]);
     expect(bench.stream.inFlight).toBe(0);
+  });
+
+  it("takes a handful of calls of columns at a time, by their bytes", async () => {
+    const bench = new Bench();
+    await bench.open();
+    void bench.next();
+    // As many rows as a call may have, each with an id of its own.
+    const bytes = 10_000 * 40;
+    bench.push(...Array.from({ length: 20 }, (_, i) => movements(i, bytes)));
+    await rest(LONG);
+    expect(bench.begun.length).toBeGreaterThanOrEqual(4);
+    expect(bench.begun.length).toBeLessThan(10);
+    const { length } = bench.begun;
+    bench.begun[0]?.answer({ reply: { case: "movements", value: new Uint8Array(8) } });
+    await rest(LONG);
+    void bench.next();
+    await rest(LONG);
+    expect(bench.begun).toHaveLength(length + 1);
   });
 
   it("gives each call one answer", async () => {

@@ -1,10 +1,26 @@
-import { CancelRequestResponseSchema, type CommandOutcome, type RequestService } from "@bank/proto";
-import { type CommandCase, commandOfBatchItem, SESSION_HEADER } from "@bank/rpc";
+import {
+  CancelRequestResponseSchema,
+  type CommandOutcome,
+  type ExecuteMovementsRequest,
+  ExecuteMovementsRequestSchema,
+  type RequestService,
+} from "@bank/proto";
+import {
+  type CommandCase,
+  commandOfBatchItem,
+  decodeMovements,
+  encodeMovementsReply,
+  type MovementColumns,
+  malformed,
+  requireValid,
+  SESSION_HEADER,
+} from "@bank/rpc";
 import { create } from "@bufbuild/protobuf";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { Teller } from "../teller.ts";
 import { requireOpen } from "./asked-read.ts";
 import { writeInfo } from "./call.ts";
+import { executeMovements } from "./execute-movements.ts";
 import { PatientLimit } from "./patient-limit.ts";
 import type { AskingCall, Operation, Reply } from "./pipeline-call.ts";
 import { askedPropagation, propagationOf } from "./write-propagation.ts";
@@ -61,6 +77,27 @@ export async function cancel(
   if (call.case !== "cancelRequest") throw new Error(`${call.case} rules nothing out`);
   const value = create(CancelRequestResponseSchema, await requests.cancelRequest(call.value, context));
   return { reply: { case: "cancelRequest", value } };
+}
+
+/** Carries out movements in columns. Rejects with what the call by itself rejects with. */
+export async function move(teller: Teller, call: Operation, context: HandlerContext): Promise<Reply> {
+  if (call.case !== "movements") throw new Error(`${call.case} moves nothing`);
+  const request = movementsOf(call.value);
+  // The columns are of the kind that this takes, whatever their type says.
+  requireValid(ExecuteMovementsRequestSchema, request as ExecuteMovementsRequest);
+  const { readInfo, ...told } = await executeMovements(teller, context, request);
+  const reply = { case: "movements", value: encodeMovementsReply(told) } as const;
+  return { reply, ...(readInfo === undefined ? {} : { readInfo }) };
+}
+
+/** Throws: `RefusalError` INVALID_REQUEST for bytes that are no such message: the stream itself goes on. */
+function movementsOf(bytes: Uint8Array): MovementColumns {
+  try {
+    return decodeMovements(bytes);
+  } catch (cause) {
+    const description = `must be an encoded ExecuteMovementsRequest: ${cause instanceof Error ? cause.message : cause}`;
+    throw malformed([{ field: "movements", description }]);
+  }
 }
 
 function commandOf(call: Operation): CommandCase {

@@ -23,7 +23,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file bank/v1/session_service.proto.
  */
 export const file_bank_v1_session_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch1iYW5rL3YxL3Nlc3Npb25fc2VydmljZS5wcm90bxIHYmFuay52MSJDCg9QaXBlbGluZVJlcXVlc3QSMAoFY2FsbHMYASADKAsyFi5iYW5rLnYxLlBpcGVsaW5lZENhbGxCCbpIBpIBAxCQTiLQAwoNUGlwZWxpbmVkQ2FsbBIKCgJpZBgBIAEoBBISCgp0aW1lb3V0X21zGAIgASgNEhMKC2NvbnNpc3RlbmN5GAMgASgJEg8KB3Nlc3Npb24YBCABKAkSEwoLcHJvcGFnYXRpb24YBSABKAkSIgoEaXRlbRgKIAEoCzISLmJhbmsudjEuQmF0Y2hJdGVtSAASNwoOY2FuY2VsX3JlcXVlc3QYCyABKAsyHS5iYW5rLnYxLkNhbmNlbFJlcXVlc3RSZXF1ZXN0SAASMQoLZ2V0X2FjY291bnQYDCABKAsyGi5iYW5rLnYxLkdldEFjY291bnRSZXF1ZXN0SAASMQoLZ2V0X2JhbGFuY2UYDSABKAsyGi5iYW5rLnYxLkdldEJhbGFuY2VSZXF1ZXN0SAASKwoIZ2V0X2hvbGQYDiABKAsyFy5iYW5rLnYxLkdldEhvbGRSZXF1ZXN0SAASMQoLZ2V0X291dGNvbWUYDyABKAsyGi5iYW5rLnYxLkdldE91dGNvbWVSZXF1ZXN0SAASOQoPZ2V0X3RyYW5zYWN0aW9uGBAgASgLMh4uYmFuay52MS5HZXRUcmFuc2FjdGlvblJlcXVlc3RIAEIGCgRjYWxsIlkKEFBpcGVsaW5lUmVzcG9uc2USKAoHcmVwbGllcxgBIAMoCzIXLmJhbmsudjEuUGlwZWxpbmVkUmVwbHkSGwoTY2FsbHNfaW5fZmxpZ2h0X21heBgCIAEoDSLYAwoOUGlwZWxpbmVkUmVwbHkSCgoCaWQYASABKAQSIwoHZmFpbHVyZRgCIAEoCzIQLmJhbmsudjEuRmFpbHVyZUgAEiYKBnJlc3VsdBgDIAEoCzIULmJhbmsudjEuQmF0Y2hSZXN1bHRIABI4Cg5jYW5jZWxfcmVxdWVzdBgEIAEoCzIeLmJhbmsudjEuQ2FuY2VsUmVxdWVzdFJlc3BvbnNlSAASMgoLZ2V0X2FjY291bnQYBSABKAsyGy5iYW5rLnYxLkdldEFjY291bnRSZXNwb25zZUgAEjIKC2dldF9iYWxhbmNlGAYgASgLMhsuYmFuay52MS5HZXRCYWxhbmNlUmVzcG9uc2VIABIsCghnZXRfaG9sZBgHIAEoCzIYLmJhbmsudjEuR2V0SG9sZFJlc3BvbnNlSAASMgoLZ2V0X291dGNvbWUYCCABKAsyGy5iYW5rLnYxLkdldE91dGNvbWVSZXNwb25zZUgAEjoKD2dldF90cmFuc2FjdGlvbhgJIAEoCzIfLmJhbmsudjEuR2V0VHJhbnNhY3Rpb25SZXNwb25zZUgAEiQKCXJlYWRfaW5mbxgPIAEoCzIRLmJhbmsudjEuUmVhZEluZm9CBwoFcmVwbHkyVQoOU2Vzc2lvblNlcnZpY2USQwoIUGlwZWxpbmUSGC5iYW5rLnYxLlBpcGVsaW5lUmVxdWVzdBoZLmJhbmsudjEuUGlwZWxpbmVSZXNwb25zZSgBMAFiBnByb3RvMw", [file_bank_v1_account_service, file_bank_v1_hold_service, file_bank_v1_read_info, file_bank_v1_request_service, file_bank_v1_transaction_service, file_buf_validate_validate]);
+  fileDesc("Ch1iYW5rL3YxL3Nlc3Npb25fc2VydmljZS5wcm90bxIHYmFuay52MSJDCg9QaXBlbGluZVJlcXVlc3QSMAoFY2FsbHMYASADKAsyFi5iYW5rLnYxLlBpcGVsaW5lZENhbGxCCbpIBpIBAxCQTiLlAwoNUGlwZWxpbmVkQ2FsbBIKCgJpZBgBIAEoBBISCgp0aW1lb3V0X21zGAIgASgNEhMKC2NvbnNpc3RlbmN5GAMgASgJEg8KB3Nlc3Npb24YBCABKAkSEwoLcHJvcGFnYXRpb24YBSABKAkSIgoEaXRlbRgKIAEoCzISLmJhbmsudjEuQmF0Y2hJdGVtSAASNwoOY2FuY2VsX3JlcXVlc3QYCyABKAsyHS5iYW5rLnYxLkNhbmNlbFJlcXVlc3RSZXF1ZXN0SAASMQoLZ2V0X2FjY291bnQYDCABKAsyGi5iYW5rLnYxLkdldEFjY291bnRSZXF1ZXN0SAASMQoLZ2V0X2JhbGFuY2UYDSABKAsyGi5iYW5rLnYxLkdldEJhbGFuY2VSZXF1ZXN0SAASKwoIZ2V0X2hvbGQYDiABKAsyFy5iYW5rLnYxLkdldEhvbGRSZXF1ZXN0SAASMQoLZ2V0X291dGNvbWUYDyABKAsyGi5iYW5rLnYxLkdldE91dGNvbWVSZXF1ZXN0SAASOQoPZ2V0X3RyYW5zYWN0aW9uGBAgASgLMh4uYmFuay52MS5HZXRUcmFuc2FjdGlvblJlcXVlc3RIABITCgltb3ZlbWVudHMYESABKAxIAEIGCgRjYWxsIlkKEFBpcGVsaW5lUmVzcG9uc2USKAoHcmVwbGllcxgBIAMoCzIXLmJhbmsudjEuUGlwZWxpbmVkUmVwbHkSGwoTY2FsbHNfaW5fZmxpZ2h0X21heBgCIAEoDSLtAwoOUGlwZWxpbmVkUmVwbHkSCgoCaWQYASABKAQSIwoHZmFpbHVyZRgCIAEoCzIQLmJhbmsudjEuRmFpbHVyZUgAEiYKBnJlc3VsdBgDIAEoCzIULmJhbmsudjEuQmF0Y2hSZXN1bHRIABI4Cg5jYW5jZWxfcmVxdWVzdBgEIAEoCzIeLmJhbmsudjEuQ2FuY2VsUmVxdWVzdFJlc3BvbnNlSAASMgoLZ2V0X2FjY291bnQYBSABKAsyGy5iYW5rLnYxLkdldEFjY291bnRSZXNwb25zZUgAEjIKC2dldF9iYWxhbmNlGAYgASgLMhsuYmFuay52MS5HZXRCYWxhbmNlUmVzcG9uc2VIABIsCghnZXRfaG9sZBgHIAEoCzIYLmJhbmsudjEuR2V0SG9sZFJlc3BvbnNlSAASMgoLZ2V0X291dGNvbWUYCCABKAsyGy5iYW5rLnYxLkdldE91dGNvbWVSZXNwb25zZUgAEjoKD2dldF90cmFuc2FjdGlvbhgJIAEoCzIfLmJhbmsudjEuR2V0VHJhbnNhY3Rpb25SZXNwb25zZUgAEhMKCW1vdmVtZW50cxgKIAEoDEgAEiQKCXJlYWRfaW5mbxgPIAEoCzIRLmJhbmsudjEuUmVhZEluZm9CBwoFcmVwbHkyVQoOU2Vzc2lvblNlcnZpY2USQwoIUGlwZWxpbmUSGC5iYW5rLnYxLlBpcGVsaW5lUmVxdWVzdBoZLmJhbmsudjEuUGlwZWxpbmVSZXNwb25zZSgBMAFiBnByb3RvMw", [file_bank_v1_account_service, file_bank_v1_hold_service, file_bank_v1_read_info, file_bank_v1_request_service, file_bank_v1_transaction_service, file_buf_validate_validate]);
 
 /**
  * Calls, as many as were waiting.
@@ -148,6 +148,15 @@ export type PipelinedCall = Message<"bank.v1.PipelinedCall"> & {
      */
     value: GetTransactionRequest;
     case: "getTransaction";
+  } | {
+    /**
+     * Many movements at once: an encoded ExecuteMovementsRequest, as bytes, so that its columns are taken as they came. It costs
+     * a message each way, where a call by itself costs an HTTP exchange.
+     *
+     * @generated from field: bytes movements = 17;
+     */
+    value: Uint8Array;
+    case: "movements";
   } | { case: undefined; value?: undefined };
 };
 
@@ -269,10 +278,19 @@ export type PipelinedReply = Message<"bank.v1.PipelinedReply"> & {
      */
     value: GetTransactionResponse;
     case: "getTransaction";
+  } | {
+    /**
+     * What became of the movements: an encoded ExecuteMovementsResponse, without its `read_info`.
+     *
+     * @generated from field: bytes movements = 10;
+     */
+    value: Uint8Array;
+    case: "movements";
   } | { case: undefined; value?: undefined };
 
   /**
-   * Of `result`, and of a `failure` that saw a state: what the reply of the call by itself has. The others carry their own.
+   * Of `result`, `movements`, and of a `failure` that saw a state: what the reply of the call by itself has. The others carry
+   * their own.
    *
    * @generated from field: bank.v1.ReadInfo read_info = 15;
    */
