@@ -184,7 +184,13 @@ function shown({ position, session, stalenessMs, connected }: ReadInfo, balances
   return { status: "ok", position, balances, session: sessionPosition(session), stalenessMs, connected };
 }
 
-function done({ position, session, replayed, propagation }: Done): WriteOutcome {
+/**
+ * What was answered, at the position of its own record. The answer's position is that of a state which has the record:
+ * movements that were gathered into one call share it, and their token names it.
+ */
+function done(answer: Done & { readonly transaction?: { readonly position: number } }): WriteOutcome {
+  const { session, replayed, propagation } = answer;
+  const position = answer.transaction?.position ?? answer.position;
   const token = sessionPosition(session);
   if (propagation === undefined) return { status: "ok", position, session: token, replayed };
   // Who is missing may still be catching up, and not call itself connected: that does not contradict what was reached.

@@ -38,6 +38,8 @@ export interface CustomerOptions {
 
 const AMOUNT_MAX = 60;
 const GROUP_MAX = 3;
+/** Movements that are asked for at the same time: the SDK gathers them into one call. */
+const AT_ONCE_MAX = 4;
 const STALENESS_BOUNDS_MS = [0, 60, 400, 1_500];
 /** Some shorter than most faults, so that calls fail and others follow. */
 const TIMEOUTS_MS = [150, 150, 250, 250, 400, 400, 900, 2_500];
@@ -96,8 +98,9 @@ export class Customer {
       case 4:
         return this.write({ kind: "withdraw", account, amount });
       case 5:
-      case 6:
         return this.write(this.transfer(account, amount));
+      case 6:
+        return this.several();
       case 7:
         return this.write({ kind: "group", items: this.items() });
       case 8:
@@ -121,10 +124,21 @@ export class Customer {
   }
 
   private items(): readonly Movement[] {
+    return this.transfers(1 + this.options.random.below(GROUP_MAX));
+  }
+
+  private transfers(count: number): readonly Movement[] {
     const { random, accounts } = this.options;
-    return Array.from({ length: 1 + random.below(GROUP_MAX) }, () =>
+    return Array.from({ length: count }, () =>
       this.transfer(random.pick(accounts.open), BigInt(1 + random.below(AMOUNT_MAX))),
     );
+  }
+
+  /** Several movements at one server at the same time, each of its own: they have no order among themselves. */
+  private async several(): Promise<void> {
+    const counter = this.counter();
+    const transfers = this.transfers(2 + this.options.random.below(AT_ONCE_MAX - 1));
+    await Promise.all(transfers.map((each) => this.write(each, { counter })));
   }
 
   /** Places a hold, or gives one back. Posted balances stay as they are. */
@@ -133,29 +147,36 @@ export class Customer {
     const [placed] = this.holds;
     if (placed !== undefined && random.chance(50)) {
       this.holds = this.holds.slice(1);
-      await this.write({ kind: "other", name: "releaseHold", accounts: [] }, (client, options) =>
-        client.releaseHold(placed, options),
-      );
+      const send: Write["send"] = (client, options) => client.releaseHold(placed, options);
+      await this.write({ kind: "other", name: "releaseHold", accounts: [] }, { send });
       return;
     }
     const amount = { currency: "USD", minor: BigInt(1 + random.below(AMOUNT_MAX)) };
-    await this.write({ kind: "other", name: "placeHold", accounts: [] }, async (client, options) => {
+    const send: Write["send"] = async (client, options) => {
       const done = await client.placeHold(accounts.withHolds, amount, options);
       this.holds.push(done.hold.position);
       return done;
-    });
+    };
+    await this.write({ kind: "other", name: "placeHold", accounts: [] }, { send });
   }
 
-  /** Where the outcome stays unknown, another server is told to do it, or asked. */
-  private async write(action: WriteAction, send?: Write["send"]): Promise<void> {
+  /**
+   * Where the outcome stays unknown, another server is told to do it, or asked.
+   *
+   * @param how how it is sent where the action does not say it, and where it goes first. Default: any server.
+   */
+  private async write(
+    action: WriteAction,
+    how: { readonly send?: Write["send"]; readonly counter?: Counter } = {},
+  ): Promise<void> {
     const { random } = this.options;
     const request = randomUUID();
     for (let tries = 0; tries <= RETRIES_MAX; tries++) {
-      const counter = this.counter();
+      const counter = (tries === 0 ? how.counter : undefined) ?? this.counter();
       const asks = tries > 0 && random.chance(30);
       const outcome = asks
         ? await this.calls.outcome({ ...this.at(counter), request, action })
-        : await this.calls.write({ ...this.at(counter), ...this.propagation(), request, action, send });
+        : await this.calls.write({ ...this.at(counter), ...this.propagation(), request, action, send: how.send });
       this.note(counter, outcome);
       const isKnown = outcome.status === "ok" || outcome.status === "rejected";
       // Somebody may not trust the answer, and send it again; what was not applied is mostly left at that.

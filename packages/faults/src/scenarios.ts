@@ -44,7 +44,7 @@ export const SCENARIOS: readonly Scenario[] = [
     ...USUAL,
     name: "cut",
     about: "links of branches are cut, one way and both",
-    faults: /(cut|reset) link of/,
+    faults: /(cut|reset|break) link of/,
     atOnceMax: 2,
   },
   { ...USUAL, name: "slow", about: "links of branches are slow, and cut now and then", faults: /(slow|cut) link of/ },

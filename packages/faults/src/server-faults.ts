@@ -1,9 +1,12 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { CutKind, Direction, Fault, FaultProxy, RestartableProcess } from "@bank/testkit";
 
 const KINDS: readonly CutKind[] = ["hold", "lose"];
 /** Far below what makes a link lost. */
 const SLOW_MAX_MS = 120;
 const JITTER_MAX_MS = 30;
+/** Long enough that something is done of which nobody hears; shorter than what makes a link lost. */
+const UNHEARD_MS = [60, 180] as const;
 const WAYS: readonly Direction[] = ["toServer", "toClient"];
 
 /** What can happen to a server. */
@@ -34,6 +37,22 @@ export function linkFaults(name: string, link: FaultProxy): readonly Fault[] {
         link.endAll("rst");
       },
       end: () => link.admit(),
+    },
+    {
+      // Where it hurts most: calls arrive and are carried out, and the connection ends before their answers are back.
+      name: `break ${name}`,
+      group: name,
+      begin: async (random) => {
+        const [least, most] = UNHEARD_MS;
+        link.cut("toClient", "hold");
+        await delay(least + random.below(most - least));
+        link.refuse();
+        link.endAll("rst");
+      },
+      end: () => {
+        link.admit();
+        link.uncut();
+      },
     },
     {
       name: `slow ${name}`,

@@ -267,12 +267,20 @@ export const MUTATIONS: readonly Mutation[] = [
     name: "a branch that lost its call says that it was not applied",
     guarantees: ["not-applied"],
     scenario: "cut",
-    faults: "cut link",
+    faults: "break link",
+    seconds: 6,
     patches: [
       {
         file: "packages/replica/src/bank-contact.ts",
         find: 'return new RefusalError("BANK_UNREACHABLE", { branch }, outcome,',
         replace: 'return new RefusalError("BANK_UNREACHABLE", { branch }, "NOT_APPLIED",',
+      },
+      // The SDK asks the same branch again within the call, and there another place may answer: one that says the outcome
+      // is unknown would make the whole call's unknown.
+      {
+        file: "packages/node/src/registration.ts",
+        find: 'return new RefusalError("BANK_UNREACHABLE", { branch }, "OUTCOME_UNKNOWN");',
+        replace: 'return new RefusalError("BANK_UNREACHABLE", { branch }, "NOT_APPLIED");',
       },
     ],
   },
