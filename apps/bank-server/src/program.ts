@@ -27,6 +27,7 @@ import {
 import { migrate, StoreError } from "@bank/store";
 import { type Command, Option } from "commander";
 import { describePromotion } from "./describe-promotion.ts";
+import { addReportsCommands } from "./reports-commands.ts";
 import { addStoreCommands } from "./store-commands.ts";
 
 interface BankFlags {
@@ -129,10 +130,12 @@ export function program(): Command {
     .command("migrate")
     .description("make the tables of a bank in the PostgreSQL database that --store names, or bring them up to date")
     .action(() => migrateStore(command.opts<BankFlags>()));
-  addStoreCommands(command, () => {
+  const storeUrl = () => {
     const { store, data } = command.opts<BankFlags>();
     return bankStoreUrl(data, store);
-  });
+  };
+  addStoreCommands(command, storeUrl);
+  addReportsCommands(command, storeUrl);
   return command;
 }
 

@@ -109,11 +109,13 @@ export function holdsJournal(storeUrl: string): boolean {
   return folder === undefined || existsSync(join(folder, "journal.db")) || existsSync(join(folder, "lock.db"));
 }
 
-function requireJournal(url: string): void {
+/** Throws where no journal was ever made. */
+export function requireJournal(url: string): void {
   if (!holdsJournal(url)) throw new Error(`there is no journal in ${withoutPassword(url)}`);
 }
 
-async function openAlone(open: () => Promise<StoreState>): Promise<StoreState> {
+/** Opens a store for a tool. Rejects with: `StoreError` while a server uses it. */
+export async function openAlone(open: () => Promise<StoreState>): Promise<StoreState> {
   try {
     return await open();
   } catch (error) {

@@ -1,0 +1,160 @@
+import { RecordKind } from "@bank/core";
+import { StoreVersionError } from "@bank/store";
+import { describeWithPostgres } from "@bank/store/conformance";
+import type { PostgresPlace } from "@bank/store/postgres";
+import { seeds, withSeed } from "@bank/testkit";
+import { expect, it } from "vitest";
+import { ReportsMismatchError, ReportsTakenError } from "./errors.ts";
+import { reportsPlace } from "./place.ts";
+import { RandomBank } from "./random-bank.test-util.ts";
+import {
+  expectSameAsHistory,
+  expectSameAsLedger,
+  followTo,
+  query,
+  reached,
+  testReporter,
+} from "./reports.test-util.ts";
+
+const FILE = "packages/node/src/reports/reports.test.ts";
+/** Whoever writes to the tables of a place: their sessions. */
+const OTHERS = "pid <> pg_backend_pid() AND query LIKE";
+
+describeWithPostgres("reports", (server) => {
+  let places = 0;
+  const newPlace = (): PostgresPlace => reportsPlace(server().url(`reports_${++places}`));
+
+  it.each(seeds(1))("are what ledger and history say, of records of every kind, with seed %i", (seed) =>
+    withSeed(seed, FILE, async (random) => {
+      const bank = new RandomBank(random);
+      bank.work(400);
+      const kinds = new Set([...bank.records.values()].map(({ record }) => record.kind));
+      expect(Object.values(RecordKind).filter((kind) => !kinds.has(kind))).toEqual([]);
+      const place = newPlace();
+      const reporter = testReporter(bank, place);
+      // In pieces of which each goes on from what was written, and is loaded from there.
+      for (let released = 0; released < bank.batches.length; ) {
+        released = Math.min(bank.batches.length, released + 1 + random.below(200));
+        bank.release(released);
+        await followTo(reporter, bank.batches[released - 1]?.lastPosition ?? 0);
+      }
+      await expectSameAsLedger(place, bank.ledger);
+      await expectSameAsHistory(place, bank);
+    }),
+  );
+
+  it.each(seeds(1))(
+    "go on where they were when sessions break in the middle, and show whole states, with seed %i",
+    (seed) =>
+      withSeed(seed, FILE, async (random) => {
+        const bank = new RandomBank(random);
+        bank.work(600);
+        bank.release(1);
+        const place = newPlace();
+        const reporter = testReporter(bank, place);
+        await followTo(reporter, 1);
+        const stop = new AbortController();
+        const following = reporter.follow(stop.signal);
+        const seen = new Set<string>();
+        for (let released = 0; released < bank.batches.length; ) {
+          released = Math.min(bank.batches.length, released + 1 + random.below(40));
+          bank.release(released);
+          if (random.chance(30))
+            await query(
+              place,
+              `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${OTHERS} '%${place.schema}%'`,
+            );
+          seen.add(await wholeState(place));
+          await Promise.race([following, reached(() => reporter.position > 0)]);
+        }
+        await Promise.race([following, reached(() => reporter.position === bank.position)]);
+        stop.abort();
+        await following;
+        expect(seen.size).toBeGreaterThan(5);
+        expect(reporter.log.lines.some(({ event }) => event === "the reports wait")).toBe(true);
+        await expectSameAsLedger(place, bank.ledger);
+        await expectSameAsHistory(place, bank);
+      }),
+  );
+
+  it("refuse a journal that is not the one that they were made of, and are rebuilt from it", () =>
+    withSeed(1, FILE, async (random) => {
+      const [bank, other] = [new RandomBank(random), new RandomBank(random)];
+      const stranger = new RandomBank(random, new Uint8Array(16).fill(8));
+      bank.work(20);
+      other.work(60);
+      const place = newPlace();
+      await followTo(testReporter(bank, place), bank.position);
+      for (const journal of [other, stranger]) {
+        const error = await testReporter(journal, place)
+          .follow(new AbortController().signal)
+          .catch((thrown) => thrown);
+        expect(error).toBeInstanceOf(ReportsMismatchError);
+        expect(error.message).toContain('"bank-server reports rebuild"');
+      }
+      await expectSameAsLedger(place, bank.ledger);
+      expect(await testReporter(other, place).rebuild(new AbortController().signal)).toBe(other.position);
+      await expectSameAsLedger(place, other.ledger);
+      await expectSameAsHistory(place, other);
+      other.work(20);
+      await followTo(testReporter(other, place), other.position);
+      await expectSameAsLedger(place, other.ledger);
+    }));
+
+  it("have one writer: who comes later shuts out who was there", () =>
+    withSeed(1, FILE, async (random) => {
+      const bank = new RandomBank(random);
+      bank.work(20);
+      const half = bank.batches.length;
+      bank.release(half);
+      const place = newPlace();
+      const [first, second] = [testReporter(bank, place), testReporter(bank, place)];
+      const stop = new AbortController();
+      const firstFollows = first.follow(stop.signal).catch((error: unknown) => error);
+      await reached(() => first.position === bank.position);
+      const secondFollows = second.follow(stop.signal);
+      await reached(() => second.position === bank.position);
+      bank.work(20);
+      bank.release(bank.batches.length);
+      expect(await firstFollows).toBeInstanceOf(ReportsTakenError);
+      await reached(() => second.position === bank.position);
+      stop.abort();
+      await secondFollows;
+      await expectSameAsLedger(place, bank.ledger);
+      await expectSameAsHistory(place, bank);
+    }));
+
+  it("leave alone what a newer program or a bank has made", () =>
+    withSeed(1, FILE, async (random) => {
+      const bank = new RandomBank(random);
+      const place = newPlace();
+      await followTo(testReporter(bank, place), bank.position);
+      await query(place, "UPDATE $.reports_layout SET layout = 99");
+      const signal = AbortSignal.timeout(10_000);
+      await expect(testReporter(bank, place).follow(signal)).rejects.toThrow(StoreVersionError);
+      await expect(testReporter(bank, place).rebuild(signal)).rejects.toThrow(/layout 99, written by a newer program/);
+      const journal = newPlace();
+      await query(journal, `CREATE SCHEMA "${journal.schema}"`);
+      await query(journal, "CREATE TABLE $.bank_schema (id int2)");
+      await expect(testReporter(bank, journal).follow(signal)).rejects.toThrow(/where a bank keeps its journal/);
+    }));
+});
+
+/** Looks at all tables in one snapshot: what they say is of one position. Gives the position. */
+async function wholeState(place: PostgresPlace): Promise<string> {
+  const sums =
+    "SELECT account_id, sum(amount_minor) AS posted, max(position) AS position FROM $.postings GROUP BY account_id";
+  const rows = await query(
+    place,
+    `SELECT coalesce((SELECT position FROM $.progress), 0),
+      (SELECT count(*) FROM (SELECT currency FROM $.postings GROUP BY currency HAVING sum(amount_minor) <> 0) AS unequal),
+      (SELECT count(*) FROM $.balances b LEFT JOIN (${sums}) AS p ON p.account_id = b.account_id
+        WHERE b.posted_minor <> coalesce(p.posted, 0)),
+      (SELECT count(*) FROM $.balances b LEFT JOIN (SELECT account_id, sum(remaining_minor) AS held FROM $.holds GROUP BY 1) AS h
+        ON h.account_id = b.account_id WHERE b.held_minor <> coalesce(h.held, 0)),
+      (SELECT count(*) FROM $.transactions WHERE position > (SELECT position FROM $.progress))`,
+  );
+  const [position, ...problems] = rows[0] ?? [];
+  expect(problems).toEqual(["0", "0", "0", "0"]);
+  return String(position);
+}
