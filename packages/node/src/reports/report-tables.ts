@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { bytesEqual, type Position, toHex } from "@bank/core";
 import type { ReceivedFrame, Sha256 } from "@bank/journal";
 import {
-  Connection,
+  type Connection,
   isServerError,
   type PostgresPlace,
   type Row,
@@ -16,7 +16,7 @@ import { TABLES } from "./layout.ts";
 import { loadState, numberOf } from "./load-state.ts";
 import { migrateReports } from "./migrate-reports.ts";
 import { PendingRows } from "./pending-rows.ts";
-import { inSchema } from "./place.ts";
+import { connectTo, inSchema } from "./place.ts";
 import { projectBatch } from "./project-batch.ts";
 import type { ProjectedState, ReportsHead } from "./projected-state.ts";
 import { runAll, statementsFor } from "./write-rows.ts";
@@ -73,7 +73,7 @@ export class ReportTables {
     place: PostgresPlace,
     { sha256, empty = false }: { readonly sha256: Sha256; readonly empty?: boolean },
   ): Promise<ReportTables> {
-    const connection = await Connection.open(place, { deadlineMs: DEADLINE_MS });
+    const connection = await connectTo(place, DEADLINE_MS);
     try {
       await migrateReports(connection, place);
       const writer = randomUUID();

@@ -14,11 +14,11 @@ import {
   remainingOf,
   toHex,
 } from "@bank/core";
-import { Connection, type PostgresPlace, type Row } from "@bank/store/postgres";
+import type { PostgresPlace, Row } from "@bank/store/postgres";
 import { RecordingLog } from "@bank/testkit";
 import { expect } from "vitest";
 import { sha256 } from "../platform.ts";
-import { inSchema } from "./place.ts";
+import { connectTo, inSchema } from "./place.ts";
 import { plainText } from "./plain-text.ts";
 import type { RandomBank } from "./random-bank.test-util.ts";
 import type { ReportJournal } from "./report-journal.ts";
@@ -58,7 +58,7 @@ export async function reached(condition: () => boolean | Promise<boolean>): Prom
 
 /** Runs one statement on a connection of its own; `$.` stands for the schema. */
 export async function query(place: PostgresPlace, text: string): Promise<readonly Row[]> {
-  const connection = await Connection.open(place, { deadlineMs: PATIENCE_MS });
+  const connection = await connectTo(place, PATIENCE_MS);
   try {
     return await connection.query({ name: "", text: inSchema(place, text) });
   } finally {

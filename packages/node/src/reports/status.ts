@@ -1,6 +1,6 @@
 import { StoreError } from "@bank/store/errors";
 import {
-  Connection,
+  type Connection,
   failure,
   hasCode,
   type PostgresPlace,
@@ -9,7 +9,7 @@ import {
 } from "@bank/store/postgres";
 import { numberOf } from "./load-state.ts";
 import { reportsLayout, requireKnown } from "./migrate-reports.ts";
-import { inSchema } from "./place.ts";
+import { connectTo, inSchema } from "./place.ts";
 import type { ReportsHead } from "./projected-state.ts";
 import { readHead } from "./report-tables.ts";
 
@@ -26,7 +26,7 @@ export interface ReportsStatus {
 export async function reportsStatus(place: PostgresPlace): Promise<ReportsStatus> {
   let connection: Connection | undefined;
   try {
-    connection = await Connection.open(place, { deadlineMs: DEADLINE_MS });
+    connection = await connectTo(place, DEADLINE_MS);
     const layout = await reportsLayout(connection, place);
     requireKnown(layout, place);
     const head = layout === 0 ? undefined : await readHead(connection, place);

@@ -14,3 +14,4 @@ export {
   UNDEFINED_TABLE,
   UNIQUE_VIOLATION,
 } from "./postgres-errors.ts";
+export { connectToPrimary } from "./primary.ts";
