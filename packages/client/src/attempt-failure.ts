@@ -1,6 +1,12 @@
 import { describe, type FailureOutcome, RefusalError, statusOf } from "@bank/core";
 import type { Failure, GroupFailure } from "@bank/proto";
-import { connectErrorFromFailure, failureFromConnectError, groupFailureFromConnectError, outcomeOf } from "@bank/rpc";
+import {
+  connectErrorFromFailure,
+  failureFromConnectError,
+  groupFailureFromConnectError,
+  isSilence,
+  outcomeOf,
+} from "@bank/rpc";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { ErrorReason, FieldViolation, GroupItemFailure } from "./bank-error.ts";
 import type { ServerFailure } from "./server-pool.ts";
@@ -83,7 +89,7 @@ const ELSEWHERE: Readonly<Partial<Record<ErrorReason, ServerFailure>>> = {
   BANK_UNREACHABLE: AWAY,
   // Whoever lost its call to the bank; under the same request id another finds out.
   OUTCOME_UNKNOWN: AWAY,
-  DEADLINE_EXCEEDED: { ...AWAY, isSilence: true },
+  DEADLINE_EXCEEDED: { ...AWAY, isSilence: true, isSilent: false },
   // Wider bounds can still be met there.
   STALENESS_BOUND_EXCEEDED: { ...AWAY, rests: false },
   DRAINING: { ...AWAY, isLasting: true },
@@ -170,7 +176,7 @@ function unsaid(error: ConnectError, server: string): AttemptFailure {
           message: `No connection to ${server}: ${error.rawMessage}.`,
           outcome: "NOT_APPLIED",
           retryable: true,
-          elsewhere: AWAY,
+          elsewhere: { ...AWAY, isSilent: isSilence(error) },
         };
       return lost(error, server);
     // A connection that breaks while a call is under way ends it with one of these, depending on how it broke.
@@ -197,7 +203,7 @@ function lost(error: ConnectError, server: string): AttemptFailure {
     metadata: { server },
     outcome: "OUTCOME_UNKNOWN",
     retryable: true,
-    elsewhere: AWAY,
+    elsewhere: { ...AWAY, isSilent: isSilence(error) },
     cause: error,
   };
 }

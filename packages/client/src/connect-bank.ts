@@ -2,7 +2,7 @@ import { serverUrl } from "@bank/rpc";
 import type { BankClient } from "./bank-client.ts";
 import { BranchDirectory } from "./branch-directory.ts";
 import type { CallerOptions } from "./caller.ts";
-import { type Connect, Connections } from "./connections.ts";
+import { type Connect, Connections, connectQuickly } from "./connections.ts";
 import { EpochMemory } from "./epoch-memory.ts";
 import { readConsistencyOf, writePropagationOf } from "./messages/index.ts";
 import { newSession } from "./new-session.ts";
@@ -14,7 +14,7 @@ import type { AskedPropagation, Consistency } from "./types/index.ts";
 
 const TIMEOUT_DEFAULT_MS = 10_000;
 const RETRY_DELAY_MIN_MS = 25;
-const RETRY_DELAY_MAX_MS = 1_000;
+const RETRY_DELAY_MAX_MS = 500;
 
 /** What a client is like, whatever it is connected to. */
 export interface ClientOptions {
@@ -28,7 +28,7 @@ export interface ClientOptions {
   readonly session?: string | undefined;
   /** Told of every failed try that is followed by another. */
   readonly onRetry?: ((retry: RetryNotice) => void) | undefined;
-  /** Smallest wait in milliseconds before servers are asked again; it doubles up to 1,000. Default: 25. */
+  /** Smallest wait in milliseconds before servers are asked again; it doubles up to 500. Default: 25. */
   readonly retryDelayMs?: number | undefined;
   /** Opens a connection. Default: gRPC over HTTP/2. */
   readonly connect?: Connect | undefined;
@@ -58,8 +58,14 @@ export type ConnectOptions = ClientOptions &
  * `RangeError` for a timeout, or a number in them, out of range; `BankError` SESSION_INVALID for a token that is none.
  */
 export function connectBank(options: ConnectOptions): BankClient {
-  const connections = new Connections(options.connect);
+  const connections = connectionsOf(options);
   return new ServerClient(callerOptions(options, connections), { connections, directory: new BranchDirectory() });
+}
+
+/** Makes the connections that these options ask for, once they are used. */
+export function connectionsOf(options: ConnectOptions): Connections {
+  const hasOthers = "servers" in options && options.servers.length > 1;
+  return new Connections(options.connect ?? connectQuickly({ hasOthers }));
 }
 
 /** How calls are made as these options say. Throws as `connectBank`. */

@@ -6,7 +6,7 @@ import {
   SessionService,
   TransactionService,
 } from "@bank/proto";
-import { connectToServer, movementCallsCodec, type ServerConnection } from "@bank/rpc";
+import { connectToServer, movementCallsCodec, type ServerConnection, WATCHFUL_LIMITS } from "@bank/rpc";
 import { type Client, createClient } from "@connectrpc/connect";
 import { busyTransport } from "./busy-transport.ts";
 import { ServerPipeline } from "./pipeline-server.ts";
@@ -27,14 +27,23 @@ export interface Server {
 /** Opens a connection; replaced by tests, which have no network. */
 export type Connect = (url: string) => ServerConnection;
 
-const connectQuickly: Connect = (url) => connectToServer(url, { codecs: [movementCallsCodec] });
+/**
+ * Opens connections by gRPC over HTTP/2.
+ *
+ * @param hasOthers whether there are other servers to go to: then one that is silent is soon left. A call that merely takes long
+ *   is not cut short by that, for a server that is busy with it answers pings.
+ */
+export function connectQuickly({ hasOthers }: { readonly hasOthers: boolean }): Connect {
+  const limits = hasOthers ? WATCHFUL_LIMITS : {};
+  return (url) => connectToServer(url, { codecs: [movementCallsCodec], ...limits });
+}
 
 /** One connection for each server, shared by all clients that came from one `connectBank`. */
 export class Connections {
   private readonly connect: Connect;
   private readonly servers = new Map<string, { readonly server: Server; readonly connection: ServerConnection }>();
 
-  constructor(connect: Connect = connectQuickly) {
+  constructor(connect: Connect) {
     this.connect = connect;
   }
 

@@ -1,5 +1,5 @@
 import type { SessionService } from "@bank/proto";
-import { failureFromConnectError } from "@bank/rpc";
+import { failureFromConnectError, isSilence } from "@bank/rpc";
 import { type Client, Code, ConnectError } from "@connectrpc/connect";
 import {
   type PipelinedAnswer,
@@ -25,7 +25,8 @@ const IDLE_MAX_MS = 2_000;
  * answer is ordered after it.
  *
  * When a stream breaks, or the server ends it because it shuts down, what is not answered is sent again over a new one, with
- * the same request ids. Where no new one can be opened, it ends with `UNAVAILABLE`, and whoever retries calls has the word.
+ * the same request ids. Where the server fell silent, or no new one can be opened, it ends with `UNAVAILABLE`, and whoever
+ * retries calls has the word.
  */
 export class ServerPipeline implements LinkOwner {
   private readonly sessions: Client<typeof SessionService>;
@@ -117,8 +118,8 @@ export class ServerPipeline implements LinkOwner {
     if (!wasNotBegun(error)) for (const entry of unanswered) entry.mayHaveRun = true;
     this.waiting.putBack(unanswered);
     if (!link.isOpen && codeOf(error) === Code.Unimplemented) this.isUnsupported = true;
-    // A server that opens streams and breaks them would be asked for ever.
-    const isHopeless = !link.isOpen || (link.answered === 0 && this.isFruitless);
+    // A server that opens streams and breaks them would be asked for ever; one that is silent would be waited for once more.
+    const isHopeless = !link.isOpen || isSilence(error) || (link.answered === 0 && this.isFruitless);
     this.isFruitless = link.isOpen && link.answered === 0;
     if (this.isClosed) this.rejectWaiting(closed);
     else if (isHopeless && wasCurrent) this.rejectWaiting((entry) => (entry.mayHaveRun ? lost(error) : error));
@@ -187,7 +188,9 @@ function closed(): ConnectError {
 /** Of a call that was sent before: that there is no connection now does not mean that nothing was done. */
 function lost(error: unknown): ConnectError {
   const { rawMessage } = ConnectError.from(error);
-  return new ConnectError(`the stream was lost, and there is no other: ${rawMessage}`, Code.Unavailable);
+  const words = `the stream was lost, and there is no other: ${rawMessage}`;
+  // Not that no connection could be made as its direct cause, which would say that nothing was ever sent.
+  return new ConnectError(words, Code.Unavailable, undefined, undefined, new Error(words, { cause: error }));
 }
 
 /** A server that shuts down has answered everything that it has begun. */

@@ -1,7 +1,6 @@
 import type { ReadInfo } from "@bank/proto";
 import { Caller, type CallerOptions } from "./caller.ts";
-import { type ConnectOptions, callerOptions } from "./connect-bank.ts";
-import { Connections } from "./connections.ts";
+import { type ConnectOptions, callerOptions, connectionsOf } from "./connect-bank.ts";
 import { newSession } from "./new-session.ts";
 import type { PipelinedAnswer, PipelinedOperation } from "./pipeline-entry.ts";
 import { EndedCall } from "./retry.ts";
@@ -18,7 +17,7 @@ export interface PipelineOptions extends ReadOptions, WriteOptions {
  * closed. Throws as `connectBank`.
  */
 export function connectPipeline(options: ConnectOptions): Pipeline {
-  const connections = new Connections(options.connect);
+  const connections = connectionsOf(options);
   return new Pipeline(callerOptions(options, connections), () => connections.close());
 }
 

@@ -96,6 +96,47 @@ describe("a pool of servers", () => {
   });
 });
 
+describe("a server that fell silent", () => {
+  const gone = { ...away, isSilent: true } as const;
+
+  it("is not waited for again while it rests and another one speaks, however often that says no", () => {
+    const route = pool.begin();
+    attempt(route, 300, gone);
+    for (let round = 0; round < 3; round++) {
+      const asked: string[] = [];
+      for (let more = true; more; more = route.hasOther) {
+        if (asked.length > 0 || round === 0) route.goOn();
+        asked.push(attempt(route, 10, away));
+      }
+      expect(asked).toEqual(["b", "c"]);
+      expect(route.again()).toBe(true);
+    }
+  });
+
+  it("is asked once more after two seconds, by one call", () => {
+    attempt(pool.begin(), 300, gone);
+    nowMs += 1_990;
+    expect(call()).toEqual(["b"]);
+    nowMs += 20;
+    const route = pool.begin();
+    expect([route.server.url, route.timeoutMs(10_000)]).toEqual(["a", 1_000]);
+    expect(call()).toEqual(["b"]);
+  });
+
+  it("is asked all the same where nobody else says a word", () => {
+    pool = new ServerPool([a, b], { nowMs: () => nowMs, random: () => 0 });
+    const route = pool.begin();
+    const asked: string[] = [];
+    for (let round = 0; round < 2; round++) {
+      asked.push(attempt(route, 300, gone));
+      route.goOn();
+      asked.push(attempt(route, 300, gone));
+      route.again();
+    }
+    expect(asked.toSorted()).toEqual(["a", "a", "b", "b"]);
+  });
+});
+
 describe("the way of a call", () => {
   it("asks each server once in a round, and those that may still answer again", () => {
     const route = pool.begin();

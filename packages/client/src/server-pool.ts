@@ -2,6 +2,8 @@ import type { Server } from "./connections.ts";
 
 /** How long a server that failed is not asked first, before chance: at the first time … */
 const REST_MIN_MS = 5_000;
+/** … sooner one that was silent, which is not asked at all while it rests, unless all are silent … */
+const SILENT_REST_MIN_MS = 2_000;
 /** … and at the most: it doubles with each failure without an answer between them. */
 const REST_MAX_MS = 60_000;
 
@@ -11,7 +13,10 @@ interface Place {
   restUntilMs: number;
   /** When it last failed, to count failures of tries that were under way together as one. */
   failedAtMs: number;
-  nextRestMs: number;
+  /** How often it has failed since it last worked. */
+  failures: number;
+  /** Whether it gave no sign of life when it last failed: it is asked behind those that did. */
+  isSilent: boolean;
 }
 
 /** What stands around a pool. */
@@ -29,7 +34,8 @@ const REAL: PoolSurroundings = { nowMs: () => performance.now(), random: Math.ra
  *
  * Each call goes first to the first server that does not rest. A server that fails rests for 5 s, longer each time up to a
  * minute, shortened by chance by up to a half; so calls stay with the one that worked. When its rest is over, one call
- * goes to it again and sees: an answer brings all calls back to it.
+ * goes to it again and sees: an answer brings all calls back to it. Where all rest, those that have said why go first, and one that
+ * fell silent is not waited for again before its rest is over.
  */
 export class ServerPool {
   private readonly places: readonly Place[];
@@ -37,7 +43,13 @@ export class ServerPool {
 
   /** @param servers at least one; different ones. */
   constructor(servers: readonly Server[], around: PoolSurroundings = REAL) {
-    this.places = servers.map((server) => ({ server, restUntilMs: 0, failedAtMs: 0, nextRestMs: REST_MIN_MS }));
+    this.places = servers.map((server) => ({
+      server,
+      restUntilMs: 0,
+      failedAtMs: 0,
+      failures: 0,
+      isSilent: false,
+    }));
     this.around = around;
   }
 
@@ -70,29 +82,43 @@ export class ServerPool {
   worked(server: Server): void {
     const place = this.placeOf(server);
     place.restUntilMs = 0;
-    place.nextRestMs = REST_MIN_MS;
+    place.failures = 0;
+    place.isSilent = false;
   }
 
-  /** @param sinceMs when the try began. */
-  failed(server: Server, sinceMs: number): void {
+  /**
+   * @param sinceMs when the try began.
+   * @param isSilent whether there was no answer at all.
+   */
+  failed(server: Server, { sinceMs, isSilent }: { readonly sinceMs: number; readonly isSilent: boolean }): void {
     const place = this.placeOf(server);
+    place.isSilent = isSilent;
     if (place.failedAtMs > sinceMs) return;
     const nowMs = this.around.nowMs();
     place.failedAtMs = nowMs;
     place.restUntilMs = nowMs + this.rest(place);
-    place.nextRestMs = Math.min(REST_MAX_MS, place.nextRestMs * 2);
+    place.failures++;
+  }
+
+  /** Whether it would only be waited for, for all that is known. */
+  isSilent(server: Server): boolean {
+    const { isSilent, restUntilMs } = this.placeOf(server);
+    return isSilent && restUntilMs > this.around.nowMs();
   }
 
   nowMs(): number {
     return this.around.nowMs();
   }
 
-  private rest({ nextRestMs }: Place): number {
-    return nextRestMs * (1 - this.around.random() / 2);
+  private rest({ failures, isSilent }: Place): number {
+    const firstMs = isSilent ? SILENT_REST_MIN_MS : REST_MIN_MS;
+    return Math.min(REST_MAX_MS, firstMs * 2 ** failures) * (1 - this.around.random() / 2);
   }
 
   private soonest(places: readonly Place[]): Place {
-    return places.reduce((a, b) => (b.restUntilMs < a.restUntilMs ? b : a));
+    const speaking = places.filter(({ isSilent }) => !isSilent);
+    const among = speaking.length > 0 ? speaking : places;
+    return among.reduce((a, b) => (b.restUntilMs < a.restUntilMs ? b : a));
   }
 
   private placeOf(server: Server): Place {
@@ -110,6 +136,8 @@ export interface ServerFailure {
   readonly isLasting: boolean;
   /** It said nothing in the time that it was given. */
   readonly isSilence: boolean;
+  /** It says nothing, whatever time it is given. Default: `isSilence`. */
+  readonly isSilent?: boolean;
 }
 
 /** A server that has not answered for so long rests; who gave it less time has learnt nothing. */
@@ -125,6 +153,8 @@ export class Route {
   private readonly hopeless = new Set<Server>();
   private isUnproven: boolean;
   private askedAtMs: number;
+  /** Whether a server has said something in this round. */
+  private isHeard = false;
 
   constructor(pool: ServerPool) {
     this.pool = pool;
@@ -136,9 +166,10 @@ export class Route {
     this.untried.delete(server);
   }
 
-  /** Whether there is a server that was not asked in this round. */
+  /** Whether there is a server that was not asked in this round, and should be. */
   get hasOther(): boolean {
-    return this.untried.size > 0;
+    for (const server of this.untried) if (!this.isHeard || !this.pool.isSilent(server)) return true;
+    return false;
   }
 
   /**
@@ -158,10 +189,11 @@ export class Route {
   }
 
   /** The server gave no answer that counts, and another might. */
-  failed({ rests, isLasting, isSilence }: ServerFailure): void {
+  failed({ rests, isLasting, isSilence, isSilent = isSilence }: ServerFailure): void {
     if (isLasting) this.hopeless.add(this.server);
+    if (!isSilent) this.isHeard = true;
     const learntNothing = isSilence && this.pool.nowMs() - this.askedAtMs < SILENCE_MIN_MS;
-    if (rests && !learntNothing) this.pool.failed(this.server, this.askedAtMs);
+    if (rests && !learntNothing) this.pool.failed(this.server, { sinceMs: this.askedAtMs, isSilent });
   }
 
   /** Goes on to a server that was not asked in this round. There must be one. */
@@ -175,6 +207,7 @@ export class Route {
   /** Begins another round of those that may still answer. False when none may. */
   again(): boolean {
     this.untried = new Set(this.pool.servers.filter((server) => !this.hopeless.has(server)));
+    this.isHeard = false;
     if (this.untried.size === 0) return false;
     this.goOn();
     return true;

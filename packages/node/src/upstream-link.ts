@@ -1,6 +1,7 @@
 import { bytesEqual, type EpochEntry, type Position } from "@bank/core";
 import type { ForwardedCommand } from "@bank/proto";
 import {
+  abortable,
   type BankLink,
   type CallLimit,
   errorText,
@@ -20,6 +21,8 @@ import type { KnownEpochs } from "./known-epochs.ts";
 
 /** A server that does not answer by then is passed over. */
 const INSPECTION_TIMEOUT_MS = 1_000;
+/** Who answers later than another one by more than this is passed over, however much it is preferred: it may stand still. */
+const PREFERENCE_GRACE_MS = 250;
 /** A stream that has not begun by then never will. */
 const STREAM_TIMEOUT_MS = 5_000;
 /** A server that has refused so many probes in a row is left for another. */
@@ -55,6 +58,12 @@ interface Inspected {
   readonly answersProbes: boolean;
 }
 
+/** Never rejects. */
+interface Inspection {
+  readonly value?: Inspected;
+  readonly error?: unknown;
+}
+
 type From = Parameters<OpenJournal>[0];
 
 /**
@@ -69,6 +78,8 @@ export class UpstreamLink implements BankLink<ForwardedCommand, ForwardedOutcome
   private refusals = 0;
   /** Aborts when the server that is followed must be left. */
   private leaving = new AbortController();
+  /** Aborts when another server is followed: what was asked of the one before is not waited for. */
+  private asking = new AbortController();
   /** Why each server could not be followed since the last stream, and when that was last so. */
   private readonly causes = new Map<RemoteJournal, Map<string, number>>();
   private loopToldMs = Number.NEGATIVE_INFINITY;
@@ -90,7 +101,8 @@ export class UpstreamLink implements BankLink<ForwardedCommand, ForwardedOutcome
   async probe(members: readonly MemberReport[], signal: AbortSignal): Promise<ReadIndex> {
     const { followed } = this;
     try {
-      const index = await followed.probe(members, signal);
+      const { signal: moved } = this.asking;
+      const index = await abortable(followed.probe(members, signal), moved, () => moved.reason);
       this.hearOfEpoch(index, followed);
       this.refusals = 0;
       return index;
@@ -172,9 +184,7 @@ export class UpstreamLink implements BankLink<ForwardedCommand, ForwardedOutcome
         failures.push(error);
         continue;
       }
-      if (upstream !== this.followed)
-        platform.log.info("another server is followed", { url: upstream.url, before: this.followed.url });
-      this.followed = upstream;
+      this.moveTo(upstream);
       this.leaving = left;
       this.isStreaming = true;
       this.causes.clear();
@@ -190,6 +200,14 @@ export class UpstreamLink implements BankLink<ForwardedCommand, ForwardedOutcome
     throw mostTelling(failures, this.isDivergence);
   }
 
+  private moveTo(upstream: RemoteJournal): void {
+    if (upstream === this.followed) return;
+    this.options.platform.log.info("another server is followed", { url: upstream.url, before: this.followed.url });
+    this.followed = upstream;
+    this.asking.abort(new Error("another server is followed"));
+    this.asking = new AbortController();
+  }
+
   /** Those that may be followed, the best first; why the others may not goes to `failures`. */
   private async *candidates(from: From, signal: AbortSignal, failures: unknown[]): AsyncGenerator<Inspected> {
     const inspections = this.options.upstreams.map((upstream) => ({
@@ -197,8 +215,9 @@ export class UpstreamLink implements BankLink<ForwardedCommand, ForwardedOutcome
       inspection: settled(this.inspect(upstream, from, signal)),
     }));
     const lastResorts: Inspected[] = [];
-    for (const { upstream, inspection } of inspections) {
-      const { value, error } = await inspection;
+    for (const [i, { upstream, inspection }] of inspections.entries()) {
+      const later = inspections.slice(i + 1).map((other) => other.inspection);
+      const { value, error } = await this.unlessLate(inspection, later);
       if (value === undefined && !signal.aborted) this.tell(upstream, error);
       if (value === undefined) failures.push(error);
       else if (value.answersProbes) yield value;
@@ -207,6 +226,33 @@ export class UpstreamLink implements BankLink<ForwardedCommand, ForwardedOutcome
         failures.push(new Error(`${value.upstream.url} does not reach the bank, and has nothing that is missing here`));
     }
     yield* lastResorts;
+  }
+
+  /** What an inspection finds, unless another one has found somebody to follow some time before. */
+  private async unlessLate(
+    inspection: Promise<Inspection>,
+    others: readonly Promise<Inspection>[],
+  ): Promise<Inspection> {
+    const over = new AbortController();
+    const isReady = async (other: Promise<Inspection>) => {
+      if ((await other).value?.answersProbes !== true) throw new Error("nobody to follow");
+    };
+    const late = Promise.any(others.map(isReady)).then(
+      () => this.options.platform.delay(PREFERENCE_GRACE_MS, over.signal),
+      // All of them have been heard, or will not be followed: there is no hurry.
+      () => new Promise<never>(() => undefined),
+    );
+    try {
+      return await Promise.race([
+        inspection,
+        late.then(
+          () => ({ error: new Error("it did not answer when another one had") }),
+          () => inspection,
+        ),
+      ]);
+    } finally {
+      over.abort(new Error("it is known"));
+    }
   }
 
   private async inspect(upstream: RemoteJournal, from: From, signal: AbortSignal): Promise<Inspected> {

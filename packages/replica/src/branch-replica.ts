@@ -81,7 +81,11 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
       tail: recovered?.tail ?? [],
       openJournal: (from, signal) => this.openJournal(from, signal),
       isDivergence: link.isDivergence,
-      onStateChange: options.onStateChange,
+      onStateChange: (state) => {
+        // It may be another server than the one that did not answer: nobody has to wait for its turn to be asked.
+        if (state === "following" && !this.contact.watch.isUp) this.contact.watch.probeNow();
+        options.onStateChange(state);
+      },
       saveWithinMs: options.saveWithinMs,
       // Followers of this copy get only what is on its disk, and so does nobody where it is none.
       isDiskAwaited: () => options.onDisk === false || this.feed.followers > 0 || this.reporter.isDiskAwaited,

@@ -47,7 +47,9 @@ const GATHERED_BYTES_MAX = 1024 * 1024;
 /** Whoever asks what is on the disk waits for so long at the most until all is that has come: banks that ask give up after a second. */
 const SAVE_RECEIVED_TIMEOUT_MS = 500;
 const RECONNECT_MIN_MS = 20;
-const RECONNECT_MAX_MS = 2_000;
+const RECONNECT_MAX_MS = 500;
+/** A stream that lasted for so long was one. */
+const STEADY_MS = 2_000;
 const SAVE_RETRY_MIN_MS = 100;
 const SAVE_RETRY_MAX_MS = 5_000;
 
@@ -197,7 +199,7 @@ export class Follower {
       }
       if (signal.aborted) break;
       // A stream that brought nothing and did not last is no reason to hurry.
-      if (this.applied.current > current || platform.monotonicMs() - startedMs >= RECONNECT_MAX_MS) backoff.reset();
+      if (this.applied.current > current || platform.monotonicMs() - startedMs >= STEADY_MS) backoff.reset();
       await backoff.wait(signal).catch(() => {
         // Only the signal ends the wait early, and the loop looks at it.
       });

@@ -12,7 +12,7 @@ export const LINK_TICK_MS = 50;
 /** Calls on their way over a connection whose probe failed get so long to come back; it is dropped then. */
 export const DROP_GRACE_MS = 500;
 const RECONNECT_MIN_MS = 20;
-const RECONNECT_MAX_MS = 1_000;
+const RECONNECT_MAX_MS = 500;
 
 export interface LinkWatchOptions {
   readonly platform: Pick<Platform, "monotonicMs" | "delay" | "random" | "log">;

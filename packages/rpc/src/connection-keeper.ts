@@ -8,6 +8,8 @@ type SessionManager = ReturnType<
   NonNullable<Extract<NodeHttpClientOptions, { readonly httpVersion: "2" }>["sessionProvider"]>
 >;
 
+/** The time to connect doubles up to this, unless it is longer anyway. */
+const CONNECT_TIMEOUT_MAX_MS = 5_000;
 /** A call tries so many connections that take no call although they opened. */
 const CONNECTIONS_PER_CALL_MAX = 3;
 
@@ -22,6 +24,8 @@ const CONNECTIONS_PER_CALL_MAX = 3;
 export class ConnectionKeeper implements SessionManager {
   readonly authority: string;
   private limits: ConnectionLimits;
+  /** Of the next connection. */
+  private connectTimeoutMs: number;
   /** Takes calls, or will. */
   private current: Http2Connection | undefined;
   /** Whatever is not over. */
@@ -33,6 +37,7 @@ export class ConnectionKeeper implements SessionManager {
   constructor(url: string, limits: ConnectionLimits) {
     this.authority = new URL(url).origin;
     this.limits = limits;
+    this.connectTimeoutMs = limits.connectTimeoutMs;
   }
 
   /** Rejects with `ConnectError`; nothing has been sent then. */
@@ -71,20 +76,30 @@ export class ConnectionKeeper implements SessionManager {
     this.current ??= this.connect();
     const connection = this.current;
     await connection.opened;
-    if (!connection.isQuestionable(this.limits.pingIntervalMs)) return connection;
+    const { pingIntervalMs, trustedIdleMs = pingIntervalMs } = this.limits;
+    if (!connection.isQuestionable(trustedIdleMs)) return connection;
     return (await connection.isAlive()) ? connection : undefined;
   }
 
   private connect(): Http2Connection {
     const connection: Http2Connection = new Http2Connection({
       url: this.authority,
-      limits: this.limits,
+      limits: { ...this.limits, connectTimeoutMs: this.connectTimeoutMs },
+      onOpen: () => {
+        this.connectTimeoutMs = this.limits.connectTimeoutMs;
+      },
       onLeave: (isPingedTooOften) => {
         if (this.current === connection) this.current = undefined;
         const { pingIntervalMs } = this.limits;
         if (isPingedTooOften) this.limits = { ...this.limits, pingIntervalMs: 2 * pingIntervalMs };
       },
-      onOver: (reason) => {
+      onOver: (reason, wasLate) => {
+        // The way there may be that long: it is not for ever given up too soon.
+        if (wasLate)
+          this.connectTimeoutMs = Math.max(
+            this.connectTimeoutMs,
+            Math.min(CONNECT_TIMEOUT_MAX_MS, 2 * this.connectTimeoutMs),
+          );
         this.own(reason);
         this.connections.delete(connection);
       },

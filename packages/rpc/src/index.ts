@@ -78,7 +78,14 @@ export {
   SUBMIT_BYTES_MAX,
   serve,
 } from "./serve.ts";
+export { isSilence } from "./server-connection.ts";
 export { decodeSession, encodeSession } from "./session-token.ts";
 export { submitCalls } from "./submit-calls.ts";
 export { timestampMessage, unixMs, unixMsDown, unixMsUp } from "./time.ts";
-export { type ConnectOptions, connectToServer, type ServerConnection, serverUrl } from "./transport.ts";
+export {
+  type ConnectOptions,
+  connectToServer,
+  type ServerConnection,
+  serverUrl,
+  WATCHFUL_LIMITS,
+} from "./transport.ts";

@@ -45,6 +45,20 @@ it("does not take the other end for dead because this process stood still", asyn
   expect(isGone).toBe(true);
 });
 
+it("leaves a ping the time that what was sent before it may take, and not for ever", async () => {
+  const [socket] = await startPair();
+  const sent = vi.spyOn(socket, "bytesWritten", "get").mockReturnValue(0);
+  const options = { pingIntervalMs: 1_000, pingTimeoutMs: 20 };
+  const keepAlive = new KeepAlive({ session: mute(), socket }, options, () => undefined);
+  keepAlive.silentMs();
+  sent.mockReturnValue(300_000);
+  const begunMs = performance.now();
+  expect(await keepAlive.isThere()).toBe(false);
+  // A megabyte in a second.
+  expect(performance.now() - begunMs).toBeGreaterThan(300);
+  expect(performance.now() - begunMs).toBeLessThan(4_000);
+});
+
 it("asks once for all who want to know, and tells them when the connection ends", async () => {
   const [socket] = await startPair();
   const session = mute();

@@ -11,13 +11,18 @@ export interface PingOptions {
 
 /** How often in an interval it looks whether something came. */
 const LOOKS_PER_INTERVAL = 4;
+/** A ping waits behind what was sent before it: so much of that goes over a slow line in a millisecond … */
+const SLOW_BYTES_PER_MS = 1_000;
+/** … and it is not waited longer for it than this. */
+const SENDING_MAX_MS = 5_000;
 
 /**
  * Finds out whether the other end of an HTTP/2 connection is still there, where TCP alone would not notice: its machine
  * lost its power, or something in between forgot the connection.
  *
  * Every byte that comes is a sign of life, so that an end which is busy sending or reading much is never taken for dead
- * because its answer to a ping waits behind other bytes.
+ * because its answer to a ping waits behind other bytes. So that neither is one to which much is on its way, a ping that was
+ * sent behind it gets longer.
  */
 export class KeepAlive {
   private readonly session: ClientHttp2Session | ServerHttp2Session;
@@ -26,6 +31,9 @@ export class KeepAlive {
   private readonly onGone: () => void;
   private heardMs = performance.now();
   private heardBytes = 0;
+  /** How much had been sent when it last looked, and when it looked before something was last heard. */
+  private sentBytes = 0;
+  private sentBeforeHeard = 0;
   private timer: NodeJS.Timeout | undefined;
   private asked: Promise<boolean> | undefined;
   private settleAsked: ((isThere: boolean) => void) | undefined;
@@ -78,13 +86,23 @@ export class KeepAlive {
 
   private ask(): Promise<boolean> {
     return new Promise((resolve) => {
+      const askedMs = performance.now();
+      let timer: NodeJS.Timeout;
       const judge = () => {
         const isThere = this.listen();
+        const leftMs = askedMs + this.options.pingTimeoutMs + this.sendingMs() - performance.now();
+        if (!isThere && leftMs > 0) {
+          judgeIn(leftMs);
+          return;
+        }
         resolve(isThere);
         if (!isThere) this.onGone();
       };
-      // If this process itself stood still, what came meanwhile is read before the verdict.
-      const timer = setTimeout(() => setImmediate(judge), this.options.pingTimeoutMs).unref();
+      const judgeIn = (ms: number) => {
+        // If this process itself stood still, what came meanwhile is read before the verdict.
+        timer = setTimeout(() => setImmediate(judge), ms).unref();
+      };
+      judgeIn(this.options.pingTimeoutMs);
       this.settleAsked = (isThere) => {
         clearTimeout(timer);
         resolve(isThere);
@@ -102,12 +120,20 @@ export class KeepAlive {
     if (this.silentMs() >= this.options.pingIntervalMs) void this.isThere();
   }
 
+  /** How long what was sent since something was last heard may be on its way. */
+  private sendingMs(): number {
+    return Math.min(SENDING_MAX_MS, (this.socket.bytesWritten - this.sentBeforeHeard) / SLOW_BYTES_PER_MS);
+  }
+
   /** Whether something came since it last listened. */
   private listen(): boolean {
-    const bytes = this.socket.bytesRead;
-    if (bytes === this.heardBytes) return false;
-    this.heardBytes = bytes;
+    const { bytesRead, bytesWritten } = this.socket;
+    const sentBefore = this.sentBytes;
+    this.sentBytes = bytesWritten;
+    if (bytesRead === this.heardBytes) return false;
+    this.heardBytes = bytesRead;
     this.heardMs = performance.now();
+    this.sentBeforeHeard = sentBefore;
     return true;
   }
 }

@@ -9,6 +9,8 @@ import { KeepAlive, type PingOptions } from "./keep-alive.ts";
 export interface ConnectionLimits extends PingOptions {
   /** Names are resolved, TCP and TLS are connected, and the server has said its first word, by then. */
   readonly connectTimeoutMs: number;
+  /** A connection without calls is pinged before its next one when nothing came for so long. Default: `pingIntervalMs`. */
+  readonly trustedIdleMs?: number;
 }
 
 /** An idle connection is closed after this. */
@@ -17,6 +19,17 @@ const IDLE_MAX_MS = 15 * 60_000;
 const TOO_MANY_PINGS = Buffer.from("too_many_pings", "ascii");
 
 const ANSWERED = Symbol("answered");
+
+/** The other end of a connection has said nothing for too long. */
+class SilenceError extends Error {
+  override readonly name = "SilenceError";
+}
+
+/** Whether a call ended because its server is silent: one that is tried there again at once would only wait again. */
+export function isSilence(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) if (cause instanceof SilenceError) return true;
+  return false;
+}
 
 /** A stream knows whether its answer has begun. */
 interface AskedStream extends ClientHttp2Stream {
@@ -44,7 +57,8 @@ export class Http2Connection {
   private readonly socket: Socket;
   private readonly keepAlive: KeepAlive;
   private readonly onLeave: (isPingedTooOften: boolean) => void;
-  private readonly onOver: (reason: ConnectError) => void;
+  private readonly onOpen: () => void;
+  private readonly onOver: (reason: ConnectError, wasLate: boolean) => void;
   private readonly streams = new Set<AskedStream>();
   /** One for all streams: Node keeps what listens to a stream for longer than the stream. */
   private readonly onStreamClose: (this: AskedStream) => void;
@@ -56,12 +70,15 @@ export class Http2Connection {
   constructor(options: {
     readonly url: string;
     readonly limits: ConnectionLimits;
+    /** Called once, when it takes calls. */
+    readonly onOpen: () => void;
     /** Called once, when it takes no more calls. */
     readonly onLeave: (isPingedTooOften: boolean) => void;
-    /** Called once, after `onLeave`, with what its calls end with. */
-    readonly onOver: (reason: ConnectError) => void;
+    /** Called once, after `onLeave`, with what its calls end with, and whether it was not made in time. */
+    readonly onOver: (reason: ConnectError, wasLate: boolean) => void;
   }) {
-    const { url, limits, onLeave, onOver } = options;
+    const { url, limits, onOpen, onLeave, onOver } = options;
+    this.onOpen = onOpen;
     this.onLeave = onLeave;
     this.onOver = onOver;
     const closed = (stream: AskedStream) => this.closed(stream);
@@ -83,14 +100,16 @@ export class Http2Connection {
       settings: { enablePush: false, initialWindowSize: STREAM_WINDOW_BYTES },
     });
     this.keepAlive = new KeepAlive({ session: this.session, socket }, limits, () => {
-      this.end(new ConnectError("the server does not answer a ping any more", Code.Unavailable));
+      const words = "the server does not answer a ping any more";
+      this.end(new ConnectError(words, Code.Unavailable, undefined, undefined, new SilenceError(words)));
     });
     // For ever: a connection tells of its error after its end, too, and an error that nobody hears ends the process.
     this.session.on("error", (error) => this.end(this.broken(error)));
     this.session.on("close", () => this.end(this.broken(undefined)));
     this.session.on("goaway", (code, _lastStream, data) => this.leaveFor(code, data));
     this.session.once("remoteSettings", () => this.open());
-    this.timer = setTimeout(() => this.end(connectingTimedOut(limits.connectTimeoutMs)), limits.connectTimeoutMs);
+    const { connectTimeoutMs } = limits;
+    this.timer = setTimeout(() => this.end(connectingTimedOut(connectTimeoutMs), true), connectTimeoutMs);
   }
 
   /** Whether nothing was heard for so long that it should be asked before it is given a call. */
@@ -127,7 +146,7 @@ export class Http2Connection {
   }
 
   /** Ends it and every call on it, now. Idempotent. */
-  end(reason: ConnectError): void {
+  end(reason: ConnectError, wasLate = false): void {
     if (this.state === "over") return;
     const before = this.state;
     this.state = "over";
@@ -135,7 +154,7 @@ export class Http2Connection {
     this.keepAlive.end();
     this.settleOpened.reject(reason);
     if (before !== "leaving") this.onLeave(false);
-    this.onOver(reason);
+    this.onOver(reason, wasLate);
     for (const stream of this.streams) {
       // The server, if it is there, sees that the call was given up, and not that something here is wrong.
       stream.close(constants.NGHTTP2_CANCEL);
@@ -152,6 +171,7 @@ export class Http2Connection {
     this.state = "open";
     this.session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
     clearTimeout(this.timer);
+    this.onOpen();
     this.rest();
     this.settleOpened.resolve();
   }
@@ -218,7 +238,7 @@ function connectingFailed(error: Error | undefined): ConnectError {
 
 function connectingTimedOut(afterMs: number): ConnectError {
   const words = `not connected after ${afterMs} ms`;
-  return new ConnectError(words, Code.Unavailable, undefined, undefined, asConnecting(words));
+  return new ConnectError(words, Code.Unavailable, undefined, undefined, asConnecting(words, new SilenceError(words)));
 }
 
 /** Callers see by the system call that nothing can have been sent. */

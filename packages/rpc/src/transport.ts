@@ -14,14 +14,27 @@ const WRITE_BYTES_MAX = 0xffff_ffff;
 const DEFAULT_LIMITS: ConnectionLimits = { pingIntervalMs: 10_000, pingTimeoutMs: 5_000, connectTimeoutMs: 5_000 };
 
 /**
+ * For who has other servers to go to: one that is silent is left within 2.8 s. A server whose event loop stands still for
+ * less than 1.5 s is never taken for silent, nor one to which a line is slow.
+ */
+export const WATCHFUL_LIMITS: ConnectionLimits = {
+  pingIntervalMs: 1_000,
+  pingTimeoutMs: 1_500,
+  connectTimeoutMs: 2_000,
+  // One that was idle for a moment is there mostly, and every call would wait for the ping.
+  trustedIdleMs: DEFAULT_LIMITS.pingIntervalMs,
+};
+
+/**
  * Limits of the connections to a server, in milliseconds.
  *
  * - `pingIntervalMs`, 10 s: while it has calls, a connection is pinged when nothing came over it for so long; one that was
- *   idle for longer is pinged before its next call.
+ *   idle for longer is pinged before its next call, unless `trustedIdleMs` says otherwise.
  * - `pingTimeoutMs`, 5 s: a connection over which nothing came for so long after a ping is dead. Its calls end with
- *   `UNAVAILABLE`.
+ *   `UNAVAILABLE`. Behind much that was sent, a ping has up to 5 s more.
  * - `connectTimeoutMs`, 5 s: within this the name is resolved, the connection is made and the server has said its first
- *   word. Otherwise every call that waits for it ends with `UNAVAILABLE`; none of them has been sent.
+ *   word. Otherwise every call that waits for it ends with `UNAVAILABLE`; none of them has been sent. A shorter one doubles
+ *   with each connection that was not made in time, up to 5 s, until one is made.
  */
 export interface ConnectOptions extends Partial<ConnectionLimits> {
   /** See every call before it is sent. */
