@@ -1,8 +1,8 @@
 import { type Position, toHex } from "@bank/core";
 import { decodeHeader, JournalFormatError, type ReceivedFrame } from "@bank/journal";
 import { Backoff, errorText, type Platform } from "@bank/replica";
-import { StoreVersionError } from "@bank/store/errors";
-import type { PostgresPlace } from "@bank/store/postgres";
+import { StoreError, StoreVersionError } from "@bank/store/errors";
+import { isServerError, NotSentError, type PostgresPlace } from "@bank/store/postgres";
 import { BatchQueue } from "./batch-queue.ts";
 import { DamagedReportsError, REBUILD, ReportsMismatchError, ReportsTakenError } from "./errors.ts";
 import type { JournalProof, ReportJournal } from "./report-journal.ts";
@@ -15,6 +15,9 @@ const TELL_EVERY_MS = 10_000;
 
 /** What no other try helps against: somebody has to do something. */
 const FINAL = [ReportsMismatchError, ReportsTakenError, DamagedReportsError, JournalFormatError, StoreVersionError];
+
+/** Classes of errors: features, passwords, databases, schemas, and rights or names. */
+const REFUSALS = ["0A", "28", "3D", "3F", "42"];
 
 export interface ReporterOptions {
   readonly journal: ReportJournal;
@@ -37,23 +40,25 @@ export class Reporter {
   /**
    * Follows the journal until the signal aborts: then it resolves. What comes between, on either side, is tried again.
    * Rejects with: `ReportsMismatchError`, `ReportsTakenError`, `DamagedReportsError`, `JournalFormatError`, `StoreVersionError`;
-   * whatever is wrong with the database at the first try.
+   * where the database cannot be reached or refuses the first try, why it does.
    */
   async follow(signal: AbortSignal): Promise<void> {
     const { platform, into } = this.options;
-    let tables: ReportTables | undefined = await this.open();
+    let tables: ReportTables | undefined;
+    let wasOpen = false;
     const backoff = new Backoff(platform, { minMs: RETRY_MIN_MS, maxMs: RETRY_MAX_MS });
     while (!signal.aborted) {
       const before = this.position;
       try {
         tables ??= await this.open();
+        wasOpen = true;
         await this.fill(tables, signal, undefined);
         throw new Error("the journal's stream ended");
       } catch (error) {
         await tables?.close();
         tables = undefined;
         if (signal.aborted) return;
-        if (FINAL.some((kind) => error instanceof kind)) throw error;
+        if (FINAL.some((kind) => error instanceof kind) || (!wasOpen && isRefusal(error))) throw error;
         platform.log.warn("the reports wait", { into: into.name, position: this.position, problem: errorText(error) });
       }
       if (this.position > before) backoff.reset();
@@ -161,6 +166,12 @@ export class Reporter {
     this.toldMs = now;
     platform.log.info("the reports catch up", { into: into.name, position: writtenPosition, journal: committed });
   }
+}
+
+/** Whether the database was not reached, or refuses what is asked: an operator who has just started this is to hear of it. */
+function isRefusal(error: unknown): boolean {
+  if (isServerError(error)) return REFUSALS.includes(error.code.slice(0, 2));
+  return error instanceof StoreError || error instanceof NotSentError;
 }
 
 interface Receiving {

@@ -9,6 +9,7 @@ export {
   hasCode,
   isServerError,
   isTransient,
+  NotSentError,
   saying,
   UNDEFINED_SCHEMA,
   UNDEFINED_TABLE,
