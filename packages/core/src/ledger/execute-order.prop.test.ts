@@ -93,7 +93,7 @@ function event(random: Random, { holds: table }: Ledger): Command {
     case 5:
       return { kind: "updateAccount", account, floor: random.chance(60) ? 0n : BigInt(random.below(300) - 250) };
     case 6:
-      return { kind: "updateAccount", account, ceiling: random.chance(80) ? null : BigInt(1 + random.below(20_000)) };
+      return { kind: "updateAccount", account, ceiling: random.chance(30) ? null : BigInt(1 + random.below(2_000)) };
     case 7:
       return { kind: "releaseHold", hold: random.pick(holds) ?? 1 };
     default:
