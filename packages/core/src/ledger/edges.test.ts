@@ -142,7 +142,7 @@ describe("large numbers of small things", () => {
     expect([ledger.accounts.versions[FIRST], ledger.position]).toEqual([10_000_002, 10_000_004]);
     expect([...totals(ledger)]).toEqual([["USD", 0n]]);
     checkSums(ledger);
-  }, 60_000);
+  }, 120_000);
 
   it("more holds than one record can end are ended by several, in the order of their times", () => {
     const twins = new Twins(1);
