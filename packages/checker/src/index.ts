@@ -47,6 +47,7 @@ export type {
   WriteOperation,
   WriteOutcome,
 } from "./history.ts";
+export { isRead } from "./history.ts";
 export { renderReport, reportJson } from "./render-report.ts";
 export { type RunCheckOptions, runCheck } from "./run-check.ts";
 export { RecordTranslator, requestName } from "./translate-records.ts";

@@ -29,6 +29,8 @@ export interface CustomerOptions {
   readonly session: Session;
   /** Where it lays its session down and takes up another; undefined for one that keeps its own. */
   readonly pool: SessionPool | undefined;
+  /** Counters besides those of the session, which it keeps. They need not answer in the end. */
+  readonly apart: readonly Counter[];
   readonly accounts: Accounts;
   readonly recorder: HistoryRecorder;
   readonly random: Random;
@@ -247,14 +249,14 @@ export class Customer {
   private counter(consistency?: ReadConsistency): Counter {
     const { random } = this.options;
     const isLinearizable = consistency === undefined || consistency.mode === "linearizable";
-    const { counters } = this.session;
+    const counters = [...this.session.counters, ...this.options.apart];
     const nowMs = performance.now();
     const good = counters.filter(({ server }) => (this.avoided.get(server) ?? 0) <= nowMs);
     return random.pick(good.length === 0 || random.chance(isLinearizable ? 6 : 50) ? counters : good);
   }
 
-  private at({ client, server }: Counter) {
-    return { client, server, session: this.session.name, timeoutMs: this.options.random.pick(TIMEOUTS_MS) };
+  private at({ client, server, session = this.session.name }: Counter) {
+    return { client, server, session, timeoutMs: this.options.random.pick(TIMEOUTS_MS) };
   }
 
   private note({ server }: Counter, outcome: WriteOutcome | ReadOutcome): void {

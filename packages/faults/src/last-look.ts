@@ -33,7 +33,10 @@ export async function readHistory(
 }
 
 /** The branches that, once they show what the bank has committed, show another state. */
-export async function differingServers(cluster: FaultCluster, timeoutMs: number): Promise<string[]> {
+export async function differingServers(
+  cluster: Pick<FaultCluster, "bank" | "branches">,
+  timeoutMs: number,
+): Promise<string[]> {
   try {
     const here = await stateOf(cluster.bank, timeoutMs);
     const differing = await Promise.all(

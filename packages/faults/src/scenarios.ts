@@ -16,6 +16,8 @@ export interface Scenario {
   readonly isTree: boolean;
   /** On how many of the first two branches' disks a write must be before it is committed. */
   readonly copies: 0 | 1;
+  /** Bank servers that share a PostgreSQL; undefined for one with a store of its own. */
+  readonly servers?: number;
 }
 
 const USUAL = {
@@ -25,6 +27,14 @@ const USUAL = {
   branches: 3,
   isTree: true,
   copies: 0,
+} satisfies Partial<Scenario>;
+
+/** The next fault comes when writes go on behind the one before, and not by the plan alone. */
+const SHARED = {
+  ...USUAL,
+  faultMs: [500, 6_000],
+  calmMs: [50, 100],
+  isTree: false,
 } satisfies Partial<Scenario>;
 
 /** The first is the usual one. */
@@ -85,6 +95,28 @@ export const SCENARIOS: readonly Scenario[] = [
     faults: /./,
     branches: 4,
     isTree: false,
+  },
+  {
+    ...SHARED,
+    name: "shared-2",
+    about: "two bank servers on one PostgreSQL: whoever leads is killed, paused and cut off",
+    faults: /leader/,
+    servers: 2,
+  },
+  {
+    ...SHARED,
+    name: "shared-3",
+    about: "three bank servers on one PostgreSQL: whoever leads is killed, paused and cut off",
+    faults: /leader/,
+    servers: 3,
+  },
+  {
+    ...SHARED,
+    name: "shared-database",
+    about: "two bank servers on one PostgreSQL, which is killed, shut down and paused; so is whoever leads",
+    faults: /./,
+    servers: 2,
+    faultMs: [500, 4_000],
   },
   { ...USUAL, name: "calm", about: "nothing goes wrong", faults: /^$/ },
 ];

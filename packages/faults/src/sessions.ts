@@ -7,6 +7,8 @@ export interface Counter {
   /** Undefined where the SDK chooses among all servers. */
   readonly server: string | undefined;
   readonly client: BankClient;
+  /** The session of this counter alone. Default: that of whoever uses it. */
+  readonly session?: string;
 }
 
 /** A session that may go from hand to hand: what its holder sees at any server goes into it. */

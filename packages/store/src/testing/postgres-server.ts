@@ -128,6 +128,11 @@ export class PostgresServer {
     await this.#end("SIGKILL");
   }
 
+  /** Ends it as an operator does who waits for nobody. What it has stays, and `start` goes on with it. */
+  async shutDown(): Promise<void> {
+    await this.#end("SIGINT");
+  }
+
   async stop(): Promise<void> {
     await this.#end("SIGQUIT");
     await this.#end("SIGKILL");

@@ -1,0 +1,121 @@
+import { isRead, type Operation } from "@bank/checker";
+
+/** What was done to whom, and when, by the clock of the history. */
+export interface TimedFault {
+  /** What happened, as `kill leader`. */
+  readonly kind: string;
+  /** As `bank-2`, or the database. */
+  readonly whom: string;
+  readonly beganMs: number;
+  /** Undefined while it lasts. */
+  endedMs: number | undefined;
+  /**
+   * From when on writes are expected: from its beginning, where another server can take over; from its end, where nothing can be
+   * written while it lasts.
+   */
+  readonly countsFrom: "begin" | "end";
+}
+
+/** The faults of a run, and how long it took behind each until writes went on. */
+export class FaultTimeline {
+  readonly faults: TimedFault[] = [];
+
+  begin(fault: Pick<TimedFault, "kind" | "whom" | "countsFrom">): TimedFault {
+    const begun: TimedFault = { ...fault, beganMs: performance.now(), endedMs: undefined };
+    this.faults.push(begun);
+    return begun;
+  }
+}
+
+/** How long it took behind one fault until writes through branches went on. */
+export interface WriteGap {
+  readonly kind: string;
+  readonly whom: string;
+  readonly countsFrom: TimedFault["countsFrom"];
+  /** Until the first acknowledgement of a write that was sent behind it; undefined where none came. In milliseconds. */
+  readonly gapMs: number | undefined;
+}
+
+/**
+ * The gap behind each fault: from when writes are expected to the first acknowledgement, through a branch, of a write
+ * that was sent since.
+ */
+export function gapsOf(faults: readonly TimedFault[], operations: readonly Operation[]): WriteGap[] {
+  const writes = writesThroughBranches(operations);
+  return faults.map((fault) => {
+    const { kind, whom, countsFrom } = fault;
+    const fromMs = expectedFrom(fault);
+    const doneMs = fromMs === undefined ? undefined : firstDone(writes, fromMs);
+    const gapMs = doneMs === undefined || fromMs === undefined ? undefined : doneMs - fromMs;
+    return { kind, whom, countsFrom, gapMs };
+  });
+}
+
+/** From when on writes are expected; undefined where that has not come. */
+export function expectedFrom({ beganMs, endedMs, countsFrom }: TimedFault): number | undefined {
+  return countsFrom === "begin" ? beganMs : endedMs;
+}
+
+interface DoneWrite {
+  readonly invokeMs: number;
+  readonly returnMs: number;
+}
+
+/** Rejections are answers too: they are decided and stored. */
+export function isDoneThroughBranch(operation: Operation): boolean {
+  if (isRead(operation) || operation.server?.startsWith("branch-") !== true) return false;
+  const { status } = operation.outcome;
+  return status === "ok" || status === "rejected";
+}
+
+function writesThroughBranches(operations: readonly Operation[]): readonly DoneWrite[] {
+  return operations.flatMap((operation) => {
+    const { invokeMs, returnMs } = operation;
+    return returnMs !== undefined && isDoneThroughBranch(operation) ? [{ invokeMs, returnMs }] : [];
+  });
+}
+
+function firstDone(writes: readonly DoneWrite[], fromMs: number): number | undefined {
+  let first: number | undefined;
+  for (const { invokeMs, returnMs } of writes)
+    if (invokeMs >= fromMs && (first === undefined || returnMs < first)) first = returnMs;
+  return first;
+}
+
+/** How gaps of one kind are spread. In whole milliseconds. */
+export interface Distribution {
+  readonly kind: string;
+  readonly n: number;
+  readonly p50: number;
+  readonly p90: number;
+  readonly max: number;
+}
+
+/** For each kind of fault, in the order of their names, and for all together where there are several. Gaps that never ended are left out. */
+export function distributionsOf(gaps: readonly WriteGap[]): Distribution[] {
+  const kinds = [...new Set(gaps.map(({ kind }) => kind))].sort();
+  const each = kinds.map((kind) =>
+    distributionOf(
+      kind,
+      gaps.filter((gap) => gap.kind === kind),
+    ),
+  );
+  const taken = gaps.filter(({ countsFrom }) => countsFrom === "begin");
+  if (new Set(taken.map(({ kind }) => kind)).size > 1) each.push(distributionOf("all with a take-over", taken));
+  return each;
+}
+
+function distributionOf(kind: string, gaps: readonly WriteGap[]): Distribution {
+  const sorted = gaps.flatMap(({ gapMs }) => (gapMs === undefined ? [] : [gapMs])).sort((a, b) => a - b);
+  const at = (part: number) => Math.round(sorted[Math.max(0, Math.ceil(part * sorted.length) - 1)] ?? 0);
+  return { kind, n: sorted.length, p50: at(0.5), p90: at(0.9), max: at(1) };
+}
+
+/** As a table, for people. */
+export function renderDistributions(distributions: readonly Distribution[]): string[] {
+  const head = `${"writes through branches go on behind".padEnd(44)}${"n".padStart(5)}${"p50".padStart(8)}${"p90".padStart(8)}${"max".padStart(8)}  ms`;
+  const rows = distributions.map(({ kind, n, p50, p90, max }) =>
+    [kind.padEnd(44), String(n).padStart(5), ...[p50, p90, max].map((ms) => String(ms).padStart(8))].join(""),
+  );
+  return [head, ...rows];
+}
