@@ -120,15 +120,23 @@ export class Caller {
     return propagation === undefined ? this.options.propagation : writePropagationOf(propagation);
   }
 
-  /** Tries `attempt` until it has an answer that counts. */
+  /**
+   * Tries `attempt` until it has an answer that counts.
+   *
+   * @param call.ending ends it in place of `signal` and the client's own end, of which it knows.
+   */
   async retried<T>(
-    call: CallOptions & { readonly mutates: boolean; readonly requestId?: string | undefined },
+    call: CallOptions & {
+      readonly mutates: boolean;
+      readonly requestId?: string | undefined;
+      readonly ending?: AbortSignal;
+    },
     attempt: Attempt<T>,
   ): Promise<T> {
     const { pool, retry: policy, lifetime, timeoutMs: defaultMs } = this.options;
-    const { mutates, requestId, signal: own, timeoutMs = defaultMs } = call;
+    const { mutates, requestId, signal: own, timeoutMs = defaultMs, ending } = call;
     checkTimeout(timeoutMs);
-    const signal = own === undefined ? lifetime : AbortSignal.any([lifetime, own]);
+    const signal = ending ?? (own === undefined ? lifetime : AbortSignal.any([lifetime, own]));
     return withRetries({ pool, policy, timeoutMs, signal, mutates, requestId }, attempt);
   }
 

@@ -70,9 +70,14 @@ export class MovementCall {
     const untilMs = this.entries.reduce((latest, { deadlineMs }) => Math.max(latest, deadlineMs), nowMs + 1);
     const [only, second] = this.entries;
     const requestId = second === undefined ? only?.requestId : undefined;
+    const { lifetime } = this.caller.options;
+    // A signal made of both would cost a quarter of what the whole call does.
+    const onClosed = () => this.ending.abort(lifetime.reason);
+    if (lifetime.aborted) onClosed();
+    else lifetime.addEventListener("abort", onClosed, { once: true });
     try {
       const timeoutMs = Math.floor(untilMs - nowMs);
-      await this.caller.retried({ mutates: true, timeoutMs, signal: this.ending.signal, requestId }, async (call) => {
+      await this.caller.retried({ mutates: true, timeoutMs, ending: this.ending.signal, requestId }, async (call) => {
         this.server = call.server.url;
         const sent = this.open();
         if (sent.length === 0) throw this.end();
@@ -91,6 +96,8 @@ export class MovementCall {
         // Whatever a caller's own `onRetry` throws, and bugs: as a call by itself would reject.
         else entry.crash(error);
       }
+    } finally {
+      lifetime.removeEventListener("abort", onClosed);
     }
   }
 

@@ -1,6 +1,5 @@
-import { type PipelinedReply, type PipelineRequest, PipelineRequestSchema, type SessionService } from "@bank/proto";
-import { EPOCH_HEADER } from "@bank/rpc";
-import { create } from "@bufbuild/protobuf";
+import type { PipelinedReply, PipelineRequest, SessionService } from "@bank/proto";
+import { EPOCH_HEADER, writtenCalls } from "@bank/rpc";
 import { type Client, Code, ConnectError } from "@connectrpc/connect";
 import type { PipelineEntry } from "./pipeline-entry.ts";
 
@@ -125,7 +124,7 @@ export class PipelineLink {
     for (;;) {
       const calls = this.take();
       if (calls.length > 0) {
-        yield create(PipelineRequestSchema, { calls });
+        yield writtenCalls(calls);
         continue;
       }
       if (this.isFinishing || this.isEnded) return;

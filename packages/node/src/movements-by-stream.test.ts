@@ -3,13 +3,14 @@ import { type BankClient, type BankError, connectBank } from "@bank/client";
 import {
   ExecuteMovementsRequestSchema,
   type PipelineRequest,
+  PipelineRequestSchema,
   RequestService,
   SessionService,
   TransactionService,
 } from "@bank/proto";
 import { connectToServer, movementCallsCodec, type ServerConnection } from "@bank/rpc";
 import { FaultProxy, until } from "@bank/testkit";
-import { type DescMessage, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { type DescMessage, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { PLACES, startServers } from "./calls.test-util.ts";
 import { columns } from "./movement-columns.test-util.ts";
@@ -53,9 +54,13 @@ async function* withoutMovements<I extends DescMessage>(
   messages: AsyncIterable<MessageInitShape<I>>,
 ): AsyncGenerator<MessageInitShape<I>> {
   for await (const message of messages) {
-    for (const call of (message as unknown as PipelineRequest).calls)
-      if (call.call.case === "movements") call.call = { case: undefined };
-    yield message;
+    // As it comes over the wire: some of it may be written already.
+    const read = fromBinary(
+      PipelineRequestSchema,
+      toBinary(PipelineRequestSchema, message as unknown as PipelineRequest),
+    );
+    for (const call of read.calls) if (call.call.case === "movements") call.call = { case: undefined };
+    yield read as unknown as MessageInitShape<I>;
   }
 }
 

@@ -109,6 +109,46 @@ export function columnOf(numbers: Float64Array): BigUint64Array {
   return column;
 }
 
+/**
+ * A message: columns, those without entries left out, and behind them these bytes. Put together in one allocation, for a writer
+ * that grows copies what it has each time, and leaves as much to the garbage collector.
+ */
+export function withColumns(
+  columns: readonly (readonly [number: number, column: FixedColumn])[],
+  rest: Uint8Array,
+): Uint8Array<ArrayBuffer> {
+  const fields = columns.flatMap(([number, column]) =>
+    column.length === 0 ? [] : [{ tag: 8 * number + WireType.LengthDelimited, bytes: columnBytes(column) }],
+  );
+  let length = rest.length;
+  for (const { tag, bytes } of fields) length += varintLength(tag) + varintLength(bytes.length) + bytes.length;
+  const all = new Uint8Array(length);
+  let at = 0;
+  for (const { tag, bytes } of fields) {
+    at = writeVarint(all, writeVarint(all, at, tag), bytes.length);
+    all.set(bytes, at);
+    at += bytes.length;
+  }
+  all.set(rest, at);
+  return all;
+}
+
+/** How many bytes a whole number below 2^53 takes. */
+export function varintLength(value: number): number {
+  let length = 1;
+  for (let rest = value; rest > 0x7f; rest = Math.floor(rest / 0x80)) length++;
+  return length;
+}
+
+/** Writes such a number, and gives where it ends. */
+export function writeVarint(target: Uint8Array, from: number, value: number): number {
+  let at = from;
+  let rest = value;
+  for (; rest > 0x7f; rest = Math.floor(rest / 0x80)) target[at++] = (rest % 0x80) | 0x80;
+  target[at++] = rest;
+  return at;
+}
+
 /** In a buffer of its own. */
 function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   let length = 0;

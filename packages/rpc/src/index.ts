@@ -68,7 +68,7 @@ export {
   resultFromPreview,
   resultFromRecord,
 } from "./outcome-codec.ts";
-export { writtenReplies } from "./pipeline-codec.ts";
+export { writtenCalls, writtenReplies } from "./pipeline-codec.ts";
 export { plainCodecs } from "./plain-codec.ts";
 export {
   REPLY_BYTES_MAX,

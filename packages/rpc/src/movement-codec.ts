@@ -10,7 +10,7 @@ import {
 import { callCodec, unaryCodec } from "@bank/quick-unary";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
-import { columnBytes, type FixedColumn, takeColumns, wireShape } from "./fixed-columns.ts";
+import { type FixedColumn, takeColumns, wireShape, withColumns } from "./fixed-columns.ts";
 
 type Columns<Message, Names extends keyof Message> = Omit<Message, Names> & { readonly [Name in Names]: FixedColumn };
 
@@ -57,10 +57,10 @@ export function encodeMovements(message: MovementColumns): Uint8Array {
   const { currencyCode, baseRequestId, $unknown } = message;
   const rest = create(ExecuteMovementsRequestSchema, { currencyCode, baseRequestId });
   if ($unknown !== undefined) rest.$unknown = $unknown;
-  const writer = new BinaryWriter().raw(toBinary(ExecuteMovementsRequestSchema, rest));
-  for (const [name, number] of REQUEST_COLUMNS)
-    if (message[name].length > 0) writer.tag(number, WireType.LengthDelimited).bytes(columnBytes(message[name]));
-  return writer.finish();
+  return withColumns(
+    REQUEST_COLUMNS.map(([name, number]) => [number, message[name]] as const),
+    toBinary(ExecuteMovementsRequestSchema, rest),
+  );
 }
 
 /** An `ExecuteMovementsRequest` as protobuf-es would have read it. */
@@ -74,7 +74,6 @@ export function plainColumns(message: MovementColumns): ExecuteMovementsRequest 
 export function encodeMovementsReply(reply: MovementsReply): Uint8Array<ArrayBuffer> {
   const writer = new BinaryWriter();
   const { positions, times, others, branch, readInfo } = reply;
-  if (positions.length > 0) writer.tag(REPLY.positions.number, WireType.LengthDelimited).bytes(columnBytes(positions));
   for (const { row, timeMs } of times) {
     writer.tag(REPLY.times.number, WireType.LengthDelimited).fork();
     if (row !== 0) writer.tag(1, WireType.Varint).uint32(row);
@@ -86,7 +85,7 @@ export function encodeMovementsReply(reply: MovementsReply): Uint8Array<ArrayBuf
   if (branch !== 0) writer.tag(REPLY.branch.number, WireType.Varint).uint32(branch);
   if (readInfo !== undefined)
     writer.tag(REPLY.readInfo.number, WireType.LengthDelimited).bytes(toBinary(ReadInfoSchema, readInfo));
-  return writer.finish();
+  return withColumns([[REPLY.positions.number, positions]], writer.finish());
 }
 
 /**

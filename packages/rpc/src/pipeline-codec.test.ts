@@ -1,8 +1,15 @@
-import { type PipelinedReply, PipelinedReplySchema, type PipelineResponse, PipelineResponseSchema } from "@bank/proto";
+import {
+  PipelinedCallSchema,
+  type PipelinedReply,
+  PipelinedReplySchema,
+  PipelineRequestSchema,
+  type PipelineResponse,
+  PipelineResponseSchema,
+} from "@bank/proto";
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { writtenReplies } from "./pipeline-codec.ts";
+import { writtenCalls, writtenReplies } from "./pipeline-codec.ts";
 
 // Mostly plain: one field that is not leaves the whole answer to protobuf-es.
 const text = fc.oneof(
@@ -50,6 +57,10 @@ const transaction = fc.record({
   hold: uint64,
   reversedBy: uint64,
 });
+const bytes = fc.oneof(
+  fc.uint8Array({ maxLength: 200 }),
+  fc.integer({ min: 0, max: 70_000 }).map((length) => new Uint8Array(length).fill(7)),
+);
 const failure = fc.record({ code: fc.integer({ min: 0, max: 16 }), reason: text, message: text });
 const reply = fc.oneof(
   { arbitrary: transaction.map((value) => result({ case: "transaction", value })), weight: 4 },
@@ -62,6 +73,7 @@ const reply = fc.oneof(
   failure.map((value) => ({ case: "failure", value })),
   failure.map((value) => result({ case: "failure", value })),
   fc.record({ number: text }).map((account) => ({ case: "getAccount", value: { account } })),
+  { arbitrary: bytes.map((value) => ({ case: "movements", value })), weight: 4 },
 );
 
 function result(value: { readonly case: string; readonly value: object }) {
@@ -98,6 +110,26 @@ describe("answers that are written by hand", () => {
         const read = fromBinary(PipelineResponseSchema, bytes);
         expect(read.$unknown).toBeUndefined();
         expect(inOrder(read, unique)).toEqual(fromBinary(PipelineResponseSchema, expected).replies);
+      }),
+    );
+  });
+
+  it("are as protobuf-es writes them where one call of movements is alone, also one that is asked for", () => {
+    const fields = fc.record({ id: uint64, timeoutMs: fc.nat(), session: text, propagation: text, consistency: text });
+    fc.assert(
+      fc.property(fields, bytes, readInfo, fc.boolean(), (head, value, info, isAlone) => {
+        const call = create(PipelinedCallSchema, { ...head, call: { case: "movements", value } });
+        const other = create(PipelinedCallSchema, { id: head.id + 1n, call: { case: "getAccount", value: {} } });
+        const calls = isAlone ? [call] : [call, other];
+        const asked = toBinary(PipelineRequestSchema, writtenCalls(calls));
+        expect(fromBinary(PipelineRequestSchema, asked)).toEqual(
+          fromBinary(PipelineRequestSchema, toBinary(PipelineRequestSchema, create(PipelineRequestSchema, { calls }))),
+        );
+        const told = { id: head.id, reply: { case: "movements", value }, readInfo: info } as const;
+        const reply = create(PipelinedReplySchema, told as MessageInitShape<typeof PipelinedReplySchema>);
+        const answered = fromBinary(PipelineResponseSchema, toBinary(PipelineResponseSchema, writtenReplies([reply])));
+        expect(answered.$unknown).toBeUndefined();
+        expect(answered.replies).toEqual([reply]);
       }),
     );
   });

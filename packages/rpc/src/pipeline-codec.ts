@@ -1,11 +1,22 @@
-import { type PipelinedReply, type PipelineResponse, PipelineResponseSchema } from "@bank/proto";
-import { create } from "@bufbuild/protobuf";
+import {
+  type PipelinedCall,
+  PipelinedCallSchema,
+  type PipelinedReply,
+  PipelinedReplySchema,
+  type PipelineRequest,
+  PipelineRequestSchema,
+  type PipelineResponse,
+  PipelineResponseSchema,
+} from "@bank/proto";
+import { create, type DescMessage, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import { WireType } from "@bufbuild/protobuf/wire";
 import { BackWriter, NOT_PLAIN, NotPlainError, requirePlain } from "./back-writer.ts";
+import { varintLength, writeVarint } from "./fixed-columns.ts";
 import { writeBalance, writeTransaction } from "./plain-codec.ts";
 
-/** Of `PipelineResponse.replies`. Its tag takes one byte. */
+/** Of `PipelineResponse.replies`, and of `PipelineRequest.calls`. Its tag takes one byte. */
 const REPLIES = 1;
+const CALLS = REPLIES;
 const TAG_BYTES = 1;
 
 const SCRATCH_BYTES_AT_FIRST = 65_536;
@@ -21,6 +32,14 @@ let scratch = new Uint8Array(SCRATCH_BYTES_AT_FIRST);
  */
 export function writtenReplies(replies: readonly PipelinedReply[]): PipelineResponse {
   const response = create(PipelineResponseSchema);
+  const [only, second] = replies;
+  if (only?.reply.case === "movements" && second === undefined) {
+    // By far the longest, and mostly alone.
+    const { reply, ...rest } = only;
+    const data = prefixed(PipelinedReplySchema, { ...rest, reply: { case: undefined } }, MOVEMENTS_TOLD, reply.value);
+    response.$unknown = [{ no: REPLIES, wireType: WireType.LengthDelimited, data }];
+    return response;
+  }
   let end = 0;
   for (const reply of replies) {
     if (isOften(reply) && write(reply)) end = append(end);
@@ -30,6 +49,41 @@ export function writtenReplies(replies: readonly PipelinedReply[]): PipelineResp
   const data = scratch.slice(TAG_BYTES, end);
   if (end > 0) response.$unknown = [{ no: REPLIES, wireType: WireType.LengthDelimited, data }];
   return response;
+}
+
+/**
+ * A message with these calls; likewise, one that has columns and is alone is written already. Its meaning is the same in binary,
+ * and no other is spoken by those who ask like this.
+ */
+export function writtenCalls(calls: PipelinedCall[]): PipelineRequest {
+  const [only, second] = calls;
+  if (only?.call.case !== "movements" || second !== undefined) return create(PipelineRequestSchema, { calls });
+  const { call, ...rest } = only;
+  const request = create(PipelineRequestSchema);
+  const data = prefixed(PipelinedCallSchema, { ...rest, call: { case: undefined } }, MOVEMENTS_ASKED, call.value);
+  request.$unknown = [{ no: CALLS, wireType: WireType.LengthDelimited, data }];
+  return request;
+}
+
+const MOVEMENTS_ASKED = PipelinedCallSchema.field.movements.number;
+const MOVEMENTS_TOLD = PipelinedReplySchema.field.movements.number;
+
+/** The length of a message, and the message: what protobuf-es writes of it, and a field of bytes, copied once. */
+function prefixed<Desc extends DescMessage>(
+  schema: Desc,
+  message: MessageShape<Desc>,
+  field: number,
+  bytes: Uint8Array,
+): Uint8Array<ArrayBuffer> {
+  const rest = toBinary(schema, message);
+  const tag = 8 * field + WireType.LengthDelimited;
+  const length = rest.length + varintLength(tag) + varintLength(bytes.length) + bytes.length;
+  const all = new Uint8Array(varintLength(length) + length);
+  let at = writeVarint(all, 0, length);
+  all.set(rest, at);
+  at = writeVarint(all, writeVarint(all, at + rest.length, tag), bytes.length);
+  all.set(bytes, at);
+  return all;
 }
 
 /** Puts what was written behind what is there. */
