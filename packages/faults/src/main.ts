@@ -1,4 +1,4 @@
-// `npm run faults -- [--seconds N] [--runs N] [--seed S] [--only PATTERN] [--faults PATTERN] [--out FILE] [--gaps FILE] [--list]`:
+// `npm run faults -- [--seconds N] [--runs N] [--seed S] [--only PATTERN] [--faults PATTERN] [--out FILE] [--gaps FILE] [--gap-max MS] [--list]`:
 // customers at a bank and its branches while those are killed, paused and cut off; what they saw is checked. Each run is
 // the next scenario of those whose names match `--only`. Exits 1 on a violation, and when something does not come back.
 import { writeFile } from "node:fs/promises";
@@ -20,6 +20,7 @@ const { values } = parseArgs({
     recovery: { type: "string", default: "30" },
     out: { type: "string" },
     gaps: { type: "string" },
+    "gap-max": { type: "string", default: "5000" },
     quiet: { type: "boolean", default: false },
     list: { type: "boolean", default: false },
   },
@@ -60,6 +61,7 @@ async function runAll(): Promise<void> {
       forMs: Number(values.seconds) * 1_000,
       ...(values.customers === undefined ? {} : { customers: Number(values.customers) }),
       recoveryMs: Number(values.recovery) * 1_000,
+      gapMaxMs: Number(values["gap-max"]),
     });
     if (values.out !== undefined) await write(ran, values.out);
     const { report, faults, troubles } = ran;

@@ -22,6 +22,11 @@ export interface FaultRunOptions {
   readonly customers?: number;
   /** How long everything may take to come back after the faults, in milliseconds. Default: 30,000. */
   readonly recoveryMs?: number;
+  /**
+   * Of several bank servers: writes through branches go on within so many milliseconds behind each fault, or the run has a
+   * trouble. Default: 5,000.
+   */
+  readonly gapMaxMs?: number;
 }
 
 /** What a run gave. */

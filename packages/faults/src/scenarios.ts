@@ -112,6 +112,14 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     ...SHARED,
+    name: "shared-pause",
+    about: "two bank servers on one PostgreSQL: whoever leads stands still until the other has taken over, and goes on",
+    faults: /pause leader/,
+    servers: 2,
+    faultMs: [3_500, 4_500],
+  },
+  {
+    ...SHARED,
     name: "shared-database",
     about: "two bank servers on one PostgreSQL, which is killed, shut down and paused; so is whoever leads",
     faults: /./,

@@ -1,4 +1,4 @@
-import { StoreError, StoreLockedError, UnsafeSettingsError } from "@bank/store/errors";
+import { AppendUnknownError, StoreError, StoreLockedError, UnsafeSettingsError } from "@bank/store/errors";
 import { driven, ManualPlatform } from "@bank/testkit";
 import { describe, expect, it } from "vitest";
 import { inTurn } from "./in-turn.ts";
@@ -24,7 +24,13 @@ describe("a server that waits for its turn", () => {
     expect(await waited(LEASED, away, refused, LEASED)).toEqual([LEASED.holder, LEASED.holder]);
   });
 
+  it("waits on when the store breaks off while it begins its epoch", async () => {
+    const unknown = new AppendUnknownError("the connection broke");
+    expect(await waited(LEASED, unknown, LEASED)).toEqual([LEASED.holder, LEASED.holder]);
+  });
+
   it.each([
+    new AppendUnknownError("the connection broke"),
     new StoreError("the server does not answer"),
     new UnsafeSettingsError("it is a standby"),
     new StoreLockedError("in use"),

@@ -1,5 +1,5 @@
 import { Backoff, errorText, mayPass, type Platform } from "@bank/replica";
-import { StoreLockedError } from "@bank/store/errors";
+import { AppendUnknownError, StoreLockedError } from "@bank/store/errors";
 
 /** Between two looks at who has the lease. A look itself takes until the holder's next sign of life. */
 const LOOK_AGAIN_MIN_MS = 100;
@@ -18,7 +18,8 @@ export interface InTurnOptions {
 /**
  * Opens what another server may have on lease. While it has, waits for its turn, a cold standby: each try watches for a while whether the
  * holder still lives, and takes over where it does not. Once it waits, it also waits while the store cannot be
- * reached, or its server is one that is refused, as a standby is in the middle of a failover.
+ * reached, or its server is one that is refused, as a standby is in the middle of a failover. An epoch whose beginning is in doubt, because the
+ * connection broke in the middle, is one more try: the next begins by looking at what there is.
  * Rejects as `open` does otherwise: also with `StoreLockedError`, where nothing says that the one who has it may be waited for.
  */
 export async function inTurn<T>(
@@ -35,7 +36,7 @@ export async function inTurn<T>(
     } catch (error) {
       signal.throwIfAborted();
       const isLeased = error instanceof StoreLockedError && error.isLeased;
-      const isAway = told !== undefined && mayPass(error);
+      const isAway = told !== undefined && (mayPass(error) || error instanceof AppendUnknownError);
       if (!isLeased && !isAway) throw error;
       const problem = errorText(error);
       if (isLeased) backoff.reset();

@@ -20,8 +20,6 @@ import type { ServerEnd, SupervisedServer } from "./supervised-server.ts";
 export interface SharedRunOptions extends FaultRunOptions {
   /** Default: a `LocalDatabase` of its own. Whoever gives one stops it. */
   readonly database?: Database;
-  /** Writes go on within so long behind each fault, or the run has a trouble. Default: 5,000. */
-  readonly gapMaxMs?: number;
 }
 
 const CUSTOMERS = 10;

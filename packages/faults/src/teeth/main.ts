@@ -1,6 +1,7 @@
 // `npm run teeth -- [--only PATTERN] [--seeds N] [--seed S] [--verbose] [--list]`: breaks one guarantee after the other in
 // a copy of the sources, and sees to it that runs with faults find each. Exits 1 when one is not found.
 import { parseArgs } from "node:util";
+import { FENCING_MUTATIONS } from "./fencing-mutations.ts";
 import { MUTATIONS } from "./mutations.ts";
 import { ScratchCopy } from "./scratch-copy.ts";
 import { bite } from "./teeth.ts";
@@ -16,7 +17,7 @@ const { values } = parseArgs({
 });
 
 const pattern = new RegExp(values.only);
-const mutations = MUTATIONS.filter(
+const mutations = [...MUTATIONS, ...FENCING_MUTATIONS].filter(
   ({ name, guarantees }) => pattern.test(name) || guarantees.some((each) => pattern.test(each)),
 );
 if (values.list) for (const { name, guarantees } of mutations) console.log(`${name}: ${guarantees.join(", ")}`);

@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import type { Guarantee } from "@bank/checker";
 import { describe, expect, it } from "vitest";
 import { SCENARIOS } from "../scenarios.ts";
+import { FENCING_MUTATIONS } from "./fencing-mutations.ts";
 import { MUTATIONS } from "./mutations.ts";
 
 const ROOT = fileURLToPath(new URL("../../../..", import.meta.url));
@@ -31,11 +32,14 @@ describe("mutations", () => {
     expect(BRANCH_GUARANTEES.filter((guarantee) => !broken.has(guarantee))).toEqual([]);
   });
 
-  it.each(MUTATIONS)("$name: it is still there, once, where it is broken", async ({ patches, scenario }) => {
-    expect(SCENARIOS.map(({ name }) => name)).toContain(scenario);
-    for (const { file, find } of patches) {
-      const text = await readFile(`${ROOT}${file}`, "utf8");
-      expect(text.split(find).length - 1, `${file} has it once: ${find}`).toBe(1);
-    }
-  });
+  it.each([...MUTATIONS, ...FENCING_MUTATIONS])(
+    "$name: it is still there, once, where it is broken",
+    async ({ patches, scenario }) => {
+      expect(SCENARIOS.map(({ name }) => name)).toContain(scenario);
+      for (const { file, find } of patches) {
+        const text = await readFile(`${ROOT}${file}`, "utf8");
+        expect(text.split(find).length - 1, `${file} has it once: ${find}`).toBe(1);
+      }
+    },
+  );
 });

@@ -6,6 +6,8 @@ export interface Mutation {
   readonly name: string;
   /** What must be found violated; others may be too. */
   readonly guarantees: readonly Guarantee[];
+  /** What the run must also complain of. */
+  readonly trouble?: RegExp;
   readonly patches: readonly Patch[];
   /** In which it shows quickly. */
   readonly scenario: string;

@@ -23,13 +23,16 @@ const RUN_TIMEOUT_MS = 60_000;
 /** Runs faults with a mutation, with one seed after the other, until what it breaks is found, or seeds are used up. */
 export async function bite(copy: ScratchCopy, mutation: Mutation, seeds: readonly number[]): Promise<Bite> {
   const found = new Set<string>();
-  const isCaught = () => mutation.guarantees.every((guarantee) => found.has(guarantee));
+  const { guarantees, trouble } = mutation;
+  let isTrouble = trouble === undefined;
+  const isCaught = () => isTrouble && guarantees.every((guarantee) => found.has(guarantee));
   let last = { seed: 0, runs: 0, output: "" };
   await copy.patched(mutation.patches, async () => {
     for (const seed of seeds) {
       const output = await runFaults(copy, mutation, seed);
       last = { seed, runs: last.runs + 1, output };
       for (const [, guarantee = ""] of output.matchAll(/^VIOLATED (\S+) \(/gm)) found.add(guarantee);
+      isTrouble ||= trouble?.test(output) === true;
       if (isCaught()) return;
     }
   });

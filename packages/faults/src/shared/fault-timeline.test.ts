@@ -1,0 +1,64 @@
+import type { Operation, WriteOutcome } from "@bank/checker";
+import { describe, expect, it } from "vitest";
+import { distributionsOf, gapsOf, renderDistributions, type TimedFault } from "./fault-timeline.ts";
+
+const DONE: WriteOutcome = { status: "ok", position: 1 };
+
+function write(
+  server: string | undefined,
+  invokeMs: number,
+  returnMs: number,
+  outcome: WriteOutcome = DONE,
+): Operation {
+  const request = `${server} ${invokeMs}`;
+  return { client: "c", server, invokeMs, returnMs, request, kind: "deposit", account: "1", amount: 1n, outcome };
+}
+
+function fault(beganMs: number, endedMs: number | undefined, more: Partial<TimedFault> = {}): TimedFault {
+  return { kind: "kill leader", whom: "bank-1", beganMs, endedMs, countsFrom: "begin", ...more };
+}
+
+describe("the gap behind a fault", () => {
+  it("lasts until the first answer of a write that was sent through a branch since", () => {
+    const operations = [
+      write("branch-1", 90, 150),
+      write("bank-2", 110, 120),
+      write(undefined, 110, 130),
+      write("branch-2", 120, 190, { status: "unknown" }),
+      write("branch-1", 130, 400),
+      write("branch-3", 200, 350, { status: "rejected", reason: "INSUFFICIENT_FUNDS" }),
+    ];
+    expect(gapsOf([fault(100, 900)], operations)).toMatchObject([{ kind: "kill leader", whom: "bank-1", gapMs: 250 }]);
+  });
+
+  it("begins at the end of a fault that nobody can take over from", () => {
+    const operations = [write("branch-1", 120, 500), write("branch-1", 520, 560)];
+    const faults = [fault(100, 510, { countsFrom: "end" }), fault(100, undefined, { countsFrom: "end" })];
+    expect(gapsOf(faults, operations).map(({ gapMs }) => gapMs)).toEqual([50, undefined]);
+  });
+
+  it("is unknown where no write went on", () => {
+    expect(gapsOf([fault(100, 200)], [write("branch-1", 90, 110)])).toMatchObject([{ gapMs: undefined }]);
+  });
+});
+
+it("spreads gaps by kind, and all with a take-over together", () => {
+  const gap = (kind: string, gapMs: number | undefined, countsFrom: TimedFault["countsFrom"] = "begin") => ({
+    ...{ kind, gapMs, countsFrom },
+    whom: "bank-1",
+  });
+  const tens = Array.from({ length: 10 }, (_, i) => gap("kill leader", 10 * (i + 1)));
+  const distributions = distributionsOf([
+    ...tens,
+    gap("pause leader", 7.4),
+    gap("pause leader", undefined),
+    gap("database: kill", 3, "end"),
+  ]);
+  expect(distributions).toEqual([
+    { kind: "database: kill", n: 1, p50: 3, p90: 3, max: 3 },
+    { kind: "kill leader", n: 10, p50: 50, p90: 90, max: 100 },
+    { kind: "pause leader", n: 1, p50: 7, p90: 7, max: 7 },
+    { kind: "all with a take-over", n: 11, p50: 50, p90: 90, max: 100 },
+  ]);
+  expect(renderDistributions(distributions)).toHaveLength(5);
+});
