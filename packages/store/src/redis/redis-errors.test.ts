@@ -1,10 +1,17 @@
 import { expect, it } from "vitest";
-import { AppendRefusedError, AppendUnknownError, CorruptStoreError, LeaseLostError, StoreError } from "../errors.ts";
+import {
+  AppendRefusedError,
+  AppendUnknownError,
+  CorruptStoreError,
+  LeaseLostError,
+  StoreError,
+  StoreFullError,
+} from "../errors.ts";
 import { DisconnectedError, lacksLibrary, readFailure, ServerError, writeFailure } from "./redis-errors.ts";
 
 // Each as the server says it.
 it.each([
-  ["OOM command not allowed when used memory > 'maxmemory'.", AppendRefusedError, /make room/],
+  ["OOM command not allowed when used memory > 'maxmemory'.", StoreFullError, /make room/],
   [
     "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'",
     AppendRefusedError,

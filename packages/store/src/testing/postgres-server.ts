@@ -52,11 +52,15 @@ export class PostgresServer {
   readonly #user: { uid: number; gid: number } | undefined;
   #process: ChildProcess | undefined;
 
-  private constructor(programs: string, port: number, primary?: PostgresServer) {
+  private constructor(
+    programs: string,
+    port: number,
+    { primary, within = quickFolder() }: { readonly primary?: PostgresServer; readonly within?: string } = {},
+  ) {
     this.port = port;
     this.#programs = programs;
     this.#user = otherUser();
-    this.#folder = mkdtempSync(join(quickFolder(), "bank-postgres-"));
+    this.#folder = mkdtempSync(join(within, "bank-postgres-"));
     // Should the tests end without stopping it.
     process.once("exit", () => this.#signal("SIGKILL"));
     if (this.#user !== undefined) chownSync(this.#folder, this.#user.uid, this.#user.gid);
@@ -75,8 +79,9 @@ export class PostgresServer {
     }
   }
 
-  static async start(programs: string): Promise<PostgresServer> {
-    const server = new PostgresServer(programs, await freePort());
+  /** With the programs of a folder. Its data is in a new folder `within` that one, where it is said. */
+  static async start(programs: string, options: { readonly within?: string } = {}): Promise<PostgresServer> {
+    const server = new PostgresServer(programs, await freePort(), options);
     await server.start();
     return server;
   }
@@ -84,7 +89,7 @@ export class PostgresServer {
   /** One that follows this server, which is restarted for it: a copy needs files that stand still. */
   async startStandby(): Promise<PostgresServer> {
     await this.#end("SIGINT");
-    const standby = new PostgresServer(this.#programs, await freePort(), this);
+    const standby = new PostgresServer(this.#programs, await freePort(), { primary: this });
     await this.start();
     await standby.start();
     return standby;
@@ -121,6 +126,12 @@ export class PostgresServer {
       if (attempt === START_TRIES) throw new Error(`the PostgreSQL server does not start: ${messages}`);
       await sleep(50);
     }
+  }
+
+  /** Resolves once it has ended by itself. */
+  async ended(): Promise<void> {
+    const child = this.#process;
+    if (child !== undefined && child.exitCode === null && child.signalCode === null) await once(child, "exit");
   }
 
   /** Ends all its processes at once, as a power cut would. */
