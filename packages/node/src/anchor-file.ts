@@ -2,6 +2,7 @@ import { open, readFile, rename } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type Position, toHex } from "@bank/core";
 import { errorText, type Log, type Witness } from "@bank/replica";
+import { fieldsOfText, textOfFields } from "./json-file.ts";
 
 /** Where the journal ended when the anchor was last written. */
 export interface Anchor {
@@ -85,7 +86,7 @@ export class AnchorFile {
         position: String(position),
         chain_hash: toHex(chainHash),
       };
-      await file.writeFile(`${JSON.stringify(fields)}\n`);
+      await file.writeFile(textOfFields(fields));
       await file.sync();
     } finally {
       await file.close();
@@ -113,15 +114,9 @@ export class AnchorFile {
 }
 
 function parseAnchor(text: string): Anchor | undefined {
-  let fields: unknown;
-  try {
-    fields = JSON.parse(text);
-  } catch {
-    // Not JSON: the caller says that the file is damaged.
-    return undefined;
-  }
-  if (typeof fields !== "object" || fields === null) return undefined;
-  const { bank_id, epoch_id, position, chain_hash } = fields as Readonly<Record<string, unknown>>;
+  const fields = fieldsOfText(text);
+  if (fields === undefined) return undefined;
+  const { bank_id, epoch_id, position, chain_hash } = fields;
   const bankId = hexBytes(bank_id, 16);
   const epochId = hexBytes(epoch_id, 16);
   const chainHash = hexBytes(chain_hash, 32);

@@ -14,7 +14,7 @@ describe("a promise", () => {
     expect(promises.epoch).toBe(0);
     expect(await readdir(folder)).toEqual([]);
     expect(promises.give({ epoch: 5, candidate: mine })).toBe(true);
-    expect(JSON.parse(await readFile(join(folder, PROMISE_FILE), "utf8"))).toEqual({
+    expect(JSON.parse(await readFile(join(folder, PROMISE_FILE), "utf8"))).toMatchObject({
       epoch: "5",
       candidate: "01".repeat(16),
     });

@@ -1,7 +1,6 @@
 import { join } from "node:path";
 import { bytesEqual, toHex } from "@bank/core";
-import { writeDurably } from "./durable-file.ts";
-import { bytesFromHex, HEX_16, readTextFields, WHOLE_NUMBER } from "./json-file.ts";
+import { bytesFromHex, HEX_16, readTextFields, WHOLE_NUMBER, writeTextFields } from "./json-file.ts";
 
 /** Name of the file, beside the journal: it goes where the copy goes whose word it is. */
 export const PROMISE_FILE = "promised-epoch.json";
@@ -51,7 +50,7 @@ export class EpochPromises {
       return given.epoch === asked.epoch && bytesEqual(given.candidate, asked.candidate);
     if (this.path !== undefined) {
       const fields = { epoch: String(asked.epoch), candidate: toHex(asked.candidate) };
-      writeDurably(this.path, `${JSON.stringify(fields)}\n`);
+      writeTextFields(this.path, fields);
     }
     this.newest = { epoch: asked.epoch, candidate: asked.candidate.slice() };
     return true;

@@ -1,4 +1,33 @@
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { writeDurably } from "./durable-file.ts";
+
+/** The name of a hash of 64 bits over the other fields: a flipped bit may leave a number that looks as good as any. */
+const CHECKSUM = "checksum";
+
+/** Writes down what a server must know at its next start, durably. Throws the system's errors. */
+export function writeTextFields(path: string, fields: Readonly<Record<string, string>>): void {
+  writeDurably(path, textOfFields(fields));
+}
+
+/** The text of such a file. */
+export function textOfFields(fields: Readonly<Record<string, string>>): string {
+  return `${JSON.stringify({ ...fields, [CHECKSUM]: checksumOf(fields) })}\n`;
+}
+
+/**
+ * The fields of such a text: undefined where it is damaged. One of an earlier release has no checksum, and is taken as it is.
+ */
+export function fieldsOfText(text: string): Readonly<Record<string, unknown>> | undefined {
+  const fields = parsed(text);
+  if (fields === undefined) return undefined;
+  const { [CHECKSUM]: checksum, ...rest } = fields;
+  return checksum === undefined || checksum === checksumOf(rest) ? rest : undefined;
+}
+
+function checksumOf(fields: Readonly<Record<string, unknown>>): string {
+  return createHash("sha256").update(JSON.stringify(fields)).digest("hex").slice(0, 16);
+}
 
 /**
  * Reads what a server has written down for itself.
@@ -19,7 +48,7 @@ export function readTextFields<Name extends string>(
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;
   }
-  const fields = parsed(text);
+  const fields = fieldsOfText(text);
   const names = Object.keys(pattern) as Name[];
   if (fields === undefined || !names.every((name) => pattern[name].test(String(fields[name]))))
     throw new Error(`${path} is damaged. ${meaning}`);

@@ -1,8 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type Ledger, toHex } from "@bank/core";
-import { writeDurably } from "./durable-file.ts";
-import { HEX_16, readTextFields, WHOLE_NUMBER } from "./json-file.ts";
+import { HEX_16, readTextFields, WHOLE_NUMBER, writeTextFields } from "./json-file.ts";
 
 /** Remembers, in a branch's data folder, that its journal is the bank's since a promotion. */
 export class PromotionFile {
@@ -22,7 +21,7 @@ export class PromotionFile {
   write(promotion: { readonly epoch: number; readonly from: Uint8Array; readonly store: string }): void {
     const { epoch, from, store } = promotion;
     const fields = { epoch: String(epoch), from: toHex(from), store, at: new Date().toISOString() };
-    writeDurably(this.path, `${JSON.stringify(fields)}\n`);
+    writeTextFields(this.path, fields);
   }
 
   /** Throws: an `Error` where the folder is a bank's by now, and no branch may use it. */

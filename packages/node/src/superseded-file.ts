@@ -1,8 +1,8 @@
 import { rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { nextLine } from "@bank/core";
-import { syncFolder, writeDurably } from "./durable-file.ts";
-import { readTextFields, WHOLE_NUMBER } from "./json-file.ts";
+import { syncFolder } from "./durable-file.ts";
+import { readTextFields, WHOLE_NUMBER, writeTextFields } from "./json-file.ts";
 
 /** Remembers, in a bank's data folder, that another bank has taken its place. */
 export class SupersededFile {
@@ -46,7 +46,7 @@ export class SupersededFile {
   /** Durable when it returns. Throws the system's errors. */
   write({ epoch, newer }: Superseded): void {
     const fields = { epoch: String(epoch), newer: String(newer), at: new Date().toISOString() };
-    writeDurably(this.path, `${JSON.stringify(fields)}\n`);
+    writeTextFields(this.path, fields);
   }
 
   /** Gone for good when it returns, also after a power cut. Throws the system's errors. */

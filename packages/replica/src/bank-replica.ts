@@ -130,6 +130,7 @@ export class BankReplica {
     });
     this.feed = new JournalFeed({
       store,
+      sha256: platform.sha256,
       appendedPosition: replay.ledger.position,
       committedPosition: recovered.committedPosition,
       // Once the record of its epoch is on disk, followers may have it: they must, where they have to acknowledge it.
@@ -434,7 +435,7 @@ export class BankReplica {
   }
 
   private readRecord(position: Position, signal: AbortSignal | undefined): Promise<CommittedRecord> {
-    const reading = readRecordAt(this.options.store, position).catch((cause: unknown) => {
+    const reading = readRecordAt(this.options, position).catch((cause: unknown) => {
       if (!this.sequencer.leasehold.isLeased || !(mayPass(cause) || this.hasLeft)) throw cause;
       throw new RefusalError("NOT_READY", { problem: "its store cannot be read now" }, "NOT_APPLIED", { cause });
     });

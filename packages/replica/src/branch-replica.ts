@@ -114,6 +114,7 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
     });
     this.feed = new JournalFeed({
       store,
+      sha256: platform.sha256,
       appendedPosition: this.follower.saved.current,
       committedPosition: this.follower.applied.current,
     });
@@ -444,7 +445,7 @@ export class BranchReplica<Command, CommandResult extends { readonly position: P
     await this.follower.saved.reached(position, signal).catch((error: unknown) => {
       throw error instanceof RefusalError ? error : late();
     });
-    return abortable(forReader(readRecordAt(this.options.store, position)), signal, late);
+    return abortable(forReader(readRecordAt(this.options, position)), signal, late);
   }
 
   private snapshotWhenSaved(): void {

@@ -12,6 +12,7 @@ class Journal {
   readonly store = new HeldStore(new MemoryJournalStore());
   feed = new JournalFeed({
     store: this.store,
+    sha256,
     appendedPosition: 0,
     committedPosition: 0,
     tailBytesMax: TAIL_BYTES_MAX,
@@ -51,7 +52,7 @@ class Journal {
 
   /** As after a start: what is in the store is handed on, and is committed up to a position. */
   reopen(appendedPosition: number, committedPosition = appendedPosition): void {
-    this.feed = new JournalFeed({ store: this.store, appendedPosition, committedPosition });
+    this.feed = new JournalFeed({ store: this.store, sha256, appendedPosition, committedPosition });
   }
 
   /** Listens from behind a position and keeps every message. */

@@ -1,6 +1,8 @@
 import { assert, bytesEqual, type Position, RefusalError, toHex } from "@bank/core";
+import type { Sha256 } from "@bank/journal";
 import type { JournalStore, StoredBatch } from "@bank/store";
 import { FeedTail, PIECE_BYTES_MAX } from "./feed-tail.ts";
+import { requireIntact } from "./require-intact.ts";
 
 /** Where a follower stands, and the proof that its journal is a prefix of this one. */
 export interface FollowerHead {
@@ -26,6 +28,7 @@ export interface FeedMessage extends FeedNews {
 
 export interface JournalFeedOptions {
   readonly store: JournalStore;
+  readonly sha256: Sha256;
   /** Where the journal ends that is on this replica's disk. */
   readonly appendedPosition: Position;
   readonly committedPosition: Position;
@@ -41,6 +44,7 @@ export interface JournalFeedOptions {
 /** Hands a journal on to any number of followers, each at its own pace: a slow one only reads later. */
 export class JournalFeed {
   private readonly store: JournalStore;
+  private readonly sha256: Sha256;
   private readonly whyClosed: () => RefusalError | undefined;
   private readonly tail: FeedTail;
   private appended: Position;
@@ -55,6 +59,7 @@ export class JournalFeed {
 
   constructor(options: JournalFeedOptions) {
     this.store = options.store;
+    this.sha256 = options.sha256;
     this.tail = new FeedTail(options.tailBytesMax);
     this.appended = options.appendedPosition;
     this.committed = options.committedPosition;
@@ -110,7 +115,7 @@ export class JournalFeed {
   /**
    * Every batch behind the position that is committed, then each new one, until the signal aborts or the feed ends: then it
    * rejects with the reason.
-   * Rejects with: the `RefusalError` of a feed that is closed; what the store's `read` rejects with; `InvariantError`
+   * Rejects with: the `RefusalError` of a feed that is closed; what the store's `read` rejects with; `CorruptStoreError` where a batch is not what was stored; `InvariantError`
    * where the store lacks what should be there.
    */
   async *follow(after: Position, leaving: AbortSignal): AsyncGenerator<StoredBatch, void, undefined> {
@@ -205,9 +210,16 @@ export class JournalFeed {
     this.changing = undefined;
   };
 
+  /** A follower would notice what is damaged too, but take it for its own damage, and the history would not. */
+  private async stored(after: Position): Promise<readonly StoredBatch[]> {
+    const batches = await this.store.read(after, { maxBytes: PIECE_BYTES_MAX });
+    for (const batch of batches) requireIntact(this.sha256, batch);
+    return batches;
+  }
+
   /** Batches behind a position, at least one, and not more than a slow follower may keep. */
   private async behind(position: Position): Promise<readonly StoredBatch[]> {
-    const batches = this.tail.behind(position) ?? (await this.store.read(position, { maxBytes: PIECE_BYTES_MAX }));
+    const batches = this.tail.behind(position) ?? (await this.stored(position));
     const next = batches[0];
     assert(
       next !== undefined && next.lastPosition <= this.appended,

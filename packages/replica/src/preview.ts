@@ -76,7 +76,7 @@ export class Previewer {
           break;
         case "known": {
           if (!look.isSame) return { kind: "refused", error: reused(request, look.position), position: look.position };
-          const record = await forReader(readRecordAt(this.store, look.position));
+          const record = await forReader(readRecordAt({ store, platform }, look.position));
           return { ...record, kind: "answered", replayed: true };
         }
         default:

@@ -31,7 +31,7 @@ export async function readFramePatiently(
   for (;;) {
     const doubts = await appender.settled();
     try {
-      return await readFrameAt(store, position);
+      return await readFrameAt({ store, platform }, position);
     } catch (error) {
       if (doubts !== appender.doubtCount) continue;
       if (giveUp.aborted || !isWaitedFor(error)) throw error;

@@ -6,14 +6,21 @@ import { nextTurn } from "./next-turn.ts";
 import { notHereYet } from "./not-here-yet.ts";
 import type { CommittedRecord } from "./outcome.ts";
 import type { Platform } from "./platform.ts";
+import { requireIntact } from "./require-intact.ts";
+
+export interface ReadFrom {
+  readonly store: JournalStore;
+  readonly platform: Pick<Platform, "defer" | "sha256">;
+}
 
 /**
  * Reads the batch with a position that is known to be stored, and decodes nothing of it yet.
- * Rejects with: what `JournalStore.batchAt` rejects with; `InvariantError` where the store lacks it.
+ * Rejects with: what `JournalStore.batchAt` rejects with; `CorruptStoreError` where it is not what was stored; `InvariantError` where the store lacks it.
  */
-export async function readFrameAt(store: JournalStore, position: Position): Promise<FrameReader> {
+export async function readFrameAt({ store, platform }: ReadFrom, position: Position): Promise<FrameReader> {
   const stored = await store.batchAt(position);
   assert(stored !== undefined, `the batch with position ${position} is in the store`);
+  requireIntact(platform.sha256, stored);
   const frame = new FrameReader(stored.frame);
   assert(contains(frame, position), `the batch has a record at position ${position}`);
   return frame;
@@ -49,7 +56,7 @@ export function committedRecords(frame: FrameReader, positions: readonly Positio
  * @param visit called by ascending position.
  */
 export async function visitRecords<Asked extends { readonly position: Position }>(
-  from: { readonly store: JournalStore; readonly platform: Pick<Platform, "defer"> },
+  from: ReadFrom,
   all: readonly Asked[],
   visit: (asked: Asked, record: CommittedRecord) => void,
 ): Promise<void> {
@@ -58,15 +65,15 @@ export async function visitRecords<Asked extends { readonly position: Position }
     const { position } = asked;
     if (frame === undefined || !contains(frame, position)) {
       if (frame !== undefined) await nextTurn(from.platform);
-      frame = await readFrameAt(from.store, position);
+      frame = await readFrameAt(from, position);
     }
     visit(asked, recordIn(frame, position));
   }
 }
 
 /** One record that is known to be stored. Rejects as `readFrameAt`. */
-export async function readRecordAt(store: JournalStore, position: Position): Promise<CommittedRecord> {
-  return recordIn(await readFrameAt(store, position), position);
+export async function readRecordAt(from: ReadFrom, position: Position): Promise<CommittedRecord> {
+  return recordIn(await readFrameAt(from, position), position);
 }
 
 /**

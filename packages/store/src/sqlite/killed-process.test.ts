@@ -5,7 +5,7 @@ import { type Random, seeds, withSeed } from "../conformance/seeded.ts";
 import { StoreLockedError } from "../errors.ts";
 import type { StoredBatch } from "../port.ts";
 import { temporaryFolder } from "./places.test-util.ts";
-import { StoreProcess } from "./processes.test-util.ts";
+import { type ChildOptions, StoreProcess, whyNoInjection } from "./processes.test-util.ts";
 import { SqliteJournalStore } from "./sqlite-store.ts";
 
 const ROUNDS = 4;
@@ -41,25 +41,44 @@ describe("the lock between processes", () => {
   });
 });
 
+const noInjection = whyNoInjection();
+
+describe.skipIf(noInjection !== undefined)(
+  `a process whose disk fails in fsync${noInjection === undefined ? "" : ` (SKIPPED: ${noInjection})`}`,
+  () => {
+    // The 20th sync fails, the 60th, and so on: in appends, with nothing that says whether the bytes are on the disk.
+    it.each(seeds().slice(-1))("settles each doubt likewise (seed %d)", { timeout: 60_000 }, async (seed) => {
+      await withSeed(seed, async () => {
+        const inject = "fsync,fdatasync:error=EIO:when=20+40";
+        await expectSettled({ mode: "starve", folder: temporaryFolder(), seed, inject });
+      });
+    });
+  },
+);
+
 describe("a process whose writes fail", () => {
   // A limit on the size of files makes real writes to the log fail with an error that is not "disk full".
   it.each(seeds())("settles each doubt by recover and the same append (seed %d)", { timeout: 60_000 }, async (seed) => {
     await withSeed(seed, async () => {
-      const folder = temporaryFolder();
-      const child = new StoreProcess({ mode: "starve", folder, seed, fileBlocksMax: 4_000 });
-      const code = await child.end();
-      expect(child.matching(/^error/)).toEqual([]);
-      expect(code).toBe(0);
-      expect(child.matching(/^unknown$/)).toHaveLength(2);
-      const store = new SqliteJournalStore({ folder });
-      onTestFinished(() => store.close());
-      const state = await store.open();
-      expect(state.closedCleanly).toBe(true);
-      expect(state.head?.position).toBe(lastStored(child));
-      checkWhole(await readAll(store));
+      await expectSettled({ mode: "starve", folder: temporaryFolder(), seed, fileBlocksMax: 4_000 });
     });
   });
 });
+
+/** Lets a child append until two doubts were settled, and compares what is there with what it acknowledged. */
+async function expectSettled(options: ChildOptions): Promise<void> {
+  const child = new StoreProcess(options);
+  const code = await child.end();
+  expect(child.matching(/^error/)).toEqual([]);
+  expect(code).toBe(0);
+  expect(child.matching(/^unknown$/)).toHaveLength(2);
+  const store = new SqliteJournalStore({ folder: options.folder });
+  onTestFinished(() => store.close());
+  const state = await store.open();
+  expect(state.closedCleanly).toBe(true);
+  expect(state.head?.position).toBe(lastStored(child));
+  checkWhole(await readAll(store));
+}
 
 /** Lets a child append, kills it at a random moment, and compares what is there with what it acknowledged. */
 async function killAndCheck(folder: string, random: Random): Promise<void> {

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -13,6 +13,23 @@ export interface ChildOptions {
   readonly seed?: number;
   /** The largest file that it may write, in blocks of 512 bytes. Default: no limit. */
   readonly fileBlocksMax?: number;
+  /** What fails for it, as strace's "inject" takes it. Default: nothing. */
+  readonly inject?: string;
+}
+
+/** Why no system calls can be made to fail here; undefined where they can. */
+export function whyNoInjection(): string | undefined {
+  try {
+    execFileSync("strace", [...injecting("fsync:error=EIO:when=1+2"), "true"], { stdio: "pipe" });
+    return undefined;
+  } catch (error) {
+    return `strace is not there, or may not trace here: ${String(error).split("\n")[0]}`;
+  }
+}
+
+function injecting(what: string): string[] {
+  // It tells of what it injects, to nobody.
+  return ["-f", "-qq", "-o", "/dev/null", "-e", `trace=${what.split(":")[0]}`, "-e", `inject=${what}`];
 }
 
 /** A child process that uses a store. It is dead when the test is over. */
@@ -23,8 +40,9 @@ export class StoreProcess {
   readonly #ended: Promise<unknown>;
   #waiting: (() => void) | undefined;
 
-  constructor({ mode, folder, seed = 0, fileBlocksMax }: ChildOptions) {
-    const program = [process.execPath, PROGRAM, mode, folder, String(seed)];
+  constructor({ mode, folder, seed = 0, fileBlocksMax, inject }: ChildOptions) {
+    const traced = inject === undefined ? [] : ["strace", ...injecting(inject)];
+    const program = [...traced, process.execPath, PROGRAM, mode, folder, String(seed)];
     const limited =
       fileBlocksMax === undefined ? program : ["sh", "-c", `ulimit -f ${fileBlocksMax}; exec "$@"`, "sh", ...program];
     const [command = "", ...args] = limited;
