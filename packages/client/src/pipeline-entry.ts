@@ -1,9 +1,11 @@
+import type { FailureOutcome } from "@bank/core";
 import type { BatchResult, Failure, PipelinedCall, PipelinedReply, ReadInfo } from "@bank/proto";
 import {
   CONSISTENCY_HEADER,
   commandCount,
   connectErrorFromFailure,
   EPOCH_HEADER,
+  OUTCOME_KEY,
   PROPAGATION_HEADER,
   SESSION_HEADER,
 } from "@bank/rpc";
@@ -112,12 +114,18 @@ export class PipelineEntry {
 
   /** The error that an answer is; undefined for what was done. */
   private problemOf({ reply, readInfo }: PipelinedReply): Error | undefined {
-    if (reply.case === "failure") return failed(reply.value, 0, readInfo);
+    if (reply.case === "failure") return failed(this.sinceItWasSent(reply.value), 0, readInfo);
     const expected = this.operation.case === "item" ? "result" : this.operation.case;
     if (reply.case !== expected)
       return new UnexpectedReplyError(`it answered ${this.operation.case} with ${reply.case ?? "nothing"}`);
     const failure = reply.case === "result" ? failureIn(reply.value) : undefined;
-    return failure === undefined ? undefined : failed(failure, this.groupSize(), readInfo);
+    return failure === undefined ? undefined : failed(this.sinceItWasSent(failure), this.groupSize(), readInfo);
+  }
+
+  /** Who says that nothing was applied speaks of what came over this stream; what an earlier one did, another server may have done. */
+  private sinceItWasSent(failure: Failure): Failure {
+    if (!this.mayHaveRun || failure.metadata[OUTCOME_KEY] !== ("NOT_APPLIED" satisfies FailureOutcome)) return failure;
+    return { ...failure, metadata: { ...failure.metadata, [OUTCOME_KEY]: "OUTCOME_UNKNOWN" satisfies FailureOutcome } };
   }
 
   private settled(): void {

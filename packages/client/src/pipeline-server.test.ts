@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { RefusalError } from "@bank/core";
@@ -21,6 +22,7 @@ import {
   EPOCH_HEADER,
   failureFromRefusal,
   isSilence,
+  outcomeOf,
   SESSION_HEADER,
 } from "@bank/rpc";
 import { create } from "@bufbuild/protobuf";
@@ -159,6 +161,13 @@ const get = (account: string): PipelinedOperation & { case: "getAccount" } => ({
   value: create(GetAccountRequestSchema, { account }),
 });
 
+/** A deposit of a dollar. */
+const itemOf = (account: string): PipelinedOperation & { case: "item" } => {
+  const amount = { currencyCode: "USD", amountMinor: 100n };
+  const value = create(DepositRequestSchema, { requestId: randomUUID(), account, amount });
+  return { case: "item", value: create(BatchItemSchema, { command: { case: "deposit", value } }) };
+};
+
 const SENDING: PipelinedSending = { headers: {}, timeoutMs: 5_000 };
 
 async function opened(): Promise<{ server: FakeServer; stream: FakeStream; pipeline: ServerPipeline }> {
@@ -276,6 +285,34 @@ describe("the pipeline to one server", () => {
     next.answer(...next.calls);
     await Promise.all(calls);
   });
+
+  it.each(["call", "result"] as const)(
+    "does not take the word of a later stream's server that nothing was applied for what an earlier one may have done (%s)",
+    async (as) => {
+      const { server, pipeline, stream } = await opened();
+      const call = as === "call" ? get("1") : itemOf("1");
+      const twice = pipeline.call(call, SENDING).catch((error: unknown) => error);
+      await server.asked(0, 1);
+      stream.push(new ConnectError("reset", Code.Unavailable));
+      const next = await server.stream(1);
+      next.open();
+      await server.asked(1, 1);
+      const once = pipeline.call(call, SENDING).catch((error: unknown) => error);
+      await server.asked(1, 2);
+      const failure = failureFromRefusal(new RefusalError("NOT_LEADER", { problem: "it waits", leader: "nobody" }));
+      const replies = next.calls.map(({ id }) => {
+        const result = { result: { case: "failure" as const, value: failure } };
+        const reply =
+          as === "call" ? { case: "failure" as const, value: failure } : { case: "result" as const, value: result };
+        return create(PipelinedReplySchema, { id, reply });
+      });
+      next.push(create(PipelineResponseSchema, { replies }));
+      expect([await twice, await once].map((error) => outcomeOf(error as ConnectError))).toEqual([
+        "OUTCOME_UNKNOWN",
+        "NOT_APPLIED",
+      ]);
+    },
+  );
 
   it("does not wait for a server again that fell silent", async () => {
     const { server, pipeline, stream } = await opened();

@@ -7,7 +7,7 @@ import {
   TransactionService,
 } from "@bank/proto";
 import { create, type DescMessage, type DescMethodUnary, type Message, type MessageShape } from "@bufbuild/protobuf";
-import type { Transport, UnaryResponse } from "@connectrpc/connect";
+import { Code, ConnectError, type Transport, type UnaryResponse } from "@connectrpc/connect";
 import { UnexpectedReplyError } from "./attempt-failure.ts";
 import type { PipelinedAnswer, PipelinedOperation, PipelinedSending } from "./pipeline-entry.ts";
 import type { ServerPipeline } from "./pipeline-server.ts";
@@ -36,8 +36,8 @@ export function pipelineTransport(pipeline: ServerPipeline, other: Transport): T
       try {
         return response(method, replyOf(method, await pipeline.call(operation, sending)));
       } catch (error) {
-        // Nothing was sent.
-        if (!pipeline.isUnsupported) throw error;
+        // Nothing was sent; where something was, over an earlier stream, the error is another.
+        if (!pipeline.isUnsupported || ConnectError.from(error).code !== Code.Unimplemented) throw error;
         return other.unary(method, signal, timeoutMs, header, input, contextValues);
       }
     },
