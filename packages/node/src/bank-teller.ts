@@ -59,6 +59,8 @@ export class BankTeller implements Teller {
   private readonly url: () => string;
   private readonly copyId: Uint8Array;
   private readonly platform: Pick<Platform, "monotonicMs">;
+  /** Refusals for more than what stands in the request alone. */
+  private readonly refusedByState = new WeakSet<Asked | RefusalError>();
 
   constructor(options: {
     readonly bank: BankReplica;
@@ -128,15 +130,16 @@ export class BankTeller implements Teller {
   }
 
   private async executeOrders(orders: MovementOrders, session: string, signal: AbortSignal): Promise<MovementsDone> {
-    this.checkSessionOf(orders, session);
+    await this.checkSessionOf(orders, session, signal);
     const done = await this.bank.submitOrders(orders, { signal });
     const { position } = done;
     return { reply: replyFromOrders(this.bank.ledger, done, orders.branch), position };
   }
 
   /** The session is no part of what is asked: an earlier try of a row may have been carried out. */
-  private checkSessionOf(orders: MovementOrders, session: string): void {
-    const refusal = this.sessionRefusal(session);
+  private async checkSessionOf(orders: MovementOrders, session: string, signal: AbortSignal): Promise<void> {
+    if (this.sessionRefusal(session) === undefined) return;
+    const refusal = await this.confirmed(() => this.sessionRefusal(session), signal);
     if (refusal === undefined) return;
     const { ledger } = this.bank;
     const rows = Array.from({ length: orders.count }, (_, row) => requestOfOrder(orders, row));
@@ -164,7 +167,11 @@ export class BankTeller implements Teller {
     commands: readonly (Asked | RefusalError)[],
     signal: AbortSignal,
   ): Promise<readonly CommandOutcome[]> {
-    if (!commands.every(isToBeDone)) return this.executeInTurn(commands, signal);
+    if (!commands.every(isToBeDone)) {
+      // What the bank knows is held against a command only by who is the bank still.
+      if (commands.some((asked) => this.refusedByState.has(asked))) await this.confirmed(() => undefined, signal);
+      return this.executeInTurn(commands, signal);
+    }
     return this.submit(
       commands.map(({ request }) => request),
       signal,
@@ -284,10 +291,14 @@ export class BankTeller implements Teller {
     principal: string,
   ): (command: () => CommandCase, branch: BranchNumber, session: string) => Asked | RefusalError {
     const { bank } = this;
-    const copiesOf: CopiesOf = (branches, id) =>
-      bank.ledger.findRequest(principal, id) >= 0
-        ? anyCopies(branches)
-        : connectedCopies(branches, bank.members.connected());
+    const copiesOf: CopiesOf = (branches, id) => {
+      if (bank.ledger.findRequest(principal, id) >= 0) return anyCopies(branches);
+      try {
+        return connectedCopies(branches, bank.members.connected());
+      } catch (error) {
+        throw this.byState(error);
+      }
+    };
     // Mostly one caller's, or none.
     let token = "";
     let lost: RefusalError | undefined;
@@ -300,7 +311,7 @@ export class BankTeller implements Teller {
         }
         if (lost === undefined) return asked;
         // The session is no part of a request: an earlier try, with another token or none, may have been carried out.
-        return bank.ledger.findRequest(principal, asked.request.id) >= 0 ? unknown(lost) : lost;
+        return this.byState(bank.ledger.findRequest(principal, asked.request.id) >= 0 ? unknown(lost) : lost);
       } catch (error) {
         if (!(error instanceof RefusalError)) throw error;
         return error;
@@ -318,6 +329,21 @@ export class BankTeller implements Teller {
       if (error instanceof RefusalError) return error;
       throw error;
     }
+  }
+
+  private byState<E>(error: E): E {
+    if (error instanceof RefusalError) this.refusedByState.add(error);
+    return error;
+  }
+
+  /** What is found once it is sure that this was still the bank. Where it is not, nothing is known of earlier tries. */
+  private async confirmed<T>(find: () => T, signal: AbortSignal): Promise<T> {
+    try {
+      await this.bank.confirmBank(signal);
+    } catch (error) {
+      throw error instanceof RefusalError ? unknown(error) : error;
+    }
+    return find();
   }
 
   private submit(requests: readonly Request[], signal: AbortSignal): Promise<CommandOutcome[]> {

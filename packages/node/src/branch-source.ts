@@ -35,6 +35,8 @@ export function branchSource({ replica, copyId, hosted, store, passOnSnapshot }:
     report: (members) => replica.hear(members),
     // Who counts may be anywhere behind it.
     wantsEcho: () => true,
+    // It speaks of its own copy alone.
+    confirmEnd: () => Promise.resolve(),
     reportDivergence: () => {
       // A branch decides nothing: the follower is told, and the bank will see for itself.
     },

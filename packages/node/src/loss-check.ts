@@ -46,6 +46,8 @@ export class LossCheck {
     // What is committed by now includes whatever a sound branch can have told.
     const journal = { position: replica.committedPosition };
     const [loss] = await findLosses(store, journal, witnesses);
+    // Another bank on the same store may have written what is missing here.
+    if (loss !== undefined) await replica.confirmStore();
     if (loss !== undefined) replica.reportLoss(loss.witness.name, loss.witness.position);
     else log.warn("a follower's journal is no part of this one, and no registered branch confirms it", { follower });
   }

@@ -261,6 +261,7 @@ function bankSource({ replica, store, lossCheck, copyId, twins }: BankParts): Jo
       if (!replica.isAwaitingCopies) await replica.confirmHold();
       return replica.head(at);
     },
+    confirmEnd: () => replica.confirmStore(),
     probe: (members, signal) => replica.probe(members, signal),
     report: (members) => replica.hear(members),
     wantsEcho: (follower) => replica.members.wantsEcho(follower),

@@ -1,34 +1,8 @@
-import type { Command } from "@bank/core";
 import { AppendRefusedError, JournalConflictError, MemoryDisk, StoreError } from "@bank/store";
-import { deposit, HeldStore, openAccount, request, rest, until, watch, withdraw } from "@bank/testkit";
+import { deposit, HeldStore, LeasedStore, openAccount, request, rest, until, watch, withdraw } from "@bank/testkit";
 import { describe, expect, it } from "vitest";
 import { type OpenedBank, openBank } from "./bank-replica.test-util.ts";
-import { LeasedStore } from "./leased-store.test-util.ts";
-import { balanceOf } from "./sequencer.test-util.ts";
-
-interface LeasedBank extends OpenedBank {
-  readonly leased: LeasedStore;
-}
-
-/** Takes over from whoever has the disk, who does not notice. */
-async function openLeased(disk = new MemoryDisk()): Promise<LeasedBank> {
-  const leased = new LeasedStore(disk);
-  return { ...(await openBank({ disk, store: new HeldStore(leased) })), leased };
-}
-
-async function startFunded(): Promise<LeasedBank> {
-  const opened = await openLeased();
-  await opened.bank.submit([request(1, openAccount()), request(2, deposit(1, 100))]);
-  return opened;
-}
-
-const posted = ({ bank }: OpenedBank, mode: "linearizable" | "local" = "linearizable") =>
-  bank.read({ mode }, (ledger) => balanceOf(ledger, 1));
-
-/** Refused by what the state is, without a record. */
-const STALE = { ...deposit(1, 1), expectedVersion: 77 } as Command;
-
-const NOT_LEADER = { refusal: { reason: "NOT_LEADER", metadata: { leader: "http://the-other:1" } } };
+import { type LeasedBank, NOT_LEADER, openLeased, posted, STALE, startFunded } from "./leased-bank.test-util.ts";
 
 describe("a bank that was replaced without noticing", () => {
   it("answers nothing that has to be the newest, writes nothing, and stops", async () => {

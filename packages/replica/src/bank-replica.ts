@@ -105,6 +105,7 @@ export class BankReplica {
       const began = momentOf(platform);
       await bank.beginning.begin({ lossAccepted: losses.length > 0, raiseFormatLevel: options.raiseFormatLevel });
       if (!bank.isAwaitingCopies) bank.leadership.wasBank(began);
+      void bank.leadership.keepCurrent(bank.closing.signal);
       return bank;
     } catch (error) {
       // Its store may be opened again by somebody else, who then has the lease.
@@ -209,7 +210,8 @@ export class BankReplica {
    * Rejects with `RefusalError`, also SESSION_LOST and SESSION_INVALID.
    */
   async submit(requests: readonly Request[], options: SubmitOptions = {}): Promise<Outcome[]> {
-    this.checkWrite(options);
+    this.checkWrite();
+    if (options.session !== undefined) await this.requireSession(options.session, options.signal);
     return this.sequencer.submit(requests, options.signal);
   }
 
@@ -218,7 +220,8 @@ export class BankReplica {
    * any more. Rejects as `submit`, and with INVALID_REQUEST where any of them is malformed: then none is decided.
    */
   async submitOrders(orders: MovementOrders, options: SubmitOptions = {}): Promise<OrdersOutcome> {
-    this.checkWrite(options);
+    this.checkWrite();
+    if (options.session !== undefined) await this.requireSession(options.session, options.signal);
     return this.sequencer.submitOrders(orders, options.signal);
   }
 
@@ -233,7 +236,7 @@ export class BankReplica {
     if (consistency.mode !== "local") {
       if (this.suspended !== undefined) throw this.suspended;
       if (consistency.session !== undefined) await this.requireSession(consistency.session, signal);
-      if (consistency.mode === "position") this.requireCommitted(consistency.position);
+      if (consistency.mode === "position") await this.requireCommitted(consistency.position, signal);
       if (consistency.mode === "linearizable") await this.leadership.confirmed(signal);
       if (consistency.mode === "bounded") await this.leadership.confirmedWithin(consistency.maxStalenessMs, signal);
     }
@@ -248,6 +251,8 @@ export class BankReplica {
    */
   async preview<T>(request: Request, render: RenderPreview<T>, signal?: AbortSignal): Promise<Preview<T>> {
     if (this.suspended !== undefined) throw this.suspended;
+    // What would become of it now: on a state that was the newest after the question.
+    await this.leadership.confirmed(signal);
     return this.previewer.preview(request, render, signal);
   }
 
@@ -288,7 +293,14 @@ export class BankReplica {
    */
   async passTime(timeMs: number, signal?: AbortSignal): Promise<Position> {
     if (this.suspended !== undefined) throw this.suspended;
-    return this.sequencer.passTime(timeMs, signal);
+    try {
+      return await this.sequencer.passTime(timeMs, signal);
+    } catch (error) {
+      // By this clock; whoever is the bank goes by its own.
+      if (error instanceof RefusalError && error.refusal.reason === "TIME_IN_FUTURE")
+        await this.leadership.confirmed(signal);
+      throw error;
+    }
   }
 
   /**
@@ -328,6 +340,26 @@ export class BankReplica {
       // Where it is not, this says more.
       this.readIndex();
     }
+  }
+
+  /**
+   * Resolves once it is sure that no other server had taken the store at the time of this call, whatever this one may still do itself;
+   * at once where no other can. Rejects with `RefusalError` NOT_LEADER, NOT_READY.
+   */
+  async confirmStore(): Promise<void> {
+    try {
+      await this.sequencer.leasehold.confirmed();
+    } catch (error) {
+      throw this.sequencer.failed ?? error;
+    }
+  }
+
+  /**
+   * Resolves once it is sure that this was still the bank after this call, by all that could have made another one. Who is to be
+   * refused for what the state is waits for it. Rejects as `readIndex` throws, and at the deadline.
+   */
+  async confirmBank(signal: AbortSignal | undefined): Promise<void> {
+    await this.leadership.confirmed(signal);
   }
 
   /** Tells other servers of the same store, now and whenever it was taken back, where this one can be reached: an URL. */
@@ -468,17 +500,19 @@ export class BankReplica {
     return { position, ...this.currency, session, epoch: epochNumberAt(this.replay.ledger.epochs, position) };
   }
 
-  private requireCommitted(asked: Position): void {
+  /** That nothing is committed there yet is said only by who is the bank still. */
+  private async requireCommitted(asked: Position, signal: AbortSignal | undefined): Promise<void> {
+    if (asked <= this.committedPosition) return;
+    await this.leadership.confirmed(signal);
     const { committedPosition } = this;
     if (asked > committedPosition)
       throw new RefusalError("POSITION_IN_FUTURE", { asked: String(asked), position: String(committedPosition) });
   }
 
-  private checkWrite({ session }: SubmitOptions): void {
+  private checkWrite(): void {
     const refusal = this.beginning.suspension ?? this.beginning.awaited;
     // One that was replaced knows whether an earlier try was carried out: the sequencer says so.
     if (refusal !== undefined && !this.isSuperseded) throw refusal;
-    if (session !== undefined) this.checkSession(session);
   }
 
   /**

@@ -13,9 +13,11 @@ import { branchesText, deadlineExceeded } from "./refusals.ts";
  * may be the very one that is missing, and is about to follow.
  */
 const CONFIRM_TIMEOUT_MS = 400;
+/** On a store that several servers reach, what is told of its age is no older than this, and the time that a write takes there. */
+const CURRENT_WITHIN_MS = CONNECTED_MS / 2;
 
 export interface LeadershipOptions {
-  readonly platform: Pick<Platform, "timeout" | "monotonicMs" | "wallMs">;
+  readonly platform: Pick<Platform, "timeout" | "monotonicMs" | "wallMs" | "delay">;
   readonly members: Members;
   /** By which copies another bank could be made; empty where none count. */
   readonly settings: () => readonly CountedSetting[];
@@ -85,10 +87,24 @@ export class Leadership {
   get currency(): Pick<ReadResult<unknown>, "stalenessMs" | "connected"> {
     if (!this.mustConfirm) return { stalenessMs: 0, connected: true };
     const ageMs = this.bankAsOf === undefined ? undefined : elapsedMs(this.bankAsOf, momentOf(this.options.platform));
-    // Nobody else may ask for one; who asks for little gets what there is, and the next something newer.
-    if (this.isLeased && (ageMs ?? CONNECTED_MS) >= CONNECTED_MS / 2) this.gate.readIndex().catch(() => undefined);
+    // Where the process stood still, `keepCurrent` did so too.
+    if (this.isLeased && (ageMs ?? CONNECTED_MS) >= CURRENT_WITHIN_MS) this.gate.readIndex().catch(() => undefined);
     if (ageMs === undefined) return { stalenessMs: undefined, connected: false };
     return { stalenessMs: Math.ceil(ageMs), connected: ageMs < CONNECTED_MS };
+  }
+
+  /**
+   * On a store that several servers reach, finds out again and again whether it is the bank, also while nobody asks: local reads
+   * tell how long that is ago. Resolves, soon, once the signal aborts. Never rejects.
+   */
+  async keepCurrent(closing: AbortSignal): Promise<void> {
+    if (!this.isLeased) return;
+    for (;;) {
+      await this.options.platform.delay(CURRENT_WITHIN_MS, closing).catch(() => undefined);
+      if (closing.aborted) return;
+      // What failed is told by whoever asks; the next try is not far.
+      await this.gate.readIndex().catch(() => undefined);
+    }
   }
 
   /** Resolves once it is sure that this was still the bank after this call. Rejects as `readIndex`, and at the deadline. */

@@ -14,6 +14,7 @@ export {
 export { followJournal } from "./followed-journal.ts";
 export { type HeldAppend, HeldStore } from "./held-store.ts";
 export { type Attempt, answerOf, type BalanceRead, checkHistory, History, type Told } from "./history.ts";
+export { LeasedStore } from "./leased-store.ts";
 export { LinkBrokenError, LocalLink, type LocalResult } from "./local-link.ts";
 export { ManualPlatform, sha256 } from "./manual-platform.ts";
 export { type NaiveAnswer, NaiveBank, type NaiveMoment } from "./naive-bank.ts";

@@ -29,6 +29,8 @@ export interface JournalSource extends ServedJournal {
   readonly formatLevel: number;
   readonly epochs: readonly EpochEntry[];
   head(at: Position): Promise<JournalHead>;
+  /** Resolves where a journal that does not go on from this one is another one: of a bank, once it is sure that it is the bank still. */
+  confirmEnd(): Promise<void>;
   /** The read index, as it stood after this call; takes note of what followers say of themselves. */
   probe(members: readonly MemberReport[], signal: AbortSignal): Promise<ReadIndex>;
   /** Whether a follower of this copy is to be told of each echo. */
@@ -207,6 +209,7 @@ async function checkFollower(journal: JournalSource, request: FollowRequest): Pr
     await journal.feed.checkPrefix({ position, chainHash });
   } catch (error) {
     if (!(error instanceof RefusalError) || error.refusal.reason !== "JOURNAL_DIVERGED") throw error;
+    await journal.confirmEnd();
     const refused = connectErrorFromRefusal(error);
     if (isGivenUp()) refused.metadata.set(LOSS_ACCEPTED_HEADER, "true");
     else journal.reportDivergence(follower === "" ? "a follower" : follower);

@@ -33,6 +33,8 @@ export function replicationService(
     registerBranch: async ({ branch, name, address, copyId }, context) => {
       // The bank asks there at its next start: what is no address would be asked for ever.
       if (!isServerUrl(address)) throw new RefusalError("INVALID_REQUEST", { problem: `address ${address} is no URL` });
+      // Another bank on the same store may know the branch at another address by now.
+      await bank.confirmStore();
       const { value: known, position } = await bank.read({ mode: "local" }, (ledger) => ledger.branches.get(branch));
       if (known !== undefined && (name === "" || known.name === name) && known.address === address)
         return create(RegisterBranchResponseSchema, { position: BigInt(position) });
