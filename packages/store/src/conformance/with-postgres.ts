@@ -1,5 +1,6 @@
 import { afterAll, beforeAll } from "vitest";
-import { findPostgresPrograms, PostgresServer } from "../testing/postgres-server.ts";
+import { findPostgresPrograms } from "../testing/postgres-programs.ts";
+import { PostgresServer } from "../testing/postgres-server.ts";
 import { describeWhereInstalled } from "./where-installed.ts";
 
 /** Tests that share one server. Where this machine has none they are skipped, which their name says; in CI that is a failure. */

@@ -65,7 +65,7 @@ export function judgeSettings({ inRecovery, values, standbys }: ServerSettings):
   const asynchronous = standbys?.filter((state) => state === "async").length ?? 0;
   if (asynchronous > 0)
     warnings.push(
-      `${asynchronous} of the attached standbys asynchronous: a failover to such a one loses what it does not have yet, so let nothing promote it`,
+      `of the attached standbys ${asynchronous} are asynchronous: a failover to such a one loses what it does not have yet, so let nothing promote it`,
     );
   return { dangers, warnings };
 }

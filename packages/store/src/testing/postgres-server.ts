@@ -1,48 +1,12 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import {
-  appendFileSync,
-  chownSync,
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  rmSync,
-  statfsSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { appendFileSync, chownSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { freePort } from "./free-port.ts";
+import { quickFolder, serverUser } from "./postgres-programs.ts";
 
 const START_TRIES = 40;
-const ROOM_BYTES = 1024 ** 3;
-
-/** The folder with `initdb` and `postgres`; undefined where this machine has none. */
-export function findPostgresPrograms(): string | undefined {
-  const debian = "/usr/lib/postgresql";
-  const versions = existsSync(debian) ? readdirSync(debian).sort((a, b) => Number(b) - Number(a)) : [];
-  const folders = [...(process.env["PATH"] ?? "").split(delimiter), ...versions.map((v) => join(debian, v, "bin"))];
-  return folders.find((folder) => existsSync(join(folder, "initdb")) && existsSync(join(folder, "postgres")));
-}
-
-/**
- * In memory where there is room for it: these tests wait for thousands of commits, and are about what the server answers and
- * not about the disk. The server syncs all the same.
- */
-function quickFolder(): string {
-  const memory = "/dev/shm";
-  if (process.env["TMPDIR"] !== undefined || !existsSync(memory)) return tmpdir();
-  const { bavail, bsize } = statfsSync(memory);
-  return bavail * bsize >= ROOM_BYTES ? memory : tmpdir();
-}
-
-/** PostgreSQL does not run as root; then the user `postgres` runs it, which its package makes. */
-function otherUser(): { uid: number; gid: number } | undefined {
-  if (process.getuid?.() !== 0) return undefined;
-  const id = (what: string) => Number(execFileSync("id", [what, "postgres"], { encoding: "utf8" }));
-  return { uid: id("-u"), gid: id("-g") };
-}
 
 /** A server of a test's own, with a new data folder, on a free port of the loopback address. */
 export class PostgresServer {
@@ -59,7 +23,7 @@ export class PostgresServer {
   ) {
     this.port = port;
     this.#programs = programs;
-    this.#user = otherUser();
+    this.#user = serverUser();
     this.#folder = mkdtempSync(join(within, "bank-postgres-"));
     // Should the tests end without stopping it.
     process.once("exit", () => this.#signal("SIGKILL"));

@@ -1,0 +1,51 @@
+// `npm run rig:postgres-ha -- [--only PATTERN] [--rounds N] [--seed S] [--out FILE] [--log FILE] [--list]`: PostgreSQL under
+// Patroni fails over, again and again, while customers write. Exits 1 on a violation, when something does not come back, and
+// when writes do not go on within 5 s after the new primary accepts connections.
+import { writeFile } from "node:fs/promises";
+import { parseArgs } from "node:util";
+import { renderReport, writeHistory } from "@bank/checker";
+import { FAILURES } from "./failures.ts";
+import { describeTimes, type FailoverRun, runFailovers } from "./run-failover.ts";
+
+/** From the moment when the new primary accepts connections. */
+const NEXT_WRITE_WITHIN_MS = 5_000;
+
+const { values } = parseArgs({
+  options: {
+    only: { type: "string", default: "." },
+    rounds: { type: "string", default: "1" },
+    seed: { type: "string" },
+    out: { type: "string" },
+    log: { type: "string" },
+    list: { type: "boolean", default: false },
+  },
+});
+
+const chosen = FAILURES.filter(({ name }) => new RegExp(values.only).test(name));
+if (values.list || chosen.length === 0) {
+  if (!values.list) process.exitCode = 1;
+  for (const { name, about } of FAILURES) console.log(`${name.padEnd(15)}${about}`);
+} else {
+  const seed = values.seed === undefined ? 1 + Math.floor(Math.random() * 0x7fff_fffe) : Number(values.seed);
+  console.log(`seed ${seed}, of what customers do`);
+  const rounds = Array.from({ length: Number(values.rounds) }, () => chosen).flat();
+  const run = await runFailovers(rounds, { seed, tell: (line) => console.log(line) });
+  if (values.out !== undefined) await write(run, values.out);
+  if (values.log !== undefined) await writeFile(values.log, run.logs);
+  tell(run);
+}
+
+function tell({ report, troubles, times, verified }: FailoverRun): void {
+  for (const line of renderReport(report)) console.log(line);
+  console.log(verified.trim());
+  const late = times.filter(({ nextWriteMs }) => nextWriteMs > NEXT_WRITE_WITHIN_MS);
+  const problems = [...troubles, ...late.map((each) => `too late: ${describeTimes(each)}`)];
+  for (const problem of problems) console.log(`TROUBLE: ${problem}`);
+  if (report.verdict !== "ok" || problems.length > 0) process.exitCode = 1;
+}
+
+async function write({ history }: FailoverRun, file: string): Promise<void> {
+  const lines: string[] = [];
+  writeHistory(history, (line) => lines.push(line));
+  await writeFile(file, `${lines.join("\n")}\n`);
+}
