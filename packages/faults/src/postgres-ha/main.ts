@@ -1,4 +1,4 @@
-// `npm run rig:postgres-ha -- [--only PATTERN] [--rounds N] [--seed S] [--out FILE] [--log FILE] [--list]`: PostgreSQL under
+// `npm run rig:postgres-ha -- [--only PATTERN] [--rounds N] [--seed S] [--etcd-api 2|3] [--out FILE] [--log FILE] [--list]`: PostgreSQL under
 // Patroni fails over, again and again, while customers write. Exits 1 on a violation, when something does not come back, and
 // when writes do not go on within 5 s after the new primary accepts connections.
 import { writeFile } from "node:fs/promises";
@@ -15,6 +15,7 @@ const { values } = parseArgs({
     only: { type: "string", default: "." },
     rounds: { type: "string", default: "1" },
     seed: { type: "string" },
+    "etcd-api": { type: "string", default: "2" },
     out: { type: "string" },
     log: { type: "string" },
     list: { type: "boolean", default: false },
@@ -29,10 +30,16 @@ if (values.list || chosen.length === 0) {
   const seed = values.seed === undefined ? 1 + Math.floor(Math.random() * 0x7fff_fffe) : Number(values.seed);
   console.log(`seed ${seed}, of what customers do`);
   const rounds = Array.from({ length: Number(values.rounds) }, () => chosen).flat();
-  const run = await runFailovers(rounds, { seed, tell: (line) => console.log(line) });
-  if (values.out !== undefined) await write(run, values.out);
-  if (values.log !== undefined) await writeFile(values.log, run.logs);
-  tell(run);
+  const etcdApi = values["etcd-api"] === "3" ? 3 : 2;
+  try {
+    const run = await runFailovers(rounds, { seed, etcdApi, tell: (line) => console.log(line) });
+    if (values.out !== undefined) await write(run, values.out);
+    if (values.log !== undefined) await writeFile(values.log, run.logs);
+    tell(run);
+  } catch (error) {
+    console.log(`FAILED: ${error instanceof Error ? error.message : String(error)}`);
+    process.exitCode = 1;
+  }
 }
 
 function tell({ report, troubles, times, verified }: FailoverRun): void {

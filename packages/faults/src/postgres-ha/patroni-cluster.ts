@@ -6,7 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import { findPostgresPrograms, quickFolder, serverUser } from "@bank/store/testing";
 import { Client } from "pg";
-import { type ClusterPlace, PatroniHost, placeHost } from "./patroni-host.ts";
+import { type ClusterPlace, type EtcdApi, PatroniHost, placeHost } from "./patroni-host.ts";
 import { killAll } from "./processes-in.ts";
 
 const HOSTS = 3;
@@ -42,14 +42,15 @@ export class PatroniCluster {
   }
 
   /** Resolves once there is a primary with a synchronous standby. Rejects where programs are missing; nothing is left then. */
-  static async start(): Promise<PatroniCluster> {
+  static async start(etcdApi: EtcdApi): Promise<PatroniCluster> {
     const programs = await requirePrograms();
     const folder = mkdtempSync(join(quickFolder(), "bank-ha-"));
     const user = serverUser();
     if (user !== undefined) chownSync(folder, user.uid, user.gid);
     const names = Array.from({ length: HOSTS }, (_, i) => `db${i + 1}`);
     const hosts = await Promise.all(names.map((name) => placeHost(name, folder)));
-    const cluster = new PatroniCluster(folder, { hosts, programs, password: randomBytes(12).toString("hex") });
+    const password = randomBytes(12).toString("hex");
+    const cluster = new PatroniCluster(folder, { hosts, programs, password, etcdApi });
     try {
       for (const host of cluster.hosts) host.startEtcd();
       for (const host of cluster.hosts) host.startPatroni();
@@ -155,7 +156,9 @@ async function requirePrograms(): Promise<string> {
   const commands = ["etcd", "patroni", "patronictl"].map((name) => run("which", [name]));
   const areThere = (await Promise.allSettled(commands)).every(({ status }) => status === "fulfilled");
   if (programs === undefined || !areThere)
-    throw new Error("this needs PostgreSQL, Patroni and etcd: apt-get install postgresql patroni etcd-server");
+    throw new Error(
+      "this needs PostgreSQL, Patroni and etcd: apt-get install postgresql patroni etcd-server python3-etcd",
+    );
   return programs;
 }
 

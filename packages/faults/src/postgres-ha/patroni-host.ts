@@ -17,6 +17,9 @@ export interface HostPlace {
   readonly peerPort: number;
 }
 
+/** By which of etcd's interfaces Patroni keeps its leader's key. */
+export type EtcdApi = 2 | 3;
+
 /** What all hosts of a cluster have in common. */
 export interface ClusterPlace {
   readonly hosts: readonly HostPlace[];
@@ -24,6 +27,7 @@ export interface ClusterPlace {
   readonly programs: string;
   /** Of every user of the database. */
   readonly password: string;
+  readonly etcdApi: EtcdApi;
 }
 
 const TEMPLATE = new URL("./patroni.yml", import.meta.url);
@@ -62,7 +66,7 @@ export class PatroniHost {
       ...["--name", name, "--data-dir", "etcd"],
       ...["--listen-client-urls", client, "--advertise-client-urls", client],
       ...["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer],
-      ...["--initial-cluster", members, "--initial-cluster-state", "new"],
+      ...["--initial-cluster", members, "--initial-cluster-state", "new", "--enable-v2"],
     ]);
   }
 
@@ -120,8 +124,14 @@ export class PatroniHost {
   }
 }
 
-function configOf(place: HostPlace, { hosts, programs, password }: ClusterPlace): string {
+function configOf(place: HostPlace, { hosts, programs, password, etcdApi }: ClusterPlace): string {
   const etcdHosts = hosts.map(({ etcdPort }) => `127.0.0.1:${etcdPort}`).join(", ");
-  const values: Readonly<Record<string, string | number>> = { ...place, programs, password, etcdHosts };
+  const values: Readonly<Record<string, string | number>> = {
+    ...place,
+    programs,
+    password,
+    etcdHosts,
+    etcdSection: etcdApi === 3 ? "etcd3" : "etcd",
+  };
   return readFileSync(TEMPLATE, "utf8").replace(/\{(\w+)\}/g, (text, name: string) => `${values[name] ?? text}`);
 }

@@ -9,6 +9,7 @@ import { BankServers } from "./bank-servers.ts";
 import type { Failure } from "./failures.ts";
 import { Load } from "./load.ts";
 import { PatroniCluster } from "./patroni-cluster.ts";
+import type { EtcdApi } from "./patroni-host.ts";
 import { lookAt, nextPrimary, untilSeen } from "./primary-watch.ts";
 
 /** How long the parts of a failover took, in milliseconds. */
@@ -52,12 +53,12 @@ const LAST_LOOK_MS = 30_000;
  */
 export async function runFailovers(
   failures: readonly Failure[],
-  options: { readonly seed: number; readonly tell: (line: string) => void },
+  options: { readonly seed: number; readonly etcdApi: EtcdApi; readonly tell: (line: string) => void },
 ): Promise<FailoverRun> {
   const { seed, tell } = options;
   const folder = await mkdtemp(join(tmpdir(), "bank-failover-"));
   await shareCompiledCode();
-  const cluster = await PatroniCluster.start();
+  const cluster = await PatroniCluster.start(options.etcdApi);
   let servers: BankServers | undefined;
   let load: Load | undefined;
   try {

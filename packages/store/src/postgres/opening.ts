@@ -1,10 +1,11 @@
 import { type LeaseLostError, StoreError } from "../errors.ts";
+import type { OpenConnection } from "./ask-host.ts";
 import { Channel, type Connect } from "./channel.ts";
 import { HeldLease, type LeaseTimes } from "./held-lease.ts";
 import { newToken } from "./lease-row.ts";
 import { requireSchema } from "./migrations.ts";
 import type { PostgresPlace } from "./place.ts";
-import { connectToPrimary, type OpenConnection } from "./primary.ts";
+import { findPrimary } from "./primary.ts";
 import { Rows } from "./rows.ts";
 import { requireSafeSettings } from "./server-settings.ts";
 import { type Found, findState, Session } from "./session.ts";
@@ -29,6 +30,8 @@ export class Opening {
   readonly #place: PostgresPlace;
   readonly #options: OpeningOptions;
   readonly #rows: Rows;
+  /** The newest of those that it connected to. Who goes back behind it loses what was written there. */
+  #timeline = 0;
   /** What was found at the last connecting. */
   warnings: readonly string[] = [];
 
@@ -132,9 +135,11 @@ export class Opening {
 
   /** Every connection is checked: behind the same name there may be another server by now. */
   readonly #connect: Connect = async () => {
-    const connection = await connectToPrimary(this.#place, this.#options);
+    const found = await findPrimary(this.#place, { ...this.#options, timelineMin: this.#timeline });
+    const { connection } = found;
     try {
       this.warnings = await requireSafeSettings(connection, this.#place);
+      this.#timeline = Math.max(this.#timeline, found.timeline);
       return connection;
     } catch (error) {
       connection.drop();

@@ -2,11 +2,11 @@ import { Client } from "pg";
 import { onTestFinished } from "vitest";
 import { BANK_ID } from "../conformance/chain.ts";
 import type { PostgresServer } from "../testing/postgres-server.ts";
+import type { OpenConnection } from "./ask-host.ts";
 import { Connection } from "./connection.ts";
 import { migrate } from "./migrations.ts";
 import { NotSentError } from "./postgres-errors.ts";
 import { PostgresJournalStore, type PostgresStoreOptions } from "./postgres-store.ts";
-import type { OpenConnection } from "./primary.ts";
 
 /** So that a holder that a busy machine holds up for a moment keeps its lease, and contenders still wait only a little. */
 export const TIMES = { ttlMs: 20_000, beatMs: 100, takeOverAfterMs: 500, deadlineMs: 10_000 };

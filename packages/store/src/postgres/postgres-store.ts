@@ -13,13 +13,13 @@ import type {
   StoreLease,
   StoreState,
 } from "../port.ts";
+import type { OpenConnection } from "./ask-host.ts";
 import { Connection } from "./connection.ts";
 import { newToken } from "./lease-row.ts";
 import { Opening } from "./opening.ts";
 import { notOpen, type Phase, readableSession, writableSession } from "./phase.ts";
 import { type PostgresPlace, parsePlace } from "./place.ts";
 import { failure, writeFailure } from "./postgres-errors.ts";
-import type { OpenConnection } from "./primary.ts";
 import { batchAt, chainHashAt, readBatches } from "./reading.ts";
 import { saveInSteps } from "./save-snapshot.ts";
 import { copyGap, type Session } from "./session.ts";
