@@ -1,4 +1,4 @@
-import { type EpochBegunRecord, type Ledger, type LedgerRecord, nextLine, RecordKind } from "@bank/core";
+import { bytesEqual, type EpochBegunRecord, type Ledger, type LedgerRecord, nextLine, RecordKind } from "@bank/core";
 import { decodeFrame } from "@bank/journal";
 import type { Platform, Witness } from "@bank/replica";
 import type { JournalStore } from "@bank/store";
@@ -14,6 +14,8 @@ export interface AskWitnessesOptions {
   readonly store: JournalStore;
   /** undefined where none is kept. */
   readonly anchor: AnchorFile | undefined;
+  /** What this very process has seen of another's journal; undefined for nothing. */
+  readonly seen?: (Witness & { readonly bankId: Uint8Array }) | undefined;
   readonly timeoutMs?: number | undefined;
   /** Branches that must answer, however long it takes. */
   readonly required?: number | undefined;
@@ -23,25 +25,28 @@ export interface AskWitnessesOptions {
 }
 
 /**
- * Asks everybody outside the journal who knows how far it once went: the anchor file, and its branches. Left out are
- * those who only know what an operator has given up.
+ * Asks everybody outside the journal who knows how far it once went: the anchor file, its branches, and this process itself where it
+ * followed another server. Left out are those who only know what an operator has given up.
  */
 export async function askWitnesses(ledger: Ledger, options: AskWitnessesOptions): Promise<readonly Witness[]> {
-  const { store, anchor, timeoutMs = WITNESS_TIMEOUT_MS, required = 0, platform } = options;
+  const { store, anchor, seen, timeoutMs = WITNESS_TIMEOUT_MS, required = 0, platform } = options;
   const anchored = await anchor?.read();
   const bankId = await ownerOf(store);
   // A journal without a batch knows no branches.
   const testified = bankId === undefined ? [] : await askBranches(ledger, { bankId, timeoutMs, required, platform });
+  // One that was led astray has seen nothing of this bank. Of an empty store it is seen which bank was there.
+  const isOwn = seen !== undefined && (bankId === undefined || bytesEqual(seen.bankId, bankId));
   const newest = Math.max(0, ...testified.map(({ newestEpoch }) => newestEpoch));
   if (newest >= nextLine(ledger.currentEpoch()?.number ?? 0)) options.onNewer?.(newest);
   return [
-    ...(anchored === undefined || anchorWasGivenUp(ledger, anchored) ? [] : [anchored]),
+    ...(anchored === undefined || wasGivenUp(ledger, anchored) ? [] : [anchored]),
+    ...(!isOwn || wasGivenUp(ledger, seen) ? [] : [seen]),
     ...testified.filter(({ givenUp }) => !givenUp),
   ];
 }
 
 /** The anchor is written anew when a loss is accepted: one that names an epoch which is not here was written later. */
-function anchorWasGivenUp({ epochs }: Ledger, { position, epochId }: Witness): boolean {
+function wasGivenUp({ epochs }: Ledger, { position, epochId }: Witness): boolean {
   return indexOfEpoch(epochs, epochId) !== -1 && lossWasGivenUp(epochs, { position, epochId, acceptedLoss: undefined });
 }
 

@@ -52,8 +52,13 @@ export function branchHistory(replica: Branch, backFill: BackFill | undefined, p
 /** It is closed before the history is, and then nobody waits for it. */
 const NEVER = new AbortController().signal;
 
+/** Where a server keeps it. */
+export function historyFile(dataDir: string): string {
+  return join(dataDir, "history.db");
+}
+
 function openHistory({ dataDir, inMemory, start, platform, room }: HistoryPlace, journal: HistoryJournal): History {
-  const file = inMemory ? undefined : join(dataDir, "history.db");
+  const file = inMemory ? undefined : historyFile(dataDir);
   return new History({ journal: room === undefined ? journal : inRoom(journal, room), file, start, platform });
 }
 

@@ -26,9 +26,11 @@ export interface TestBank extends RunningBank {
 }
 
 /** A bank in this process, on a free port and in a temporary folder unless it is told otherwise. */
-export async function startTestBank(options: Partial<BankServerOptions> = {}): Promise<TestBank> {
+export async function startTestBank(
+  options: Partial<Omit<BankServerOptions, "log">> & { readonly log?: RecordingLog } = {},
+): Promise<TestBank> {
   const dataDir = options.dataDir ?? join(await temporaryFolder(), "bank");
-  const log = new RecordingLog();
+  const { log = new RecordingLog() } = options;
   const fatal: unknown[] = [];
   const onFatal = (error: unknown) => fatal.push(error);
   const bank = await startBank({ witnessTimeoutMs: 0, history: "lazy", ...options, dataDir, log, onFatal });

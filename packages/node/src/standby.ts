@@ -1,3 +1,4 @@
+import type { Position } from "@bank/core";
 import {
   AccountService,
   BranchService,
@@ -28,7 +29,13 @@ const SERVICES = [
  * address where the bank will be, and not at all where that can be any.
  */
 export class Standby {
-  private readonly options: { readonly host: string; readonly port: number; readonly log: Log };
+  private readonly options: {
+    readonly host: string;
+    readonly port: number;
+    readonly log: Log;
+    /** How much of the leader's journal it has by now; undefined where that is not known. */
+    readonly position?: () => Position | undefined;
+  };
   private serving: Promise<Serving> | undefined;
   private leader: string | undefined;
 
@@ -55,7 +62,9 @@ export class Standby {
       },
       interceptors: [
         () => async () => {
-          throw notLeader("it waits for its turn", this.leader);
+          const position = this.options.position?.();
+          const warm = position === undefined ? "" : `, and has the leader's journal up to position ${position}`;
+          throw notLeader(`it waits for its turn${warm}`, this.leader);
         },
       ],
       reportIncident: ({ id, method, error }) =>

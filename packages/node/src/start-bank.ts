@@ -10,7 +10,7 @@ import { askWitnesses } from "./ask-witnesses.ts";
 import { BankTeller } from "./bank-teller.ts";
 import { copyIdOfStore } from "./copy-id.ts";
 import { EpochGuard } from "./epoch-guard.ts";
-import { bankHistory, type HistoryStart } from "./history-wiring.ts";
+import { bankHistory, type HistoryStart, historyFile } from "./history-wiring.ts";
 import { inTurn } from "./in-turn.ts";
 import { textLog } from "./log.ts";
 import { LossCheck } from "./loss-check.ts";
@@ -23,6 +23,7 @@ import { tellerServices } from "./services/teller-services.ts";
 import { Standby } from "./standby.ts";
 import { SupersededError, SupersededFile } from "./superseded-file.ts";
 import { TwinWatch } from "./twin-watch.ts";
+import { WarmStandby } from "./warm-standby.ts";
 
 /**
  * Records between two snapshots, where nothing else is said: replayed in about a second. Large states are written less often,
@@ -53,6 +54,8 @@ export interface BankServerOptions {
   readonly quickUnary?: boolean;
   /** When the accounts' history begins to be kept; "eager" where it is not said. */
   readonly history?: HistoryStart;
+  /** Whether it keeps the leader's state in memory while it waits for its turn; "warm" where it is not said. */
+  readonly standby?: "warm" | "cold";
   readonly log?: Log;
   readonly platform?: Platform;
   /** For tests: wraps or replaces the store. */
@@ -93,6 +96,7 @@ export async function startBank(options: BankServerOptions): Promise<RunningBank
   const store = options.wrapStore?.(opened) ?? opened;
   const copyId = copyIdOfStore(storeUrl, platform);
   const anchor = opened.engine === "memory" ? undefined : new AnchorFile(options.dataDir, log);
+  const { history: start = "eager" } = options;
   let replica: BankReplica | undefined;
   const fatal = (error: unknown) => {
     log.error("the bank cannot go on", { problem: errorText(error) });
@@ -105,12 +109,13 @@ export async function startBank(options: BankServerOptions): Promise<RunningBank
       snapshotEveryRecords: options.snapshotEveryRecords ?? SNAPSHOT_EVERY_RECORDS,
       acceptLoss: false,
       raiseFormatLevel: options.raiseFormatLevel ?? false,
+      headStart: () => warm.handOver(),
       askWitnesses: (ledger) => {
         superseded?.check(ledger.currentEpoch()?.number ?? 0);
         requireFinished(options.dataDir, ledger);
         const { witnessTimeoutMs: timeoutMs, requireWitnesses: required } = options;
         const onNewer = (newer: number) => superseded?.found({ epoch: ledger.currentEpoch()?.number ?? 0, newer });
-        return askWitnesses(ledger, { store, anchor, timeoutMs, required, onNewer, platform });
+        return askWitnesses(ledger, { store, anchor, seen: warm.testimony, timeoutMs, required, onNewer, platform });
       },
       onFatal: fatal,
       onCommitted: ({ position, chainHash }) => {
@@ -123,9 +128,18 @@ export async function startBank(options: BankServerOptions): Promise<RunningBank
       throw error instanceof StaleEpochError ? SupersededError.ofStore(error) : error;
     });
   const address = { host: options.host ?? "127.0.0.1", port: options.port ?? 0 };
-  const standby = new Standby({ ...address, log });
+  const warm = new WarmStandby({
+    platform,
+    name: `the bank server at ${address.host}:${address.port}`,
+    historyFile: start === "eager" ? historyFile(dataDir) : undefined,
+  });
+  const standby = new Standby({ ...address, log, position: () => warm.position });
   const { signal } = options;
-  const opening = inTurn(open, { platform, signal, onLeader: (leader) => standby.follow(leader) });
+  const onLeader = async (leader: string | undefined) => {
+    await standby.follow(leader);
+    if (options.standby !== "cold") warm.follow(leader);
+  };
+  const opening = inTurn(open, { platform, signal, onLeader });
   try {
     replica = await abortable(opening, signal, () => signal?.reason);
   } catch (error) {
@@ -134,9 +148,8 @@ export async function startBank(options: BankServerOptions): Promise<RunningBank
     void opening.then((late) => late.close()).catch(() => undefined);
     throw error;
   } finally {
-    await standby.close();
+    await Promise.all([standby.close(), warm.close()]);
   }
-  const { history: start = "eager" } = options;
   const inMemory = opened.engine === "memory";
   const room = RoomWatch.of(opened, { dataDir, minFreeBytes, platform });
   const history = bankHistory(replica, { dataDir, inMemory, start, platform, room });
@@ -278,10 +291,11 @@ async function writeAnchor(anchor: AnchorFile | undefined, replica: BankReplica)
 
 /** One line for the log of a start. */
 export function describeRecovery(recovered: Recovered, bankId: Uint8Array): string {
-  const { snapshotPosition, replayedRecords, elapsedMs } = recovered;
-  const snapshot = snapshotPosition === 0 ? "no snapshot" : `the snapshot at ${snapshotPosition}`;
+  const { snapshotPosition, warmPosition, replayedRecords, elapsedMs } = recovered;
+  const stored = snapshotPosition === 0 ? "no snapshot" : `the snapshot at ${snapshotPosition}`;
+  const snapshot = warmPosition === undefined ? stored : `what it had at ${warmPosition} while it waited`;
   return (
-    `bank ${toHex(bankId).slice(0, 8)} recovered to position ${snapshotPosition + replayedRecords} in ${elapsedMs.toFixed(0)} ms: ` +
+    `bank ${toHex(bankId).slice(0, 8)} recovered to position ${(warmPosition ?? snapshotPosition) + replayedRecords} in ${elapsedMs.toFixed(0)} ms: ` +
     `${snapshot} and ${replayedRecords} records behind it`
   );
 }

@@ -15,9 +15,12 @@ import { errorText, type Platform } from "./platform.ts";
 const SETTLE_RETRY_MIN_MS = 20;
 const SETTLE_RETRY_MAX_MS = 1_000;
 
+/** As much of a store as it takes to keep a journal there. */
+export type KeptIn = Pick<JournalStore, "initialize" | "append" | "fence" | "recover">;
+
 /** Appends to a store, and opens it anew before it tries again what ended in doubt. */
 export class Appender {
-  private readonly store: JournalStore;
+  private readonly store: KeptIn;
   private readonly platform: Platform;
   /** A write was in doubt, or came after the time of the lease. */
   private mustOpen = false;
@@ -30,7 +33,7 @@ export class Appender {
 
   /** @param options `recover` opens the store anew, where that is more than the store's own `recover`. */
   constructor(options: {
-    readonly store: JournalStore;
+    readonly store: KeptIn;
     readonly platform: Platform;
     readonly recover?: () => Promise<unknown>;
   }) {
@@ -61,7 +64,7 @@ export class Appender {
    * - `LeaseLostError`: this try stored nothing. Where the next one rejects with it too, before it writes, another server has the store.
    * - anything else: the store contradicts the caller, or cannot be used any more.
    */
-  async try(write: (store: JournalStore) => Promise<void>): Promise<void> {
+  async try(write: (store: KeptIn) => Promise<void>): Promise<void> {
     if (this.mustOpen) await this.openAnew();
     try {
       await write(this.store);

@@ -33,6 +33,7 @@ import type { Platform } from "./platform.ts";
 import { Previewer, type RenderPreview } from "./preview.ts";
 import type { ReadIndex } from "./read-gate.ts";
 import { type Recovered, recover } from "./recover.ts";
+import { recoverWarm } from "./recover-warm.ts";
 import { deadlineExceeded } from "./refusals.ts";
 import { Sequencer } from "./sequencer.ts";
 import { Snapshotter } from "./snapshotter.ts";
@@ -46,6 +47,11 @@ export interface BankOptions {
   readonly platform: Platform;
   /** A snapshot is taken after this many records. */
   readonly snapshotEveryRecords: number;
+  /**
+   * What a server that waited for its turn has of the journal in memory: asked for once the store is open, and used where the store
+   * leads to it.
+   */
+  readonly headStart?: () => Promise<Replay | undefined>;
   /** Asks everybody who may know how far the journal once went. Called after the recovery, before anything is written. */
   readonly askWitnesses: (ledger: Ledger) => Promise<readonly Witness[]>;
   /** An operator has said that what witnesses have and the journal lacks is given up. */
@@ -95,7 +101,9 @@ export class BankReplica {
     tellWarnings(store, platform.log);
     try {
       const bankId = state.bankId ?? platform.randomBytes(16);
-      const recovered = await recover(store, bankId, platform);
+      const warm = await options.headStart?.();
+      const recovered =
+        (warm && (await recoverWarm(store, { bankId, warm, platform }))) ?? (await recover(store, bankId, platform));
       const witnesses = await options.askWitnesses(recovered.replay.ledger);
       const losses = await findLosses(store, recovered.replay.ledger, witnesses);
       if (losses.length > 0 && !options.acceptLoss) throw new LossDetectedError(losses);

@@ -1,8 +1,8 @@
 import { assert, bytesEqual, type Position, RefusalError, toHex } from "@bank/core";
 import { applyFrame, type Batch, decodeHeader, type ReceivedFrame, type Replay } from "@bank/journal";
-import type { JournalStore, StoredBatch } from "@bank/store";
+import type { StoredBatch } from "@bank/store";
 import { AppendRefusedError, AppendUnknownError } from "@bank/store/errors";
-import { Appender } from "./appender.ts";
+import { Appender, type KeptIn } from "./appender.ts";
 import { Backoff } from "./backoff.ts";
 import type { FeedNews, FollowerHead } from "./journal-feed.ts";
 import { nextTurn } from "./next-turn.ts";
@@ -54,7 +54,7 @@ const SAVE_RETRY_MIN_MS = 100;
 const SAVE_RETRY_MAX_MS = 5_000;
 
 export interface FollowerOptions {
-  readonly store: JournalStore;
+  readonly store: KeptIn;
   readonly platform: Platform;
   /** undefined for a replica that belongs to no bank yet. */
   readonly replay: Replay | undefined;
@@ -238,7 +238,7 @@ export class Follower {
       return;
     }
     if (error instanceof ContradictedTailError) {
-      platform.log.warn("what this branch has beyond the last committed position is not what the bank has", {
+      platform.log.warn("what this copy has beyond the last committed position is not what the bank has", {
         position: this.applied.current,
         saved: this.saved.current,
         problem: error.message,
@@ -250,7 +250,7 @@ export class Follower {
     const state = isDivergence(error) || error instanceof OtherBankError ? "diverged" : "connecting";
     if (state !== this.state)
       platform.log[state === "diverged" ? "error" : "warn"](
-        state === "diverged" ? "the bank's journal is not a continuation of this branch's" : "lost the bank",
+        state === "diverged" ? "the bank's journal is not a continuation of this copy's" : "lost the bank",
         { position: this.applied.current, problem: errorText(error) },
       );
     this.setState(state);

@@ -16,7 +16,7 @@ export { closeStore } from "./close-store.ts";
 export type { Consistency, ReadResult } from "./consistency.ts";
 export { type Copied, type CopyEnd, copyStore, isSuperseded } from "./copy-store.ts";
 export type { FollowedBatch, FollowerState, OpenJournal } from "./follower.ts";
-export type { FollowerHead, JournalFeed } from "./journal-feed.ts";
+export { type FollowerHead, JournalFeed } from "./journal-feed.ts";
 export { epochAt, epochNumberAt, type JournalHead } from "./journal-head.ts";
 export { LINK_TICK_MS } from "./link-watch.ts";
 export { lostSession } from "./lost-session.ts";
@@ -53,4 +53,5 @@ export {
   seed,
 } from "./seed.ts";
 export { type Damage, type Verified, type VerifiedSnapshot, verifyStore } from "./verify-store.ts";
+export { WarmCopy, type WarmCopyOptions, type WarmSource } from "./warm-copy.ts";
 export { findLosses, type Loss, LossDetectedError, type Witness } from "./witness.ts";

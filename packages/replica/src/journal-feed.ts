@@ -27,7 +27,7 @@ export interface FeedMessage extends FeedNews {
 }
 
 export interface JournalFeedOptions {
-  readonly store: JournalStore;
+  readonly store: Pick<JournalStore, "read" | "chainHashAt">;
   readonly sha256: Sha256;
   /** Where the journal ends that is on this replica's disk. */
   readonly appendedPosition: Position;
@@ -43,7 +43,7 @@ export interface JournalFeedOptions {
 
 /** Hands a journal on to any number of followers, each at its own pace: a slow one only reads later. */
 export class JournalFeed {
-  private readonly store: JournalStore;
+  private readonly store: JournalFeedOptions["store"];
   private readonly sha256: Sha256;
   private readonly whyClosed: () => RefusalError | undefined;
   private readonly tail: FeedTail;

@@ -21,7 +21,9 @@ export interface Recovered {
   readonly durability: Ledger["durability"];
   /** What is behind the committed position, where it was not applied. */
   readonly tail: readonly StoredBatch[];
-  /** Records replayed behind the snapshot. */
+  /** Position of a state in memory that the replay began with instead; undefined where it began with what is stored. */
+  readonly warmPosition?: Position;
+  /** Records replayed behind what it began with. */
   readonly replayedRecords: number;
   readonly elapsedMs: number;
 }
@@ -145,14 +147,15 @@ async function checkSnapshot(store: JournalStore, position: Position, { ledger, 
     throw new CorruptStoreError(`the snapshot at position ${position} is not of the state that the journal leads to`);
 }
 
-async function replayTail(
+/** Replays every batch of the store behind the replay. */
+export async function replayTail(
   store: JournalStore,
   replay: Replay,
   platform: Platform,
   upTo: "end" | "committed",
 ): Promise<Pick<Recovered, "committedPosition" | "durability" | "tail">> {
   const { ledger } = replay;
-  // A snapshot is only of what is committed.
+  // A snapshot is only of what is committed, and so is what a standby has.
   let committedPosition = ledger.position;
   let { durability } = ledger;
   let told: Position | undefined;

@@ -1,7 +1,7 @@
 import { bytesEqual, type Position, RecordKind, toHex } from "@bank/core";
-import { applyFrame, type Replay, SnapshotLoader } from "@bank/journal";
+import { applyFrame, type ReceivedFrame, type Replay, SnapshotLoader } from "@bank/journal";
 import type { JournalStore, SnapshotSource } from "@bank/store";
-import type { OpenJournal } from "./follower.ts";
+import type { FollowedBatch, OpenJournal } from "./follower.ts";
 import type { Platform } from "./platform.ts";
 import { hashSeed } from "./recover.ts";
 
@@ -76,26 +76,16 @@ export async function seed(
   const stopped = new AbortController();
   const parts = source.fetchSnapshot(from.bankId, from.position, AbortSignal.any([signal, stopped.signal]));
   try {
-    const first = await parts.next();
-    if (first.done === true || first.value.kind !== "header") throw new Error("a snapshot begins with its header");
-    const { header } = first.value;
-    const loader = new SnapshotLoader(header, {
-      bankId: from.bankId,
-      sha256: platform.sha256,
-      hashSeed: hashSeed(platform),
-    });
+    const offered = await offeredSnapshot(parts, from, { platform, costs });
+    if (offered === undefined) return undefined;
+    const { header, loader } = offered;
     const { position, chainHash, pageCount: pages } = loader;
-    if (position <= from.position) throw new Error(`a snapshot of position ${position} is of no use`);
-    if (position - from.position < costs.recordsPerEntry * pages * ENTRIES_PER_PAGE) return undefined;
     platform.log.info("begins from a snapshot", { position, pages, behind: from.target - from.position });
     const proven: SnapshotSource = {
       position,
       header: () => header,
       pages: (async function* () {
-        for await (const part of parts) {
-          if (part.kind !== "page") throw new Error("a snapshot has one header");
-          yield loader.add(part.page);
-        }
+        for await (const page of pagesOf(parts)) yield loader.add(page);
         await confirm(loader.finish("elsewhere"), loader.root, source, from, { platform, signal });
       })(),
     };
@@ -108,12 +98,44 @@ export async function seed(
   }
 }
 
-/** Replays the journal behind the snapshot until it says which root the snapshot must have. */
-async function confirm(
+/**
+ * Takes the header of a snapshot that comes. Gives undefined where it costs less to replay what is missing.
+ * Throws: an `Error` for what is none, or of an earlier position; what `SnapshotLoader` throws.
+ */
+export async function offeredSnapshot(
+  parts: AsyncIterator<SnapshotPart>,
+  from: SeedFrom,
+  { platform, costs }: { readonly platform: Platform; readonly costs: SeedCosts },
+): Promise<{ readonly header: Uint8Array; readonly loader: SnapshotLoader } | undefined> {
+  const first = await parts.next();
+  if (first.done === true || first.value.kind !== "header") throw new Error("a snapshot begins with its header");
+  const { header } = first.value;
+  const { sha256 } = platform;
+  const loader = new SnapshotLoader(header, { bankId: from.bankId, sha256, hashSeed: hashSeed(platform) });
+  const { position, pageCount } = loader;
+  if (position <= from.position) throw new Error(`a snapshot of position ${position} is of no use`);
+  return position - from.position < costs.recordsPerEntry * pageCount * ENTRIES_PER_PAGE
+    ? undefined
+    : { header, loader };
+}
+
+/** What comes behind the header. */
+export async function* pagesOf(parts: AsyncIterable<SnapshotPart>): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const part of parts) {
+    if (part.kind !== "page") throw new Error("a snapshot has one header");
+    yield part.page;
+  }
+}
+
+/**
+ * Replays what is committed of the journal behind the snapshot until that says which root the snapshot must have. The replay goes
+ * as far then.
+ */
+export async function confirm(
   replay: Replay,
   root: Uint8Array,
-  source: SeedSource,
-  from: SeedFrom,
+  source: Pick<SeedSource, "openJournal">,
+  from: Pick<SeedFrom, "target">,
   { platform, signal }: { readonly platform: Platform; readonly signal: AbortSignal },
 ): Promise<void> {
   const { position } = replay.ledger;
@@ -125,8 +147,7 @@ async function confirm(
     chainHash: replay.chainHash,
   };
   try {
-    for await (const { received } of source.openJournal(head, AbortSignal.any([signal, stopped.signal]))) {
-      if (received === undefined) continue;
+    for await (const received of committedOnly(source.openJournal(head, AbortSignal.any([signal, stopped.signal])))) {
       const { records } = applyFrame(replay, received, platform.sha256);
       replay.ledger.forgetUndo(replay.ledger.position);
       for (const record of records) {
@@ -143,6 +164,20 @@ async function confirm(
     stopped.abort(new Error("the snapshot is confirmed, or false"));
   }
   throw new Error("the stream ended before the snapshot was confirmed");
+}
+
+/** The batches of a stream, each once it is committed. */
+async function* committedOnly(stream: AsyncIterable<FollowedBatch>): AsyncGenerator<ReceivedFrame, void, undefined> {
+  const waiting: { readonly received: ReceivedFrame; readonly lastPosition: Position }[] = [];
+  let committed: Position = 0;
+  for await (const { received, lastPosition, committedPosition } of stream) {
+    committed = Math.max(committed, committedPosition);
+    if (received !== undefined) waiting.push({ received, lastPosition });
+    for (let [next] = waiting; next !== undefined && next.lastPosition <= committed; [next] = waiting) {
+      waiting.shift();
+      yield next.received;
+    }
+  }
 }
 
 /** The journal does not say of a snapshot what it must. */
