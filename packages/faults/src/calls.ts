@@ -46,10 +46,10 @@ const PAGE_SIZE = 1_000;
 export class Calls {
   private readonly name: string;
   private readonly recorder: HistoryRecorder;
-  private readonly onNever: (error: BankError) => void;
+  private readonly onNever: (problem: string) => void;
 
   /** @param onNever told of failures that no customer should ever see here. */
-  constructor(name: string, recorder: HistoryRecorder, onNever: (error: BankError) => void) {
+  constructor(name: string, recorder: HistoryRecorder, onNever: (problem: string) => void) {
     this.name = name;
     this.recorder = recorder;
     this.onNever = onNever;
@@ -59,7 +59,7 @@ export class Calls {
     const end = this.recorder.write({ client: this.name, server, session, request, propagation: asked, ...action });
     const options = { requestId: request, timeoutMs, propagation };
     const sent = send === undefined ? sendAction(client, action, options) : send(client, options);
-    const outcome = await sent.then(done, (error: unknown) => this.failed(error));
+    const outcome = await sent.then(done, (error: unknown) => this.failed(error, server));
     end(outcome);
     return outcome;
   }
@@ -85,7 +85,7 @@ export class Calls {
             return { status: "unknown", reason: outcome.state };
         }
       },
-      (error: unknown): WriteOutcome => ({ status: "unknown", reason: this.checked(error).reason }),
+      (error: unknown): WriteOutcome => ({ status: "unknown", reason: this.checked(error, server).reason }),
     );
     end(told);
     return told;
@@ -97,7 +97,7 @@ export class Calls {
     const end = this.recorder.read(call);
     const outcome = await client.balance(account, { consistency: asked(consistency), timeoutMs }).then(
       (reading) => shown(reading, [reading.posted.minor]),
-      (error: unknown) => this.failedRead(error),
+      (error: unknown) => this.failedRead(error, server),
     );
     end(outcome);
     return outcome;
@@ -113,14 +113,14 @@ export class Calls {
         const balanceOf = (name: string) => page.accounts.find(({ number }) => number === name)?.posted.minor ?? -1n;
         return shown(page, accounts.map(balanceOf));
       },
-      (error: unknown) => this.failedRead(error),
+      (error: unknown) => this.failedRead(error, server),
     );
     end(outcome);
     return outcome;
   }
 
-  private failed(error: unknown): WriteOutcome {
-    const { outcome, reason } = this.checked(error);
+  private failed(error: unknown, server: string | undefined): WriteOutcome {
+    const { outcome, reason } = this.checked(error, server);
     switch (outcome) {
       case "REJECTED":
         return { status: "rejected", reason };
@@ -131,14 +131,17 @@ export class Calls {
     }
   }
 
-  private failedRead(error: unknown): ReadOutcome {
-    return { status: "notApplied", reason: this.checked(error).reason };
+  private failedRead(error: unknown, server: string | undefined): ReadOutcome {
+    return { status: "notApplied", reason: this.checked(error, server).reason };
   }
 
   /** Throws what is no failure of a call. */
-  private checked(error: unknown): BankError {
+  private checked(error: unknown, server: string | undefined): BankError {
     if (!(error instanceof BankError)) throw error;
-    if (NEVER.includes(error.reason)) this.onNever(error);
+    if (NEVER.includes(error.reason)) {
+      const asked = server === undefined ? "" : ` at ${server}`;
+      this.onNever(`${this.name} was told${asked}, ${performance.now().toFixed(0)} ms: ${error.message}`);
+    }
     return error;
   }
 }

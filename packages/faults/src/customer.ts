@@ -9,7 +9,7 @@ import type {
   WriteAction,
   WriteOutcome,
 } from "@bank/checker";
-import type { AskedPropagation, BankClient, BankError } from "@bank/client";
+import type { AskedPropagation, BankClient } from "@bank/client";
 import type { Random } from "@bank/testkit";
 import { Calls, type Write } from "./calls.ts";
 import type { Counter, Session, SessionPool } from "./sessions.ts";
@@ -35,7 +35,7 @@ export interface CustomerOptions {
   readonly recorder: HistoryRecorder;
   readonly random: Random;
   /** Told of failures that no customer should ever see here. */
-  readonly onNever: (error: BankError) => void;
+  readonly onNever: (problem: string) => void;
 }
 
 const AMOUNT_MAX = 60;

@@ -78,8 +78,8 @@ export async function runFaults(options: FaultRunOptions): Promise<FaultRun> {
       accounts,
       recorder,
       clients,
-      onNever: ({ message }) => {
-        if (troubles.size < TROUBLES_MAX) troubles.add(`a customer was told: ${message}`);
+      onNever: (problem) => {
+        if (troubles.size < TROUBLES_MAX) troubles.add(problem);
       },
     });
     return await underFaults(cluster, { ...options, customers, recorder, operations, troubles });

@@ -53,7 +53,7 @@ export class Load {
   async start(): Promise<void> {
     const client = this.#servers.client(SET_UP_TIMEOUT_MS);
     this.#clients.push(client);
-    const calls = new Calls("set-up", this.#recorder, (error) => this.#trouble(error.message));
+    const calls = new Calls("set-up", this.#recorder, (problem) => this.#trouble(problem));
     const accounts: string[] = [];
     for (let i = 0; i < ACCOUNTS; i++) {
       const request = randomUUID();
@@ -94,7 +94,7 @@ export class Load {
   }
 
   async #trade(name: string, random: Random): Promise<void> {
-    const calls = new Calls(name, this.#recorder, (error) => this.#trouble(`${name} was told: ${error.message}`));
+    const calls = new Calls(name, this.#recorder, (problem) => this.#trouble(problem));
     const places = this.#servers.branches.map((branch, i): Place => {
       const client = connectBank({ server: branch.url, timeoutMs: TIMEOUT_MS });
       this.#clients.push(client);

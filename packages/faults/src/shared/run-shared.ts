@@ -74,8 +74,8 @@ export async function runShared(options: SharedRunOptions): Promise<FaultRun> {
       accounts,
       recorder,
       clients,
-      onNever: ({ message }) => {
-        if (troubles.size < TROUBLES_MAX) troubles.add(`a customer was told: ${message}`);
+      onNever: (problem) => {
+        if (troubles.size < TROUBLES_MAX) troubles.add(problem);
       },
     });
     return await underFaults(cluster, { ...options, database, customers, recorder, operations, writes, troubles });
