@@ -28,14 +28,17 @@ export interface MovementLimits {
 const LIMITS: MovementLimits = {
   // A server takes 10,000, and two calls of this many fit into one batch of its journal.
   rowsPerCallMax: 8_000,
-  // With fewer, a second call costs more than it brings.
-  rowsPerCallMin: 64,
+  // With fewer, a second call costs more than it brings: measured with 128, 256 and 512 callers.
+  rowsPerCallMin: 256,
   // While the server works on one call the next is being made, and the one before is being read.
   callsInFlightMax: 3,
   waitingEnough: 32_768,
   waitingMax: 1_000_000,
   slowMs: 1_000,
 };
+
+/** Where many are under way, a call that others are under way beside has at least this part of the rows that a call has then. */
+const CALL_PART_MIN = 2;
 
 /** How late a movement may be told that its time is up: so seldom they are looked through. */
 const DEADLINE_GRAIN_MS = 10;
@@ -170,7 +173,16 @@ export class MovementQueue {
   }
 
   private get canSend(): boolean {
-    return this.waiting > 0 && this.isFree;
+    return this.waiting > 0 && this.isFree && (this.inFlight === 0 || this.areFew || this.isWorthACall);
+  }
+
+  /**
+   * Whether those that wait are a good part of what a call is now. One that came before the others would else go by himself for
+   * ever: he is answered by himself, asks again, and costs as much as a call of hundreds. He goes along with the next who are
+   * answered instead.
+   */
+  private get isWorthACall(): boolean {
+    return this.waiting * CALL_PART_MIN >= this.rowsNow;
   }
 
   private schedule(): void {

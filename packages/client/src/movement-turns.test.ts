@@ -127,6 +127,23 @@ it("answers that wait for their turn are all told, one in each, where nobody ask
   expect(new Set(events.map((event) => event.turn)).size).toBe(2);
 });
 
+it("one who came before the others goes along with them from then on, and not by himself for ever", async () => {
+  const rows = () =>
+    server.calls.map(({ message }) => (message as { amountsMinor?: unknown[] }).amountsMinor?.length ?? 1);
+  const early = caller(3);
+  await answersHeld(1);
+  const all = callers(8, 3);
+  await answersHeld(3);
+  expect(rows()).toEqual([1, 5, 3]);
+  for (let round = 0; round < 2; round++) {
+    answerAll();
+    await answersHeld(2);
+  }
+  expect(rows().slice(3)).toEqual([5, 4, 5, 4]);
+  answerAll();
+  await Promise.all([early, all]);
+});
+
 it("an answer is told in the turn in which it comes where no other call is under way", async () => {
   const all = callers(2, 1);
   await answersHeld(1);

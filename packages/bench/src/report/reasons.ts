@@ -15,11 +15,11 @@ export const REASONS = {
   pythonRedis:
     "The client itself costs so much that even the server in memory, which keeps nothing, is not five times as quick as Python + Redis from it.",
   sdk64:
-    "With 64 callers everything is one call and one commit at a time, so bank and client work by turns, and both cost hardly less than for hundreds: 10 µs of " +
-    "the bank's main thread for a movement and 8 of the client, where 512 callers take 3.5 and 4.5. Two calls of half the size were slower.",
+    "With 64 callers everything is one call and one commit at a time, so bank and client work by turns, and both cost hardly less than for hundreds: 560 to 620 µs of " +
+    "the bank's main thread for a round of 64 and 390 to 470 of the client, and 100 to 200 of waiting for the disk. Two calls of half the size were slower.",
   sdk512:
-    "The bank's main thread takes 3.5 µs for a movement, the client 4.5, the bank's other threads (history, collector) 2.8: two cores that never waited would do " +
-    "187,000/s of that.",
+    "The bank's main thread takes 3.0 µs for a movement, the client 2.4, the bank's other threads (history, collector) 1.7 to 2.2: two cores that never waited would do " +
+    "some 270,000/s of that.",
   loneDeposit:
     "Between two single calls everything has gone cold: a deposit costs the main thread more than twice what an empty call does. SQLite's " +
     "commit holds it up for as long as the disk takes.",
