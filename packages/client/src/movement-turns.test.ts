@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { getEventListeners } from "node:events";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { beforeEach, expect, it, onTestFinished, vi } from "vitest";
 import { Caller } from "./caller.ts";
@@ -142,6 +143,8 @@ it("one who came before the others goes along with them from then on, and not by
   expect(rows().slice(3)).toEqual([5, 4, 5, 4]);
   answerAll();
   await Promise.all([early, all]);
+  // Nothing is left of calls at the signal that ends the client.
+  expect(getEventListeners(closing.signal, "abort")).toEqual([]);
 });
 
 it("an answer is told in the turn in which it comes where no other call is under way", async () => {
