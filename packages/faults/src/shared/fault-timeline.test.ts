@@ -1,6 +1,6 @@
 import type { Operation, WriteOutcome } from "@bank/checker";
 import { describe, expect, it } from "vitest";
-import { distributionsOf, gapsOf, renderDistributions, type TimedFault } from "./fault-timeline.ts";
+import { distributionsOf, FaultTimeline, gapsOf, renderDistributions, type TimedFault } from "./fault-timeline.ts";
 
 const DONE: WriteOutcome = { status: "ok", position: 1 };
 
@@ -15,8 +15,29 @@ function write(
 }
 
 function fault(beganMs: number, endedMs: number | undefined, more: Partial<TimedFault> = {}): TimedFault {
-  return { kind: "kill leader", whom: "bank-1", beganMs, endedMs, countsFrom: "begin", ...more };
+  return {
+    kind: "kill leader",
+    whom: "bank-1",
+    beganMs,
+    endedMs,
+    countsFrom: "begin",
+    otherLeadsMs: undefined,
+    ...more,
+  };
 }
+
+it("notes when another bank server led first behind a fault of which it can take over", () => {
+  const timeline = new FaultTimeline();
+  timeline.sawLeading("bank-1");
+  const hit = timeline.begin({ kind: "kill leader", whom: "bank-1", countsFrom: "begin" });
+  timeline.sawLeading("bank-1");
+  expect(hit.otherLeadsMs).toBeUndefined();
+  timeline.sawLeading("bank-2");
+  const firstMs = hit.otherLeadsMs;
+  timeline.sawLeading("bank-3");
+  expect(hit.otherLeadsMs).toBe(firstMs);
+  expect(gapsOf(timeline.faults, [])[0]?.takeOverMs).toBeGreaterThanOrEqual(0);
+});
 
 describe("the gap behind a fault", () => {
   it("lasts until the first answer of a write that was sent through a branch since", () => {
@@ -44,7 +65,7 @@ describe("the gap behind a fault", () => {
 
 it("spreads gaps by kind, and all with a take-over together", () => {
   const gap = (kind: string, gapMs: number | undefined, countsFrom: TimedFault["countsFrom"] = "begin") => ({
-    ...{ kind, gapMs, countsFrom },
+    ...{ kind, gapMs, countsFrom, takeOverMs: kind === "pause leader" ? 5 : undefined },
     whom: "bank-1",
   });
   const tens = Array.from({ length: 10 }, (_, i) => gap("kill leader", 10 * (i + 1)));
@@ -58,7 +79,8 @@ it("spreads gaps by kind, and all with a take-over together", () => {
     { kind: "database: kill", n: 1, p50: 3, p90: 3, max: 3 },
     { kind: "kill leader", n: 10, p50: 50, p90: 90, max: 100 },
     { kind: "pause leader", n: 1, p50: 7, p90: 7, max: 7 },
-    { kind: "all with a take-over", n: 11, p50: 50, p90: 90, max: 100 },
+    { kind: "all of which the leader's place is taken", n: 11, p50: 50, p90: 90, max: 100 },
+    { kind: "until another bank server led", n: 2, p50: 5, p90: 5, max: 5 },
   ]);
-  expect(renderDistributions(distributions)).toHaveLength(5);
+  expect(renderDistributions(distributions)).toHaveLength(6);
 });

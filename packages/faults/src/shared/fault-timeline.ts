@@ -9,6 +9,8 @@ export interface TimedFault {
   readonly beganMs: number;
   /** Undefined while it lasts. */
   endedMs: number | undefined;
+  /** When another bank server was first seen to lead; undefined where none was before the next fault. */
+  otherLeadsMs: number | undefined;
   /**
    * From when on writes are expected: from its beginning, where another server can take over; from its end, where nothing can be
    * written while it lasts.
@@ -21,9 +23,15 @@ export class FaultTimeline {
   readonly faults: TimedFault[] = [];
 
   begin(fault: Pick<TimedFault, "kind" | "whom" | "countsFrom">): TimedFault {
-    const begun: TimedFault = { ...fault, beganMs: performance.now(), endedMs: undefined };
+    const begun = { ...fault, beganMs: performance.now(), endedMs: undefined, otherLeadsMs: undefined };
     this.faults.push(begun);
     return begun;
+  }
+
+  /** That bank server leads now. */
+  sawLeading(name: string): void {
+    const last = this.faults.at(-1);
+    if (last?.countsFrom === "begin" && last.whom !== name) last.otherLeadsMs ??= performance.now();
   }
 }
 
@@ -34,6 +42,8 @@ export interface WriteGap {
   readonly countsFrom: TimedFault["countsFrom"];
   /** Until the first acknowledgement of a write that was sent behind it; undefined where none came. In milliseconds. */
   readonly gapMs: number | undefined;
+  /** Of that, until another bank server said in the store where it can be reached; undefined where none took over. */
+  readonly takeOverMs: number | undefined;
 }
 
 /**
@@ -47,7 +57,8 @@ export function gapsOf(faults: readonly TimedFault[], operations: readonly Opera
     const fromMs = expectedFrom(fault);
     const doneMs = fromMs === undefined ? undefined : firstDone(writes, fromMs);
     const gapMs = doneMs === undefined || fromMs === undefined ? undefined : doneMs - fromMs;
-    return { kind, whom, countsFrom, gapMs };
+    const takeOverMs = fault.otherLeadsMs === undefined ? undefined : fault.otherLeadsMs - fault.beganMs;
+    return { kind, whom, countsFrom, gapMs, takeOverMs };
   });
 }
 
@@ -101,7 +112,11 @@ export function distributionsOf(gaps: readonly WriteGap[]): Distribution[] {
     ),
   );
   const taken = gaps.filter(({ countsFrom }) => countsFrom === "begin");
-  if (new Set(taken.map(({ kind }) => kind)).size > 1) each.push(distributionOf("all with a take-over", taken));
+  if (new Set(taken.map(({ kind }) => kind)).size > 1)
+    each.push(distributionOf("all of which the leader's place is taken", taken));
+  const others = gaps.map((gap) => ({ ...gap, gapMs: gap.takeOverMs }));
+  if (others.some(({ gapMs }) => gapMs !== undefined))
+    each.push(distributionOf("until another bank server led", others));
   return each;
 }
 

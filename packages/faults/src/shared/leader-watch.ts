@@ -6,7 +6,8 @@ const QUERY_TIMEOUT_MS = 1_000;
 export class LeaderWatch {
   private readonly url: string;
   private readonly schema: string;
-  private client: Client | undefined;
+  /** Of those who ask at the same time; made anew when it broke. */
+  private connection: Promise<Client> | undefined;
 
   /** @param storeUrl as bank servers have it. */
   constructor(storeUrl: string) {
@@ -18,37 +19,39 @@ export class LeaderWatch {
 
   /** Its address; undefined while there is none, or it has not said where it is, or the database does not answer. */
   async leader(): Promise<string | undefined> {
+    this.connection ??= connect(this.url);
+    const { connection } = this;
     try {
-      this.client ??= await this.connected();
       const text = `SELECT address FROM "${this.schema}".lease WHERE id = 1 AND token IS NOT NULL`;
-      const { rows } = await this.client.query<{ address: string | null }>(text);
+      const { rows } = await (await connection).query<{ address: string | null }>(text);
       return rows[0]?.address ?? undefined;
     } catch {
       // Where there is no database there is no leader; the next look asks anew.
-      await this.close();
+      if (this.connection === connection) this.connection = undefined;
+      await end(connection);
       return undefined;
     }
   }
 
   /** Idempotent. */
   async close(): Promise<void> {
-    const { client } = this;
-    this.client = undefined;
-    await client?.end().catch(() => {
-      // It was broken already.
-    });
+    const { connection } = this;
+    this.connection = undefined;
+    if (connection !== undefined) await end(connection);
   }
+}
 
-  private async connected(): Promise<Client> {
-    const client = new Client({
-      connectionString: this.url,
-      connectionTimeoutMillis: QUERY_TIMEOUT_MS,
-      query_timeout: QUERY_TIMEOUT_MS,
-    });
-    client.on("error", () => {
-      this.client = undefined;
-    });
-    await client.connect();
-    return client;
-  }
+async function connect(connectionString: string): Promise<Client> {
+  const times = { connectionTimeoutMillis: QUERY_TIMEOUT_MS, query_timeout: QUERY_TIMEOUT_MS };
+  const client = new Client({ connectionString, ...times });
+  client.on("error", () => {
+    // The next query finds it broken.
+  });
+  await client.connect();
+  return client;
+}
+
+async function end(connection: Promise<Client>): Promise<void> {
+  const isBroken = () => undefined;
+  await connection.then((client) => client.end(), isBroken).catch(isBroken);
 }

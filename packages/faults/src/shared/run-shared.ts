@@ -31,6 +31,7 @@ const TROUBLES_MAX = 20;
 const CALM_MIN_MS = 400;
 const CALM_MAX_MS = 1_500;
 const LOOK_MS = 20;
+const WATCH_MS = 50;
 /** Exit codes of a bank server that was replaced: callers told it so, or another has its lease. Started again it waits for its turn. */
 const REPLACED: readonly (number | null)[] = [5, 6];
 
@@ -119,7 +120,11 @@ async function underFaults(
     until(goesOn, recoveryMs, "no write goes on through a branch").catch((error: unknown) => {
       troubles.add(textOf(error));
     });
+  const watching = new AbortController();
+  const watched = watchLeader(cluster, timeline, watching.signal);
   const log = await tradeUnderFaults({ customers, nemesis, forMs, troubles, afterwards });
+  watching.abort();
+  await watched;
   await lookAround(customers, { timeoutMs: recoveryMs, troubles });
   await compareStates(cluster, { recoveryMs, troubles });
   options.recorder.close();
@@ -146,6 +151,15 @@ class LastWrite {
     const last = faults.at(-1);
     const fromMs = last === undefined ? Number.NEGATIVE_INFINITY : expectedFrom(last);
     return fromMs !== undefined && this.sentMs > fromMs;
+  }
+}
+
+/** Until the signal aborts. A database that does not answer shows no leader. */
+async function watchLeader(cluster: SharedCluster, timeline: FaultTimeline, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    const leader = await cluster.leader();
+    if (leader !== undefined) timeline.sawLeading(leader.name);
+    await delay(WATCH_MS);
   }
 }
 
@@ -178,9 +192,10 @@ function tooLong(gaps: readonly WriteGap[], gapMaxMs: number): string[] {
     .map((gap) => `writes went on too late: ${gapText(gap)}; at most ${gapMaxMs} ms are allowed`);
 }
 
-function gapText({ kind, whom, countsFrom, gapMs }: WriteGap): string {
+function gapText({ kind, whom, countsFrom, gapMs, takeOverMs }: WriteGap): string {
   const went = gapMs === undefined ? "writes never went on" : `writes went on ${gapMs.toFixed(0)} ms`;
-  return `${kind} (${whom}): ${went} behind its ${countsFrom}`;
+  const other = takeOverMs === undefined ? "" : `, another led after ${takeOverMs.toFixed(0)} ms`;
+  return `${kind} (${whom}): ${went} behind its ${countsFrom}${other}`;
 }
 
 /** A start may fail while the database is away, and a lease be taken over; nothing else ends a bank server. */
