@@ -75,6 +75,27 @@ export class Appender {
   }
 
   /**
+   * Tries an idempotent write until it is known to be done: as long as it ends in doubt, or came too late for a lease that nobody
+   * else has taken, the store is opened anew before the next try. Rejects as `try`, in doubt only once it was told to give up.
+   */
+  async untilKnown(write: (store: KeptIn) => Promise<void>, giveUp: AbortSignal): Promise<void> {
+    const backoff = new Backoff(this.platform, { minMs: SETTLE_RETRY_MIN_MS, maxMs: SETTLE_RETRY_MAX_MS });
+    for (;;) {
+      try {
+        await this.try(write);
+        return;
+      } catch (error) {
+        const isOpen = error instanceof AppendUnknownError || (error instanceof LeaseLostError && !this.isTaken);
+        if (!isOpen || giveUp.aborted) throw error;
+        this.platform.log.warn("a write in doubt; opening the store anew", { problem: errorText(error) });
+        await backoff.wait(giveUp).catch(() => {
+          // Giving up ends the wait early, and the next try is the last.
+        });
+      }
+    }
+  }
+
+  /**
    * Appends a batch, and settles an append whose outcome the store does not know: by opening the store anew and
    * occupying the position with the same bytes, never by looking whether it is empty. Callers wait meanwhile. So they do
    * where the time of the lease has passed: opened anew, the store has it again, or says that another server does.

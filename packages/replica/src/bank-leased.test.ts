@@ -1,5 +1,24 @@
-import { AppendRefusedError, JournalConflictError, MemoryDisk, StoreError } from "@bank/store";
-import { deposit, HeldStore, LeasedStore, openAccount, request, rest, until, watch, withdraw } from "@bank/testkit";
+import {
+  AppendRefusedError,
+  AppendUnknownError,
+  JournalConflictError,
+  LeaseLostError,
+  MemoryDisk,
+  StoreError,
+} from "@bank/store";
+import {
+  deposit,
+  driven,
+  HeldStore,
+  LeasedStore,
+  ManualPlatform,
+  openAccount,
+  request,
+  rest,
+  until,
+  watch,
+  withdraw,
+} from "@bank/testkit";
 import { describe, expect, it } from "vitest";
 import { type OpenedBank, openBank } from "./bank-replica.test-util.ts";
 import { type LeasedBank, NOT_LEADER, openLeased, posted, STALE, startFunded } from "./leased-bank.test-util.ts";
@@ -256,4 +275,43 @@ it("closes while its lease is lost and cannot be taken back", async () => {
   await opened.bank.close();
   await until(() => read.state === "rejected" && refused.state === "rejected");
   expect(opened.fatal).toEqual([]);
+});
+
+/** A store whose lease runs out while the bank begins its epoch, which ends so. */
+class RunsOut extends LeasedStore {
+  private readonly ends: Error[];
+
+  constructor(disk: MemoryDisk, ends: readonly Error[]) {
+    super(disk);
+    this.ends = [...ends];
+  }
+
+  override async fence(epoch: number): Promise<void> {
+    const end = this.ends.shift();
+    if (end === undefined) return super.fence(epoch);
+    this.expire();
+    throw end;
+  }
+}
+
+describe("a bank whose lease runs out while it begins its epoch", () => {
+  const ENDS = [new AppendUnknownError("the connection broke"), new LeaseLostError("it was not renewed for 1890 ms")];
+
+  it.each(ENDS)("takes it back and begins the same one: %s", async (end) => {
+    const disk = new MemoryDisk();
+    const platform = new ManualPlatform();
+    const store = new HeldStore(new RunsOut(disk, [end, end]));
+    const opened = await driven(platform, openBank({ disk, store, platform }));
+    await opened.bank.submit([request(1, openAccount()), request(2, deposit(1, 100))]);
+    expect((await posted(opened)).value).toBe(100n);
+    expect(opened.bank.ledger.epochs.map(({ number }) => number)).toEqual([1]);
+    expect(opened.fatal).toEqual([]);
+  });
+
+  it("does not start where the store refuses", async () => {
+    const disk = new MemoryDisk();
+    const refused = new AppendRefusedError("no right");
+    const opening = openBank({ disk, store: new HeldStore(new RunsOut(disk, [refused])) });
+    await expect(opening).rejects.toBe(refused);
+  });
 });

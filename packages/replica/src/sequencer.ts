@@ -207,7 +207,7 @@ export class Sequencer {
     const number = lossAccepted ? nextLine(newest) : newest + 1;
     const id = this.options.platform.randomBytes(16);
     const { bankId } = this.options.replay;
-    await this.options.store.fence(number);
+    await this.fence(number);
     // Told meanwhile, or before a later try: by a close, or for a follower that holds what is missing here.
     if (this.stopped !== undefined) throw this.stopped;
     const position = this.ledger.position + 1;
@@ -220,6 +220,12 @@ export class Sequencer {
     const epoch = this.ledger.currentEpoch();
     assert(epoch?.number === number, "the new epoch is the current one");
     return epoch;
+  }
+
+  /** Where the store has a lease, its connections may break, and its time pass, in the middle of a start as at any other time. */
+  private fence(number: number): Promise<void> {
+    if (!this.leasehold.isLeased) return this.options.store.fence(number);
+    return this.appender.untilKnown((store) => store.fence(number), this.draining.signal);
   }
 
   /** Puts the proof of a snapshot into the journal, with the next batch. */
