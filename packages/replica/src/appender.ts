@@ -13,7 +13,7 @@ import { Backoff } from "./backoff.ts";
 import { errorText, type Platform } from "./platform.ts";
 
 const SETTLE_RETRY_MIN_MS = 20;
-const SETTLE_RETRY_MAX_MS = 1_000;
+const SETTLE_RETRY_MAX_MS = 500;
 
 /** As much of a store as it takes to keep a journal there. */
 export type KeptIn = Pick<JournalStore, "initialize" | "append" | "fence" | "recover">;

@@ -7,7 +7,7 @@ import { errorText, type Platform } from "./platform.ts";
 import { tellWarnings } from "./store-warnings.ts";
 
 const RETRY_MIN_MS = 20;
-const RETRY_MAX_MS = 1_000;
+const RETRY_MAX_MS = 500;
 
 export interface LeaseholdOptions {
   /** Open. */

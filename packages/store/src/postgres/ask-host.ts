@@ -15,6 +15,8 @@ export interface PrimaryOptions {
 export interface FindOptions extends PrimaryOptions {
   /** Of several hosts, a primary with an older timeline than this is none. */
   readonly timelineMin: number;
+  /** The hosts that said nothing when they were asked last, which this changes. */
+  readonly silent: Set<PostgresHost>;
 }
 
 /** The server that takes the writes. */
@@ -32,12 +34,17 @@ const ROLE = `SELECT pg_is_in_recovery()::text,
   CASE WHEN pg_is_in_recovery() THEN NULL ELSE substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END`;
 
 /** What came of the asking of a host. */
-export type Asked = ({ readonly kind: "primary" } & FoundPrimary) | { readonly kind: "other"; readonly why: string };
+export type Asked =
+  | ({ readonly kind: "primary" } & FoundPrimary)
+  /** It answered, or cannot be reached. */
+  | { readonly kind: "other"; readonly why: string }
+  /** It did not answer in time. */
+  | { readonly kind: "silent"; readonly why: string };
 
 /** Asks a host whether it is the primary. Never rejects, but for a bug. */
 export async function askWithin(host: PostgresHost, options: FindOptions, withinMs: number): Promise<Asked> {
   const isLate = new AbortController();
-  const late: Asked = { kind: "other", why: `no answer within ${withinMs} ms` };
+  const late: Asked = { kind: "silent", why: `no answer within ${withinMs} ms` };
   const asking = ask(host, options, withinMs);
   try {
     const inTime = await Promise.race([asking, sleep(withinMs, late, { signal: isLate.signal })]);

@@ -4,7 +4,7 @@ import { Channel, type Connect } from "./channel.ts";
 import { HeldLease, type LeaseTimes } from "./held-lease.ts";
 import { newToken } from "./lease-row.ts";
 import { requireSchema } from "./migrations.ts";
-import type { PostgresPlace } from "./place.ts";
+import type { PostgresHost, PostgresPlace } from "./place.ts";
 import { findPrimary } from "./primary.ts";
 import { Rows } from "./rows.ts";
 import { requireSafeSettings } from "./server-settings.ts";
@@ -32,6 +32,7 @@ export class Opening {
   readonly #rows: Rows;
   /** The newest of those that it connected to. Who goes back behind it loses what was written there. */
   #timeline = 0;
+  readonly #silent = new Set<PostgresHost>();
   /** What was found at the last connecting. */
   warnings: readonly string[] = [];
 
@@ -135,7 +136,11 @@ export class Opening {
 
   /** Every connection is checked: behind the same name there may be another server by now. */
   readonly #connect: Connect = async () => {
-    const found = await findPrimary(this.#place, { ...this.#options, timelineMin: this.#timeline });
+    const found = await findPrimary(this.#place, {
+      ...this.#options,
+      timelineMin: this.#timeline,
+      silent: this.#silent,
+    });
     const { connection } = found;
     try {
       this.warnings = await requireSafeSettings(connection, this.#place);

@@ -8,12 +8,14 @@ import { NotSentError } from "./postgres-errors.ts";
 const CONNECT_TIMEOUT_MS = 2_000;
 /** So long the others are waited for behind the first that is a primary: one of them may be a newer one. */
 const OTHERS_MS = 500;
+/** Likewise, where they said nothing the last time either. */
+const SILENT_MS = 50;
 /** Between two questions to one that is not the primary. */
 const AGAIN_MS = 200;
 
 /** `findPrimary`, for who comes for the first time. */
 export async function connectToPrimary(place: PostgresPlace, options: PrimaryOptions): Promise<Connection> {
-  return (await findPrimary(place, { ...options, timelineMin: 0 })).connection;
+  return (await findPrimary(place, { ...options, timelineMin: 0, silent: new Set() })).connection;
 }
 
 /**
@@ -34,12 +36,15 @@ export async function findPrimary(place: PostgresPlace, options: FindOptions): P
   const asked: (Asked | undefined)[] = place.hosts.map(() => undefined);
   /** Once all have answered, or one is chosen. */
   const over = new AbortController();
-  let silent = place.hosts.length;
+  const waiting = new Set(place.hosts);
   let isChosen = false;
   const answers = place.hosts.map(async (host, i) => {
-    for (let isFirst = true; ; isFirst = false) {
+    for (;;) {
       const answer = await askWithin(host, options, withinMs);
-      if (isFirst && --silent === 0) over.abort();
+      if (answer.kind === "silent") options.silent.add(host);
+      else options.silent.delete(host);
+      waiting.delete(host);
+      if (waiting.size === 0) over.abort();
       if (isChosen) {
         if (answer.kind === "primary") void answer.connection.end();
         return answer;
@@ -51,13 +56,17 @@ export async function findPrimary(place: PostgresPlace, options: FindOptions): P
       if (over.signal.aborted) return answer;
     }
   });
-  await settled(answers);
+  const areSilent = () => [...waiting].every((host) => options.silent.has(host));
+  await settled(answers, () => (areSilent() ? SILENT_MS : OTHERS_MS));
+  for (const host of waiting) options.silent.add(host);
   isChosen = true;
   over.abort();
   const chosen = newestPrimary(asked);
   for (const each of asked) if (each?.kind === "primary" && each !== chosen) void each.connection.end();
   if (chosen !== undefined) return chosen;
-  const why = asked.map((each, i) => `${place.hosts[i]?.name}: ${each?.kind === "other" ? each.why : "no answer"}`);
+  const why = asked.map(
+    (each, i) => `${place.hosts[i]?.name}: ${each?.kind === "primary" ? "" : (each?.why ?? "no answer")}`,
+  );
   throw new NotSentError(`none of the servers of ${place.name} is the primary: ${why.join("; ")}`);
 }
 
@@ -73,11 +82,11 @@ export function newestPrimary(asked: readonly (Asked | undefined)[]): FoundPrima
 }
 
 /** Resolves once all have answered, or a moment after the first primary. */
-async function settled(answers: readonly Promise<Asked>[]): Promise<void> {
+async function settled(answers: readonly Promise<Asked>[], momentMs: () => number): Promise<void> {
   const never = new Promise<never>(() => undefined);
   const aPrimary = Promise.race(answers.map(async (each) => ((await each).kind === "primary" ? undefined : never)));
   const aMoment = new AbortController();
-  const behind = aPrimary.then(() => sleep(OTHERS_MS, undefined, { signal: aMoment.signal }));
+  const behind = aPrimary.then(() => sleep(momentMs(), undefined, { signal: aMoment.signal }));
   // It is not waited for any more where all have answered.
   behind.catch(() => undefined);
   await Promise.race([Promise.all(answers), behind]);
