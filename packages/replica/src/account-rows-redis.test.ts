@@ -1,26 +1,16 @@
 import { RedisJournalStore } from "@bank/store";
 import { describeWithRedis } from "@bank/store/conformance";
-import { deposit, ManualPlatform, openAccount, type Random, request, seeds, withSeed } from "@bank/testkit";
+import { deposit, ManualPlatform, openAccount, request, seeds, withSeed } from "@bank/testkit";
 import { expect, it, onTestFinished } from "vitest";
-import { BankReplica } from "./bank-replica.ts";
-import { liveRandomly, rowsByLedger } from "./random-life.test-util.ts";
+import type { BankReplica } from "./bank-replica.ts";
+import { rowsByLedger } from "./random-life.test-util.ts";
+import { liveOn, openRowsBank } from "./rows-store.test-util.ts";
 
 const FILE = "packages/replica/src/account-rows-redis.test.ts";
 
 describeWithRedis("a bank on Redis", (server) => {
   const openBank = async (url: string, platform = new ManualPlatform()): Promise<BankReplica> => {
-    const bank = await BankReplica.open({
-      store: new RedisJournalStore({ url }),
-      platform,
-      snapshotEveryRecords: 60,
-      askWitnesses: async () => [],
-      acceptLoss: false,
-      raiseFormatLevel: true,
-      onFatal: (error) => {
-        throw error;
-      },
-      onCommitted: () => undefined,
-    });
+    const bank = await openRowsBank(new RedisJournalStore({ url }), platform);
     onTestFinished(() => bank.close());
     return bank;
   };
@@ -34,11 +24,6 @@ describeWithRedis("a bank on Redis", (server) => {
       rows.set(key.slice(prefix.length), await server.hash(key));
     return rows;
   };
-  const liveOn = async (bank: BankReplica, platform: ManualPlatform, random: Random) => {
-    await liveRandomly(bank, random, 25);
-    platform.advance(200);
-    await bank.submit([request(random.below(2 ** 30), deposit(1, 1))]);
-  };
 
   it.each(seeds(3))("has hashes that are what its ledger says, over restarts of both (seed %d)", async (seed) => {
     await withSeed(seed, FILE, async (random) => {
@@ -46,7 +31,7 @@ describeWithRedis("a bank on Redis", (server) => {
       const platform = new ManualPlatform({ seed });
       for (let life = 0; life < 3; life++) {
         const bank = await openBank(url, platform);
-        await liveOn(bank, platform, random);
+        await liveOn(bank, { platform, random, steps: 25 });
         expect(await rowsOf(url)).toEqual(rowsByLedger(bank.ledger));
         await bank.close();
         if (life !== 1) continue;

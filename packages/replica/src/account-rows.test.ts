@@ -1,27 +1,15 @@
 import { AppendRefusedError } from "@bank/store/errors";
 import { deposit, ManualPlatform, openAccount, Random, request, seeds, transfer, withSeed } from "@bank/testkit";
 import { expect, it, vi } from "vitest";
-import { BankReplica } from "./bank-replica.ts";
 import { placeHold } from "./commands.test-util.ts";
 import { liveRandomly, rowsByLedger } from "./random-life.test-util.ts";
-import { RowsDisk, RowsStore } from "./rows-store.test-util.ts";
+import { liveOn, openRowsBank, RowsDisk, RowsStore } from "./rows-store.test-util.ts";
 
 const FILE = "packages/replica/src/account-rows.test.ts";
 
 async function openWithRows(disk: RowsDisk, { store = new RowsStore(disk), platform = new ManualPlatform() } = {}) {
   disk.holder = undefined;
-  const bank = await BankReplica.open({
-    store,
-    platform,
-    snapshotEveryRecords: 50,
-    askWitnesses: async () => [],
-    acceptLoss: false,
-    raiseFormatLevel: true,
-    onFatal: (error) => {
-      throw error;
-    },
-    onCommitted: () => undefined,
-  });
+  const bank = await openRowsBank(store, platform);
   return { bank, store, platform };
 }
 
@@ -33,9 +21,7 @@ it.each(seeds(6))(
       const platform = new ManualPlatform({ seed });
       for (let life = 0; life < 3; life++) {
         const { bank } = await openWithRows(disk, { platform });
-        await liveRandomly(bank, random, 40);
-        platform.advance(200);
-        await bank.submit([request(random.below(2 ** 30), deposit(1, 1))]);
+        await liveOn(bank, { platform, random, steps: 40 });
         expect(disk.position).toBe(bank.committedPosition);
         expect(disk.rows).toEqual(rowsByLedger(bank.ledger));
         await bank.close();

@@ -1,11 +1,41 @@
 import {
   type AccountRow,
   type AppendOptions,
+  type JournalStore,
   MemoryDisk,
   MemoryJournalStore,
   type ShownAccount,
   type StoredBatch,
 } from "@bank/store";
+import { deposit, type ManualPlatform, type Random, request } from "@bank/testkit";
+import { BankReplica } from "./bank-replica.ts";
+import { liveRandomly } from "./random-life.test-util.ts";
+
+/** A bank that nobody witnesses, whose failure is the test's. */
+export function openRowsBank(store: JournalStore, platform: ManualPlatform): Promise<BankReplica> {
+  return BankReplica.open({
+    store,
+    platform,
+    snapshotEveryRecords: 50,
+    askWitnesses: async () => [],
+    acceptLoss: false,
+    raiseFormatLevel: true,
+    onFatal: (error) => {
+      throw error;
+    },
+    onCommitted: () => undefined,
+  });
+}
+
+/** A random life of so many steps, behind which every hold has ended that was to. */
+export async function liveOn(
+  bank: BankReplica,
+  { platform, random, steps }: { readonly platform: ManualPlatform; readonly random: Random; readonly steps: number },
+): Promise<void> {
+  await liveRandomly(bank, random, steps);
+  platform.advance(200);
+  await bank.submit([request(random.below(2 ** 30), deposit(1, 1))]);
+}
 
 /** Rows of accounts beside a disk in memory. */
 export class RowsDisk extends MemoryDisk {

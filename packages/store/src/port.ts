@@ -299,11 +299,11 @@ export interface JournalStore {
    * Where rows of accounts are kept: the position that they show, undefined where that is not known. Those of an engine whose
    * rows are behind its journal, or damaged, are replaced by `replaceAccounts`, for which nothing is appended meanwhile.
    */
-  accountsPosition?(): Promise<number | undefined>;
+  readonly accountsPosition?: (() => Promise<number | undefined>) | undefined;
   /** Writes all rows of accounts anew, in steps; they show this position, the journal's last, once it resolves. */
-  replaceAccounts?(position: number, accounts: Iterable<AccountRow>): Promise<void>;
+  readonly replaceAccounts?: ((position: number, accounts: Iterable<AccountRow>) => Promise<void>) | undefined;
   /** All rows of accounts that are there, in no order; while others write, one may come twice. */
-  shownAccounts?(): AsyncIterable<ShownAccount>;
+  readonly shownAccounts?: (() => AsyncIterable<ShownAccount>) | undefined;
 
   /** Gives the store back, marking it closed cleanly unless a write is in doubt. Idempotent; `open` may follow. */
   close(): Promise<void>;

@@ -14,6 +14,8 @@ export interface PostgresPlace {
   readonly hosts: readonly PostgresHost[];
   /** So long one of them may take to answer for the first time; undefined where the URL does not say. */
   readonly connectTimeoutMs: number | undefined;
+  /** A holder of the lease that gives no sign of life for so long may be replaced; undefined where the URL does not say. */
+  readonly leaseMs: number | undefined;
   /** Name of the schema, fit to stand in SQL between quotation marks. */
   readonly schema: string;
   /** Unsafe settings of the server are warnings only. */
@@ -30,10 +32,12 @@ const SCHEMA_NAME = /^[a-z_][a-z0-9_]{0,62}$/;
 const AUTHORITY = /^([^:/?#]*:\/\/(?:[^/?#]*@)?)([^/?#]*)(.*)$/s;
 const HOSTS_MAX = 16;
 const CONNECT_TIMEOUT_MAX_S = 60;
+const LEASE_MIN_MS = 500;
+const LEASE_MAX_MS = 60_000;
 
 /**
- * Reads `postgres://USER:PASSWORD@HOST:PORT,HOST:PORT/DATABASE?schema=bank&connect_timeout=2&allow_data_loss=true`; every other
- * parameter is the client library's. Throws: `StoreError`, whose message does not repeat the URL: there may be a password in it.
+ * Reads `postgres://USER:PASSWORD@HOST:PORT,HOST:PORT/DATABASE?schema=bank&connect_timeout=2&lease_ms=2000
+ * &allow_data_loss=true`; every other parameter is the client library's. Throws: `StoreError`, whose message does not repeat the URL: there may be a password in it.
  */
 export function parsePlace(text: string): PostgresPlace {
   const [, before = "", authority = "", behind = ""] = AUTHORITY.exec(text) ?? [];
@@ -52,6 +56,7 @@ export function parsePlace(text: string): PostgresPlace {
   return {
     hosts: urls.map((each, i) => ({ connectionString: forLibrary(each), name: names[i] ?? "" })),
     connectTimeoutMs: connectTimeoutOf(searchParams.get("connect_timeout")),
+    leaseMs: leaseMsOf(searchParams.get("lease_ms")),
     schema,
     allowDataLoss: isTrue(searchParams.get("allow_data_loss") ?? "false"),
     name: `postgres://${names.join(",")}${url.pathname}, schema "${schema}"`,
@@ -85,7 +90,7 @@ function requireSeveral(hosts: readonly string[], parameters: URLSearchParams): 
 /** Without the parameters that the library does not know. */
 function forLibrary({ href }: URL): string {
   const url = new URL(href);
-  for (const name of ["schema", "allow_data_loss", "connect_timeout", "target_session_attrs"])
+  for (const name of ["schema", "allow_data_loss", "connect_timeout", "lease_ms", "target_session_attrs"])
     url.searchParams.delete(name);
   return url.href;
 }
@@ -101,6 +106,14 @@ function connectTimeoutOf(text: string | null): number | undefined {
   if (!/^\d+$/.test(text) || seconds < 1 || seconds > CONNECT_TIMEOUT_MAX_S)
     throw new StoreError(`connect_timeout is a number of seconds from 1 to ${CONNECT_TIMEOUT_MAX_S}, not "${text}"`);
   return seconds * 1_000;
+}
+
+function leaseMsOf(text: string | null): number | undefined {
+  if (text === null) return undefined;
+  const value = /^[0-9]{1,6}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= LEASE_MIN_MS && value <= LEASE_MAX_MS))
+    throw new StoreError(`lease_ms is a number of milliseconds from ${LEASE_MIN_MS} to ${LEASE_MAX_MS}, not "${text}"`);
+  return value;
 }
 
 function isTrue(allow: string): boolean {

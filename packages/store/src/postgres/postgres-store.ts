@@ -60,7 +60,7 @@ export class PostgresJournalStore implements JournalStore {
   /** Throws: `StoreError` where the URL cannot be read. */
   constructor(options: PostgresStoreOptions) {
     this.#place = parsePlace(options.url);
-    const ttlMs = options.ttlMs ?? TTL_MS;
+    const ttlMs = options.ttlMs ?? this.#place.leaseMs ?? TTL_MS;
     this.#opening = new Opening(this.#place, {
       ttlMs,
       beatMs: options.beatMs ?? ttlMs / 5,

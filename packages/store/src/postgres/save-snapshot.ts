@@ -1,10 +1,11 @@
 import { requireHash, requireSnapshotHeader } from "../arguments.ts";
 import { copyBytes, equalBytes } from "../bytes.ts";
 import { StoreError } from "../errors.ts";
+import { PendingPages } from "../pending-pages.ts";
 import type { SharedPage, SnapshotSource } from "../port.ts";
 import type { Connection } from "./connection.ts";
 import { keyOf, type ListedPage } from "./shared-list.ts";
-import type { CompleteSnapshot, KeptPage, NumberedPage, SnapshotRows } from "./snapshot-rows.ts";
+import type { CompleteSnapshot, SnapshotRows } from "./snapshot-rows.ts";
 
 /** Pages are written together up to so much: each step is a transaction, and takes some milliseconds. */
 const STEP_BYTES = 512 * 1024;
@@ -21,36 +22,6 @@ export interface SnapshotTarget {
   look<T>(read: (connection: Connection) => Promise<T>): Promise<T>;
   /** The last step. */
   complete(snapshot: CompleteSnapshot): Promise<void>;
-}
-
-/** Copies of pages that are not written yet. */
-class PendingPages {
-  #pages: NumberedPage[] = [];
-  #shared = new Map<string, KeptPage>();
-  #bytes = 0;
-
-  get bytes(): number {
-    return this.#bytes;
-  }
-
-  add(page: NumberedPage): void {
-    this.#pages.push(page);
-    // So that empty pages are written too.
-    this.#bytes += page.page.length + 1;
-  }
-
-  addShared(page: KeptPage): void {
-    this.#shared.set(keyOf(page.hash), page);
-    this.#bytes += page.page.length + 1;
-  }
-
-  take(): { readonly pages: readonly NumberedPage[]; readonly shared: readonly KeptPage[] } {
-    const taken = { pages: this.#pages, shared: [...this.#shared.values()] };
-    this.#pages = [];
-    this.#shared = new Map();
-    this.#bytes = 0;
-    return taken;
-  }
 }
 
 /**

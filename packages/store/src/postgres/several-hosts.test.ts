@@ -41,6 +41,8 @@ describe("a URL with several hosts", () => {
     ["s@one,two/money?port=3", /"port" cannot stand/],
     ["s@one,two/money?target_session_attrs=standby", /a bank writes/],
     ["s@one/money?connect_timeout=0", /from 1 to 60/],
+    ["s@one/money?lease_ms=499", /from 500 to 60000, not "499"/],
+    ["s@one/money?lease_ms=2s", /from 500 to 60000/],
     [`s@${"one,".repeat(16)}one/money`, /are the most/],
     ["12/cr,et@one,two/money", /%40/],
     ["12?cr,et@one,two/money", /%40/],

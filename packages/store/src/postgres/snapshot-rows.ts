@@ -1,5 +1,6 @@
 import { HASH_BYTES } from "../arguments.ts";
 import { CorruptStoreError } from "../errors.ts";
+import type { KeptPage, NumberedPage } from "../pending-pages.ts";
 import type { StoredSnapshot } from "../port.ts";
 import { SNAPSHOTS_KEPT } from "../port.ts";
 import { bytea, byteaArray, int4Array } from "./binary-arrays.ts";
@@ -9,17 +10,6 @@ import { decodeList, encodeList, type ListedPage } from "./shared-list.ts";
 
 /** Of some 100 KB each: few enough to be dropped in a moment. */
 const PAGES_DROPPED_AT_ONCE = 16;
-
-export interface NumberedPage {
-  readonly pageNumber: number;
-  readonly page: Uint8Array;
-}
-
-/** A shared page as it is kept. */
-export interface KeptPage {
-  readonly hash: Uint8Array;
-  readonly page: Uint8Array;
-}
 
 /** What makes the pages that were saved a snapshot. */
 export interface CompleteSnapshot {

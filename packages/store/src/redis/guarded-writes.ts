@@ -125,17 +125,35 @@ export class GuardedWrites {
    * count yet.
    */
   async replicated(what: string): Promise<void> {
-    const { waitReplicas } = this.#place;
-    if (waitReplicas === 0) return;
-    await this.#doubting(what, async () => {
-      const count = await this.#link
-        .call(["WAIT", String(waitReplicas), String(this.#waitMs)])
-        .catch((error: unknown) => Promise.reject(replicationFailure(error, what)));
-      if (Number(count) < waitReplicas)
-        throw new AppendUnknownError(
-          `${what}: it is on the disk of ${this.#place.name}, but on ${Number(count)} of ${waitReplicas} replicas`,
-        );
-    });
+    const { waitReplicas, waitAof } = this.#place;
+    if (waitAof > 0) {
+      // The master's own file is synced before it answers at all; asked for all the same, it refuses where it keeps none.
+      const counts = await this.#ask(what, ["WAITAOF", "1", String(waitAof), String(this.#waitMs)]);
+      const [own, others] = Array.isArray(counts) ? counts.map(Number) : [];
+      this.#requireCount(what, { count: own === 1 ? (others ?? 0) : 0, needed: waitAof, where: "on the disks of" });
+    }
+    if (waitReplicas > waitAof) {
+      const count = Number(await this.#ask(what, ["WAIT", String(waitReplicas), String(this.#waitMs)]));
+      this.#requireCount(what, { count, needed: waitReplicas, where: "on" });
+    }
+  }
+
+  async #ask(what: string, command: readonly string[]): Promise<Reply> {
+    return this.#doubting(what, () =>
+      this.#link.call(command).catch((error: unknown) => Promise.reject(replicationFailure(error, what))),
+    );
+  }
+
+  #requireCount(
+    what: string,
+    { count, needed, where }: { readonly count: number; readonly needed: number; readonly where: string },
+  ): void {
+    if (count >= needed) return;
+    const error = new AppendUnknownError(
+      `${what}: it is on the disk of ${this.#place.name}, but ${where} ${count} of ${needed} replicas`,
+    );
+    this.#doubt ??= error;
+    throw error;
   }
 
   async #run(

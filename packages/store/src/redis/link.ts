@@ -2,10 +2,17 @@ import { Connection, type Reply } from "./connection.ts";
 import { type FunctionName, LIBRARY, serverName } from "./library.ts";
 import { DisconnectedError, lacksLibrary, ServerError } from "./redis-errors.ts";
 import type { RedisPlace } from "./redis-place.ts";
-import { checkServer } from "./settings.ts";
+import { checkServer, type TrustedServer } from "./settings.ts";
 
 const RETRY_MIN_MS = 20;
 const RETRY_MAX_MS = 500;
+
+interface LinkOptions {
+  readonly timeoutMs: number;
+  readonly onWarnings: (warnings: readonly string[]) => void;
+  /** Which server was found safe before; kept for the next link. */
+  readonly trusted: TrustedServer;
+}
 
 /**
  * The way to the server: a connection, and when that ends another, each checked before it is used. What was on its way when
@@ -15,28 +22,24 @@ export class Link {
   readonly #place: RedisPlace;
   readonly #timeoutMs: number;
   readonly #onWarnings: (warnings: readonly string[]) => void;
+  readonly #trusted: TrustedServer;
   #connection: Connection | undefined;
   #isClosed = false;
   /** Why there is no connection. */
   #problem: unknown;
 
   /** Rejects with: what `Connection.open` rejects with; `UnsafeSettingsError`; `StoreError`. */
-  static async open(
-    place: RedisPlace,
-    options: { readonly timeoutMs: number; readonly onWarnings: (warnings: readonly string[]) => void },
-  ): Promise<Link> {
+  static async open(place: RedisPlace, options: LinkOptions): Promise<Link> {
     const link = new Link(place, options);
     await link.#connect();
     return link;
   }
 
-  private constructor(
-    place: RedisPlace,
-    options: { readonly timeoutMs: number; readonly onWarnings: (warnings: readonly string[]) => void },
-  ) {
+  private constructor(place: RedisPlace, options: LinkOptions) {
     this.#place = place;
     this.#timeoutMs = options.timeoutMs;
     this.#onWarnings = options.onWarnings;
+    this.#trusted = options.trusted;
   }
 
   /** Sends one command. Rejects with: `ServerError`; `DisconnectedError`. */
@@ -69,7 +72,7 @@ export class Link {
   async #connect(): Promise<void> {
     const connection = await Connection.open(this.#place, { timeoutMs: this.#timeoutMs });
     try {
-      this.#onWarnings(await checkServer(connection, this.#place));
+      this.#onWarnings(await checkServer(connection, this.#place, this.#trusted));
     } catch (error) {
       connection.close();
       throw error;

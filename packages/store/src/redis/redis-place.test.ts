@@ -12,6 +12,9 @@ it.each([
   ["redis://:only@localhost", { username: undefined, password: "only" }],
   ["redis://[::1]:7000", { host: "::1", name: "redis://[::1]:7000/bank" }],
   ["redis://localhost?wait_replicas=2", { waitReplicas: 2, allowDataLoss: false }],
+  ["redis://localhost", { waitReplicas: 0, waitAof: 0, accountRows: true }],
+  ["redis://localhost?wait_aof=1", { waitAof: 1 }],
+  ["redis://localhost?account_rows=false", { accountRows: false }],
   ["redis://localhost?lease_ms=5000", { leaseMs: 5_000 }],
   ["redis://localhost?allow_data_loss=true", { allowDataLoss: true }],
 ])("reads %s", (url, place) => {
@@ -26,6 +29,8 @@ it.each([
   ["redis://localhost/?prefix=a*", /prefix has/],
   ["redis://localhost/?db=-1", /"\?db="/],
   ["redis://localhost/?wait_replicas=many", /"\?wait_replicas="/],
+  ["redis://localhost/?wait_aof=-1", /"\?wait_aof="/],
+  ["redis://localhost/?account_rows=no", /"\?account_rows=" of a Redis store is true or false/],
   ["redis://localhost/?lease_ms=499", /"\?lease_ms=" of a Redis store is from 500/],
   ["redis://localhost/?allow_data_loss=1", /true or false/],
   ["redis://localhost/?fsync=no", /knows no "\?fsync="/],

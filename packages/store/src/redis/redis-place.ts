@@ -16,6 +16,10 @@ export interface RedisPlace {
   readonly leaseMs: number | undefined;
   /** So many replicas have to have a write before it counts. */
   readonly waitReplicas: number;
+  /** So many replicas have to have a write on their disks before it counts. */
+  readonly waitAof: number;
+  /** Whether a hash is kept for each account. */
+  readonly accountRows: boolean;
   /** For messages: without password. */
   readonly name: string;
 }
@@ -25,10 +29,11 @@ const PREFIX_DEFAULT = "bank";
 const REPLICAS_MAX = 16;
 const LEASE_MIN_MS = 500;
 const LEASE_MAX_MS = 60_000;
-const OPTIONS = ["allow_data_loss", "db", "lease_ms", "prefix", "wait_replicas"];
+const OPTIONS = ["account_rows", "allow_data_loss", "db", "lease_ms", "prefix", "wait_aof", "wait_replicas"];
 
 /**
- * Reads `redis://[USER[:PASSWORD]@]HOST[:PORT][/DATABASE][/PREFIX][?prefix=…&db=…&lease_ms=…&wait_replicas=…&allow_data_loss=true]`.
+ * Reads `redis://[USER[:PASSWORD]@]HOST[:PORT][/DATABASE][/PREFIX][?prefix=…&db=…&lease_ms=…&wait_replicas=…&wait_aof=…&account_rows=false
+ * &allow_data_loss=true]`.
  * A path of digits is the number of a database, as everywhere; any other is the prefix of the keys.
  * Throws: `StoreError`, without what may be a password.
  */
@@ -59,6 +64,8 @@ export function parseRedisUrl(text: string): RedisPlace {
     allowDataLoss: flag("allow_data_loss", option("allow_data_loss")),
     leaseMs: option("lease_ms") === undefined ? undefined : leaseMs(option("lease_ms") ?? ""),
     waitReplicas: integer("wait_replicas", option("wait_replicas") ?? "0", REPLICAS_MAX),
+    waitAof: integer("wait_aof", option("wait_aof") ?? "0", REPLICAS_MAX),
+    accountRows: flag("account_rows", option("account_rows") ?? "true"),
     name: `${url.protocol}//${url.hostname}:${port}/${database === 0 ? "" : `${database}/`}${prefix}`,
   };
 }

@@ -111,7 +111,8 @@ export class RedisJournalStore implements JournalStore {
     requireEpoch(epoch);
     requireBatches(batches);
     // Before anything is waited for: whoever gave them may change them then.
-    const rows = accounts === undefined || batches.length === 0 ? undefined : PackedRows.of(accounts());
+    const isKept = accounts !== undefined && batches.length > 0 && this.place.accountRows;
+    const rows = isKept ? PackedRows.of(accounts()) : undefined;
     await tenure.inTurn(async () => {
       const { gap, head } = tenure;
       const isStored = ({ firstPosition }: StoredBatch) =>
@@ -226,18 +227,22 @@ export class RedisJournalStore implements JournalStore {
     return this.#lookUp("load a snapshot", () => snapshots.page(position, pageNumber));
   }
 
-  async accountsPosition(): Promise<number | undefined> {
-    return accountsPosition(this.#tenure());
+  /** The three of them are not there where the URL says that no rows of accounts are kept. */
+  get accountsPosition(): (() => Promise<number | undefined>) | undefined {
+    return this.place.accountRows ? async () => accountsPosition(this.#tenure()) : undefined;
   }
 
-  async replaceAccounts(position: number, accounts: Iterable<AccountRow>): Promise<void> {
-    const tenure = this.#writable();
-    requirePosition(position, 0);
-    await tenure.inTurn(() => replaceAccounts(tenure, position, accounts));
+  get replaceAccounts(): ((position: number, accounts: Iterable<AccountRow>) => Promise<void>) | undefined {
+    if (!this.place.accountRows) return undefined;
+    return async (position, accounts) => {
+      const tenure = this.#writable();
+      requirePosition(position, 0);
+      await tenure.inTurn(() => replaceAccounts(tenure, position, accounts));
+    };
   }
 
-  shownAccounts(): AsyncIterable<ShownAccount> {
-    return shownAccounts(this.#tenure());
+  get shownAccounts(): (() => AsyncIterable<ShownAccount>) | undefined {
+    return this.place.accountRows ? () => shownAccounts(this.#tenure()) : undefined;
   }
 
   async #chainHashAt({ gap, facts, head, journal }: Tenure, position: number): Promise<Uint8Array | undefined> {

@@ -6,6 +6,7 @@ import { type LeaseClock, monotonicClock } from "./lease-clock.ts";
 import { Link } from "./link.ts";
 import { readFailure } from "./redis-errors.ts";
 import { parseRedisUrl, type RedisPlace } from "./redis-place.ts";
+import type { TrustedServer } from "./settings.ts";
 import { type LeasePlace, replaceToken, type TakenLease, takeLease } from "./take-lease.ts";
 import { Tenure } from "./tenure.ts";
 
@@ -47,6 +48,7 @@ export class Server {
   #phase: Phase = { kind: "closed" };
   #lease: HeldLease | undefined;
   #warnings: readonly string[] = [];
+  readonly #trusted: TrustedServer = { runId: undefined };
   /** `open`, `recover` and `close`, one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
   /** The connection over which the store is being opened. */
@@ -187,6 +189,7 @@ export class Server {
     try {
       link = await Link.open(this.place, {
         timeoutMs: this.#timeoutMs,
+        trusted: this.#trusted,
         onWarnings: (warnings) => {
           this.#warnings = warnings;
         },

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { copyBytes } from "../bytes.ts";
 import { AppendRefusedError, CorruptStoreError, StoreError } from "../errors.ts";
+import type { KeptPage, NumberedPage } from "../pending-pages.ts";
 import type { SharedPage, StoredBatch, StoreGap, StoreHead } from "../port.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import type { Connect } from "./connection.ts";
@@ -12,8 +13,8 @@ import { JournalTable } from "./journal-table.ts";
 import { createLayout, readLayout } from "./layout.ts";
 import type { Meta } from "./meta-table.ts";
 import { MetaTable } from "./meta-table.ts";
-import type { KeptPage, Sweep } from "./shared-pages-table.ts";
-import { type CompleteSnapshot, type NumberedPage, SnapshotTable } from "./snapshot-table.ts";
+import type { Sweep } from "./shared-pages-table.ts";
+import { type CompleteSnapshot, SnapshotTable } from "./snapshot-table.ts";
 import { failure, isFull, refusal } from "./sqlite-errors.ts";
 import { commitOne, Transaction } from "./transaction.ts";
 

@@ -2,10 +2,10 @@ import { setImmediate as turn } from "node:timers/promises";
 import { requireHash, requireSnapshotHeader } from "../arguments.ts";
 import { copyBytes } from "../bytes.ts";
 import { StoreError } from "../errors.ts";
+import { PendingPages } from "../pending-pages.ts";
 import type { SnapshotSource, StoreHead } from "../port.ts";
 import type { JournalFile } from "./journal-file.ts";
-import type { KeptPage, ListedPage, Sweep } from "./shared-pages-table.ts";
-import type { NumberedPage } from "./snapshot-table.ts";
+import type { ListedPage, Sweep } from "./shared-pages-table.ts";
 
 /** Does one write to the file, unless the file is not the store's any more or takes no writes. */
 export type Step = <T>(write: () => T) => T;
@@ -15,36 +15,6 @@ const STEP_BYTES = 512 * 1024;
 
 /** Of what is done where nobody waits for it. */
 const TURN_MS = 4;
-
-/** Copies of pages that are not written yet. */
-class PendingPages {
-  #pages: NumberedPage[] = [];
-  #shared: KeptPage[] = [];
-  #bytes = 0;
-
-  get bytes(): number {
-    return this.#bytes;
-  }
-
-  add(page: NumberedPage): void {
-    this.#pages.push(page);
-    // So that empty pages are written too.
-    this.#bytes += page.page.length + 1;
-  }
-
-  addShared(page: KeptPage): void {
-    this.#shared.push(page);
-    this.#bytes += page.page.length + 1;
-  }
-
-  take(): { readonly pages: readonly NumberedPage[]; readonly shared: readonly KeptPage[] } {
-    const taken = { pages: this.#pages, shared: this.#shared };
-    this.#pages = [];
-    this.#shared = [];
-    this.#bytes = 0;
-    return taken;
-  }
-}
 
 /**
  * Saves a snapshot in steps of a few pages, each a transaction of its own, so that nobody waits for more than one of them. With

@@ -2,6 +2,7 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { HASH_BYTES } from "../arguments.ts";
 import { equalBytes } from "../bytes.ts";
 import { CorruptStoreError } from "../errors.ts";
+import type { KeptPage } from "../pending-pages.ts";
 import type { SharedPage } from "../port.ts";
 import { bytes, integer } from "./columns.ts";
 
@@ -30,12 +31,6 @@ const TABLES = `
 export interface ListedPage {
   readonly pageNumber: number;
   readonly hash: Uint8Array;
-}
-
-/** A shared page as it is kept. */
-export interface KeptPage {
-  readonly hash: Uint8Array;
-  readonly page: Uint8Array;
 }
 
 /** In a list: four bytes of the page's number, little-endian, and its hash. */

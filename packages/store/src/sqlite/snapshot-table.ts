@@ -1,5 +1,6 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { CorruptStoreError } from "../errors.ts";
+import type { NumberedPage } from "../pending-pages.ts";
 import type { StoredSnapshot } from "../port.ts";
 import { SNAPSHOTS_KEPT } from "../port.ts";
 import { bytes, integer } from "./columns.ts";
@@ -7,11 +8,6 @@ import { type ListedPage, SharedPagesTable } from "./shared-pages-table.ts";
 
 /** Of some 100 KB each: few enough to be dropped in a moment. */
 const PAGES_DROPPED_AT_ONCE = 8;
-
-export interface NumberedPage {
-  readonly pageNumber: number;
-  readonly page: Uint8Array;
-}
 
 /** What makes the pages that were saved a snapshot. */
 export interface CompleteSnapshot {
