@@ -33,6 +33,7 @@ describe("bank-server, asked for what it would do,", () => {
       "--witness-timeout": expect.stringMatching(/^5000 +default$/),
       "--require-witness": expect.stringMatching(/^2 +environment \(BANK_REQUIRE_WITNESS\)$/),
       "--raise-format-level": expect.stringMatching(/^false +default$/),
+      "--cold-standby": expect.stringMatching(/^false +default$/),
       "--no-quick-unary": expect.stringMatching(/^false +default$/),
     });
     for (const [size, bytes] of [

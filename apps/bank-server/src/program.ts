@@ -35,6 +35,7 @@ interface BankFlags {
   readonly data: string;
   readonly store?: string;
   readonly insecure?: true;
+  readonly coldStandby?: true;
   readonly quickUnary?: boolean;
   readonly snapshotEvery: number;
   readonly minFreeSpace: number;
@@ -79,6 +80,13 @@ export function program(): Command {
         "--raise-format-level",
         "BANK_RAISE_FORMAT_LEVEL",
         "raise an older journal to the newest format level: all branches know it by now",
+      ),
+    )
+    .addOption(
+      flag(
+        "--cold-standby",
+        "BANK_COLD_STANDBY",
+        "keep nothing in memory while another server has the store: a take-over then reads it all",
       ),
     )
     .addOption(
@@ -162,6 +170,7 @@ async function serveBank(command: Command): Promise<void> {
       store: `sqlite:${flags.data}`,
       insecure: "false",
       raiseFormatLevel: "false",
+      coldStandby: "false",
       quickUnary: "true",
     });
     return;
@@ -176,6 +185,7 @@ async function serveBank(command: Command): Promise<void> {
       witnessTimeoutMs: flags.witnessTimeout,
       requireWitnesses: flags.requireWitness,
       raiseFormatLevel: flags.raiseFormatLevel === true,
+      standby: flags.coldStandby === true ? "cold" : "warm",
       quickUnary: flags.quickUnary ?? true,
       onFatal,
       signal,

@@ -10,6 +10,7 @@ import { reads } from "./reads.ts";
 import { sdk } from "./sdk.ts";
 import { snapshots } from "./snapshots.ts";
 import { startup } from "./startup.ts";
+import { takeOver } from "./take-over.ts";
 import { unary } from "./unary.ts";
 
 /** In the order of the report. */
@@ -26,4 +27,5 @@ export const SUITES: readonly Suite[] = [
   reads,
   snapshots,
   startup,
+  takeOver,
 ];
