@@ -1,13 +1,13 @@
 import type { LoadWork } from "../load/load-plan.ts";
 import type { RowFacts } from "../report/result.ts";
 import { POSTGRES } from "./postgres.ts";
-import { REDIS } from "./redis.ts";
+import { REDIS, REDIS_WITHOUT_ROWS } from "./redis.ts";
 
 export const MEMORY = "memory";
 export const SQLITE = "SQLite";
 
 /** What every engine is measured with, in the order of the report. */
-export const ENGINES = [MEMORY, SQLITE, POSTGRES, REDIS] as const;
+export const ENGINES = [MEMORY, SQLITE, POSTGRES, REDIS, REDIS_WITHOUT_ROWS] as const;
 
 export const FULL = 8_000;
 /** While one batch is on its way to the engine, the next ones are asked for. */

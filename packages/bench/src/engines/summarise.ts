@@ -3,7 +3,7 @@ import { REASONS } from "../report/reasons.ts";
 import type { RowFacts, SuiteReport } from "../report/result.ts";
 import { LIMITS } from "./own-limits.ts";
 import { POSTGRES } from "./postgres.ts";
-import { REDIS } from "./redis.ts";
+import { REDIS, REDIS_WITHOUT_ROWS } from "./redis.ts";
 import { ENGINES, type LoadName, loadFacts, loadsOf, MEMORY, SQLITE } from "./rows.ts";
 
 /** Ratios between engines, to their own limits, and what is asked for. */
@@ -24,6 +24,10 @@ export function summarise(
   report.compare(`${full} on ${SQLITE} / its append alone`, [at("batch8000", SQLITE), LIMITS.sqliteFull]);
   report.compare(`${full} on ${POSTGRES} / its INSERT alone`, [at("batch8000", POSTGRES), LIMITS.insertFull]);
   report.compare(`${full} on ${REDIS} / its SET alone`, [at("batch8000", REDIS), LIMITS.setFull]);
+  report.compare(`${full} on ${REDIS_WITHOUT_ROWS} / its SET alone`, [
+    at("batch8000", REDIS_WITHOUT_ROWS),
+    LIMITS.setFull,
+  ]);
   report.compare(`session stream on ${REDIS} / redis-benchmark SET, 64 clients`, [at("stream", REDIS), LIMITS.set]);
   const stream = at("stream", POSTGRES);
   const one = `session stream on ${POSTGRES}, 64 in flight`;
