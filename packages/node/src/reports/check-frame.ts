@@ -1,6 +1,6 @@
 import { bytesEqual, type Position, RecordKind, toHex } from "@bank/core";
 import { type Batch, decodeFrame, genesisHash, nextHash, type ReceivedFrame, type Sha256 } from "@bank/journal";
-import { ReportsMismatchError } from "./errors.ts";
+import { REBUILD, ReportsMismatchError } from "./errors.ts";
 import type { ReportsHead } from "./projected-state.ts";
 
 /** A batch that was proven to be the next one, and where the tables end with it. */
@@ -51,6 +51,6 @@ export function proveFrame(
 
 function mismatch(position: Position, problem: string): ReportsMismatchError {
   return new ReportsMismatchError(
-    `the journal does not continue the tables, which end at position ${position}: ${problem}`,
+    `the journal does not continue the tables, which end at position ${position}: ${problem}. ${REBUILD}`,
   );
 }

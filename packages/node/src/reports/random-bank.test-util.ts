@@ -41,6 +41,8 @@ export class RandomBank implements ReportJournal {
   readonly bankId: Uint8Array;
   /** Batches that `follow` hands on for now. */
   released = Number.POSITIVE_INFINITY;
+  /** Whether the last batch that is handed on is said to be committed. */
+  isCommitted = true;
   private readonly random: Random;
   private chainHash: Uint8Array;
   private timeMs = 1_790_000_000_000;
@@ -78,8 +80,9 @@ export class RandomBank implements ReportJournal {
   }
 
   /** Lets `follow` hand on more. */
-  release(batches: number): void {
+  release(batches: number, isCommitted = true): void {
     this.released = batches;
+    this.isCommitted = isCommitted;
     this.wake();
   }
 
@@ -119,6 +122,10 @@ export class RandomBank implements ReportJournal {
         const received = this.batches[i] as RandomBatch;
         // Told behind the batch, as of one that copies have to have first.
         yield { received, committedPosition: received.lastPosition - 1 };
+        while (!this.isCommitted && i === this.released - 1) {
+          signal.throwIfAborted();
+          await this.changed.promise;
+        }
         yield { received: undefined, committedPosition: received.lastPosition };
       }
     } finally {

@@ -4,6 +4,7 @@ import type { ReceivedFrame, Sha256 } from "@bank/journal";
 import {
   type Connection,
   isServerError,
+  isTransient,
   type PostgresPlace,
   type Row,
   type Statement,
@@ -23,6 +24,9 @@ import { runAll, statementsFor } from "./write-rows.ts";
 
 /** A statement over many rows may take long where the disk is slow, and is not to be given up then. */
 const DEADLINE_MS = 120_000;
+
+/** How often it is tried to empty the tables while others read them. */
+const EMPTY_TRIES = 20;
 
 const READ = `SELECT bank_id, position::text, chain_hash, epoch::text, epoch_id,
   (extract(epoch FROM journal_time) * 1000)::int8::text FROM $.progress WHERE id = 1`;
@@ -189,13 +193,21 @@ async function claim(connection: Connection, place: PostgresPlace, writer: strin
 
 /**
  * All tables in one step, the progress with them: it waits for whoever reads any of them, so that nobody sees some of them empty
- * and others not.
+ * and others not. Who reads several may wait for this one while this one waits for him; the server then ends one of both.
  */
 async function removeRows(connection: Connection, place: PostgresPlace, writer: string): Promise<void> {
-  await connection.run("BEGIN");
-  await connection.run(inSchema(place, `TRUNCATE ${TABLES.map((table) => `$.${table}`).join(", ")}`));
-  await connection.query(statement(place, "", FIRST), [writer]);
-  await connection.run("COMMIT");
+  for (let tries = 1; ; tries++) {
+    await connection.run("BEGIN");
+    try {
+      await connection.run(inSchema(place, `TRUNCATE ${TABLES.map((table) => `$.${table}`).join(", ")}`));
+      await connection.query(statement(place, "", FIRST), [writer]);
+      await connection.run("COMMIT");
+      return;
+    } catch (error) {
+      if (!isTransient(error) || tries === EMPTY_TRIES) throw error;
+      await connection.run("ROLLBACK");
+    }
+  }
 }
 
 function statement(place: PostgresPlace, name: string, text: string): Statement {

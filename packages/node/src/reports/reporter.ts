@@ -30,6 +30,8 @@ export class Reporter {
   private readonly options: ReporterOptions;
   /** Up to here all is written. */
   position: Position = 0;
+  /** The last position that came, committed or not. */
+  received: Position = 0;
   private toldMs: number;
 
   constructor(options: ReporterOptions) {
@@ -106,6 +108,9 @@ export class Reporter {
       journal.follow({ ...head, bankId: proof.bankId }, AbortSignal.any([signal, leaving.signal])),
       queue,
       until,
+      (position) => {
+        this.received = position;
+      },
     );
     try {
       await this.write(tables, proof, queue, receiving);
@@ -186,6 +191,7 @@ function receive(
   steps: ReturnType<ReportJournal["follow"]>,
   queue: BatchQueue,
   until: Position | undefined,
+  onReceived: (position: Position) => void,
 ): Receiving {
   const receiving: Receiving = { committed: 0, done: Promise.resolve() };
   const run = async () => {
@@ -194,7 +200,9 @@ function receive(
       receiving.committed = Math.max(receiving.committed, committedPosition);
       if (received !== undefined) {
         const { firstPosition, count } = decodeHeader(received.frame);
-        held.push({ lastPosition: firstPosition + count - 1, received });
+        const lastPosition = firstPosition + count - 1;
+        held.push({ lastPosition, received });
+        onReceived(lastPosition);
       }
       for (let next = held[0]; next !== undefined && next.lastPosition <= receiving.committed; next = held[0]) {
         held.shift();

@@ -1,7 +1,7 @@
 import { RecordKind } from "@bank/core";
 import { StoreVersionError } from "@bank/store";
 import { describeWithPostgres } from "@bank/store/conformance";
-import type { PostgresPlace } from "@bank/store/postgres";
+import { isTransient, type PostgresPlace } from "@bank/store/postgres";
 import { seeds, withSeed } from "@bank/testkit";
 import { expect, it } from "vitest";
 import { ReportsMismatchError, ReportsTakenError } from "./errors.ts";
@@ -101,6 +101,41 @@ describeWithPostgres("reports", (server) => {
       await expectSameAsLedger(place, other.ledger);
     }));
 
+  it("show nothing that is not committed", () =>
+    withSeed(1, FILE, async (random) => {
+      const bank = new RandomBank(random);
+      bank.work(30);
+      const place = newPlace();
+      bank.release(20, false);
+      const reporter = testReporter(bank, place);
+      const stop = new AbortController();
+      const following = reporter.follow(stop.signal);
+      const [before, last] = [bank.batches[18]?.lastPosition, bank.batches[19]?.lastPosition];
+      await reached(() => reporter.position === before);
+      await reached(() => reporter.received === last);
+      expect(await query(place, "SELECT position::text FROM $.progress")).toEqual([[String(before)]]);
+      bank.release(20);
+      await reached(() => reporter.position === last);
+      stop.abort();
+      await following;
+    }));
+
+  it("show whole states while they are rebuilt and read at the same time", () =>
+    withSeed(1, FILE, async (random) => {
+      const bank = new RandomBank(random);
+      bank.work(100);
+      const place = newPlace();
+      await followTo(testReporter(bank, place), bank.position);
+      let isOver = false;
+      const reading = Array.from({ length: 2 }, async () => {
+        while (!isOver) await wholeState(place);
+      });
+      for (let i = 0; i < 3; i++) await testReporter(bank, place).rebuild(new AbortController().signal);
+      isOver = true;
+      await Promise.all(reading);
+      await expectSameAsHistory(place, bank);
+    }));
+
   it("have one writer: who comes later shuts out who was there", () =>
     withSeed(1, FILE, async (random) => {
       const bank = new RandomBank(random);
@@ -144,7 +179,7 @@ describeWithPostgres("reports", (server) => {
 async function wholeState(place: PostgresPlace): Promise<string> {
   const sums =
     "SELECT account_id, sum(amount_minor) AS posted, max(position) AS position FROM $.postings GROUP BY account_id";
-  const rows = await query(
+  const rows = await queryAgain(
     place,
     `SELECT coalesce((SELECT position FROM $.progress), 0),
       (SELECT count(*) FROM (SELECT currency FROM $.postings GROUP BY currency HAVING sum(amount_minor) <> 0) AS unequal),
@@ -157,4 +192,15 @@ async function wholeState(place: PostgresPlace): Promise<string> {
   const [position, ...problems] = rows[0] ?? [];
   expect(problems).toEqual(["0", "0", "0", "0"]);
   return String(position);
+}
+
+/** A reader may be the one that the server ends where two wait for each other. */
+async function queryAgain(place: PostgresPlace, text: string): ReturnType<typeof query> {
+  for (;;) {
+    try {
+      return await query(place, text);
+    } catch (error) {
+      if (!isTransient(error)) throw error;
+    }
+  }
 }
