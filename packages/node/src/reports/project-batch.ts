@@ -2,7 +2,6 @@ import {
   type AccountIndex,
   type AccountOpenedRecord,
   AccountState,
-  AccountType,
   type Actor,
   BALANCE_MIN,
   BRANCH_STATE_WORDS,
@@ -13,28 +12,15 @@ import {
   postingOf,
   RecordKind,
   type RecordList,
-  type RequestId,
   toHex,
 } from "@bank/core";
 import type { Batch } from "@bank/journal";
 import { postgresTime } from "./array-column.ts";
+import { type Group, groupsOf } from "./groups.ts";
 import type { HoldRow, PendingRows } from "./pending-rows.ts";
 import { plainJson } from "./plain-text.ts";
 import type { OpenHold, ProjectedState } from "./projected-state.ts";
-
-const TYPES = {
-  [AccountType.SAVINGS]: "savings",
-  [AccountType.CHECKING]: "checking",
-  [AccountType.CASH]: "cash",
-  [AccountType.INTEREST]: "interest",
-  [AccountType.FEES]: "fees",
-} as const satisfies Record<AccountType, string>;
-
-const STATES = {
-  [AccountState.OPEN]: "open",
-  [AccountState.FROZEN]: "frozen",
-  [AccountState.CLOSED]: "closed",
-} as const satisfies Record<AccountState, string>;
+import { ACCOUNT_KINDS, ACCOUNT_STATES } from "./words.ts";
 
 type HoldRecord = Extract<LedgerRecord, { readonly hold: Position } | { readonly kind: typeof RecordKind.HOLD_PLACED }>;
 
@@ -104,7 +90,7 @@ class BatchProjection {
         return;
       }
       case RecordKind.ACCOUNT_STATE_CHANGED:
-        rows.statesChanged.set(record.account, { state: STATES[record.state], position });
+        rows.statesChanged.set(record.account, { state: ACCOUNT_STATES[record.state], position });
         this.touch(record.account, position);
         return;
       case RecordKind.REVERSAL: {
@@ -232,9 +218,9 @@ class BatchProjection {
     this.rows.accountsOpened.add({
       account_id: account,
       account: number === 0 ? name : String(number),
-      kind: TYPES[type],
+      kind: ACCOUNT_KINDS[type],
       currency: this.state.codeOf(currency),
-      state: STATES[AccountState.OPEN],
+      state: ACCOUNT_STATES[AccountState.OPEN],
       owner: record.owner,
       display_name: record.displayName,
       alias: record.alias,
@@ -303,21 +289,4 @@ class BatchProjection {
     this.state.versions[account] = (this.state.versions[account] as number) + 1;
     this.rows.touched.set(account, position);
   }
-}
-
-interface Group {
-  /** Of the record that answers for it. */
-  readonly position: Position;
-  readonly requestId: RequestId | undefined;
-}
-
-function groupsOf(records: RecordList, firstPosition: Position): Map<number, Group> | undefined {
-  let groups: Map<number, Group> | undefined;
-  for (const [at, record] of records.others) {
-    if (record.kind !== RecordKind.GROUP_COMMITTED) continue;
-    groups ??= new Map();
-    const group = { position: firstPosition + at, requestId: record.request?.id };
-    for (let i = at - record.records; i < at; i++) groups.set(i, group);
-  }
-  return groups;
 }

@@ -67,16 +67,21 @@ export class RandomBank implements ReportJournal {
     return this.ledger.position;
   }
 
-  /** So many batches of random commands, of 1 to 9 each. */
+  /** So many batches of random commands, of 1 to 9 each, and behind them records of the bank's own. */
   work(batches: number): void {
     const { random } = this;
     for (let i = 0; i < batches; i++) {
       if (random.chance(3)) this.beginEpoch();
-      if (random.chance(3)) this.append([{ ...SYSTEM, kind: RecordKind.TIME_TICKED }]);
-      if (random.chance(2))
-        this.append([{ ...SYSTEM, kind: RecordKind.STATE_ROOT, position: this.position, root: random.bytes(32) }]);
+      if (random.chance(3)) this.tick();
       this.execute(...Array.from({ length: 1 + random.below(9) }, () => this.command()));
     }
+    this.append([{ ...SYSTEM, kind: RecordKind.STATE_ROOT, position: this.position, root: random.bytes(32) }]);
+    this.tick();
+  }
+
+  /** A batch of one record, which is never that of a random command. */
+  tick(): void {
+    this.append([{ ...SYSTEM, kind: RecordKind.TIME_TICKED }]);
   }
 
   /** Lets `follow` hand on more. */

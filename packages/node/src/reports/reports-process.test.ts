@@ -56,5 +56,5 @@ describeWithPostgres("bank-server reports follow", (server) => {
     expect((await last.terminate()).code).toBe(0);
     // It is no copy of the journal that anybody waits for.
     expect(bank.log.lines.filter(({ level }) => level === "error")).toEqual([]);
-  });
+  }, 120_000);
 });

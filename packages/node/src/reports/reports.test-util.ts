@@ -24,7 +24,7 @@ import type { RandomBank } from "./random-bank.test-util.ts";
 import type { ReportJournal } from "./report-journal.ts";
 import { Reporter } from "./reporter.ts";
 
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 25_000;
 
 /** A reporter whose tries follow each other quickly. */
 export function testReporter(journal: ReportJournal, into: PostgresPlace): Reporter & { readonly log: RecordingLog } {
