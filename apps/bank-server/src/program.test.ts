@@ -25,6 +25,7 @@ describe("bank-server, asked for what it would do,", () => {
     expect(ran).toMatchObject({ exitCode: undefined, stderr: "" });
     expect(settingsOf(ran)).toEqual({
       "--listen": expect.stringMatching(/^\[::1\]:0 +flag$/),
+      "--advertise": expect.stringMatching(/^http:\/\/\[::1\]:0 +default$/),
       "--data": expect.stringMatching(/^\/somewhere +environment \(BANK_DATA\)$/),
       "--store": expect.stringMatching(/^sqlite:\/somewhere +default$/),
       "--insecure": expect.stringMatching(/^false +default$/),
@@ -46,6 +47,15 @@ describe("bank-server, asked for what it would do,", () => {
       );
     vi.stubEnv("BANK_RAISE_FORMAT_LEVEL", "yes");
     expect(settingsOf(await run("--print-config"))["--raise-format-level"]).toMatch(/^true +environment/);
+  });
+
+  it("takes an address for others with and without a scheme", async () => {
+    const advertised = async (url: string) =>
+      settingsOf(await run("--print-config", "--advertise", url))["--advertise"];
+    expect(await advertised("bank.example:443")).toMatch(/^http:\/\/bank.example:443 +flag$/);
+    expect(await advertised("https://bank.example")).toMatch(/^https:\/\/bank.example +flag$/);
+    vi.stubEnv("BANK_ADVERTISE", "http://10.0.0.7:50051");
+    expect(settingsOf(await run("--print-config"))["--advertise"]).toMatch(/^http:\/\/10.0.0.7:50051 +environment/);
   });
 
   it("shows no password", async () => {
@@ -97,6 +107,11 @@ describe("bank-server ends with exit code 2", () => {
     ["a flag without its value", "--listen"],
     ["an address without a port", "--listen", "127.0.0.1"],
     ["a port that is none", "--listen", "127.0.0.1:65536"],
+    ["an address for others that is no URL", "--advertise", "the bank"],
+    ["an address for others with a path", "--advertise", "http://bank.example:50051/v1"],
+    ["an address for others that is every address", "--advertise", "http://0.0.0.0:50051"],
+    ["the same in the newer kind", "--advertise", "[::]:50051"],
+    ["an address for others at port 0", "--advertise", "bank.example:0"],
     ["no snapshots ever", "--snapshot-every", "0"],
     ["half a record", "--snapshot-every", "1.5"],
     ["a mark for free space that is too low", "--min-free-space", "127MiB"],
@@ -125,7 +140,16 @@ describe("bank-server ends with exit code 2", () => {
 it("bank-server --help says what there is, and is no error", async () => {
   const { exitCode, stdout } = await run("--help");
   expect(exitCode).toBe(0);
-  for (const word of ["--listen", "BANK_LISTEN", "--require-witness", "--raise-format-level", "heal", "accept-loss"])
+  for (const word of [
+    "--listen",
+    "BANK_LISTEN",
+    "--advertise",
+    "BANK_ADVERTISE",
+    "--require-witness",
+    "--raise-format-level",
+    "heal",
+    "accept-loss",
+  ])
     expect(stdout).toContain(word);
 });
 

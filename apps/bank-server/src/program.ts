@@ -12,6 +12,7 @@ import {
   WITNESS_TIMEOUT_MS,
 } from "@bank/node";
 import {
+  advertisedUrlFlag,
   EXIT_WRONG_FLAGS,
   flag,
   insecureMessage,
@@ -32,6 +33,7 @@ import { addStoreCommands } from "./store-commands.ts";
 
 interface BankFlags {
   readonly listen: string;
+  readonly advertise?: string;
   readonly data: string;
   readonly store?: string;
   readonly insecure?: true;
@@ -50,6 +52,13 @@ export function program(): Command {
   const command = serverCommand("bank-server")
     .description("The bank: keeps the ledger and its journal, decides, and serves customers and branches.")
     .addOption(flag("--listen <host:port>", "BANK_LISTEN", "where to listen").default("127.0.0.1:50051"))
+    .addOption(
+      flag(
+        "--advertise <url>",
+        "BANK_ADVERTISE",
+        "where others reach it, told to those who ask a server that waits for its turn (default: where it listens)",
+      ).argParser(advertisedUrlFlag),
+    )
     .addOption(flag("--data <dir>", "BANK_DATA", "data folder: journal, anchor, lock").default("data/bank"))
     .addOption(
       flag(
@@ -167,6 +176,7 @@ async function serveBank(command: Command): Promise<void> {
     return command.error(`error: ${insecureMessage(address.host)}`, { exitCode });
   if (flags.printConfig) {
     printConfig(command, {
+      advertise: `http://${flags.listen}`,
       store: `sqlite:${flags.data}`,
       insecure: "false",
       raiseFormatLevel: "false",
@@ -178,6 +188,7 @@ async function serveBank(command: Command): Promise<void> {
   await runServer(async (onFatal, signal) => {
     const bank = await startBank({
       ...address,
+      advertise: flags.advertise,
       ...storeOf(flags),
       dataDir: flags.data,
       snapshotEveryRecords: flags.snapshotEvery,

@@ -107,6 +107,29 @@ describeWithRedis("two banks on one store", (server) => {
     expect(await alone.balance("1")).toMatchObject({ posted: usd(11n), epoch: 2 });
   });
 
+  it("tell whoever asks the one that waits the address that the leader is to be reached at", async () => {
+    const url = server.newUrl();
+    const options = { store: url, wrapStore: () => new RedisJournalStore({ url, ttlMs: TTL_MS }) };
+    const first = await startTestBank({ ...options, host: "0.0.0.0", advertise: "http://bank.example:50051" });
+    expect(first.log.about("nobody can connect to")).toEqual([]);
+    const port = await freePort();
+    const starting = startTestBank({ ...options, port });
+    const customer = clientOf(`http://127.0.0.1:${port}`);
+    const leader = { metadata: { leader: "http://bank.example:50051" } };
+    await vi.waitFor(() => expect(customer.balance("1", BRIEFLY)).rejects.toMatchObject(leader), 10_000);
+    const { branches } = await clientOf(`http://127.0.0.1:${first.port}`).branches();
+    expect(branches[0]).toMatchObject({ number: 0, address: "http://bank.example:50051" });
+    await first.close();
+    await starting;
+  });
+
+  it("say so where others are told an address that none of them can reach", async () => {
+    const url = server.newUrl();
+    const wrapStore = () => new RedisJournalStore({ url, ttlMs: TTL_MS });
+    const bank = await startTestBank({ store: url, wrapStore, host: "0.0.0.0" });
+    expect(bank.log.about("nobody can connect to")).toMatchObject([{ level: "warn", fields: { url: bank.url } }]);
+  });
+
   it("wait for each other: the second begins when the first has closed", async () => {
     const url = server.newUrl();
     const first = await bankOn(url);

@@ -10,6 +10,7 @@ import { askWitnesses } from "./ask-witnesses.ts";
 import { BankTeller } from "./bank-teller.ts";
 import { copyIdOfStore } from "./copy-id.ts";
 import { EpochGuard } from "./epoch-guard.ts";
+import { isEveryAddress } from "./every-address.ts";
 import { bankHistory, type HistoryStart, historyFile } from "./history-wiring.ts";
 import { inTurn } from "./in-turn.ts";
 import { textLog } from "./log.ts";
@@ -35,6 +36,8 @@ export interface BankServerOptions {
   readonly host?: string;
   /** 0, the default, for any free port. */
   readonly port?: number;
+  /** Where others reach it, an URL; where it listens if it is not said. */
+  readonly advertise?: string | undefined;
   /** Where the anchor lies, and the journal unless `store` says otherwise. */
   readonly dataDir: string;
   /** A store URL; `sqlite:` in the data folder where it is not said. */
@@ -170,12 +173,26 @@ export async function startBank(options: BankServerOptions): Promise<RunningBank
       },
     });
     const serving = await listen({ replica, history, store, lossCheck, guard, copyId, twins, platform, log }, options);
-    replica.announce(serving.url);
+    announce(replica, options, serving.url, log);
     return running(replica, serving, [history, replica, ...beside]);
   } catch (error) {
     for (const part of [history, replica, ...beside]) await part.close();
     throw error;
   }
+}
+
+/** Tells the other servers of the store, and by them their customers, where this one is. */
+function announce(replica: BankReplica, options: BankServerOptions, listening: string, log: Log): void {
+  const { advertise = listening } = options;
+  const { hostname } = new URL(advertise);
+  if (replica.isLeased && isEveryAddress(hostname))
+    log.warn(
+      "the servers that wait for their turn tell everybody to ask here, where nobody can connect to: say --advertise",
+      {
+        url: advertise,
+      },
+    );
+  replica.announce(advertise);
 }
 
 /** @param parts closed in this order once nothing is served any more. */
@@ -245,7 +262,7 @@ function listen(parts: BankParts, options: BankServerOptions): Promise<Serving> 
     reportUnsent: ({ method, error }) => log.info("answer could not be sent", { method, problem: errorText(error) }),
   });
   return starting.then((serving) => {
-    url = serving.url;
+    url = options.advertise ?? serving.url;
     return serving;
   });
 }

@@ -370,6 +370,11 @@ export class BankReplica {
     await this.leadership.confirmed(signal);
   }
 
+  /** Whether several servers reach the store. */
+  get isLeased(): boolean {
+    return this.sequencer.leasehold.isLeased;
+  }
+
   /** Tells other servers of the same store, now and whenever it was taken back, where this one can be reached: an URL. */
   announce(address: string): void {
     this.sequencer.leasehold.announce(address);

@@ -1,6 +1,7 @@
 import { serverUrl } from "@bank/rpc";
 import { FREE_SPACE_MARK_MIN_BYTES, withoutPassword } from "@bank/store";
 import { Command, InvalidArgumentError, Option } from "commander";
+import { isEveryAddress } from "../every-address.ts";
 import { MIN_FREE_BYTES } from "../room-watch.ts";
 import { type EffectiveSetting, formatConfig } from "./print-config.ts";
 
@@ -60,6 +61,16 @@ export function serverUrlFlag(text: string): string {
   } catch {
     throw new InvalidArgumentError("It must be HOST:PORT or http://HOST:PORT.");
   }
+}
+
+/** Parses the URL at which others are to reach a server: one that names a host and a port that somebody can connect to. */
+export function advertisedUrlFlag(text: string): string {
+  const url = serverUrlFlag(text);
+  const { hostname, port } = new URL(url);
+  if (isEveryAddress(hostname))
+    throw new InvalidArgumentError(`${hostname} is every address of a machine, and others can reach none by it.`);
+  if (port === "0") throw new InvalidArgumentError("Nobody can connect to port 0.");
+  return url;
 }
 
 /**

@@ -1,5 +1,6 @@
 /** `@bank/node/app`: what the command lines of the servers have in common. Everything here is public. */
 export {
+  advertisedUrlFlag,
   EXIT_WRONG_FLAGS,
   flag,
   minFreeSpaceFlag,
