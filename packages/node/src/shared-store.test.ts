@@ -1,12 +1,18 @@
 import { connectBank } from "@bank/client";
+import type { Platform } from "@bank/replica";
 import { EPOCH_HEADER } from "@bank/rpc";
 import { RedisJournalStore, type RedisStoreOptions } from "@bank/store";
 import { describeWithRedis } from "@bank/store/conformance";
 import { expect, it, onTestFinished, vi } from "vitest";
+import { silentLog } from "./log.ts";
+import { nodePlatform } from "./platform.ts";
 import { freePort } from "./promotion.test-util.ts";
 import { clientOf as callsOf, startTestBank, startTestBranches, type TestBank } from "./servers.test-util.ts";
 
 const TTL_MS = 700;
+
+/** How often a bank makes sure by itself that it is the bank. */
+const LOOK_MS = 1_000;
 
 type LeaseClock = NonNullable<RedisStoreOptions["clock"]>;
 
@@ -22,17 +28,24 @@ function pausable() {
       return { cancel: () => clearTimeout(timer) };
     },
   };
+  const real = nodePlatform(silentLog);
+  const platform: Platform = {
+    ...real,
+    // It does not ask by itself whether it is the bank: a test says when it does.
+    delay: (ms, signal) => real.delay(ms === LOOK_MS ? 60_000 : ms, signal),
+  };
   return {
-    clock,
+    on: (url: string) => bankOn(url, clock, 0, platform),
     stop: () => {
       stoppedMs = performance.now();
     },
   };
 }
 
-function bankOn(url: string, clock?: LeaseClock, port = 0): Promise<TestBank> {
+function bankOn(url: string, clock?: LeaseClock, port = 0, platform?: Platform): Promise<TestBank> {
   const options = { url, ttlMs: TTL_MS, ...(clock === undefined ? {} : { clock }) };
-  return startTestBank({ port, store: url, wrapStore: () => new RedisJournalStore(options) });
+  const wrapStore = () => new RedisJournalStore(options);
+  return startTestBank({ port, store: url, wrapStore, ...(platform === undefined ? {} : { platform }) });
 }
 
 function clientOf(...servers: string[]) {
@@ -49,8 +62,8 @@ const usd = (minor: bigint) => ({ currency: "USD", minor });
 describeWithRedis("two banks on one store", (server) => {
   it("are told apart: the one that was paused and replaced answers nothing that must be newest, and writes nothing", async () => {
     const url = server.newUrl();
-    const { clock, stop } = pausable();
-    const first = await bankOn(url, clock);
+    const { on, stop } = pausable();
+    const first = await on(url);
     const customer = clientOf(first.url);
     await customer.openAccount({});
     await customer.deposit("1", usd(100n));
@@ -73,8 +86,8 @@ describeWithRedis("two banks on one store", (server) => {
 
   it("have the second refuse a write of the paused first one by itself", async () => {
     const url = server.newUrl();
-    const { clock, stop } = pausable();
-    const first = await bankOn(url, clock);
+    const { on, stop } = pausable();
+    const first = await on(url);
     const customer = clientOf(first.url);
     await customer.openAccount({});
     stop();
