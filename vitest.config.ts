@@ -44,10 +44,10 @@ function project(name: string, files: Files) {
       ...files,
       setupFiles: ["scripts/vitest-set-up.ts", ...(files.isolate ? [] : ["scripts/vitest-leave-nothing.ts"])],
       pool: "forks" as const,
-      testTimeout: 30_000,
+      testTimeout: 60_000,
       // As patient as the waits in scripts/vitest-set-up.ts.
       expect: { poll: { timeout: 15_000 } },
-      hookTimeout: 30_000,
+      hookTimeout: 60_000,
     },
   };
 }

@@ -22,6 +22,7 @@ import {
 import { describe, expect, it } from "vitest";
 import { type OpenedBank, openBank } from "./bank-replica.test-util.ts";
 import { type LeasedBank, NOT_LEADER, openLeased, posted, STALE, startFunded } from "./leased-bank.test-util.ts";
+import { balanceOf } from "./sequencer.test-util.ts";
 
 describe("a bank that was replaced without noticing", () => {
   it("answers nothing that has to be the newest, writes nothing, and stops", async () => {
@@ -88,6 +89,26 @@ describe("a bank that was replaced without noticing", () => {
     const within = (maxStalenessMs: number) => old.bank.read({ mode: "bounded", maxStalenessMs }, () => 1);
     expect(await within(300)).toMatchObject({ value: 1, stalenessMs: 300 });
     await expect(within(299)).rejects.toMatchObject(NOT_LEADER);
+  });
+
+  it("says so to a bounded read during whose wait for the store the bound goes by", async () => {
+    const old = await startFunded();
+    old.store.holds = true;
+    const written = watch(old.bank.submit([request(3, deposit(1, 1))]));
+    await until(() => old.store.held.length === 1);
+    old.platform.advance(150);
+    const read = (maxStalenessMs: number) =>
+      watch(old.bank.read({ mode: "bounded", maxStalenessMs }, (ledger) => balanceOf(ledger, 1)));
+    const [short, long] = [read(200), read(600)];
+    await rest();
+    old.platform.advance(100);
+    old.store.holds = false;
+    old.store.passNext();
+    await until(() => short.state !== "pending" && long.state !== "pending");
+    expect([written.reason, short.reason, long.reason]).toEqual([undefined, undefined, undefined]);
+    // What the one may still be told, the other is told once it is sure.
+    expect(long.value).toMatchObject({ value: 101n, stalenessMs: 250 });
+    expect(short.value).toMatchObject({ value: 101n, stalenessMs: 0 });
   });
 });
 

@@ -241,6 +241,7 @@ export class BankReplica {
     // What it has in memory may never have been committed.
     const { awaited } = this.beginning;
     if (awaited !== undefined) throw this.replacement ?? awaited;
+    const asked = momentOf(this.options.platform);
     if (consistency.mode !== "local") {
       if (this.suspended !== undefined) throw this.suspended;
       if (consistency.session !== undefined) await this.requireSession(consistency.session, signal);
@@ -248,6 +249,14 @@ export class BankReplica {
       if (consistency.mode === "linearizable") await this.leadership.confirmed(signal);
       if (consistency.mode === "bounded") await this.leadership.confirmedWithin(consistency.maxStalenessMs, signal);
     }
+    const result = await this.readDurable(query, signal);
+    if (consistency.mode !== "bounded" || this.leadership.isCurrent(consistency.maxStalenessMs, asked)) return result;
+    // The store held the state up, and the bound went by meanwhile.
+    await this.leadership.confirmed(signal);
+    return this.readDurable(query, signal);
+  }
+
+  private async readDurable<T>(query: (ledger: Ledger) => T, signal: AbortSignal | undefined): Promise<ReadResult<T>> {
     const { value, position } = await this.sequencer.read(query, signal);
     return { value, ...this.stateAt(position) };
   }

@@ -114,7 +114,15 @@ export class Leadership {
 
   /** Likewise, but it is enough if this was the bank no longer ago than that. */
   async confirmedWithin(maxMs: number, signal: AbortSignal | undefined): Promise<void> {
-    if ((this.currency.stalenessMs ?? Number.POSITIVE_INFINITY) > maxMs) await this.confirmed(signal);
+    if (!this.isCurrent(maxMs, momentOf(this.options.platform))) await this.confirmed(signal);
+  }
+
+  /** Whether this was the bank no longer ago than that, or at some moment since it was asked. */
+  isCurrent(maxMs: number, asked: Moment): boolean {
+    const { stalenessMs = Number.POSITIVE_INFINITY } = this.currency;
+    if (stalenessMs <= maxMs) return true;
+    const sinceMs = elapsedMs(asked, momentOf(this.options.platform));
+    return sinceMs !== undefined && stalenessMs <= Math.ceil(sinceMs);
   }
 
   private async confirm(): Promise<ReadIndex> {
