@@ -304,6 +304,8 @@ export class Follower {
       replayed.ledger.forgetUndo(replayed.ledger.position);
       return batch;
     } catch (cause) {
+      // At once: where it is being closed nobody looks at what it throws.
+      this.isTrusted = false;
       throw new UntrustworthyError(`the batch behind position ${this.applied.current} cannot be applied`, { cause });
     }
   }

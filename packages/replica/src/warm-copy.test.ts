@@ -142,6 +142,20 @@ describe("a standby's copy", () => {
     expect(await copied.copy.end()).toBeUndefined();
   });
 
+  it("hands nothing over that was damaged while it was told to end", async () => {
+    const { leader } = await leading();
+    let ended: ReturnType<typeof copied.copy.end> | undefined;
+    const copied = startCopy(leader);
+    leader.change = (message) => {
+      const { received } = message;
+      if (received === undefined || message.lastPosition < 4) return message;
+      ended ??= copied.copy.end();
+      return { ...message, received: { ...received, chainHash: received.chainHash.map((byte) => byte ^ 1) } };
+    };
+    await until(() => ended !== undefined, { platform: copied.platform });
+    expect((await ended)?.ledger.position).toBeUndefined();
+  });
+
   it("keeps what the leader lacks, says so, and begins anew only once an operator has given it up", async () => {
     const { opened, leader } = await leading();
     const copied = startCopy(leader);
