@@ -60,6 +60,8 @@ export async function loseTail(options: { readonly epochs?: 1 | 2; readonly from
   const kept = bank.replica.committedPosition;
   const keptBalance = await client.balance(account);
   const keptBytes = (await stat(wal)).size;
+  // Nothing may be written while the folder is copied, and the anchor is written behind the journal.
+  await untilAnchored(bankDir, kept);
   let image = epochs === 2 ? await crashImage(bankDir) : undefined;
   if (epochs === 2) {
     await bank.close();
@@ -73,7 +75,7 @@ export async function loseTail(options: { readonly epochs?: 1 | 2; readonly from
   const session = readInfo?.session ?? "";
   const { digest } = await client.status();
   await branch.replica().whenApplied(end);
-  await vi.waitUntil(async () => (await anchoredPosition(bankDir)) === end);
+  await untilAnchored(bankDir, end);
   const anchor = await readFile(join(bankDir, "anchor.json"), "utf8");
   image ??= await crashImage(bankDir);
   await branch.close();
@@ -104,6 +106,10 @@ export async function loseTail(options: { readonly epochs?: 1 | 2; readonly from
 export async function anchoredPosition(bankDir: string): Promise<Position> {
   const { position } = JSON.parse(await readFile(join(bankDir, "anchor.json"), "utf8")) as { position: string };
   return Number(position);
+}
+
+async function untilAnchored(bankDir: string, position: Position): Promise<void> {
+  await vi.waitUntil(async () => (await anchoredPosition(bankDir)) === position);
 }
 
 export async function removeAnchor(bankDir: string): Promise<void> {
