@@ -84,6 +84,7 @@ describe("the exit code", () => {
         "OVERLOADED",
         "STORE_REFUSED",
         "STORE_FULL",
+        "RECORD_DAMAGED",
         "OUTCOME_UNKNOWN",
         "DEADLINE_EXCEEDED",
         "BANK_UNREACHABLE",

@@ -294,6 +294,13 @@ export const REFUSALS = {
       "The bank has too little room left to write down more. Nothing was done. Try again later with the same request id.",
     metadata: [],
   },
+  RECORD_DAMAGED: {
+    status: "DATA_LOSS",
+    message:
+      "What was written down at position {position}, which the answer depends on, is damaged on the bank's disk. Its operator has " +
+      "to mend that: until then this request gets no other answer, and all others do.",
+    metadata: ["position"],
+  },
   OUTCOME_UNKNOWN: {
     status: "UNAVAILABLE",
     message: "What became of request {request_id} is not known ({problem}). Try again with the same request id.",

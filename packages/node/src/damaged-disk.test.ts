@@ -2,11 +2,12 @@ import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { ANONYMOUS_PRINCIPAL, type Request, toHex } from "@bank/core";
+import { ANONYMOUS_PRINCIPAL, formatRequestId, type Request, STATUS_NUMBERS, toHex } from "@bank/core";
 import { LossDetectedError } from "@bank/replica";
 import { StoreError } from "@bank/store";
 import { deposit, openAccount, type Random, request, seeds, transfer, withSeed } from "@bank/testkit";
 import { expect, it, vi } from "vitest";
+import { failureOf, usd } from "./calls.test-util.ts";
 import { listAll, plain } from "./history-calls.test-util.ts";
 import { clientOf, crashImage, startTestBank, temporaryFolder } from "./servers.test-util.ts";
 
@@ -137,7 +138,7 @@ function rot(dataDir: string): void {
   file.close();
 }
 
-it("a batch that rotted behind a snapshot is neither answered from nor handed on", async () => {
+it("a batch that rotted behind a snapshot is neither answered from nor handed on, and the bank goes on", async () => {
   const first = await startTestBank();
   const requests = [request(1, openAccount()), ...[2, 3, 4, 5, 6].map((id) => request(id, deposit(1, 100 * id)))];
   for (const each of requests) await first.replica.submit([each]);
@@ -145,20 +146,38 @@ it("a batch that rotted behind a snapshot is neither answered from nor handed on
   const { committedPosition } = first.replica;
   await first.close();
   rot(dataDir);
-  const { replica, fatal, url } = await startTestBank({ dataDir });
+  const { replica, fatal, url, log } = await startTestBank({ dataDir });
   expect(replica.recovered.snapshotPosition).toBe(committedPosition);
   const damaged = /positions 7 to 7 is damaged.*store verify/;
   await expect(replica.recordAt(7)).rejects.toThrow(damaged);
   expect(await replica.recordAt(8)).toBeDefined();
   await expect(replica.feed.follow(0, AbortSignal.timeout(10_000)).next()).rejects.toThrow(damaged);
   // It was replayed into the snapshot before it rotted.
-  expect(await clientOf(url).balance("1")).toBe(2_000n);
+  const client = clientOf(url);
+  expect(await client.balance("1")).toBe(2_000n);
   const rotten = requests.find(
     ({ id }) => replica.ledger.requests.positionOf(replica.ledger.findRequest(ANONYMOUS_PRINCIPAL, id)) === 7,
   );
   expect(fatal).toEqual([]);
-  await expect(replica.submit([rotten as Request])).rejects.toMatchObject({ refusal: { reason: "NOT_READY" } });
-  expect(fatal).toEqual([expect.objectContaining({ message: expect.stringMatching(damaged) })]);
+  const [again, reversal, another] = await replica.submit([
+    rotten as Request,
+    request(20, { kind: "reverse", transaction: 7 }),
+    request(21, { kind: "reverse", transaction: 8 }),
+  ]);
+  const refused = { refusal: { reason: "RECORD_DAMAGED", metadata: { position: "7" } } };
+  expect(again).toMatchObject({ error: refused, position: 7 });
+  expect(again).toMatchObject({ error: { refusal: { outcome: "OUTCOME_UNKNOWN" } } });
+  expect(reversal).toMatchObject({ error: refused });
+  expect(reversal).toMatchObject({ error: { refusal: { outcome: "NOT_APPLIED" } } });
+  expect(another).toMatchObject({ kind: "answered" });
+  // Customers are told so as well, and that to try again is of no use.
+  const requestId = formatRequestId((rotten as Request).id);
+  const amount = usd(100 * (requests.indexOf(rotten as Request) + 1));
+  const { reason, code, metadata } = await failureOf(client.transactions.deposit({ account: "1", amount, requestId }));
+  expect({ reason, code }).toEqual({ reason: "RECORD_DAMAGED", code: STATUS_NUMBERS.DATA_LOSS });
+  expect(metadata).toMatchObject({ outcome: "OUTCOME_UNKNOWN", position: "7" });
+  expect(fatal).toEqual([]);
+  expect(log.about("ARE DAMAGED").length).toBeGreaterThan(1);
 });
 
 it.each(seeds(0))(

@@ -1,16 +1,19 @@
 import type { Position } from "@bank/core";
 import type { FrameReader } from "@bank/journal";
+import { CorruptStoreError } from "@bank/store/errors";
 import type { Replay } from "./executed-batch.ts";
 import type { Job } from "./job.ts";
 import { nextTurn } from "./next-turn.ts";
+import type { Outcome } from "./outcome.ts";
 import type { Platform } from "./platform.ts";
-import { committedRecords, positionsIn } from "./stored-records.ts";
+import { recordDamaged } from "./refusals.ts";
+import { committedRecords, positionsIn, readUnlessDamaged } from "./stored-records.ts";
 
 export interface ReplayAnswersOptions {
-  readonly platform: Pick<Platform, "defer">;
+  readonly platform: Pick<Platform, "defer" | "log">;
   /** Reads the stored batch with a position. */
   readonly read: (position: Position) => Promise<FrameReader>;
-  /** Called when a stored batch cannot be read. */
+  /** Called when a stored batch cannot be read, unless it is damaged: then only those are refused whose answers are in it. */
   readonly onFailed: (error: unknown) => void;
 }
 
@@ -67,8 +70,9 @@ export class ReplayAnswers {
         await nextTurn(this.options.platform);
         const next = this.next();
         if (next === undefined) break;
-        const frame = await this.options.read(next.position);
-        this.answerFrom(frame);
+        const frame = await readUnlessDamaged(this.options.read, next.position);
+        if (frame instanceof CorruptStoreError) this.refuse(next.position, frame);
+        else this.answerFrom(frame);
       }
     } catch (error) {
       this.options.onFailed(error);
@@ -94,17 +98,26 @@ export class ReplayAnswers {
   }
 
   private answerFrom(frame: FrameReader): void {
-    for (const found of committedRecords(frame, positionsIn(frame, this.byPosition))) {
-      for (const replay of this.byPosition.get(found.position) ?? []) {
-        const { job, index } = replay;
-        replay.isAnswered = true;
-        this.count--;
-        job.answer(index, { ...found, kind: "answered", replayed: true });
-        job.owed--;
-        job.settleIfDone();
-      }
-      this.byPosition.delete(found.position);
+    for (const found of committedRecords(frame, positionsIn(frame, this.byPosition)))
+      this.answer(found.position, { ...found, kind: "answered", replayed: true });
+  }
+
+  /** It was answered once, and nobody knows any more with what. */
+  private refuse(position: Position, damage: CorruptStoreError): void {
+    const error = recordDamaged(this.options.platform.log, position, "OUTCOME_UNKNOWN", damage);
+    this.answer(position, { kind: "refused", error, position });
+  }
+
+  private answer(position: Position, outcome: Outcome): void {
+    for (const replay of this.byPosition.get(position) ?? []) {
+      const { job, index } = replay;
+      replay.isAnswered = true;
+      this.count--;
+      job.answer(index, outcome);
+      job.owed--;
+      job.settleIfDone();
     }
+    this.byPosition.delete(position);
   }
 
   /** Nobody waits for it any more: its caller gave up. */

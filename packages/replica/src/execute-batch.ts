@@ -228,7 +228,9 @@ class Attempt {
     const { ledger } = this.options;
     const isLacking = (position: Position) =>
       position > 0 && position <= this.batch.mark.position && !job.originals?.has(position);
-    return needed.some(isLacking) && ledger.findRequest(principal, id) < 0;
+    // It is not waited for what one that is lost makes of no use.
+    const mayWait = ledger.findRequest(principal, id) < 0 && job.damageFor(command) === undefined;
+    return mayWait && needed.some(isLacking);
   }
 
   private runRequest(job: Job, index: number, request: Request): void {
@@ -241,7 +243,7 @@ class Attempt {
       const isSame = isAnsweredBy(ledger, entry, request, hash);
       this.answerAgain(job, index, position, isSame ? undefined : reused(request, position));
     } else {
-      const decided = this.decide(job, request, hash);
+      const decided = job.damageFor(request.command) ?? this.decide(job, request, hash);
       if (decided instanceof RefusalError) {
         this.refuse(job, index, decided);
       } else {

@@ -1,8 +1,10 @@
 import {
   type AccountIndex,
+  type Command,
   type CommandHash,
   type Ledger,
   type LedgerRecord,
+  originalsOf,
   type Position,
   RecordKind,
   type RecordList,
@@ -69,6 +71,8 @@ export abstract class Job {
   isTold = false;
   /** Called once, when the caller has its answer. */
   onSettled: (() => void) | undefined;
+  /** Earlier records that cannot be fetched because they are damaged: with why whatever is decided by one is refused. */
+  private damaged: Map<Position, RefusalError> | undefined;
   private isFinished = false;
   private readonly rejectCaller: (error: RefusalError) => void;
 
@@ -116,6 +120,20 @@ export abstract class Job {
   /** Tells the caller what became of all entries. */
   protected abstract resolve(): void;
 
+  /** An earlier record cannot be fetched. */
+  lose(position: Position, error: RefusalError): void {
+    this.damaged ??= new Map();
+    this.damaged.set(position, error);
+  }
+
+  /** Why a command cannot be decided: it needs a record that is lost. */
+  damageFor(command: Command): RefusalError | undefined {
+    const { damaged } = this;
+    if (damaged === undefined) return undefined;
+    const lost = originalsOf(command).find((position) => damaged.has(position));
+    return lost === undefined ? undefined : damaged.get(lost);
+  }
+
   /** The batch that is being executed was taken back: its entries are executed again. */
   rewind(): void {
     this.next = this.begunAt;
@@ -126,6 +144,7 @@ export abstract class Job {
   finish(): void {
     this.isFinished = true;
     this.originals = undefined;
+    this.damaged = undefined;
     this.settleIfDone();
   }
 

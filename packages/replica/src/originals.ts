@@ -7,10 +7,12 @@ import {
   type Position,
 } from "@bank/core";
 import type { FrameReader } from "@bank/journal";
+import { CorruptStoreError } from "@bank/store/errors";
 import type { Job } from "./job.ts";
 import { nextTurn } from "./next-turn.ts";
 import type { Platform } from "./platform.ts";
-import { positionsIn } from "./stored-records.ts";
+import { recordDamaged } from "./refusals.ts";
+import { positionsIn, readUnlessDamaged } from "./stored-records.ts";
 
 /** Stored batches that are read before the jobs that waited for them go on … */
 export const ORIGINAL_BATCHES_MAX = 64;
@@ -21,13 +23,13 @@ const LOOKAHEAD_MAX = BATCH_RECORDS_MAX;
 
 export interface OriginalsOptions {
   readonly ledger: Ledger;
-  readonly platform: Pick<Platform, "defer" | "monotonicMs">;
+  readonly platform: Pick<Platform, "defer" | "monotonicMs" | "log">;
   readonly committedPosition: () => Position;
   /** Reads the stored batch with a position. */
   readonly read: (position: Position) => Promise<FrameReader>;
   /** Called with jobs whose next request lacks nothing any more, or which are cancelled; oldest first. */
   readonly onReady: (jobs: readonly Job[]) => void;
-  /** Called when a stored batch cannot be read. */
+  /** Called when a stored batch cannot be read, unless it is damaged. */
   readonly onFailed: (error: unknown) => void;
 }
 
@@ -108,8 +110,14 @@ export class Originals {
       const isLate = batches > 0 && platform.monotonicMs() - startedMs >= ROUND_MS_MAX;
       if (isLate || batches >= ORIGINAL_BATCHES_MAX) return;
       await nextTurn(platform);
-      const frame = await read(position);
       batches++;
+      const frame = await readUnlessDamaged(read, position);
+      if (frame instanceof CorruptStoreError) {
+        // They alone are refused: nobody else needs it.
+        const error = recordDamaged(platform.log, position, "NOT_APPLIED", frame);
+        for (const job of wanted.get(position) ?? []) job.lose(position, error);
+        continue;
+      }
       const positions = positionsIn(frame, wanted);
       frame.recordsAt(positions).forEach((record, i) => {
         const found = positions[i] as Position;
@@ -167,6 +175,7 @@ export class Originals {
     const end = committedPosition();
     const { command } = job.requestAt(index);
     if (!mayNeedOriginals(command) || job.refusalAt(index) !== undefined) return [];
+    if (job.damageFor(command) !== undefined) return [];
     const positions = originalsOf(command).filter((position) => position > 0 && position <= end);
     if (positions.length === 0) return [];
     // What was answered before is not decided again.

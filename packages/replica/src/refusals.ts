@@ -29,6 +29,16 @@ export function storeRefusal(cause: AppendRefusedError): RefusalError {
   return new RefusalError(reason, {}, "NOT_APPLIED", { cause });
 }
 
+/** What a request's answer depends on cannot be read any more. Where the damage is goes to the log. */
+export function recordDamaged(log: Log, position: Position, outcome: FailureOutcome, cause: unknown): RefusalError {
+  log.error("STORED RECORDS ARE DAMAGED: a request that needs them was refused", {
+    position,
+    outcome,
+    problem: errorText(cause),
+  });
+  return new RefusalError("RECORD_DAMAGED", { position: String(position) }, outcome, { cause });
+}
+
 /** A request on which the ledger threw: the cause goes to the log, its number to the caller. */
 export function internalError(log: Log, request: Request, cause: unknown): RefusalError {
   const incident = toHex(request.id.subarray(0, 8));

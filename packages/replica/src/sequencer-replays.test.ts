@@ -149,15 +149,39 @@ describe("old requests that come again", () => {
   it("end the bank where one of them cannot be read, and nobody is left without an answer", async () => {
     const { sequencer, requests, store, fatal } = await startWithAnswers(20);
     store.before.batchAt = async () => {
-      if (store.calls.batchAt > 3) throw new CorruptStoreError("the batch is gone");
+      if (store.calls.batchAt > 3) throw new StoreError("the disk does not answer");
     };
     const calls = [requests, requests.slice(10)].map((some) => watch(sequencer.submit(some)));
     await until(() => calls.every(({ state }) => state === "rejected"));
     for (const { reason } of calls)
       expect((reason as RefusalError).refusal).toMatchObject({ reason: "NOT_READY", outcome: "OUTCOME_UNKNOWN" });
-    expect(fatal).toEqual([new CorruptStoreError("the batch is gone")]);
+    expect(fatal).toEqual([new StoreError("the disk does not answer")]);
     await sequencer.drain();
     expect(store.calls.batchAt).toBe(4);
+  });
+
+  it("are refused where they are damaged, those alone, and the bank goes on", async () => {
+    const { sequencer, requests, expected, store, fatal, platform } = await startWithAnswers(20);
+    store.before.batchAt = async () => {
+      if (store.calls.batchAt === 2) throw new CorruptStoreError("the batch is damaged");
+    };
+    const [told, again] = [watch(sequencer.submit(requests)), watch(sequencer.submit(requests))] as const;
+    await until(() => told.state === "fulfilled" && again.state === "fulfilled");
+    const refused = told.value!.flatMap((outcome, i) => (outcome.kind === "refused" ? [i] : []));
+    expect(refused).toHaveLength(1);
+    for (const { value } of [told, again]) {
+      expect(value!.filter((_, i) => !refused.includes(i))).toEqual(expected.filter((_, i) => !refused.includes(i)));
+      // What is damaged was answered once: nobody may take it for not done.
+      expect(value![refused[0]!]).toMatchObject({
+        error: { refusal: { reason: "RECORD_DAMAGED", outcome: "OUTCOME_UNKNOWN" } },
+        position: expected[refused[0]!]!.position,
+      });
+    }
+    expect(platform.log.about("ARE DAMAGED")).toMatchObject([{ level: "error" }]);
+    expect(short((await sequencer.submit([request(999, deposit(1, 1))]))[0]!)).toBe("done");
+    expect(fatal).toEqual([]);
+    // Once it is mended.
+    expect(await sequencer.submit(requests)).toEqual(expected);
   });
 
   it("wait while the store is opened anew, also those that were being read", async () => {

@@ -1,6 +1,6 @@
 import { BATCH_RECORDS_MAX, GROUP_ITEMS_MAX, type GroupItem, RecordKind, RefusalError, type Request } from "@bank/core";
 import { decodeFrame } from "@bank/journal";
-import { CorruptStoreError } from "@bank/store";
+import { CorruptStoreError, StoreError } from "@bank/store";
 import { deposit, request, rest, transfer, until, watch, withdraw } from "@bank/testkit";
 import { describe, expect, it } from "vitest";
 import { group, reverse } from "./commands.test-util.ts";
@@ -252,10 +252,45 @@ describe("many reversals of old movements", () => {
 });
 
 describe("a store", () => {
-  it("that has lost an original ends the bank, which has executed nothing", async () => {
+  it("that has a damaged original refuses what needs it, that alone, and the bank goes on", async () => {
+    const { sequencer, positions, store, fatal, ledger } = await startWithDeposits(2);
+    store.before.batchAt = async () => {
+      if (store.calls.batchAt === 1) throw new CorruptStoreError("the batch is damaged");
+    };
+    const requests = [
+      request(1, reverse(positions[0]!)),
+      request(2, deposit(1, 1)),
+      request(3, reverse(positions[1]!)),
+    ];
+    const told = watch(sequencer.submit(requests));
+    await until(() => told.state === "fulfilled");
+    const [refused, ...others] = told.value!;
+    expect(refused).toMatchObject({ error: { refusal: { reason: "RECORD_DAMAGED", outcome: "NOT_APPLIED" } } });
+    expect(others.map(short)).toEqual(["done", "done"]);
+    expect(ledger.reversalOf(positions[0]!)).toBeUndefined();
+    expect(fatal).toEqual([]);
+    // Its id is not used up: once the batch is mended it is done.
+    expect(short(await submitOne(sequencer, requests[0]!))).toBe("done");
+  });
+
+  it("that has one of many originals of a group damaged refuses the group, and the bank goes on", async () => {
+    const { sequencer, positions, store, fatal } = await startWithDeposits(ORIGINAL_BATCHES_MAX + 6);
+    store.before.batchAt = async () => {
+      if (store.calls.batchAt === 2) throw new CorruptStoreError("the batch is damaged");
+    };
+    const all = request(1, group(...positions.map((position) => reverse(position))));
+    const told = watch(sequencer.submit([all, request(2, deposit(1, 1))]));
+    await until(() => told.state === "fulfilled");
+    expect(told.value![0]).toMatchObject({ error: { refusal: { reason: "RECORD_DAMAGED", outcome: "NOT_APPLIED" } } });
+    expect(short(told.value![1]!)).toBe("done");
+    expect(store.calls.batchAt).toBeLessThanOrEqual(ORIGINAL_BATCHES_MAX);
+    expect(fatal).toEqual([]);
+  });
+
+  it("that cannot read an original ends the bank, which has executed nothing", async () => {
     const { sequencer, positions, store, fatal, ledger } = await startWithDeposits(1);
     store.before.batchAt = async () => {
-      throw new CorruptStoreError("the batch is gone");
+      throw new StoreError("the disk does not answer");
     };
     const told = [[request(1, reverse(positions[0]!)), request(2, withdraw(1, 1))], [request(3, reverse(1))]].map(
       (requests) => watch(sequencer.submit(requests)),
@@ -263,7 +298,7 @@ describe("a store", () => {
     await until(() => told.every(({ state }) => state === "rejected"));
     for (const { reason } of told)
       expect((reason as RefusalError).refusal).toMatchObject({ reason: "NOT_READY", outcome: "NOT_APPLIED" });
-    expect(fatal).toEqual([new CorruptStoreError("the batch is gone")]);
+    expect(fatal).toEqual([new StoreError("the disk does not answer")]);
     expect(ledger.position).toBe(sequencer.committedPosition);
   });
 

@@ -1,7 +1,7 @@
 import { assert, type Position, RecordKind, RefusalError } from "@bank/core";
 import { FrameReader } from "@bank/journal";
 import type { JournalStore } from "@bank/store";
-import { StoreClosedError } from "@bank/store/errors";
+import { CorruptStoreError, StoreClosedError } from "@bank/store/errors";
 import { nextTurn } from "./next-turn.ts";
 import { notHereYet } from "./not-here-yet.ts";
 import type { CommittedRecord } from "./outcome.ts";
@@ -22,8 +22,23 @@ export async function readFrameAt({ store, platform }: ReadFrom, position: Posit
   assert(stored !== undefined, `the batch with position ${position} is in the store`);
   requireIntact(platform.sha256, stored);
   const frame = new FrameReader(stored.frame);
-  assert(contains(frame, position), `the batch has a record at position ${position}`);
+  // Its bytes are as they were written, and stand at another place.
+  if (!contains(frame, position))
+    throw new CorruptStoreError(
+      `what is stored for position ${position} is the batch that begins at ${frame.header.firstPosition}`,
+    );
   return frame;
+}
+
+/** What a read of a batch gives; where it is damaged, that. Rejects with every other error of it. */
+export function readUnlessDamaged(
+  read: (position: Position) => Promise<FrameReader>,
+  position: Position,
+): Promise<FrameReader | CorruptStoreError> {
+  return read(position).catch((error: unknown) => {
+    if (error instanceof CorruptStoreError) return error;
+    throw error;
+  });
 }
 
 /** Those of the positions that the batch contains, in no order. */
