@@ -5,9 +5,14 @@ import type { JournalStore } from "@bank/store";
 import type { AnchorFile } from "./anchor-file.ts";
 import { askBranches } from "./ask-branches.ts";
 import { indexOfEpoch, lossWasGivenUp } from "./given-up.ts";
+import type { Testimony } from "./warm-standby.ts";
 
 /** How long a start waits for branches to tell how far the journal once went. */
 export const WITNESS_TIMEOUT_MS = 5_000;
+/** How long at the most where this very process has followed the bank until now: customers wait. */
+const TAKE_OVER_TIMEOUT_MS = 1_000;
+/** What a process saw of the journal up to so long ago is all of it, but for what came while the leader was being lost. */
+const FRESH_MS = 10_000;
 
 export interface AskWitnessesOptions {
   /** The open store that the ledger was recovered from. */
@@ -15,7 +20,8 @@ export interface AskWitnessesOptions {
   /** undefined where none is kept. */
   readonly anchor: AnchorFile | undefined;
   /** What this very process has seen of another's journal; undefined for nothing. */
-  readonly seen?: (Witness & { readonly bankId: Uint8Array }) | undefined;
+  readonly seen?: Testimony | undefined;
+  /** Less at a take-over by a process that has followed the bank. */
   readonly timeoutMs?: number | undefined;
   /** Branches that must answer, however long it takes. */
   readonly required?: number | undefined;
@@ -32,10 +38,17 @@ export async function askWitnesses(ledger: Ledger, options: AskWitnessesOptions)
   const { store, anchor, seen, timeoutMs = WITNESS_TIMEOUT_MS, required = 0, platform } = options;
   const anchored = await anchor?.read();
   const bankId = await ownerOf(store);
-  // A journal without a batch knows no branches.
-  const testified = bankId === undefined ? [] : await askBranches(ledger, { bankId, timeoutMs, required, platform });
   // One that was led astray has seen nothing of this bank. Of an empty store it is seen which bank was there.
   const isOwn = seen !== undefined && (bankId === undefined || bytesEqual(seen.bankId, bankId));
+  // Then it is a witness itself, and those branches that are there answer at once. One that is not would hold up every take-over.
+  const isFresh = isOwn && platform.monotonicMs() - seen.untilMs <= FRESH_MS;
+  const asking = {
+    timeoutMs: isFresh ? Math.min(timeoutMs, TAKE_OVER_TIMEOUT_MS) : timeoutMs,
+    required,
+    platform,
+  };
+  // A journal without a batch knows no branches.
+  const testified = bankId === undefined ? [] : await askBranches(ledger, { bankId, ...asking });
   const newest = Math.max(0, ...testified.map(({ newestEpoch }) => newestEpoch));
   if (newest >= nextLine(ledger.currentEpoch()?.number ?? 0)) options.onNewer?.(newest);
   return [

@@ -70,7 +70,17 @@ async function leaderAndStandby(url: string, address?: (leader: TestBank) => Pro
   const dataDir = join(folder, "second");
   const { signal } = stopping;
   const wrapStore = () => counted(url, reads);
-  const starting = startTestBank({ store: url, port, log, dataDir, history: "eager", wrapStore, signal });
+  const witnessTimeoutMs = 5_000;
+  const starting = startTestBank({
+    store: url,
+    port,
+    log,
+    dataDir,
+    history: "eager",
+    wrapStore,
+    signal,
+    witnessTimeoutMs,
+  });
   starting.catch(() => undefined);
   onTestFinished(() => stopping.abort(new Error("the test is over")));
   return { first, starting, reads, log, waiting: `http://127.0.0.1:${port}`, port, stopping, dataDir };
@@ -125,6 +135,15 @@ describeWithRedis("a bank server that waits for its turn", (server) => {
     expect(reads.pages).toBe(0);
     expect(second.recovered).toMatchObject({ warmPosition: position, replayedRecords: 4 });
     expect(await clientOf(at.waiting).balance("1")).toMatchObject({ posted: usd(17n), epoch: 2 });
+  });
+
+  it("waits a second for branches that do not testify, and no longer: it has seen the journal's end itself", async () => {
+    const at = await leaderAndStandby(server.newUrl("?lease_ms=700"));
+    await callsOf(at.first.url).replication.registerBranch({ branch: 1, name: "gone", address: "http://127.0.0.1:1" });
+    await current(at.waiting, at.first);
+    await at.first.close();
+    const second = await at.starting;
+    expect(second.log.about("without the testimony")).toMatchObject([{ fields: { missing: 1, waited_ms: 1_000 } }]);
   });
 
   it("leaves nothing behind when it is told to stop", async () => {

@@ -18,6 +18,8 @@ export interface WarmStandbyOptions {
 export interface Testimony extends Witness {
   /** 16 bytes. */
   readonly bankId: Uint8Array;
+  /** Until when it was given what the leader had, monotonic, in milliseconds; `-Infinity` where it had not caught up. */
+  readonly untilMs: number;
 }
 
 /**
@@ -73,9 +75,10 @@ export class WarmStandby {
     this.leader = undefined;
     // Nobody is kept waiting for it, but whoever opens the file next.
     this.ending = Promise.all([this.ending, history?.close()]);
+    const untilMs = copy?.followedMs ?? Number.NEGATIVE_INFINITY;
     const replay = await copy?.end();
     leader?.close();
-    if (replay !== undefined) this.remember(replay);
+    if (replay !== undefined) this.remember(replay, untilMs);
     return replay;
   }
 
@@ -106,11 +109,11 @@ export class WarmStandby {
     return copy;
   }
 
-  private remember({ ledger, bankId, chainHash }: Replay): void {
+  private remember({ ledger, bankId, chainHash }: Replay, untilMs: number): void {
     const { position } = ledger;
     const epochId = ledger.currentEpoch()?.id;
     if (epochId === undefined || position < (this.seen?.position ?? 0)) return;
     const name = "this server, which followed the leader while it waited,";
-    this.seen = { name, bankId, position, chainHash: new Uint8Array(chainHash), epochId };
+    this.seen = { name, bankId, position, chainHash: new Uint8Array(chainHash), epochId, untilMs };
   }
 }

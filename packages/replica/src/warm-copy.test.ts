@@ -56,6 +56,24 @@ describe("a standby's copy", () => {
     expect(copied.begun).toEqual([0]);
   });
 
+  it("knows until when it was given what the leader had", async () => {
+    const { opened, leader } = await leading();
+    const copied = startCopy(leader);
+    const { copy, platform } = copied;
+    expect(copy.followedMs).toBeUndefined();
+    await current(copied, opened);
+    expect(copy.followedMs).toBe(platform.monotonicMs());
+    copy.follow(undefined);
+    await rest();
+    const lostMs = platform.monotonicMs();
+    platform.advance(7_000);
+    expect(copy.followedMs).toBe(lostMs);
+    await book(opened, 3, 100);
+    copy.follow(new LocalLeader(opened, "http://the-next:1"));
+    await current(copied, opened);
+    expect(copy.followedMs).toBe(platform.monotonicMs());
+  });
+
   it("goes on where it was when the stream is cut, however often, and says so once for each time", async () => {
     const { opened, leader } = await leading();
     const copied = startCopy(leader);

@@ -83,6 +83,8 @@ export class WarmCopy {
   private beganMs = 0;
   /** As far as the leader was when it was followed, until this is as far. */
   private goal: Position | undefined;
+  /** When its last stream ended; undefined while it has had none. */
+  private lostMs: number | undefined;
 
   constructor(options: WarmCopyOptions) {
     this.options = options;
@@ -96,6 +98,12 @@ export class WarmCopy {
   /** Its own newest state, for what is to be told of it; undefined before there is one. */
   get replay(): Replay | undefined {
     return this.follower?.replay;
+  }
+
+  /** Until when it was given what the leader had, monotonic: now, while it follows; undefined while it has not caught up. */
+  get followedMs(): number | undefined {
+    if (this.goal !== undefined) return undefined;
+    return this.follower?.state === "following" ? this.options.platform.monotonicMs() : this.lostMs;
   }
 
   /** From now on this one is followed; undefined while nobody is known to lead. */
@@ -166,6 +174,8 @@ export class WarmCopy {
     const onAbort = () => end(undefined);
     this.stop.signal.addEventListener("abort", onAbort, { once: true });
     onBegun?.(replay?.ledger.position ?? 0);
+    this.lostMs = undefined;
+    let wasFollowing = false;
     this.follower = new Follower({
       store: NOWHERE,
       platform,
@@ -175,6 +185,8 @@ export class WarmCopy {
       isDivergence: (error) => judge.isDivergence(error),
       onStateChange: (state) => {
         if (state === "following") this.tellFollowing();
+        else if (wasFollowing) this.lostMs = platform.monotonicMs();
+        wasFollowing = state === "following";
       },
       saveWithinMs: 0,
       isDiskAwaited: () => true,
