@@ -19,15 +19,18 @@ export function isAccountType(type: number): type is AccountType {
   return type >= AccountType.SAVINGS && type <= AccountType.FEES;
 }
 
-const INTERNAL_PREFIXES: Readonly<Record<InternalAccountType, string>> = {
+/** How views for people and programs beside the bank call the types. */
+export const ACCOUNT_TYPE_WORDS = {
+  [AccountType.SAVINGS]: "savings",
+  [AccountType.CHECKING]: "checking",
   [AccountType.CASH]: "cash",
   [AccountType.INTEREST]: "interest",
   [AccountType.FEES]: "fees",
-};
+} as const satisfies Record<AccountType, string>;
 
 /** Name of one of the bank's own accounts: `cash/1/USD`. No alias has a slash, so the names cannot meet. */
 export function internalAccountName(type: InternalAccountType, branch: BranchNumber, currency: string): string {
-  return `${INTERNAL_PREFIXES[type]}/${branch}/${currency}`;
+  return `${ACCOUNT_TYPE_WORDS[type]}/${branch}/${currency}`;
 }
 
 /** Branch and currency of a name such as `fees/1/USD`; undefined for any other text. */
@@ -48,6 +51,13 @@ export function numberOfAlias(alias: string): number | undefined {
  */
 export const AccountState = { OPEN: 1, FROZEN: 2, CLOSED: 3 } as const;
 export type AccountState = (typeof AccountState)[keyof typeof AccountState];
+
+/** How views for people and programs beside the bank call the states. */
+export const ACCOUNT_STATE_WORDS = {
+  [AccountState.OPEN]: "open",
+  [AccountState.FROZEN]: "frozen",
+  [AccountState.CLOSED]: "closed",
+} as const satisfies Record<AccountState, string>;
 
 /** Whether a number that came from outside is a state of an account. */
 export function isAccountState(state: number): state is AccountState {

@@ -3,6 +3,8 @@
  * are internal. No I/O, no clock, no randomness: they come in as arguments.
  */
 export {
+  ACCOUNT_STATE_WORDS,
+  ACCOUNT_TYPE_WORDS,
   AccountState,
   AccountType,
   type AccountView,

@@ -1,7 +1,7 @@
 import {
+  ACCOUNT_STATE_WORDS,
+  ACCOUNT_TYPE_WORDS,
   type AccountIndex,
-  AccountState,
-  AccountType,
   type AccountView,
   assert,
   isMovement,
@@ -13,20 +13,6 @@ import {
 import type { AccountRow, JournalStore } from "@bank/store";
 import { AppendRefusedError } from "@bank/store/errors";
 import { errorText, type Log } from "./platform.ts";
-
-const TYPES = {
-  [AccountType.SAVINGS]: "savings",
-  [AccountType.CHECKING]: "checking",
-  [AccountType.CASH]: "cash",
-  [AccountType.INTEREST]: "interest",
-  [AccountType.FEES]: "fees",
-} as const satisfies Record<AccountType, string>;
-
-const STATES = {
-  [AccountState.OPEN]: "open",
-  [AccountState.FROZEN]: "frozen",
-  [AccountState.CLOSED]: "closed",
-} as const satisfies Record<AccountState, string>;
 
 /** Most batches only move money. */
 const NO_TERMS: AccountRow["terms"] = {};
@@ -89,8 +75,8 @@ function moneyOf(ledger: Ledger, account: AccountIndex): Omit<AccountRow, "terms
 
 function termsOf(view: AccountView): AccountRow["terms"] {
   return {
-    type: TYPES[view.type],
-    status: STATES[view.state],
+    type: ACCOUNT_TYPE_WORDS[view.type],
+    status: ACCOUNT_STATE_WORDS[view.state],
     currency: view.currency,
     decimals: String(view.decimals),
     owner: view.owner,

@@ -1,4 +1,6 @@
 import {
+  ACCOUNT_STATE_WORDS,
+  ACCOUNT_TYPE_WORDS,
   type AccountIndex,
   type AccountOpenedRecord,
   AccountState,
@@ -20,7 +22,6 @@ import { type Group, groupsOf } from "./groups.ts";
 import type { HoldRow, PendingRows } from "./pending-rows.ts";
 import { plainJson } from "./plain-text.ts";
 import type { OpenHold, ProjectedState } from "./projected-state.ts";
-import { ACCOUNT_KINDS, ACCOUNT_STATES } from "./words.ts";
 
 type HoldRecord = Extract<LedgerRecord, { readonly hold: Position } | { readonly kind: typeof RecordKind.HOLD_PLACED }>;
 
@@ -90,7 +91,7 @@ class BatchProjection {
         return;
       }
       case RecordKind.ACCOUNT_STATE_CHANGED:
-        rows.statesChanged.set(record.account, { state: ACCOUNT_STATES[record.state], position });
+        rows.statesChanged.set(record.account, { state: ACCOUNT_STATE_WORDS[record.state], position });
         this.touch(record.account, position);
         return;
       case RecordKind.REVERSAL: {
@@ -218,9 +219,9 @@ class BatchProjection {
     this.rows.accountsOpened.add({
       account_id: account,
       account: number === 0 ? name : String(number),
-      kind: ACCOUNT_KINDS[type],
+      kind: ACCOUNT_TYPE_WORDS[type],
       currency: this.state.codeOf(currency),
-      state: ACCOUNT_STATES[AccountState.OPEN],
+      state: ACCOUNT_STATE_WORDS[AccountState.OPEN],
       owner: record.owner,
       display_name: record.displayName,
       alias: record.alias,
