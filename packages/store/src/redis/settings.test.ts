@@ -3,6 +3,9 @@ import { Chain } from "../conformance/chain.ts";
 import { describeWithRedis } from "../conformance/with-redis.ts";
 import { StoreError, UnsafeSettingsError } from "../errors.ts";
 import { openStore } from "../open.ts";
+import { isAsStarted } from "./as-started.ts";
+import { Connection } from "./connection.ts";
+import { parseRedisUrl } from "./redis-place.ts";
 import { RedisJournalStore } from "./redis-store.ts";
 import { judge } from "./settings.ts";
 import { connectStore, keyOf, openBank } from "./stores.test-util.ts";
@@ -83,6 +86,40 @@ it.each([
   const judged = () => judge({ settings: SAFE, info }, { ...PLACE, waitAof: 1 });
   if (isRefused) expect(judged).toThrow(/"\?wait_aof=" needs Redis 7\.2 or newer, and a server is 7\./);
   else expect(judged().unsafe).toEqual([]);
+});
+
+describeWithRedis("a server that rewrites its append-only file", (server) => {
+  it("is used at once where it has had one from its start on, and only then", async () => {
+    await server.kill();
+    // So much for each key: the rewriting takes half a minute, and is not waited for.
+    await server.start({ settings: ["--rdb-key-save-delay", "300000"] });
+    await server.command("EVAL", "for i = 1, 100 do redis.call('SET', 'k' .. i, i) end", "0");
+    await server.command("BGREWRITEAOF");
+    const begunMs = performance.now();
+    await (await openBank({ url: server.newUrl() })).close();
+    const persistence = String(await server.command("INFO", "persistence"));
+    expect(persistence).toMatch(/aof_rewrite_in_progress:1/);
+    expect(performance.now() - begunMs).toBeLessThan(5_000);
+    const asStarted = async () => {
+      const place = parseRedisUrl(server.newUrl());
+      const connection = await Connection.open(place, { timeoutMs: 5_000 });
+      onTestFinished(() => connection.close());
+      await connection.call(["INFO"]);
+      return isAsStarted(connection);
+    };
+    expect(await asStarted()).toBe(true);
+    for (const changing of [
+      ["CONFIG", "SET", "maxclients", "900"],
+      ["CONFIG", "RESETSTAT"],
+      ["REPLICAOF", "NO", "ONE"],
+    ]) {
+      await server.kill();
+      await server.start();
+      expect(await asStarted()).toBe(true);
+      await server.command(...changing);
+      expect(await asStarted()).toBe(false);
+    }
+  });
 });
 
 describeWithRedis("a server whose append-only file is switched on", (server) => {

@@ -1,5 +1,7 @@
 import { StoreError, UnsafeSettingsError } from "../errors.ts";
-import type { Connection, Reply } from "./connection.ts";
+import { isAsStarted } from "./as-started.ts";
+import type { Connection } from "./connection.ts";
+import { parseInfo } from "./info.ts";
 import { ServerError } from "./redis-errors.ts";
 import type { RedisPlace } from "./redis-place.ts";
 
@@ -41,9 +43,9 @@ export async function checkServer(
   place: RedisPlace,
   trusted: TrustedServer,
 ): Promise<readonly string[]> {
-  const facts = await settledFacts(connection, place, trusted);
+  const { facts, isTrusted } = await settledFacts(connection, place, trusted);
   const runId = facts.info.get("run_id");
-  const { unsafe, warnings } = judge(facts, place, runId !== undefined && runId === trusted.runId);
+  const { unsafe, warnings } = judge(facts, place, isTrusted);
   trusted.runId = unsafe.length === 0 ? runId : undefined;
   if (unsafe.length === 0) return warnings;
   const found = `${place.name} can lose what it acknowledged: ${unsafe.join("; ")}`;
@@ -57,7 +59,7 @@ export async function checkServer(
 /**
  * Throws: `StoreError`.
  *
- * @param isTrusted this very process of it was found safe before.
+ * @param isTrusted this very process of it was found safe before, or has had its append-only file from its start on.
  */
 export function judge(
   { settings, info }: ServerFacts,
@@ -84,8 +86,8 @@ export function judge(
   if (role === undefined) unsafe.push("it does not say whether it is a master");
   if ((info.get("aof_last_write_status") ?? "ok") !== "ok")
     unsafe.push("it could not write its append-only file the last time");
-  // Switched on while the server runs, the file counts only once it was written whole: a restart before that finds none. Nothing tells
-  // such a first rewrite from any other, but that one which was never whole has no size.
+  // Switched on while the server runs, the file counts only once it was written whole: a restart before that finds none. What
+  // it says of its file does not tell such a first rewrite from any other, but that one which was never whole has no size.
   if (isRewriting(info) && !isTrusted)
     unsafe.push(
       "it is writing its append-only file anew, perhaps for the first time: until that is done, a restart may find none",
@@ -99,12 +101,19 @@ export function judge(
 }
 
 /** What it says of itself; where that could be an append-only file which is not whole yet, once that is done, or takes too long. */
-async function settledFacts(connection: Connection, place: RedisPlace, trusted: TrustedServer): Promise<ServerFacts> {
+async function settledFacts(
+  connection: Connection,
+  place: RedisPlace,
+  trusted: TrustedServer,
+): Promise<{ readonly facts: ServerFacts; readonly isTrusted: boolean }> {
   const untilMs = performance.now() + REWRITE_WAIT_MS;
   for (;;) {
     const facts = await askServer(connection);
-    const mayBeFirst = isRewriting(facts.info) && facts.info.get("run_id") !== trusted.runId;
-    if (!mayBeFirst || place.allowDataLoss || performance.now() >= untilMs) return facts;
+    const { info } = facts;
+    const isKnown = trusted.runId !== undefined && info.get("run_id") === trusted.runId;
+    const isTrusted = isKnown || ((isRewriting(info) || isFailed(info)) && (await isAsStarted(connection)));
+    const mayBeFirst = isRewriting(info) && !isTrusted;
+    if (!mayBeFirst || place.allowDataLoss || performance.now() >= untilMs) return { facts, isTrusted };
     await new Promise<void>((resolve) => {
       setTimeout(resolve, REWRITE_LOOK_MS);
     });
@@ -143,14 +152,4 @@ function derived(setting: Setting, info: ServerFacts["info"]): string | undefine
   if (setting !== "appendonly") return undefined;
   const enabled = info.get("aof_enabled");
   return enabled === undefined ? undefined : enabled === "1" ? "yes" : "no";
-}
-
-function parseInfo(reply: Reply): Map<string, string> {
-  const lines = String(reply).split(/\r?\n/);
-  return new Map(
-    lines.flatMap((line) => {
-      const colon = line.indexOf(":");
-      return colon < 1 ? [] : [[line.slice(0, colon), line.slice(colon + 1)] as const];
-    }),
-  );
 }
