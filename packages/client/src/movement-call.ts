@@ -21,6 +21,7 @@ import type { Server } from "./connections.ts";
 import { commandMessage, readInfoOf } from "./messages/index.ts";
 import type { MovementEntry } from "./movement-entry.ts";
 import { checkReply, settleOne, settleRows } from "./movement-reply.ts";
+import { inDoubt } from "./pipeline-entry.ts";
 import { type Attempt, EndedCall } from "./retry.ts";
 
 /** Servers of a release that does not know columns yet. */
@@ -29,6 +30,11 @@ const withoutColumns = new WeakSet<Server>();
 const withoutStreams = new WeakSet<Server>();
 /** So few are not worth a stream, which is open for a while after the last of them. */
 const ROWS_ALONE_MAX = 2;
+/**
+ * With so many commands on the stream the next columns go by themselves: a server reads no further in a stream that it has not
+ * answered 9,900 of, and single operations go over it too. Three of the largest calls are fewer.
+ */
+const STREAM_COMMANDS_MAX = 4_000;
 
 type Try = Parameters<Attempt<void>>[0];
 
@@ -208,18 +214,26 @@ export class MovementCall {
  * call by itself, which it is for a few, and at a server that does not know them on its stream.
  */
 async function askServer(server: Server, columns: ExecuteMovementsRequest, sending: Sending): Promise<MovementsReply> {
-  if (columns.debitAccounts.length <= ROWS_ALONE_MAX || withoutStreams.has(server))
-    return server.transactions.executeMovements(columns, sending);
+  const { pipeline } = server;
+  const isOwn = columns.debitAccounts.length <= ROWS_ALONE_MAX || pipeline.commands >= STREAM_COMMANDS_MAX;
+  if (isOwn || withoutStreams.has(server)) return server.transactions.executeMovements(columns, sending);
   const begunMs = performance.now();
   try {
     const operation = { case: "movements", value: encodeMovements(columns) } as const;
-    const { reply, readInfo } = await server.pipeline.call(operation, sending);
-    return Object.assign(readReply(reply.value), readInfo === undefined ? {} : { readInfo });
+    const { reply, readInfo, mayHaveRun } = await pipeline.call(operation, sending);
+    const told = readReply(reply.value);
+    if (mayHaveRun) for (const { result } of told.others) if (result !== undefined) doubt(result);
+    return Object.assign(told, readInfo === undefined ? {} : { readInfo });
   } catch (error) {
     if (ConnectError.from(error).code !== Code.Unimplemented) throw error;
     withoutStreams.add(server);
     return server.transactions.executeMovements(columns, { ...sending, timeoutMs: leftOf(sending, begunMs) });
   }
+}
+
+/** A row that was not done now may have been done over an earlier stream. */
+function doubt({ result }: WireBatchResult): void {
+  if (result.case === "failure") result.value = inDoubt(result.value);
 }
 
 function readReply(bytes: Uint8Array): MovementsReply {

@@ -9,7 +9,7 @@ import {
   PROPAGATION_HEADER,
   SESSION_HEADER,
 } from "@bank/rpc";
-import { type Code, ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { UnexpectedReplyError } from "./attempt-failure.ts";
 
 /** A single operation, as the stream carries it. */
@@ -24,6 +24,8 @@ export interface PipelinedAnswer<Case extends PipelinedOperation["case"] = Pipel
   readonly reply: Extract<AnyReply, { case: ReplyCase<Case> }>;
   /** Of the state that contains it, or that it was read from. */
   readonly readInfo: ReadInfo | undefined;
+  /** A stream broke on which it had been sent before: what is said here not to be applied, an earlier one may have done. */
+  readonly mayHaveRun: boolean;
 }
 
 /** How a call is sent: as Connect's call options, of which it knows the headers of consistency, session, propagation and epoch. */
@@ -86,7 +88,7 @@ export class PipelineEntry {
     return {
       $typeName: "bank.v1.PipelinedCall",
       id,
-      timeoutMs: roundedMs(this.deadlineMs - performance.now()),
+      timeoutMs: this.remainingMs(),
       consistency: headers[CONSISTENCY_HEADER] ?? "",
       session: headers[SESSION_HEADER] ?? "",
       propagation: headers[PROPAGATION_HEADER] ?? "",
@@ -103,7 +105,8 @@ export class PipelineEntry {
     }
     this.settled();
     const { reply, readInfo } = told;
-    this.resolve({ reply, readInfo } as PipelinedAnswer);
+    const { mayHaveRun } = this;
+    this.resolve({ reply, readInfo, mayHaveRun } as PipelinedAnswer);
   }
 
   reject(error: unknown): void {
@@ -114,7 +117,11 @@ export class PipelineEntry {
 
   /** The error that an answer is; undefined for what was done. */
   private problemOf({ reply, readInfo }: PipelinedReply): Error | undefined {
-    if (reply.case === "failure") return failed(this.sinceItWasSent(reply.value), 0, readInfo);
+    if (reply.case === "failure") {
+      // Another way of asking must not begin as if nothing had been asked yet.
+      if (this.mayHaveRun && (reply.value.code as Code) === Code.Unimplemented) return replaced(reply.value);
+      return failed(this.sinceItWasSent(reply.value), 0, readInfo);
+    }
     const expected = this.operation.case === "item" ? "result" : this.operation.case;
     if (reply.case !== expected)
       return new UnexpectedReplyError(`it answered ${this.operation.case} with ${reply.case ?? "nothing"}`);
@@ -124,8 +131,13 @@ export class PipelineEntry {
 
   /** Who says that nothing was applied speaks of what came over this stream; what an earlier one did, another server may have done. */
   private sinceItWasSent(failure: Failure): Failure {
-    if (!this.mayHaveRun || failure.metadata[OUTCOME_KEY] !== ("NOT_APPLIED" satisfies FailureOutcome)) return failure;
-    return { ...failure, metadata: { ...failure.metadata, [OUTCOME_KEY]: "OUTCOME_UNKNOWN" satisfies FailureOutcome } };
+    return this.mayHaveRun ? inDoubt(failure) : failure;
+  }
+
+  /** Those that can be carried out together say it roughly; of movements each call is done by itself. */
+  private remainingMs(): number {
+    const ms = Math.max(1, Math.floor(this.deadlineMs - performance.now()));
+    return this.operation.case === "movements" ? ms : roundedMs(ms);
   }
 
   private settled(): void {
@@ -139,6 +151,17 @@ export class PipelineEntry {
   }
 }
 
+/** The failure of what an earlier try, of which nobody knows, may have done all the same. */
+export function inDoubt(failure: Failure): Failure {
+  if (failure.metadata[OUTCOME_KEY] !== ("NOT_APPLIED" satisfies FailureOutcome)) return failure;
+  return { ...failure, metadata: { ...failure.metadata, [OUTCOME_KEY]: "OUTCOME_UNKNOWN" satisfies FailureOutcome } };
+}
+
+/** The stream that a call was sent on is lost, and who serves the next one, an older server as a rule, does not know such calls. */
+function replaced({ message }: Failure): ConnectError {
+  return new ConnectError(`the stream was lost, and on the next: ${message}`, Code.Unavailable);
+}
+
 /** So many bytes of columns count as a command: messages stay far below what a server takes. */
 const MOVEMENT_BYTES_PER_COMMAND = 256;
 
@@ -148,9 +171,8 @@ function weightOf(operation: PipelinedOperation): number {
   return Math.max(1, commandCount(operation.value.command));
 }
 
-/** Whole milliseconds, at least 1, rounded down to five binary digits: calls that are sent together ask alike, and the server can do them together. */
-function roundedMs(ms: number): number {
-  const whole = Math.max(1, Math.floor(ms));
+/** Rounded down to five binary digits: calls that are sent together ask alike, and the server can do them together. */
+function roundedMs(whole: number): number {
   const digits = 32 - Math.clz32(whole);
   const dropped = Math.max(0, digits - 5);
   return (whole >>> dropped) << dropped;

@@ -33,6 +33,8 @@ export class PipelineLink {
   isOpen = false;
   /** How many calls it has answered. */
   answered = 0;
+  /** How many commands are in the calls that are under way. */
+  commands = 0;
   private readonly owner: LinkOwner;
   private readonly dropping = new AbortController();
   private callsMax = 0;
@@ -107,6 +109,7 @@ export class PipelineLink {
       // Twice told, or told to nobody: there is nothing that could be made of it.
       if (entry === undefined) continue;
       this.underWay.delete(reply.id);
+      this.commands -= entry.weight;
       this.hear(reply);
       entry.answer(reply);
     }
@@ -144,6 +147,7 @@ export class PipelineLink {
       const id = this.nextId++;
       this.underWay.set(id, entry);
       weight += entry.weight;
+      this.commands += entry.weight;
       calls.push(entry.message(id));
     }
     return calls;

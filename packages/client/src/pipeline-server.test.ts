@@ -222,14 +222,17 @@ describe("the pipeline to one server", () => {
     const stream = await server.stream(0);
     stream.open(2);
     await server.asked(0, 2);
+    expect(server.pipeline.commands).toBe(5);
     stream.answer(stream.calls[0] as PipelinedCall);
     await server.asked(0, 3);
     await calls[0];
     expect(stream.calls).toHaveLength(3);
+    expect(server.pipeline.commands).toBe(4);
     stream.answer(...stream.calls.slice(1));
     await server.asked(0, 5);
     stream.answer(...stream.calls.slice(3));
     await Promise.all(calls);
+    expect(server.pipeline.commands).toBe(0);
   });
 
   it("ends calls at their deadlines, wherever they are, and goes on with the others", async () => {

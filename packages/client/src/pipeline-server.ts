@@ -76,6 +76,11 @@ export class ServerPipeline implements LinkOwner {
     });
   }
 
+  /** How many commands wait here, or are in calls that the stream of the moment has not answered, whoever still waits for them. */
+  get commands(): number {
+    return this.waiting.commands + (this.current?.commands ?? 0);
+  }
+
   /** Resolves once not too many calls wait to be sent: for callers that make them faster than they are answered. */
   async whenRoom(): Promise<void> {
     while (!this.hasRoom)

@@ -55,14 +55,14 @@ it("those that wait are given in their order, whoever ends meanwhile, and few pl
           waiting.putBack(back);
           expected = [...back, ...expected];
         }
-        expect(waiting.count).toBe(expected.length);
+        expect([waiting.count, waiting.commands]).toEqual([expected.length, expected.length]);
         expect(waiting.places).toBeLessThanOrEqual(2 * expected.length + 65);
       }
       for (const entry of taken) entry.reject(new Error("over"));
-      expect(waiting.count).toBe(expected.length);
+      expect([waiting.count, waiting.commands]).toEqual([expected.length, expected.length]);
       const all = waiting.takeAll();
       expect(all).toEqual(expected);
-      expect([waiting.count, waiting.places, waiting.first]).toEqual([0, 0, undefined]);
+      expect([waiting.count, waiting.commands, waiting.places, waiting.first]).toEqual([0, 0, 0, undefined]);
       for (const entry of all) entry.reject(new Error("over"));
     }),
     { numRuns: 60 },

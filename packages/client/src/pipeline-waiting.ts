@@ -13,6 +13,8 @@ export class WaitingCalls {
   private next = 0;
   /** How many behind that are settled. */
   private settled = 0;
+  /** How many commands are in those that wait. */
+  commands = 0;
 
   /** How many wait. */
   get count(): number {
@@ -35,6 +37,7 @@ export class WaitingCalls {
 
   push(entry: PipelineEntry): void {
     entry.isWaiting = true;
+    this.commands += entry.weight;
     this.entries.push(entry);
   }
 
@@ -43,6 +46,7 @@ export class WaitingCalls {
     const { first } = this;
     if (first !== undefined) {
       first.isWaiting = false;
+      this.commands -= first.weight;
       this.next++;
     }
     this.closeGaps();
@@ -53,13 +57,17 @@ export class WaitingCalls {
   takeAll(): PipelineEntry[] {
     const taken = this.entries.slice(this.next).filter(({ isSettled }) => !isSettled);
     for (const entry of taken) entry.isWaiting = false;
+    this.commands = 0;
     this.reset([]);
     return taken;
   }
 
   /** These go before all others. None of them is settled. */
   putBack(entries: readonly PipelineEntry[]): void {
-    for (const entry of entries) entry.isWaiting = true;
+    for (const entry of entries) {
+      entry.isWaiting = true;
+      this.commands += entry.weight;
+    }
     this.reset([...entries, ...this.entries.slice(this.next).filter(({ isSettled }) => !isSettled)]);
   }
 
@@ -67,6 +75,7 @@ export class WaitingCalls {
   onSettled(entry: PipelineEntry): void {
     if (!entry.isWaiting) return;
     entry.isWaiting = false;
+    this.commands -= entry.weight;
     this.settled++;
     this.closeGaps();
   }
