@@ -73,7 +73,7 @@ export async function startTestBranches(
 }
 
 /** Waits a hundredth of the time between two tries, so that a test waits little more than for what it waits for. */
-function hurried(platform: Platform): Platform {
+export function hurried(platform: Platform): Platform {
   const isBackoff = (ms: number) => ms <= RETRY_WAIT_MAX_MS && ms !== LINK_TICK_MS;
   return { ...platform, delay: (ms, signal) => platform.delay(isBackoff(ms) ? ms / 100 : ms, signal) };
 }

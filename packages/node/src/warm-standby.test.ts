@@ -9,10 +9,12 @@ import { describeWithRedis } from "@bank/store/conformance";
 import { FaultProxy, RecordingLog } from "@bank/testkit";
 import { ConnectError } from "@connectrpc/connect";
 import { expect, it, onTestFinished, vi } from "vitest";
+import { LeaderJournal } from "./leader-journal.ts";
 import { nodePlatform } from "./platform.ts";
 import { freePort } from "./promotion.test-util.ts";
 import {
   clientOf as callsOf,
+  hurried,
   startFollowing,
   startTestBank,
   type TestBank,
@@ -57,8 +59,16 @@ async function deposit(server: TestBank, times: number): Promise<void> {
   for (let i = 0; i < times; i++) await client.deposit("1", usd(1n));
 }
 
+interface StandbyOptions {
+  /** Where the leader is said to be; where it listens if it is not said. */
+  readonly address?: (leader: TestBank) => Promise<string>;
+  /** Of the one that waits: one that is kept costs a thread. */
+  readonly history?: "eager" | "lazy";
+  readonly standby?: "cold";
+}
+
 /** A leader with an account, and another server that waits. */
-async function leaderAndStandby(url: string, address?: (leader: TestBank) => Promise<string>) {
+async function leaderAndStandby(url: string, { address, ...options }: StandbyOptions = {}) {
   const first = await startTestBank({ store: url });
   await clientOf(first.url).openAccount({});
   await deposit(first, 10);
@@ -76,10 +86,10 @@ async function leaderAndStandby(url: string, address?: (leader: TestBank) => Pro
     port,
     log,
     dataDir,
-    history: "eager",
     wrapStore,
     signal,
     witnessTimeoutMs,
+    ...options,
   });
   starting.catch(() => undefined);
   onTestFinished(() => stopping.abort(new Error("the test is over")));
@@ -110,10 +120,11 @@ describeWithRedis("a bank server that waits for its turn", (server) => {
     const proxy = await FaultProxy.start();
     onTestFinished(() => proxy.close());
     const url = server.newUrl("?lease_ms=700");
-    const at = await leaderAndStandby(url, async (leader) => {
+    const address = async (leader: TestBank) => {
       proxy.setTarget(leader.url);
       return proxy.url;
-    });
+    };
+    const at = await leaderAndStandby(url, { address });
     const { first, log, reads } = at;
     await told(log, "is warm");
     await current(at.waiting, first);
@@ -147,7 +158,7 @@ describeWithRedis("a bank server that waits for its turn", (server) => {
   });
 
   it("leaves nothing behind when it is told to stop", async () => {
-    const at = await leaderAndStandby(server.newUrl("?lease_ms=700"));
+    const at = await leaderAndStandby(server.newUrl("?lease_ms=700"), { history: "eager" });
     await current(at.waiting, at.first);
     expect(at.first.replica.feed.followers).toBe(1);
     at.stopping.abort(new Error("stop"));
@@ -170,10 +181,11 @@ describeWithRedis("a bank server that waits for its turn", (server) => {
   it("follows nobody but the leader: no branch, and none that waits itself", async () => {
     const url = server.newUrl("?lease_ms=700");
     const branches: { url: string }[] = [];
-    const at = await leaderAndStandby(url, async (leader) => {
+    const address = async (leader: TestBank) => {
       branches.push(await startFollowing(leader.url, [1]));
       return branches[0]?.url ?? "";
-    });
+    };
+    const at = await leaderAndStandby(url, { address });
     await told(at.log, "cannot follow");
     expect(at.log.about("cannot follow")[0]?.fields["problem"]).toMatch(/only the leader is followed/);
     at.first.replica.announce(at.waiting);
@@ -187,10 +199,18 @@ describeWithRedis("a bank server that waits for its turn", (server) => {
     expect((await clientOf(second.url).balance("1")).posted).toEqual(usd(10n));
   });
 
+  it("has nothing where it is to be cold", async () => {
+    const at = await leaderAndStandby(server.newUrl("?lease_ms=700"), { standby: "cold" });
+    await vi.waitUntil(async () => (await refusal(at.waiting)).leader === at.first.url, PATIENCE_MS);
+    await at.first.close();
+    expect((await at.starting).recovered.warmPosition).toBeUndefined();
+    expect(at.log.about("standby")).toEqual([]);
+  });
+
   it("that was led to another bank starts from what is stored of its own", async () => {
     const other = await startTestBank();
     await clientOf(other.url).openAccount({});
-    const at = await leaderAndStandby(server.newUrl("?lease_ms=700"), async () => other.url);
+    const at = await leaderAndStandby(server.newUrl("?lease_ms=700"), { address: async () => other.url });
     await told(at.log, "is warm");
     await at.first.close();
     const second = await at.starting;
@@ -206,7 +226,7 @@ it("keeps a history file as current as itself, from its beginning and over an en
   const file = join(await temporaryFolder(), "history.db");
   const log = new RecordingLog();
   const standbyOf = ({ url }: TestBank) => {
-    const standby = new WarmStandby({ platform: nodePlatform(log), name: "the other", historyFile: file });
+    const standby = new WarmStandby({ platform: hurried(nodePlatform(log)), name: "the other", historyFile: file });
     onTestFinished(() => standby.close());
     standby.follow(url);
     return standby;
@@ -229,6 +249,15 @@ it("keeps a history file as current as itself, from its beginning and over an en
   // What came meanwhile is asked of the leader.
   await whenCurrent(standbyOf(leader));
   expect(log.about("built anew")).toEqual([]);
+});
+
+it("leaves the connection to whom it follows no more", async () => {
+  const close = vi.spyOn(LeaderJournal.prototype, "close");
+  const standby = new WarmStandby({ platform: nodePlatform(new RecordingLog()), name: "it", historyFile: undefined });
+  for (const end of [1, 2]) standby.follow(`http://127.0.0.1:${end}`);
+  expect(close).toHaveBeenCalledTimes(1);
+  await standby.close();
+  expect(close).toHaveBeenCalledTimes(2);
 });
 
 it("a bank server alone has nobody to follow", async () => {

@@ -2,7 +2,7 @@ import type { Replay } from "@bank/journal";
 import { applyFrame } from "@bank/journal";
 import { MemoryJournalStore } from "@bank/store";
 import { deposit, HeldStore, ManualPlatform, request, sha256 } from "@bank/testkit";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { book, cutOff, type OpenedBank, openBank } from "./bank-replica.test-util.ts";
 import { emptyReplay } from "./recover.ts";
 import { balanceOf, digestOf } from "./sequencer.test-util.ts";
@@ -71,6 +71,15 @@ describe("a bank that had the journal in memory when its turn came", () => {
     const next = await takenOver(old, warmAt(old, old.bank.committedPosition));
     expect(next.counting.batches).toBe(0);
     expect(next.bank.recovered.snapshotPosition).toBe(Math.max(...old.disk.snapshots.map(({ position }) => position)));
+  });
+
+  it("is no bank where the store has not the whole journal, whatever it had", async () => {
+    const old = await written();
+    const store = new HeldStore(new CountingStore(old.disk));
+    const upTo = { position: 3, chainHash: new Uint8Array(32) };
+    vi.spyOn(store, "gap").mockResolvedValue({ after: 0, upTo, filled: undefined });
+    const opening = openBank({ disk: old.disk, store, headStart: async () => warmAt(old, 20) });
+    await expect(opening).rejects.toThrow(/a bank needs the whole journal/);
   });
 
   it.each([

@@ -8,7 +8,7 @@ import { book, openBank } from "./bank-replica.test-util.ts";
 import type { FollowedBatch } from "./follower.ts";
 import type { Platform } from "./platform.ts";
 import { emptyReplay, recover } from "./recover.ts";
-import { FalseSnapshotError, type SeedSource, type SnapshotPart, seed } from "./seed.ts";
+import { confirm, FalseSnapshotError, type SeedSource, type SnapshotPart, seed } from "./seed.ts";
 
 const SIGNAL = new AbortController().signal;
 const ALWAYS = { recordsMin: 1, recordsPerEntry: 0 };
@@ -22,8 +22,8 @@ async function writtenBank() {
   const { bank, disk } = opened;
   const root = bank.ledger.root;
   const snapshot = disk.snapshots.find(({ position }) => position === root?.position);
-  if (snapshot === undefined) throw new Error("the bank has a proven snapshot");
-  return { bankId: bank.bankId, batches: disk.batches, snapshot, digest: bank.ledger.digestBytes() };
+  if (root === undefined || snapshot === undefined) throw new Error("the bank has a proven snapshot");
+  return { bankId: bank.bankId, batches: disk.batches, snapshot, root: root.root, digest: bank.ledger.digestBytes() };
 }
 
 type Written = Awaited<ReturnType<typeof writtenBank>>;
@@ -128,6 +128,21 @@ describe("a seed", () => {
       expect((await store.recover()).head).toBeUndefined();
     }
   });
+});
+
+it("a state that leads to every digest of the journal is not believed either where the journal names another root", async () => {
+  const written = await writtenBank();
+  const { position } = written.snapshot;
+  const from = { target: written.batches.at(-1)?.lastPosition ?? 0 };
+  const confirming = (root: Uint8Array) =>
+    confirm(stateAt(written, position), root, serving(written, written.snapshot), from, {
+      platform: new ManualPlatform(),
+      signal: SIGNAL,
+    });
+  await confirming(written.root);
+  const other = written.root.map((byte) => byte ^ 1);
+  await expect(confirming(other)).rejects.toThrow(FalseSnapshotError);
+  await expect(confirming(other)).rejects.toThrow(`the journal says that the state at position ${position} has root`);
 });
 
 describe("what lies before a seed", () => {

@@ -126,12 +126,13 @@ describe("a standby's copy", () => {
 
   it("begins anew where what comes does not lead to what it says, loudly, and less and less often", async () => {
     const { opened, leader } = await leading();
-    leader.change = (message) => {
+    const damage: typeof leader.change = (message) => {
       const { received } = message;
       if (received === undefined || message.lastPosition < 4) return message;
       const chainHash = received.chainHash.map((byte) => byte ^ 1);
       return { ...message, received: { ...received, chainHash } };
     };
+    leader.change = damage;
     const copied = startCopy(leader);
     const begun: number[] = [];
     for (let times = 1; times <= 4; times++) {
@@ -141,6 +142,16 @@ describe("a standby's copy", () => {
     const waits = begun.slice(1).map((ms, i) => ms - (begun[i] as number));
     expect(waits[2]).toBeGreaterThan(1.5 * (waits[0] as number));
     expect(copied.platform.log.about("cannot be trusted").length).toBeGreaterThanOrEqual(3);
+    leader.change = (message) => message;
+    await current(copied, opened);
+    // What went well for long is as good as new.
+    copied.platform.advance(300_000);
+    leader.change = damage;
+    const { length } = copied.begun;
+    const sinceMs = copied.platform.monotonicMs();
+    await book(opened, 1, 100);
+    await until(() => copied.begun.length > length, { platform: copied.platform });
+    expect(copied.platform.monotonicMs() - sinceMs).toBeLessThan(2 * (waits[0] as number) + 1);
     leader.change = (message) => message;
     await current(copied, opened);
   });
