@@ -21,6 +21,7 @@ import { callerOptions } from "./connect-bank.ts";
 import { Connections } from "./connections.ts";
 import { connectionRefused } from "./faulty-connection.test-util.ts";
 import { type MovementLimits, MovementQueue } from "./movement-queue.ts";
+import { connectPipeline } from "./pipeline.ts";
 import type { VersionedOptions } from "./types/index.ts";
 
 type Told = PipelinedReply["reply"] | "broken" | "nothing";
@@ -161,6 +162,32 @@ describe("movements whose stream broke behind them", () => {
     server.answer = (stream) => (stream === 0 ? "broken" : unknownCall());
     expect(await Promise.all(asked(3))).toHaveLength(3);
     expect(server.alone).toEqual([3]);
+  });
+});
+
+describe("movements of somebody who makes columns himself", () => {
+  const value = toBinary(ExecuteMovementsRequestSchema, create(ExecuteMovementsRequestSchema, { debitAccounts: [0n] }));
+  const pipelineTo = (...servers: readonly StreamServer[]) => {
+    const connect = (url: string) => servers[Number(new URL(url).hostname.slice(1))] ?? expect.fail(url);
+    const pipeline = connectPipeline({ servers: servers.map((_, i) => `s${i}`), connect, retryDelayMs: 1 });
+    onTestFinished(() => pipeline.close());
+    return pipeline;
+  };
+
+  it("are unknown where no stream lasts until the answer", async () => {
+    server.answer = () => "broken";
+    const call = pipelineTo(server).call({ case: "movements", value }, { timeoutMs: 200 });
+    expect(await failure(call)).toMatchObject({ outcome: "OUTCOME_UNKNOWN" });
+  });
+
+  it("are answered with whether another server may have done what this one says is not applied", async () => {
+    const other = new StreamServer();
+    other.answer = (_, rows) => firstRefused(rows);
+    server.answer = () => "broken";
+    const both = pipelineTo(server, other);
+    expect(await both.call({ case: "movements", value })).toMatchObject({ mayHaveRun: true });
+    // The first one rests.
+    expect(await both.call({ case: "movements", value })).toMatchObject({ mayHaveRun: false });
   });
 });
 

@@ -301,8 +301,8 @@ describe("a movement among others that its caller does not wait for", () => {
     const bank = client();
     // Of one class of timeouts, and so of one call.
     const [short, long] = [
-      bank.deposit("1", usd(1n), { timeoutMs: 40 }),
-      bank.deposit("1", usd(1n), { timeoutMs: 60 }),
+      bank.deposit("1", usd(1n), { timeoutMs: 300 }),
+      bank.deposit("1", usd(1n), { timeoutMs: 400 }),
     ];
     const other = bank.deposit("1", usd(1n), { timeoutMs: 5_000 });
     for (const call of [short, long])
@@ -335,7 +335,7 @@ describe("a movement among others that its caller does not wait for", () => {
 
   it("ends between two tries with what the last one said", async () => {
     server.afterwards = storeRefused();
-    const bank = client({ timeoutMs: 60, retryDelayMs: 40 });
+    const bank = client({ timeoutMs: 300, retryDelayMs: 200 });
     for (const error of await Promise.all(many(2, () => failure(bank.deposit("1", usd(1n))))))
       expect(error).toMatchObject({ reason: "STORE_REFUSED", outcome: "NOT_APPLIED" });
   });

@@ -24,7 +24,7 @@ export interface PipelinedAnswer<Case extends PipelinedOperation["case"] = Pipel
   readonly reply: Extract<AnyReply, { case: ReplyCase<Case> }>;
   /** Of the state that contains it, or that it was read from. */
   readonly readInfo: ReadInfo | undefined;
-  /** A stream broke on which it had been sent before: what is said here not to be applied, an earlier one may have done. */
+  /** A try or a stream before this one may have done what is said here not to be applied: of rows of movements, which say so inside. */
   readonly mayHaveRun: boolean;
 }
 

@@ -1,4 +1,5 @@
 import type { ReadInfo } from "@bank/proto";
+import { attemptFailure } from "./attempt-failure.ts";
 import { Caller, type CallerOptions } from "./caller.ts";
 import { type ConnectOptions, callerOptions, connectionsOf } from "./connect-bank.ts";
 import { newSession } from "./new-session.ts";
@@ -56,13 +57,19 @@ export class Pipeline {
       );
     const { requestId, isPreview } = headOf(asked);
     const propagation = caller.propagationOf(options);
-    return caller.retried({ ...options, mutates: !isPreview, requestId }, (attempt) =>
-      caller.once(
-        { ...attempt, propagation, isBeyondSession: isDoneNow },
-        async (sending, server) => withInfo(await server.pipeline.call(operation, sending)),
-        ({ answer }) => answer,
-      ),
-    );
+    let mayHaveRun = false;
+    return caller.retried({ ...options, mutates: !isPreview, requestId }, async (attempt) => {
+      try {
+        return await caller.once(
+          { ...attempt, propagation, isBeyondSession: isDoneNow },
+          async (sending, server) => withInfo(await server.pipeline.call(operation, sending)),
+          ({ answer }) => (mayHaveRun ? { ...answer, mayHaveRun } : answer),
+        );
+      } catch (error) {
+        mayHaveRun ||= attemptFailure(error, attempt.server.url).outcome === "OUTCOME_UNKNOWN";
+        throw error;
+      }
+    });
   }
 
   /** Resolves once not too many calls wait to be sent: for those who make calls faster than they are answered. */
