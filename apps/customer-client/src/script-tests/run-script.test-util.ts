@@ -30,6 +30,7 @@ export async function runScript(items: readonly ScriptItem[], bank: ScriptBank):
         placeholders.say(item.line);
         const run = await runLine(placeholders.fill(item.line), files, bank);
         done.push({ ...item, output: placeholders.mask(outputOf(run, bank.folder)) });
+        await bank.heard();
         break;
       }
     }

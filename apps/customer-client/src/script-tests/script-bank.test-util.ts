@@ -63,6 +63,16 @@ export class ScriptBank {
     await expect.poll(nextMs, { timeout: 10_000 }).toBeGreaterThan(this.clock.nowMs);
   }
 
+  /**
+   * Resolves once the branches have what the bank has. A branch goes by its own copy: one that was opened again a moment ago still
+   * sends customers away until it has heard of it.
+   */
+  async heard(): Promise<void> {
+    const { committedPosition } = this.bank.replica;
+    const behind = () => this.branches.filter((branch) => branch.replica().appliedPosition < committedPosition).length;
+    await vi.waitUntil(() => behind() === 0, { timeout: 20_000, interval: 1 });
+  }
+
   async close(): Promise<void> {
     for (const branch of this.branches) await branch.close();
     await this.bank.close();
