@@ -15,7 +15,7 @@ const FILE = "packages/node/src/damaged-disk.test.ts";
 const PATIENT = { timeout: 20_000, interval: 5 };
 
 /** How many disks are damaged in each run; more by BANK_DAMAGES. */
-const DAMAGES = Number(process.env["BANK_DAMAGES"] ?? 5);
+const DAMAGES = Number(process.env["BANK_DAMAGES"] ?? 3);
 
 /** What a bank has that lived for a while, and what everybody was told of it. */
 interface Life {
@@ -40,10 +40,10 @@ async function recordsOf({ replica }: Awaited<ReturnType<typeof startTestBank>>,
 }
 
 async function live(random: Random): Promise<Life> {
-  const bank = await startTestBank({ history: "eager", snapshotEveryRecords: 60 });
+  const bank = await startTestBank({ history: "eager", snapshotEveryRecords: 40 });
   const { replica, dataDir } = bank;
   await replica.submit([request(1, openAccount()), request(2, openAccount("Bob")), request(3, deposit(1, 1_000_000))]);
-  for (let id = 10; id < 160; id++) {
+  for (let id = 10; id < 100; id++) {
     const amount = 1 + random.below(5_000);
     await replica.submit([request(id, random.below(2) === 0 ? deposit(2, amount) : transfer(1, 2, amount))]);
   }

@@ -5,7 +5,8 @@ import { accountWith, asked, failureOf, usd } from "./calls.test-util.ts";
 import { clientOf, startFollowing, startTestBank } from "./servers.test-util.ts";
 
 const MIB = 1024 * 1024;
-const MARK = 128 * MIB;
+/** Looked at often, so that little is waited for. */
+const MARK = { minFreeBytes: 128 * MIB, lookEveryMs: 20 };
 const PATIENT = { timeout: 10_000, interval: 20 };
 
 const FULL = { reason: "STORE_FULL", metadata: { outcome: "NOT_APPLIED" } };
@@ -14,7 +15,7 @@ whereDisksCanBeMade("servers on a disk with a mark", (makeDisk) => {
   it("the bank stops writing at it, reads on, also anew, and writes on by itself", async () => {
     const disk = makeDisk(300 * MIB);
     const dataDir = `${disk.folder}/bank`;
-    const bank = await startTestBank({ dataDir, minFreeBytes: MARK, history: "eager" });
+    const bank = await startTestBank({ dataDir, ...MARK, history: "eager" });
     const client = clientOf(bank.url);
     const account = await accountWith(client, 500);
     const first = asked({ account, amount: usd(1) });
@@ -35,7 +36,7 @@ whereDisksCanBeMade("servers on a disk with a mark", (makeDisk) => {
     expect(await client.balance(account)).toBe(501n);
     await bank.close();
 
-    const again = await startTestBank({ dataDir, minFreeBytes: MARK });
+    const again = await startTestBank({ dataDir, ...MARK });
     const anew = clientOf(again.url);
     expect(await anew.balance(account)).toBe(501n);
     expect(await failureOf(anew.transactions.deposit(second))).toMatchObject(FULL);
@@ -50,7 +51,7 @@ whereDisksCanBeMade("servers on a disk with a mark", (makeDisk) => {
   it("a branch shows on what it cannot save, says so, and saves it once there is room", async () => {
     const bank = await startTestBank();
     const disk = makeDisk(300 * MIB);
-    const branch = await startFollowing(bank.url, [1], { dataDir: `${disk.folder}/branch`, minFreeBytes: MARK });
+    const branch = await startFollowing(bank.url, [1], { dataDir: `${disk.folder}/branch`, ...MARK });
     const atBranch = clientOf(branch.url);
     const account = await accountWith(atBranch, 500);
     await vi.waitFor(() => expect(branch.replica().savedPosition).toBe(bank.replica.committedPosition), PATIENT);

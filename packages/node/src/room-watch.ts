@@ -1,5 +1,5 @@
 import { abortable, type Platform } from "@bank/replica";
-import { FreeSpace, type JournalStore, type StoreRoom } from "@bank/store";
+import { FreeSpace, type JournalStore, LOOK_EVERY_MS, type StoreRoom } from "@bank/store";
 
 /**
  * Where nothing else is said, nothing is written once so little is free: what the journal needs to end well takes half of it at the
@@ -7,14 +7,20 @@ import { FreeSpace, type JournalStore, type StoreRoom } from "@bank/store";
  */
 export const MIN_FREE_BYTES = 256 * 1024 * 1024;
 
-/** How often it is looked whether there is room, in milliseconds. */
-const LOOK_EVERY_MS = 1_000;
-
 export interface RoomWatchOptions {
   readonly room: StoreRoom;
   readonly platform: Pick<Platform, "delay" | "log">;
   /** What is not done without room, for the log. */
   readonly stops: string;
+  /** For tests: in place of `LOOK_EVERY_MS`, between two looks. */
+  readonly lookEveryMs?: number | undefined;
+}
+
+/** Where a server keeps what it writes, and from when on it does not. */
+export interface RoomPlace extends Pick<RoomWatchOptions, "lookEveryMs"> {
+  readonly dataDir: string;
+  readonly minFreeBytes: number;
+  readonly platform: Platform;
 }
 
 /**
@@ -36,13 +42,13 @@ export class RoomWatch {
   /** Watches what the store watches, or else the disk of the data folder, where only the history is. */
   static of(
     store: JournalStore,
-    place: { readonly dataDir: string; readonly minFreeBytes: number; readonly platform: Platform },
+    { dataDir: folder, minFreeBytes: markBytes, platform, lookEveryMs }: RoomPlace,
   ): RoomWatch | undefined {
-    const { dataDir: folder, minFreeBytes: markBytes, platform } = place;
     if (store.room !== undefined)
-      return new RoomWatch({ room: store.room, platform, stops: "writes, snapshots and the history" });
+      return new RoomWatch({ room: store.room, platform, lookEveryMs, stops: "writes, snapshots and the history" });
     if (store.engine === "memory" || markBytes === 0) return undefined;
-    return new RoomWatch({ room: new FreeSpace({ folder, markBytes }), platform, stops: "the history" });
+    const room = new FreeSpace({ folder, markBytes, lookEveryMs });
+    return new RoomWatch({ room, platform, lookEveryMs, stops: "the history" });
   }
 
   /** Resolves once there is room. Rejects once the signal aborts. */
@@ -60,7 +66,7 @@ export class RoomWatch {
   private async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       this.look();
-      await this.options.platform.delay(LOOK_EVERY_MS, signal).catch(() => {
+      await this.options.platform.delay(this.options.lookEveryMs ?? LOOK_EVERY_MS, signal).catch(() => {
         // Only the signal ends the wait early, and the loop looks at it.
       });
     }

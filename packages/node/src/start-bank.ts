@@ -48,6 +48,8 @@ export interface BankServerOptions {
    * said, 0 for no such mark.
    */
   readonly minFreeBytes?: number;
+  /** For tests: how often it is looked how much room there is, in milliseconds. */
+  readonly lookEveryMs?: number;
   readonly witnessTimeoutMs?: number;
   /** Start only once this many branches have testified, however long that takes. */
   readonly requireWitnesses?: number;
@@ -93,8 +95,8 @@ export async function startBank(options: BankServerOptions): Promise<RunningBank
   const platform = options.platform ?? nodePlatform(log);
   mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
   const storeUrl = bankStoreUrl(options.dataDir, options.store);
-  const { dataDir, minFreeBytes = MIN_FREE_BYTES } = options;
-  const opened = openStore(storeUrl, { minFreeBytes });
+  const { dataDir, minFreeBytes = MIN_FREE_BYTES, lookEveryMs } = options;
+  const opened = openStore(storeUrl, { minFreeBytes, lookEveryMs });
   const superseded = opened.engine === "memory" ? undefined : new SupersededFile(options.dataDir);
   const store = options.wrapStore?.(opened) ?? opened;
   const copyId = copyIdOfStore(storeUrl, platform);
@@ -154,7 +156,7 @@ export async function startBank(options: BankServerOptions): Promise<RunningBank
     await Promise.all([standby.close(), warm.close()]);
   }
   const inMemory = opened.engine === "memory";
-  const room = RoomWatch.of(opened, { dataDir, minFreeBytes, platform });
+  const room = RoomWatch.of(opened, { dataDir, minFreeBytes, lookEveryMs, platform });
   const history = bankHistory(replica, { dataDir, inMemory, start, platform, room });
   const beside = [...(room === undefined ? [] : [room]), ...(anchor === undefined ? [] : [anchor])];
   try {

@@ -75,6 +75,8 @@ export interface BranchServerOptions {
   readonly snapshotEveryRecords?: number;
   /** As the bank's: nothing more is saved of the copy then. */
   readonly minFreeBytes?: number;
+  /** For tests: how often it is looked how much room there is, in milliseconds. */
+  readonly lookEveryMs?: number;
   /** When a copy begins from a snapshot; as measured where it is not said. */
   readonly seedCosts?: SeedCosts;
   /** False if Connect's adapter shall serve unary calls, at ten times the cost; true where it is not said. */
@@ -235,7 +237,7 @@ class BranchServer implements RunningBranches, BranchHost {
     const inMemory = this.isInMemory();
     this.backFill = await this.newBackFill(replica);
     const { platform, store } = this;
-    this.room = RoomWatch.of(store, { dataDir, minFreeBytes: this.options.minFreeBytes ?? MIN_FREE_BYTES, platform });
+    this.room = RoomWatch.of(store, { dataDir, platform, ...this.roomOptions() });
     this.currentHistory = branchHistory(replica, this.backFill, {
       dataDir,
       inMemory,
@@ -397,7 +399,12 @@ class BranchServer implements RunningBranches, BranchHost {
   }
 
   private newStore(): JournalStore {
-    return openStore(this.storeUrl(), { minFreeBytes: this.options.minFreeBytes ?? MIN_FREE_BYTES });
+    return openStore(this.storeUrl(), this.roomOptions());
+  }
+
+  private roomOptions() {
+    const { minFreeBytes = MIN_FREE_BYTES, lookEveryMs } = this.options;
+    return { minFreeBytes, lookEveryMs };
   }
 
   private storeUrl(): string {

@@ -11,8 +11,8 @@ const MIB = 1024 * 1024;
  */
 export const FREE_SPACE_MARK_MIN_BYTES = 128 * MIB;
 
-/** It is looked at again after so long, if anybody asks. */
-const LOOK_EVERY_MS = 1_000;
+/** It is looked at again after so long, if anybody asks, in milliseconds. */
+export const LOOK_EVERY_MS = 1_000;
 
 /**
  * Each byte of the journal takes so many at the most: one in the log, one in the file, and somewhat more than one in the history's own.
@@ -30,8 +30,10 @@ export interface FreeSpaceOptions {
   readonly folder: string;
   /** Free bytes below which nothing more is to be written. Above 0. */
   readonly markBytes: number;
+  /** For tests: in place of `LOOK_EVERY_MS`. */
+  readonly lookEveryMs?: number | undefined;
   /** For tests: bytes that a user without privileges could still write on the folder's disk. */
-  readonly freeBytes?: (folder: string) => number;
+  readonly freeBytes?: ((folder: string) => number) | undefined;
   /** For tests: a monotonic clock, milliseconds. */
   readonly nowMs?: () => number;
 }
@@ -43,13 +45,16 @@ export interface FreeSpaceOptions {
 export class FreeSpace implements StoreRoom {
   readonly #folder: string;
   readonly #markBytes: number;
+  readonly #lookEveryMs: number;
   readonly #freeBytes: (folder: string) => number;
   readonly #nowMs: () => number;
   #shortage: string | undefined;
   #lookedMs = Number.NEGATIVE_INFINITY;
   #bytesUntilLook = 0;
 
-  constructor({ folder, markBytes, freeBytes = freeBytesOf, nowMs = () => performance.now() }: FreeSpaceOptions) {
+  constructor(options: FreeSpaceOptions) {
+    const { folder, markBytes, freeBytes = freeBytesOf, nowMs = () => performance.now() } = options;
+    this.#lookEveryMs = options.lookEveryMs ?? LOOK_EVERY_MS;
     this.#folder = folder;
     this.#markBytes = markBytes;
     this.#freeBytes = freeBytes;
@@ -57,7 +62,7 @@ export class FreeSpace implements StoreRoom {
   }
 
   get shortage(): string | undefined {
-    if (this.#bytesUntilLook <= 0 || this.#nowMs() - this.#lookedMs >= LOOK_EVERY_MS) this.#look();
+    if (this.#bytesUntilLook <= 0 || this.#nowMs() - this.#lookedMs >= this.#lookEveryMs) this.#look();
     return this.#shortage;
   }
 

@@ -2,7 +2,7 @@
 // conformance suite is "@bank/store/conformance", the store with faults to order is "@bank/store/testing". All else is
 // internal to an engine.
 export * from "./errors.ts";
-export { FREE_SPACE_MARK_MIN_BYTES, FreeSpace } from "./free-space.ts";
+export { FREE_SPACE_MARK_MIN_BYTES, FreeSpace, LOOK_EVERY_MS } from "./free-space.ts";
 export { MemoryDisk } from "./memory/memory-disk.ts";
 export { MemoryJournalStore } from "./memory/memory-store.ts";
 export { type OpenStoreOptions, openStore } from "./open.ts";

@@ -17,6 +17,8 @@ export interface OpenStoreOptions {
    * else at least `FREE_SPACE_MARK_MIN_BYTES`.
    */
   readonly minFreeBytes?: number;
+  /** For tests: as `FreeSpace` takes it. */
+  readonly lookEveryMs?: number | undefined;
 }
 
 /**
@@ -28,7 +30,7 @@ export interface OpenStoreOptions {
  * `redis:` (or `rediss:`) keeps it on a Redis server: see `RedisJournalStore`.
  * Throws: `StoreError` for a URL that names none of them; its message contains no password; and for a mark that is none.
  */
-export function openStore(url: string, { minFreeBytes = 0 }: OpenStoreOptions = {}): JournalStore {
+export function openStore(url: string, { minFreeBytes = 0, lookEveryMs }: OpenStoreOptions = {}): JournalStore {
   requireMark(minFreeBytes);
   const colon = url.indexOf(":");
   if (colon < 1) throw new StoreError(`"${withoutPassword(url)}" is no store URL: ${SUPPORTED}`);
@@ -36,7 +38,7 @@ export function openStore(url: string, { minFreeBytes = 0 }: OpenStoreOptions = 
   const rest = url.slice(colon + 1);
   switch (scheme) {
     case "sqlite":
-      return new SqliteJournalStore({ folder: requireFolder(url, rest), minFreeBytes });
+      return new SqliteJournalStore({ folder: requireFolder(url, rest), minFreeBytes, lookEveryMs });
     case "postgres":
     case "postgresql":
       return new PostgresJournalStore({ url });

@@ -62,19 +62,20 @@ export class SqliteJournalStore implements JournalStore {
   #phase: Phase = { kind: "closed" };
 
   /**
-   * `minFreeBytes`: see `openStore`. For tests: `connect`, which must open the file at the path that it is given, and `freeBytes`, as
-   * `FreeSpace` takes it.
+   * `minFreeBytes`: see `openStore`. For tests: `connect`, which must open the file at the path that it is given, and
+   * `lookEveryMs` and `freeBytes`, as `FreeSpace` takes them.
    */
   constructor(options: {
     readonly folder: string;
     readonly minFreeBytes?: number;
+    readonly lookEveryMs?: number | undefined;
     readonly connect?: Connect;
     readonly freeBytes?: (folder: string) => number;
   }) {
     this.folder = resolve(options.folder);
-    const { minFreeBytes: markBytes = 0, freeBytes } = options;
-    this.room =
-      markBytes === 0 ? undefined : new FreeSpace({ folder: this.folder, markBytes, ...(freeBytes && { freeBytes }) });
+    const { folder } = this;
+    const { minFreeBytes: markBytes = 0, lookEveryMs, freeBytes } = options;
+    this.room = markBytes === 0 ? undefined : new FreeSpace({ folder, markBytes, lookEveryMs, freeBytes });
     this.#connect = options.connect ?? connect;
   }
 

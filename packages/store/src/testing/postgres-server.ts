@@ -75,6 +75,8 @@ export class PostgresServer {
       max_connections: "60",
       shared_buffers: "16MB",
       log_min_messages: "log",
+      // A standby that has lost its primary looks for it again, and at what it was told, after so long: 5 s otherwise.
+      wal_retrieve_retry_interval: "100ms",
     };
     for (let attempt = 1; ; attempt++) {
       const args = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
