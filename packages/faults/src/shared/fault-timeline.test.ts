@@ -49,7 +49,11 @@ describe("the gap behind a fault", () => {
       write("branch-1", 130, 400),
       write("branch-3", 200, 350, { status: "rejected", reason: "INSUFFICIENT_FUNDS" }),
     ];
-    expect(gapsOf([fault(100, 900)], operations)).toMatchObject([{ kind: "kill leader", whom: "bank-1", gapMs: 250 }]);
+    expect(gapsOf([fault(100, 900)], operations)).toMatchObject([
+      { kind: "kill leader", whom: "bank-1", gapMs: 250, everywhereMs: undefined },
+    ]);
+    const last = write("branch-2", 300, 600);
+    expect(gapsOf([fault(100, 900)], [...operations, last])).toMatchObject([{ gapMs: 250, everywhereMs: 500 }]);
   });
 
   it("begins at the end of a fault that nobody can take over from", () => {
@@ -63,10 +67,10 @@ describe("the gap behind a fault", () => {
   });
 });
 
-it("spreads gaps by kind, and all with a take-over together", () => {
+it("spreads gaps by kind, and those together behind which another led", () => {
   const gap = (kind: string, gapMs: number | undefined, countsFrom: TimedFault["countsFrom"] = "begin") => ({
     ...{ kind, gapMs, countsFrom, takeOverMs: kind === "pause leader" ? 5 : undefined },
-    whom: "bank-1",
+    ...{ whom: "bank-1", everywhereMs: gapMs === undefined ? undefined : gapMs + 1 },
   });
   const tens = Array.from({ length: 10 }, (_, i) => gap("kill leader", 10 * (i + 1)));
   const distributions = distributionsOf([
@@ -79,8 +83,9 @@ it("spreads gaps by kind, and all with a take-over together", () => {
     { kind: "database: kill", n: 1, p50: 3, p90: 3, max: 3 },
     { kind: "kill leader", n: 10, p50: 50, p90: 90, max: 100 },
     { kind: "pause leader", n: 1, p50: 7, p90: 7, max: 7 },
-    { kind: "all of which the leader's place is taken", n: 11, p50: 50, p90: 90, max: 100 },
-    { kind: "until another bank server led", n: 2, p50: 5, p90: 5, max: 5 },
+    { kind: "all behind which another led", n: 1, p50: 7, p90: 7, max: 7 },
+    { kind: "  until it led", n: 2, p50: 5, p90: 5, max: 5 },
+    { kind: "  until every branch had done a write", n: 1, p50: 8, p90: 8, max: 8 },
   ]);
-  expect(renderDistributions(distributions)).toHaveLength(6);
+  expect(renderDistributions(distributions)).toHaveLength(7);
 });

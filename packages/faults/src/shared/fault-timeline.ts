@@ -42,7 +42,9 @@ export interface WriteGap {
   readonly countsFrom: TimedFault["countsFrom"];
   /** Until the first acknowledgement of a write that was sent behind it; undefined where none came. In milliseconds. */
   readonly gapMs: number | undefined;
-  /** Of that, until another bank server said in the store where it can be reached; undefined where none took over. */
+  /** Until that was so at every branch; undefined where it never was at one. In milliseconds. */
+  readonly everywhereMs: number | undefined;
+  /** Of the gap, until another bank server said in the store where it can be reached; undefined where none took over. */
   readonly takeOverMs: number | undefined;
 }
 
@@ -51,15 +53,20 @@ export interface WriteGap {
  * that was sent since.
  */
 export function gapsOf(faults: readonly TimedFault[], operations: readonly Operation[]): WriteGap[] {
-  const writes = writesThroughBranches(operations);
+  const branches = [...writesByBranch(operations).values()];
   return faults.map((fault) => {
     const { kind, whom, countsFrom } = fault;
     const fromMs = expectedFrom(fault);
-    const doneMs = fromMs === undefined ? undefined : firstDone(writes, fromMs);
-    const gapMs = doneMs === undefined || fromMs === undefined ? undefined : doneMs - fromMs;
+    const waits = branches.map((writes) => (fromMs === undefined ? Infinity : firstDone(writes, fromMs) - fromMs));
     const takeOverMs = fault.otherLeadsMs === undefined ? undefined : fault.otherLeadsMs - fault.beganMs;
-    return { kind, whom, countsFrom, gapMs, takeOverMs };
+    const gapMs = unlessNever(Math.min(...waits));
+    const everywhereMs = unlessNever(Math.max(...waits));
+    return { kind, whom, countsFrom, gapMs, everywhereMs, takeOverMs };
   });
+}
+
+function unlessNever(ms: number): number | undefined {
+  return Number.isFinite(ms) ? ms : undefined;
 }
 
 /** From when on writes are expected; undefined where that has not come. */
@@ -72,24 +79,34 @@ interface DoneWrite {
   readonly returnMs: number;
 }
 
+function isBranch(server: string): boolean {
+  return server.startsWith("branch-");
+}
+
 /** Rejections are answers too: they are decided and stored. */
 export function isDoneThroughBranch(operation: Operation): boolean {
-  if (isRead(operation) || operation.server?.startsWith("branch-") !== true) return false;
+  if (isRead(operation) || operation.server === undefined || !isBranch(operation.server)) return false;
   const { status } = operation.outcome;
   return status === "ok" || status === "rejected";
 }
 
-function writesThroughBranches(operations: readonly Operation[]): readonly DoneWrite[] {
-  return operations.flatMap((operation) => {
-    const { invokeMs, returnMs } = operation;
-    return returnMs !== undefined && isDoneThroughBranch(operation) ? [{ invokeMs, returnMs }] : [];
-  });
+/** Those that were done, of each branch that was ever asked for one. */
+function writesByBranch(operations: readonly Operation[]): ReadonlyMap<string, readonly DoneWrite[]> {
+  const writes = new Map<string, DoneWrite[]>();
+  for (const operation of operations) {
+    const { server, invokeMs, returnMs } = operation;
+    if (isRead(operation) || server === undefined || !isBranch(server)) continue;
+    const done = writes.get(server) ?? [];
+    writes.set(server, done);
+    if (returnMs !== undefined && isDoneThroughBranch(operation)) done.push({ invokeMs, returnMs });
+  }
+  return writes;
 }
 
-function firstDone(writes: readonly DoneWrite[], fromMs: number): number | undefined {
-  let first: number | undefined;
-  for (const { invokeMs, returnMs } of writes)
-    if (invokeMs >= fromMs && (first === undefined || returnMs < first)) first = returnMs;
+/** Infinity for never. */
+function firstDone(writes: readonly DoneWrite[], fromMs: number): number {
+  let first = Number.POSITIVE_INFINITY;
+  for (const { invokeMs, returnMs } of writes) if (invokeMs >= fromMs && returnMs < first) first = returnMs;
   return first;
 }
 
@@ -102,7 +119,10 @@ export interface Distribution {
   readonly max: number;
 }
 
-/** For each kind of fault, in the order of their names, and for all together where there are several. Gaps that never ended are left out. */
+/**
+ * For each kind of fault, in the order of their names; for all together behind which another bank server led; and until every
+ * branch had done a write. Gaps that never ended are left out.
+ */
 export function distributionsOf(gaps: readonly WriteGap[]): Distribution[] {
   const kinds = [...new Set(gaps.map(({ kind }) => kind))].sort();
   const each = kinds.map((kind) =>
@@ -111,12 +131,23 @@ export function distributionsOf(gaps: readonly WriteGap[]): Distribution[] {
       gaps.filter((gap) => gap.kind === kind),
     ),
   );
-  const taken = gaps.filter(({ countsFrom }) => countsFrom === "begin");
-  if (new Set(taken.map(({ kind }) => kind)).size > 1)
-    each.push(distributionOf("all of which the leader's place is taken", taken));
-  const others = gaps.map((gap) => ({ ...gap, gapMs: gap.takeOverMs }));
-  if (others.some(({ gapMs }) => gapMs !== undefined))
-    each.push(distributionOf("until another bank server led", others));
+  // A leader that stood still for less than its lease leads on: its short gap is none of these.
+  const taken = gaps.filter(({ takeOverMs }) => takeOverMs !== undefined);
+  if (taken.length > 0) {
+    each.push(distributionOf("all behind which another led", taken));
+    each.push(
+      distributionOf(
+        "  until it led",
+        taken.map((gap) => ({ ...gap, gapMs: gap.takeOverMs })),
+      ),
+    );
+    each.push(
+      distributionOf(
+        "  until every branch had done a write",
+        taken.map((gap) => ({ ...gap, gapMs: gap.everywhereMs })),
+      ),
+    );
+  }
   return each;
 }
 

@@ -1,8 +1,11 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { CutKind, Direction, Fault, FaultProxy, Random } from "@bank/testkit";
 import type { FaultTimeline, TimedFault } from "./fault-timeline.ts";
 import type { SupervisedServer } from "./supervised-server.ts";
 
 const KINDS: readonly CutKind[] = ["hold", "lose"];
+/** Long enough for appends to be carried out of which the leader does not hear; far shorter than its lease. */
+const UNHEARD_MS = [60, 180] as const;
 const WAYS: readonly Direction[] = ["toServer", "toClient", "both"];
 
 /** Something that is done to a bank server, and its end. */
@@ -21,6 +24,16 @@ const ACTS: readonly Act[] = [
     countsFrom: "begin",
     begin: (server, random) => cut(server.storeLinks, random),
     end: (server) => uncut(server.storeLinks),
+  },
+  {
+    // In the middle of commits: what the leader asked for is stored, and its connections end before it hears of it.
+    kind: "break leader from the database",
+    countsFrom: "begin",
+    begin: (server, random) => breakOff(server.storeLinks, random),
+    end: ({ storeLinks }) => {
+      for (const link of storeLinks) link.admit();
+      uncut(storeLinks);
+    },
   },
   {
     kind: "cut leader off",
@@ -97,6 +110,17 @@ function callersOf({ door, branchLinks }: SupervisedServer): readonly FaultProxy
 function cut(links: readonly FaultProxy[], random: Random): void {
   const [way, kind] = [random.pick(WAYS), random.pick(KINDS)];
   for (const link of links) link.cut(way, kind);
+}
+
+/** Nothing comes back for a moment; then all connections are reset, and new ones refused. */
+async function breakOff(links: readonly FaultProxy[], random: Random): Promise<void> {
+  const [least, most] = UNHEARD_MS;
+  for (const link of links) link.cut("toClient", "hold");
+  await delay(least + random.below(most - least));
+  for (const link of links) {
+    link.refuse();
+    link.endAll("rst");
+  }
 }
 
 function uncut(links: readonly FaultProxy[]): void {

@@ -27,7 +27,7 @@ const SERVERS = 2;
 const RECOVERY_MS = 30_000;
 const GAP_MAX_MS = 5_000;
 const TROUBLES_MAX = 20;
-/** Between the first write behind a fault and the next fault. */
+/** Between the first write through each branch behind a fault and the next fault. */
 const CALM_MIN_MS = 400;
 const CALM_MAX_MS = 1_500;
 const LOOK_MS = 20;
@@ -102,9 +102,9 @@ async function underFaults(
   const { scenario, seed, forMs, recoveryMs = RECOVERY_MS, database, customers, writes, troubles } = options;
   const timeline = new FaultTimeline();
   const overMs = performance.now() + forMs;
-  const goesOn = () => writes.since(timeline.faults);
+  const goesOn = () => cluster.branches.every(({ name }) => writes.since(timeline.faults, name));
   const whenReady = async (random: Random): Promise<SupervisedServer | undefined> => {
-    await until(goesOn, recoveryMs, "no write goes on through a branch");
+    await until(goesOn, recoveryMs, "writes do not go on through every branch");
     for (const server of cluster.servers) await server.whenThere(recoveryMs);
     await delay(CALM_MIN_MS + random.below(CALM_MAX_MS - CALM_MIN_MS));
     const leader = await cluster.whenLed(recoveryMs);
@@ -117,7 +117,7 @@ async function underFaults(
   const { calmMs, faultMs } = scenario;
   const nemesis = new Nemesis({ seed, faults, forMs, calmMs, faultMs });
   const afterwards = () =>
-    until(goesOn, recoveryMs, "no write goes on through a branch").catch((error: unknown) => {
+    until(goesOn, recoveryMs, "writes do not go on through every branch").catch((error: unknown) => {
       troubles.add(textOf(error));
     });
   const watching = new AbortController();
@@ -138,19 +138,22 @@ async function underFaults(
   return { history, report: checkHistory(history), faults: log, story, troubles: [...troubles], gaps };
 }
 
-/** The last write that was done through a branch: by when it was sent. */
+/** The last write that was done through each branch: by when it was sent. */
 class LastWrite {
-  private sentMs = Number.NEGATIVE_INFINITY;
+  private readonly sentMs = new Map<string, number>();
 
   observe(operation: Operation): void {
-    if (isDoneThroughBranch(operation)) this.sentMs = Math.max(this.sentMs, operation.invokeMs);
+    const { server, invokeMs } = operation;
+    if (server === undefined || !isDoneThroughBranch(operation)) return;
+    this.sentMs.set(server, Math.max(this.sentMs.get(server) ?? invokeMs, invokeMs));
   }
 
-  /** Whether one that was sent since the last of the faults has been done. */
-  since(faults: FaultTimeline["faults"]): boolean {
+  /** Whether one that was sent since the last of the faults has been done there. */
+  since(faults: FaultTimeline["faults"], branch: string): boolean {
     const last = faults.at(-1);
     const fromMs = last === undefined ? Number.NEGATIVE_INFINITY : expectedFrom(last);
-    return fromMs !== undefined && this.sentMs > fromMs;
+    const sentMs = this.sentMs.get(branch);
+    return fromMs !== undefined && sentMs !== undefined && sentMs > fromMs;
   }
 }
 
@@ -192,10 +195,11 @@ function tooLong(gaps: readonly WriteGap[], gapMaxMs: number): string[] {
     .map((gap) => `writes went on too late: ${gapText(gap)}; at most ${gapMaxMs} ms are allowed`);
 }
 
-function gapText({ kind, whom, countsFrom, gapMs, takeOverMs }: WriteGap): string {
+function gapText({ kind, whom, countsFrom, gapMs, everywhereMs, takeOverMs }: WriteGap): string {
   const went = gapMs === undefined ? "writes never went on" : `writes went on ${gapMs.toFixed(0)} ms`;
+  const everywhere = everywhereMs === undefined ? "" : `, at every branch after ${everywhereMs.toFixed(0)} ms`;
   const other = takeOverMs === undefined ? "" : `, another led after ${takeOverMs.toFixed(0)} ms`;
-  return `${kind} (${whom}): ${went} behind its ${countsFrom}${other}`;
+  return `${kind} (${whom}): ${went} behind its ${countsFrom}${everywhere}${other}`;
 }
 
 /** A start may fail while the database is away, and a lease be taken over; nothing else ends a bank server. */

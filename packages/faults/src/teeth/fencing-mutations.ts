@@ -49,4 +49,19 @@ export const FENCING_MUTATIONS: readonly Mutation[] = [
     trouble: /^TROUBLE: the journal in the database cannot be read/m,
     patches: [...BLIND, ...UNFENCED],
   },
+  {
+    name: "in doubt: an append of which nobody heard is said to have stored nothing",
+    guarantees: ["not-applied"],
+    scenario: "shared-2",
+    faults: "break leader from the database",
+    seconds: 12,
+    patches: [
+      {
+        file: "packages/replica/src/appender.ts",
+        find: "        if (error instanceof AppendUnknownError) {",
+        replace: `        if (error instanceof AppendUnknownError) throw new AppendRefusedError("nothing was stored");
+        if (error instanceof AppendUnknownError) {`,
+      },
+    ],
+  },
 ];

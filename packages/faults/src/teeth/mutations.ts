@@ -121,7 +121,7 @@ export const MUTATIONS: readonly Mutation[] = [
         replace: `      replay.chainHash = stored.chainHash;
       this.ledger.forgetUndo(stored.lastPosition);
       this.committed.advance(stored.lastPosition);
-      this.committedTime.advance(batch.timeMs);
+      this.time.committed.advance(batch.timeMs);
       batch.answerFromBatch();
       for (const job of batch.finished) job.finish();
       await new Promise((resolve) => setTimeout(resolve, 300));
