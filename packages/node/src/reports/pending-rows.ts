@@ -134,7 +134,7 @@ export class PendingRows {
 
 export interface AccountUpdate {
   readonly displayName: string;
-  readonly floor: bigint;
+  readonly floor: bigint | undefined;
   readonly ceiling: bigint | undefined;
   readonly metadata: string;
   readonly position: number;

@@ -23,6 +23,11 @@ import type { HoldRow, PendingRows } from "./pending-rows.ts";
 import { plainJson } from "./plain-text.ts";
 import type { OpenHold, ProjectedState } from "./projected-state.ts";
 
+/** The floor that no balance can be below is none. */
+function floorOf(floor: bigint): bigint | undefined {
+  return floor === BALANCE_MIN ? undefined : floor;
+}
+
 type HoldRecord = Extract<LedgerRecord, { readonly hold: Position } | { readonly kind: typeof RecordKind.HOLD_PLACED }>;
 
 /**
@@ -84,8 +89,9 @@ class BatchProjection {
         this.open(position, record);
         return;
       case RecordKind.ACCOUNT_UPDATED: {
-        const { account, floor, ceiling } = record;
+        const { account, ceiling } = record;
         const [displayName, metadata] = [record.displayName, plainJson(record.metadata)];
+        const floor = floorOf(record.floor);
         rows.accountsUpdated.set(account, { displayName, floor, ceiling, metadata, position });
         this.touch(account, position);
         return;
@@ -226,7 +232,7 @@ class BatchProjection {
       display_name: record.displayName,
       alias: record.alias,
       home_branch: record.homeBranch,
-      floor_minor: floor === BALANCE_MIN ? undefined : floor,
+      floor_minor: floorOf(floor),
       ceiling_minor: ceiling,
       metadata: plainJson(record.metadata ?? {}),
       opened_position: position,

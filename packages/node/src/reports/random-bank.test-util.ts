@@ -1,6 +1,7 @@
 import {
   AccountType,
   apply,
+  BALANCE_MIN,
   BranchState,
   beginBatch,
   type Command,
@@ -77,6 +78,12 @@ export class RandomBank implements ReportJournal {
     }
     this.append([{ ...SYSTEM, kind: RecordKind.STATE_ROOT, position: this.position, root: random.bytes(32) }]);
     this.tick();
+  }
+
+  /** The kinds of records that there are none of yet. */
+  missingKinds(): readonly RecordKind[] {
+    const kinds = new Set([...this.records.values()].map(({ record }) => record.kind));
+    return Object.values(RecordKind).filter((kind) => !kinds.has(kind));
   }
 
   /** A batch of one record, which is never that of a random command. */
@@ -238,11 +245,12 @@ export class RandomBank implements ReportJournal {
     const items: (() => GroupItem)[] = [
       () => this.open(random.pick(CURRENCIES)),
       () => ({ kind: "updateAccount", account, metadata: { by: "\0" }, ceiling: random.pick([null, 800_000n]) }),
-      () => ({ kind: "updateAccount", account, displayName: "Haushalt", floor: 0n }),
+      () => ({ kind: "updateAccount", account, displayName: "Haushalt", floor: random.pick([0n, BALANCE_MIN]) }),
       () => ({ kind: random.pick(["freezeAccount", "unfreezeAccount", "unfreezeAccount", "closeAccount"]), account }),
       () => ({ kind: "withdraw", account, amount }),
       () => ({ kind: "applyInterest", account, rate: random.pick([0, 1, 2_500_000, 100_000_000]) }),
       () => ({ kind: "reverse", transaction: Math.max(1, this.position - random.below(50)) }),
+      () => ({ kind: "reverse", transaction: this.moved() }),
       () => ({ kind: "placeHold", account, amount, expiresMs: soon() }),
       () => ({ kind: "placeHold", account, amount, expiresMs: soon() }),
       () => ({ kind: "captureHold", hold: hold(), to: random.chance(50) ? "" : account }),
@@ -260,6 +268,13 @@ export class RandomBank implements ReportJournal {
 
   private account(): string {
     return String(1 + this.random.below(this.random.chance(70) ? 6 : this.ledger.nextAccountNumber));
+  }
+
+  /** Some transaction of late. */
+  private moved(): Position {
+    let position = Math.max(1, this.position - this.random.below(10));
+    while (position > 1 && this.records.get(position)?.record.kind !== RecordKind.TRANSFER) position--;
+    return position;
   }
 
   private hold(): Position {

@@ -67,7 +67,7 @@ export function statementsFor(place: PostgresPlace, state: ProjectedState, rows:
     add(
       "details",
       `UPDATE $.transactions AS t SET reverses = added.reverses, hold = added.hold,
-        interest_rate = added.interest_rate_millionths::numeric / 1000000, interest_on_minor = added.interest_on_minor
+        interest_rate = round(added.interest_rate_millionths::numeric / 1000000, 6), interest_on_minor = added.interest_on_minor
         FROM ${rows.transactionDetails.source()} WHERE t.position = added.position`,
       rows.transactionDetails.parameters(),
     );
