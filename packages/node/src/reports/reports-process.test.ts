@@ -7,7 +7,7 @@ import { reportsPlace } from "./place.ts";
 import { expectSameAsLedger, query, reached } from "./reports.test-util.ts";
 
 const ACCOUNTS = 20;
-const KILLS = 2;
+const KILLS = Number(process.env["BANK_TEST_RUNS"] ?? 1);
 
 /** How far tables are; 0 while there are none. */
 async function positionIn(place: PostgresPlace): Promise<number> {
@@ -38,7 +38,7 @@ describeWithPostgres("bank-server reports follow", (server) => {
     for (let kill = 0; kill < KILLS; kill++) {
       const process = start();
       const before = await positionIn(place);
-      await reached(async () => (await positionIn(place)) > before + 500);
+      await reached(async () => (await positionIn(place)) > before + 200);
       await process.kill();
       expect(await positionIn(place)).toBeLessThanOrEqual(bank.replica.ledger.position);
     }
@@ -52,7 +52,7 @@ describeWithPostgres("bank-server reports follow", (server) => {
     expect(await query(place, uneven)).toEqual([]);
     const moved = "SELECT count(*), 2 * count(*) = (SELECT count(*) FROM $.postings) FROM $.transactions";
     const [[transactions, isWhole] = []] = await query(place, moved);
-    expect([Number(transactions) > 2_000, isWhole]).toEqual([true, "t"]);
+    expect([Number(transactions) > 100, isWhole]).toEqual([true, "t"]);
     expect((await last.terminate()).code).toBe(0);
     // It is no copy of the journal that anybody waits for.
     expect(bank.log.lines.filter(({ level }) => level === "error")).toEqual([]);
