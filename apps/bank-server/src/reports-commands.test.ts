@@ -54,8 +54,9 @@ describeWithPostgres("bank-server reports", (server) => {
     const text = await run("reports", "status", "--into", into);
     expect(text).toMatchObject({ exitCode: 0, stderr: "" });
     expect(text.stdout).toMatch(/behind {7}0 records/);
+    expect(text.stdout).toMatch(/seen {9}\d+\.\d s ago/);
     const document = JSON.parse((await run("reports", "status", "--json", "--into", into)).stdout);
-    expect(document).toMatchObject({ epoch: 1, position: document.journal_position });
+    expect(document).toMatchObject({ epoch: 1, position: document.journal_position, unseen_ms: expect.any(Number) });
     const verified = JSON.parse((await run("store", "verify", "--data", dataDir, "--json")).stdout);
     expect(document).toMatchObject({
       position: verified.position,

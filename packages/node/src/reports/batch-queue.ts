@@ -12,6 +12,7 @@ export class BatchQueue {
   private waiting: ReceivedFrame[] = [];
   private bytes = 0;
   private ending: { readonly error: unknown } | "ended" | undefined;
+  private isNudged = false;
   /** Resolves with the next change; undefined while nobody waits for it. */
   private changing: PromiseWithResolvers<void> | undefined;
 
@@ -38,14 +39,22 @@ export class BatchQueue {
     this.wake();
   }
 
-  /** The next frames, at least one; undefined once it was ended and all are taken. Rejects with what it was failed with. */
+  /** Whoever waits for frames goes on without any, now or when he comes. */
+  nudge(): void {
+    this.isNudged = true;
+    this.wake();
+  }
+
+  /** The next frames, none only behind a nudge; undefined once it was ended and all are taken. Rejects with what it was failed with. */
   async take(): Promise<readonly ReceivedFrame[] | undefined> {
     for (;;) {
       this.throwIfFailed();
       if (this.waiting.length > 0) break;
       if (this.ending === "ended") return undefined;
+      if (this.isNudged) break;
       await this.changed();
     }
+    this.isNudged = false;
     let bytes = 0;
     let count = 0;
     for (const { frame } of this.waiting) {

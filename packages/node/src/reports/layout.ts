@@ -120,6 +120,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
     )`,
     ...VIEWS,
   ],
+  ["ALTER TABLE $.progress ADD COLUMN seen_at timestamptz NOT NULL DEFAULT now()"],
 ];
 
 /** What is emptied for a rebuild. */
@@ -140,7 +141,8 @@ export const TABLES = [
 export const COMMENTS: readonly string[] = [
   "TABLE $.progress IS 'One row: up to which position of the journal the tables go. Written in the same transaction as they.'",
   "COLUMN $.progress.chain_hash IS 'The proof: bank-server store verify prints the same for this position.'",
-  "COLUMN $.progress.journal_position IS 'How far the journal was known to be committed when this was written.'",
+  "COLUMN $.progress.journal_position IS 'How far the journal was known to be committed at seen_at.'",
+  "COLUMN $.progress.seen_at IS 'When the writer last said that it follows the journal: every few seconds.'",
   "COLUMN $.progress.writer IS 'Which process writes. Another one replaces it, and the one before is refused from then on.'",
   "TABLE $.currencies IS 'Currencies in the order of their first use. 10 ^ decimals minor units are one of the currency.'",
   "TABLE $.accounts IS 'Accounts of customers (savings, checking) and of the bank itself (cash, interest, fees).'",

@@ -36,8 +36,11 @@ const FIRST = `INSERT INTO $.progress
   VALUES (1, 0, '', 0, '', 0, now(), $1::uuid)`;
 /** Whoever else writes waits for this row, and finds another position or writer then. */
 const ADVANCE = `UPDATE $.progress SET bank_id = $4, position = $5::int8, chain_hash = $6, epoch = $7::int8, epoch_id = $8,
-    journal_time = to_timestamp($9::int8 / 1000.0), journal_position = $10::int8, written_at = now()
+    journal_time = to_timestamp($9::int8 / 1000.0), journal_position = $10::int8, written_at = now(),
+    seen_at = now()
   WHERE id = 1 AND writer = $1::uuid AND position = $2::int8 AND chain_hash = $3 RETURNING 1`;
+const BEAT = `UPDATE $.progress SET seen_at = now(), journal_position = greatest(journal_position, $2::int8)
+  WHERE id = 1 AND writer = $1::uuid RETURNING 1`;
 
 /**
  * The tables, opened to write more. What is projected is written in one transaction with the position that it leads to, which
@@ -129,6 +132,18 @@ export class ReportTables {
     return this.writeAll(prepared, { from: written, to: head, journalPosition });
   }
 
+  /**
+   * Says that the journal is followed still, while there is nothing to write; nothing else may be under way.
+   * Rejects with: `ReportsTakenError`; what `query` rejects with.
+   *
+   * @param journalPosition how far the journal is known to be committed.
+   */
+  async beat(journalPosition: Position): Promise<void> {
+    const { connection, place, writer } = this;
+    const found = await connection.query(statement(place, "reports_beat", BEAT), [writer, journalPosition]);
+    if (found.length !== 1) throw this.taken(this.written);
+  }
+
   /** Ends it with a word. What was not written is projected again by the next. */
   async close(): Promise<void> {
     await this.connection.end();
@@ -154,9 +169,7 @@ export class ReportTables {
     ]);
     if (advanced.length !== 1) {
       await connection.run("ROLLBACK");
-      throw new ReportsTakenError(
-        `somebody else has begun to write to ${place.name}, or has changed its row of the progress: this one stops at position ${from.position}`,
-      );
+      throw this.taken(from);
     }
     try {
       await runAll(connection, prepared);
@@ -170,6 +183,12 @@ export class ReportTables {
     }
     await connection.run("COMMIT");
     this.written = to;
+  }
+
+  private taken({ position }: ReportsHead): ReportsTakenError {
+    return new ReportsTakenError(
+      `somebody else has begun to write to ${this.place.name}, or has changed its row of the progress: this one stops at position ${position}`,
+    );
   }
 }
 

@@ -10,6 +10,8 @@ import { continues, ReportTables } from "./report-tables.ts";
 
 const RETRY_MIN_MS = 100;
 const RETRY_MAX_MS = 5_000;
+/** How often the tables are told that they are followed, while nothing comes. */
+const BEAT_EVERY_MS = 5_000;
 /** How often the log says how far the tables are while they are behind. */
 const TELL_EVERY_MS = 10_000;
 
@@ -23,6 +25,8 @@ export interface ReporterOptions {
   readonly journal: ReportJournal;
   readonly into: PostgresPlace;
   readonly platform: Pick<Platform, "delay" | "random" | "monotonicMs" | "sha256" | "log">;
+  /** How often the tables are told that they are followed, while nothing comes. */
+  readonly beatEveryMs?: number;
 }
 
 /** Keeps tables up with a journal. */
@@ -148,17 +152,22 @@ export class Reporter {
     receiving: Receiving,
   ): Promise<void> {
     let writing: Promise<void> = Promise.resolve();
+    const beats = setInterval(() => queue.nudge(), this.options.beatEveryMs ?? BEAT_EVERY_MS);
     try {
       for (;;) {
         const frames = await queue.take();
         if (frames === undefined) break;
         for (const frame of frames) tables.project(bankId, frame);
         await writing;
-        writing = tables.write(receiving.committed).then(() => this.advanced(tables, receiving));
+        writing =
+          frames.length === 0
+            ? tables.beat(receiving.committed)
+            : tables.write(receiving.committed).then(() => this.advanced(tables, receiving));
         // It may fail while nothing comes.
         writing.catch((error: unknown) => queue.fail(error));
       }
     } finally {
+      clearInterval(beats);
       await writing;
     }
   }

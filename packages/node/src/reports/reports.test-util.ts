@@ -22,12 +22,16 @@ import { connectTo, inSchema } from "./place.ts";
 import { plainText } from "./plain-text.ts";
 import type { RandomBank } from "./random-bank.test-util.ts";
 import type { ReportJournal } from "./report-journal.ts";
-import { Reporter } from "./reporter.ts";
+import { Reporter, type ReporterOptions } from "./reporter.ts";
 
 const PATIENCE_MS = 25_000;
 
 /** A reporter whose tries follow each other quickly. */
-export function testReporter(journal: ReportJournal, into: PostgresPlace): Reporter & { readonly log: RecordingLog } {
+export function testReporter(
+  journal: ReportJournal,
+  into: PostgresPlace,
+  options: Pick<ReporterOptions, "beatEveryMs"> = {},
+): Reporter & { readonly log: RecordingLog } {
   const log = new RecordingLog();
   const platform = {
     log,
@@ -38,7 +42,7 @@ export function testReporter(journal: ReportJournal, into: PostgresPlace): Repor
     monotonicMs: () => performance.now(),
     random: () => Math.random(),
   };
-  return Object.assign(new Reporter({ journal, into, platform }), { log });
+  return Object.assign(new Reporter({ ...options, journal, into, platform }), { log });
 }
 
 /** Follows until all of a position is written. */
