@@ -11,7 +11,7 @@ import { startProcess, temporaryFolder } from "./servers.test-util.ts";
 /** So long that no call ends, or leaves a server, by its own deadline. */
 const TIMEOUT_MS = 60_000;
 /** Calls that each customer must have had answered before a fault, and again behind it. */
-const CALLS_AROUND = 20;
+const CALLS_AROUND = 5;
 /** For a customer to go on behind a fault; what is expected is for the test to say. */
 const GO_ON_MS = 45_000;
 
@@ -51,8 +51,6 @@ export async function startPair(store: string): Promise<Pair> {
       args: ["--listen", `127.0.0.1:${port}`, "--data", join(folder, String(port)), "--store", store],
     });
   const leader = start(ports[0]);
-  await leader.url();
-  const other = start(ports[1]);
   const branch = startProcess({
     app: "branch-replica",
     args: [
@@ -61,6 +59,8 @@ export async function startPair(store: string): Promise<Pair> {
     ],
   });
 
+  await leader.url();
+  const other = start(ports[1]);
   const [, branchUrl] = await branch.printed(/^branch 1 listening on (\S+)$/);
   await Promise.all([other.logged(/waiting for its turn.*http/), branch.printed(/^branch 1 follows /)]);
 
@@ -118,8 +118,7 @@ export async function startPair(store: string): Promise<Pair> {
       const { posted } = await direct.balance("1");
       if (posted.minor !== BigInt(deposits.length))
         throw new Error(`${deposits.length} deposits were acknowledged, and ${posted.minor} were carried out`);
-      await leader.kill();
-      await Promise.all([other.terminate(), branch.terminate()]);
+      await Promise.all([leader, other, branch].map((each) => each.kill()));
     },
   };
 }

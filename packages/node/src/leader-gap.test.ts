@@ -4,12 +4,15 @@ import type { ServerProcess } from "@bank/testkit";
 import { expect, it } from "vitest";
 import { gapText, LISTENS, startPair } from "./leader-gap.test-util.ts";
 
-/** Longest call of each customer, with a take-over that is as fast as it is to be. */
-const GAP_MAX_MS = 5_000;
-/** So long a take-over takes where the machine has nothing else to do: what it takes longer is not of these customers' doing. */
-const TAKE_OVER_MS = 3_000;
 /** More than one: the leader is also killed, as often, and what it took is printed. */
 const RUNS = Number(process.env["BANK_TEST_RUNS"] ?? 1);
+/**
+ * Longest call of each customer, with a take-over that is as fast as it is to be. In one run, beside other tests and on any machine,
+ * three times what was measured, which is less than a silent server was once waited for.
+ */
+const GAP_MAX_MS = RUNS > 1 ? 5_000 : 12_000;
+/** So long a take-over takes where the machine has nothing else to do: what it takes longer is not of these customers' doing. */
+const TAKE_OVER_MS = 3_000;
 
 const FAULTS: readonly { readonly name: string; readonly how: (leader: ServerProcess) => unknown }[] = [
   { name: "stands still", how: (leader) => leader.pause() },
