@@ -1,7 +1,8 @@
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { connectBank } from "@bank/client";
-import { LossDetectedError } from "@bank/replica";
+import { LossDetectedError, type Platform } from "@bank/replica";
 import { failureFromConnectError } from "@bank/rpc";
 import type { JournalStore } from "@bank/store";
 import { RedisJournalStore } from "@bank/store";
@@ -81,6 +82,9 @@ async function leaderAndStandby(url: string, { address, ...options }: StandbyOpt
   const { signal } = stopping;
   const wrapStore = () => counted(url, reads);
   const witnessTimeoutMs = 5_000;
+  const real = nodePlatform(log);
+  // Nobody waits a whole second for branches that are not there.
+  const platform: Platform = { ...real, timeout: (ms) => real.timeout(ms === 1_000 ? 50 : ms) };
   const starting = startTestBank({
     store: url,
     port,
@@ -89,6 +93,7 @@ async function leaderAndStandby(url: string, { address, ...options }: StandbyOpt
     wrapStore,
     signal,
     witnessTimeoutMs,
+    platform,
     ...options,
   });
   starting.catch(() => undefined);
@@ -161,11 +166,14 @@ describeWithRedis("a bank server that waits for its turn", (server) => {
     const at = await leaderAndStandby(server.newUrl("?lease_ms=700"), { history: "eager" });
     await current(at.waiting, at.first);
     expect(at.first.replica.feed.followers).toBe(1);
+    const files = () => readdirSync(at.dataDir);
+    await vi.waitUntil(() => files().includes("history.db-wal"), PATIENCE_MS);
     at.stopping.abort(new Error("stop"));
     await expect(at.starting).rejects.toThrow("stop");
     await vi.waitUntil(() => at.first.replica.feed.followers === 0, PATIENCE_MS);
-    // The port and the folder with the history's file are free.
-    const again = await startTestBank({ port: at.port, dataDir: at.dataDir, history: "eager" });
+    // The history's file is closed, and the port and the folder are free.
+    expect(files()).not.toContain("history.db-wal");
+    const again = await startTestBank({ port: at.port, dataDir: at.dataDir });
     expect(again.port).toBe(at.port);
     await deposit(at.first, 1);
   });

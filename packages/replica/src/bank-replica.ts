@@ -71,6 +71,15 @@ export interface SubmitOptions {
   readonly session?: Session | undefined;
 }
 
+/** Recovers from what the server had when its turn came. Gives undefined where that is nothing, or of no use. */
+async function recoverFromHeadStart(
+  { store, platform, headStart }: BankOptions,
+  bankId: Uint8Array,
+): Promise<Recovered | undefined> {
+  const warm = await headStart?.();
+  return warm && recoverWarm(store, { bankId, warm, platform });
+}
+
 /** The one truth: recovers the ledger, begins an epoch, decides and answers. Holds no transport and no file. */
 export class BankReplica {
   readonly feed: JournalFeed;
@@ -101,9 +110,8 @@ export class BankReplica {
     tellWarnings(store, platform.log);
     try {
       const bankId = state.bankId ?? platform.randomBytes(16);
-      const warm = await options.headStart?.();
-      const recovered =
-        (warm && (await recoverWarm(store, { bankId, warm, platform }))) ?? (await recover(store, bankId, platform));
+      // What proves to be of no use is let go of first: there is memory for one state, not for two.
+      const recovered = (await recoverFromHeadStart(options, bankId)) ?? (await recover(store, bankId, platform));
       const witnesses = await options.askWitnesses(recovered.replay.ledger);
       const losses = await findLosses(store, recovered.replay.ledger, witnesses);
       if (losses.length > 0 && !options.acceptLoss) throw new LossDetectedError(losses);
