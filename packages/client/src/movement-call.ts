@@ -136,7 +136,11 @@ export class MovementCall {
     } catch (error) {
       const failure = attemptFailure(error, call.server.url);
       if (isMalformed(failure)) {
-        for (const entry of sent) entry.underWay = false;
+        for (const entry of sent) {
+          // What a stream that broke before may have done stays in mind.
+          if (failure.outcome === "OUTCOME_UNKNOWN") entry.failed(failure);
+          entry.underWay = false;
+        }
         await this.sendApart(sent, { ...call, timeoutMs: leftOf(call, begunMs) });
         return;
       }
@@ -250,7 +254,7 @@ function leftOf({ timeoutMs }: Pick<Try, "timeoutMs">, begunMs: number): number 
 }
 
 function isMalformed({ reason, outcome }: AttemptFailure): boolean {
-  return reason === "INVALID_REQUEST" && outcome === "NOT_APPLIED";
+  return reason === "INVALID_REQUEST" && outcome !== "REJECTED";
 }
 
 function isNew({ result, replayed }: WireBatchResult): boolean {

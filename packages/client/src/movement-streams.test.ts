@@ -111,6 +111,15 @@ function refusal() {
   return failureFromRefusal(new RefusalError("LOSS_DETECTED", metadata, "NOT_APPLIED"));
 }
 
+function allDone(rows: number): Told {
+  const message = create(ExecuteMovementsResponseSchema, done(rows));
+  return { case: "movements", value: toBinary(ExecuteMovementsResponseSchema, message) };
+}
+
+function malformed() {
+  return failureFromRefusal(new RefusalError("INVALID_REQUEST", { problem: "no such account can be" }, "NOT_APPLIED"));
+}
+
 function unknownCall(): Told {
   const { reason, metadata } = failureFromRefusal(new RefusalError("INVALID_REQUEST", { problem: "unknown" }));
   const value = { code: Code.Unimplemented, reason, message: "unknown", metadata };
@@ -156,6 +165,15 @@ describe("movements whose stream broke behind them", () => {
       "OUTCOME_UNKNOWN",
       "OUTCOME_UNKNOWN",
     ]);
+  });
+
+  it("are looked through by halves for one that is malformed, and do not all end for it", async () => {
+    server.answer = (stream, rows) => {
+      if (stream === 0) return "broken";
+      return rows === 8 ? { case: "failure", value: malformed() } : allDone(rows);
+    };
+    expect(await Promise.all(asked(8))).toHaveLength(8);
+    expect(server.streamed.flat().map(rowsOf)).toEqual([8, 8, 4, 4]);
   });
 
   it("go by themselves, under the same ids, where who is there next knows no such calls", async () => {
