@@ -44,7 +44,7 @@ export function parsePlace(text: string): PostgresPlace {
   const several = authority.includes(",") ? authority.split(",") : undefined;
   const urls = several === undefined ? [readUrl(text)] : several.map((host) => readUrl(before + host + behind));
   const [url] = urls as [URL];
-  const names = urls.map(({ host }) => (host === "" ? "localhost" : host));
+  const names = urls.map(nameOf);
   if (several !== undefined) requireSeveral(several, url.searchParams);
   const { searchParams } = url;
   const schema = searchParams.get("schema") ?? SCHEMA_DEFAULT;
@@ -78,6 +78,15 @@ function readUrl(text: string): URL {
       'this "postgres:" URL has an "@" behind its host: write "/", "?", "#" and "@" in a password as %2F, %3F, %23 and %40',
     );
   return url;
+}
+
+/** Of the server: the library takes the parameters, of which "host" may be the folder of a socket, before the rest. */
+function nameOf({ host, searchParams }: URL): string {
+  const [named, port] = [searchParams.get("host"), searchParams.get("port")];
+  if (named?.includes(","))
+    throw new StoreError('this "postgres:" URL names several hosts behind the "?": write them before the database');
+  if (named === null) return host === "" ? "localhost" : host;
+  return port === null ? named : `${named}:${port}`;
 }
 
 function requireSeveral(hosts: readonly string[], parameters: URLSearchParams): void {

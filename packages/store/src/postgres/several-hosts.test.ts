@@ -39,6 +39,8 @@ describe("a URL with several hosts", () => {
     ["s@one,,two/money", /cannot be read/],
     ["s@one:5432,two:x/money", /cannot be read/],
     ["s@one,two/money?port=3", /"port" cannot stand/],
+    ["s@one,two/money?host=three", /"host" and "port" cannot stand/],
+    ["s@one/money?host=two,three", /before the database/],
     ["s@one,two/money?target_session_attrs=standby", /a bank writes/],
     ["s@one/money?connect_timeout=0", /from 1 to 60/],
     ["s@one/money?lease_ms=499", /from 500 to 60000, not "499"/],
@@ -52,6 +54,14 @@ describe("a URL with several hosts", () => {
     expect(read).toThrow(why);
     expect(read).not.toThrow(/cr,et|bank:|12/);
   });
+});
+
+it.each([
+  ["postgres:///money?host=/var/run/postgresql", 'postgres:///var/run/postgresql/money, schema "bank"'],
+  ["postgres://bank@%2Ftmp%2Fsocket:5433/money", 'postgres://%2Ftmp%2Fsocket:5433/money, schema "bank"'],
+  ["postgres://bank:secret@one/money?host=two&port=7&password=secret", 'postgres://two:7/money, schema "bank"'],
+])("of %s messages name the server that is meant", (url, name) => {
+  expect(parsePlace(url).name).toBe(name);
 });
 
 /** A place of several hosts, and stores over it that are closed after the test. */
