@@ -23,6 +23,8 @@ import type { KnownEpochs } from "./known-epochs.ts";
 const INSPECTION_TIMEOUT_MS = 1_000;
 /** Who answers later than another one by more than this is passed over, however much it is preferred: it may stand still. */
 const PREFERENCE_GRACE_MS = 250;
+/** While one has not answered, another that waits for its turn to lead is asked again so often. */
+const ASK_AGAIN_MS = 100;
 /** A stream that has not begun by then never will. */
 const STREAM_TIMEOUT_MS = 5_000;
 /** A server that has refused so many probes in a row is left for another. */
@@ -210,9 +212,11 @@ export class UpstreamLink implements BankLink<ForwardedCommand, ForwardedOutcome
 
   /** Those that may be followed, the best first; why the others may not goes to `failures`. */
   private async *candidates(from: From, signal: AbortSignal, failures: unknown[]): AsyncGenerator<Inspected> {
-    const inspections = this.options.upstreams.map((upstream) => ({
+    const { upstreams } = this.options;
+    const silent = new Set(upstreams);
+    const inspections = upstreams.map((upstream) => ({
       upstream,
-      inspection: settled(this.inspect(upstream, from, signal)),
+      inspection: this.inspectWhileWaiting({ upstream, from, signal, silent }),
     }));
     const lastResorts: Inspected[] = [];
     for (const [i, { upstream, inspection }] of inspections.entries()) {
@@ -226,6 +230,27 @@ export class UpstreamLink implements BankLink<ForwardedCommand, ForwardedOutcome
         failures.push(new Error(`${value.upstream.url} does not reach the bank, and has nothing that is missing here`));
     }
     yield* lastResorts;
+  }
+
+  /**
+   * What an inspection finds. Where a server waits for its turn to lead it is asked again for as long as another says nothing, which
+   * may be the leader that it is about to replace. Never rejects.
+   *
+   * @param silent those that have not answered once.
+   */
+  private async inspectWhileWaiting(options: {
+    readonly upstream: RemoteJournal;
+    readonly from: From;
+    readonly signal: AbortSignal;
+    readonly silent: Set<RemoteJournal>;
+  }): Promise<Inspection> {
+    const { upstream, from, signal, silent } = options;
+    for (;;) {
+      const found = await settled(this.inspect(upstream, from, signal));
+      silent.delete(upstream);
+      if (reasonOf(found.error) !== "NOT_LEADER" || silent.size === 0 || signal.aborted) return found;
+      await settled(this.options.platform.delay(ASK_AGAIN_MS, signal));
+    }
   }
 
   /** What an inspection finds, unless another one has found somebody to follow some time before. */
