@@ -52,7 +52,7 @@ async function startWaiting(asksBefore: number): Promise<string> {
 }
 
 it("a server that waits for its turn is asked again while the leader says nothing, and followed as soon as it leads", async () => {
-  const [silent, waiting] = [await startSilent(), await startWaiting(3)];
+  const [silent, waiting] = [await startSilent(), await startWaiting(1)];
   const platform = nodePlatform(new RecordingLog());
   const chosen = Promise.withResolvers<string>();
   const stop = new AbortController();
