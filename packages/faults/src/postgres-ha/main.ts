@@ -10,6 +10,9 @@ import { describeTimes, type FailoverRun, runFailovers } from "./run-failover.ts
 /** From the moment when the new primary accepts connections. */
 const NEXT_WRITE_WITHIN_MS = 5_000;
 
+// So that what is to be done at the end of this process is done.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
+
 const { values } = parseArgs({
   options: {
     only: { type: "string", default: "." },
@@ -27,10 +30,11 @@ if (values.list || chosen.length === 0) {
   if (!values.list) process.exitCode = 1;
   for (const { name, about } of FAILURES) console.log(`${name.padEnd(15)}${about}`);
 } else {
-  const seed = values.seed === undefined ? 1 + Math.floor(Math.random() * 0x7fff_fffe) : Number(values.seed);
+  const seed = values.seed === undefined ? 1 + Math.floor(Math.random() * 0x7fff_fffe) : whole("--seed", values.seed);
   console.log(`seed ${seed}, of what customers do`);
-  const rounds = Array.from({ length: Number(values.rounds) }, () => chosen).flat();
-  const etcdApi = values["etcd-api"] === "3" ? 3 : 2;
+  const rounds = Array.from({ length: whole("--rounds", values.rounds) }, () => chosen).flat();
+  const etcdApi = whole("--etcd-api", values["etcd-api"]);
+  if (etcdApi !== 2 && etcdApi !== 3) throw new RangeError(`--etcd-api is 2 or 3, not ${etcdApi}`);
   try {
     const run = await runFailovers(rounds, { seed, etcdApi, tell: (line) => console.log(line) });
     if (values.out !== undefined) await write(run, values.out);
@@ -40,6 +44,14 @@ if (values.list || chosen.length === 0) {
     console.log(`FAILED: ${error instanceof Error ? error.message : String(error)}`);
     process.exitCode = 1;
   }
+}
+
+/** A number that is none must not end in a run that breaks nothing. Throws: `RangeError`. */
+function whole(flag: string, text: string): number {
+  const number = Number(text);
+  if (!Number.isSafeInteger(number) || number < 1)
+    throw new RangeError(`${flag} is a whole number from 1 on, not "${text}"`);
+  return number;
 }
 
 function tell({ report, troubles, times, verified }: FailoverRun): void {

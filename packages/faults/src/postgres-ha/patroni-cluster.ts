@@ -34,15 +34,19 @@ export class PatroniCluster {
   readonly #password: string;
   readonly #dismissGuard: () => void;
 
-  private constructor(folder: string, place: ClusterPlace) {
+  private constructor(folder: string, place: ClusterPlace, besides: string) {
     this.#folder = folder;
     this.#password = place.password;
     this.hosts = place.hosts.map((host) => new PatroniHost(host, place));
-    this.#dismissGuard = guard(folder);
+    this.#dismissGuard = guard(folder, besides);
   }
 
-  /** Resolves once there is a primary with a synchronous standby. Rejects where programs are missing; nothing is left then. */
-  static async start(etcdApi: EtcdApi): Promise<PatroniCluster> {
+  /**
+   * Resolves once there is a primary with a synchronous standby. Rejects where programs are missing; nothing is left then.
+   *
+   * @param besides a folder that is removed as well when this process ends before `stop`.
+   */
+  static async start(etcdApi: EtcdApi, besides: string): Promise<PatroniCluster> {
     const programs = await requirePrograms();
     const folder = mkdtempSync(join(quickFolder(), "bank-ha-"));
     const user = serverUser();
@@ -50,7 +54,7 @@ export class PatroniCluster {
     const names = Array.from({ length: HOSTS }, (_, i) => `db${i + 1}`);
     const hosts = await Promise.all(names.map((name) => placeHost(name, folder)));
     const password = randomBytes(12).toString("hex");
-    const cluster = new PatroniCluster(folder, { hosts, programs, password, etcdApi });
+    const cluster = new PatroniCluster(folder, { hosts, programs, password, etcdApi }, besides);
     try {
       for (const host of cluster.hosts) host.startEtcd();
       for (const host of cluster.hosts) host.startPatroni();
@@ -162,15 +166,22 @@ async function requirePrograms(): Promise<string> {
   return programs;
 }
 
-/** Ends everything in the folder, and removes it, when this process ends, however that happens. Gives what calls it off. */
-function guard(folder: string): () => void {
+/**
+ * Ends everything in the folder when this process ends, however that happens, and removes it and the other one, whose processes have
+ * guards of their own: they may write there for a moment longer. Gives what calls it off.
+ */
+function guard(folder: string, besides: string): () => void {
   const script = `cat
     trap '' INT TERM
     for p in /proc/[0-9]*; do
       case "$(readlink $p/cwd)" in "$0"|"$0"/*) kill -KILL "\${p#/proc/}";; esac
     done
-    rm -rf "$0"`;
-  const child = spawn("sh", ["-c", script, folder], { stdio: ["pipe", "ignore", "ignore"], detached: true, cwd: "/" });
+    for tries in 1 2 3 4 5; do rm -rf "$0" "$1" && break; done`;
+  const child = spawn("sh", ["-c", script, folder, besides], {
+    stdio: ["pipe", "ignore", "ignore"],
+    detached: true,
+    cwd: "/",
+  });
   child.unref();
   return () => child.kill("SIGKILL");
 }

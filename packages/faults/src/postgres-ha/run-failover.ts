@@ -57,11 +57,12 @@ export async function runFailovers(
 ): Promise<FailoverRun> {
   const { seed, tell } = options;
   const folder = await mkdtemp(join(tmpdir(), "bank-failover-"));
-  await shareCompiledCode();
-  const cluster = await PatroniCluster.start(options.etcdApi);
+  let cluster: PatroniCluster | undefined;
   let servers: BankServers | undefined;
   let load: Load | undefined;
   try {
+    await shareCompiledCode();
+    cluster = await PatroniCluster.start(options.etcdApi, folder);
     servers = await BankServers.start(cluster.url, folder);
     load = new Load(servers, seed);
     await load.start();
@@ -80,11 +81,12 @@ export async function runFailovers(
     const logs = `${await servers.kill()}\n${cluster.logs()}`;
     return { times, history, report: checkHistory(history), troubles, verified, logs };
   } catch (error) {
+    if (cluster === undefined) throw error;
     throw new Error(`${String(error)}\n${await servers?.kill()}\n${cluster.logs()}`, { cause: error });
   } finally {
     load?.close();
     await servers?.kill();
-    await cluster.stop();
+    await cluster?.stop();
     await rm(folder, { recursive: true, force: true });
   }
 }
