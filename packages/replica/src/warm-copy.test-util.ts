@@ -14,7 +14,7 @@ export class LocalLeader implements WarmSource {
   /** What it tells of how far it is fails with this. */
   failure: Error | undefined;
   change: (message: FollowedBatch) => FollowedBatch = (message) => message;
-  changePage: (page: Uint8Array) => Uint8Array = (page) => page;
+  changePage: (page: Uint8Array) => Uint8Array | Promise<Uint8Array> = (page) => page;
   private readonly opened: OpenedBank;
 
   constructor(opened: OpenedBank, url = "http://the-leader:1") {
@@ -35,7 +35,7 @@ export class LocalLeader implements WarmSource {
     if (snapshot === undefined) throw new Error(WITHOUT_SNAPSHOT);
     this.snapshots++;
     yield { kind: "header", header: snapshot.header };
-    for (const page of snapshot.pages) yield { kind: "page", page: this.changePage(page) };
+    for (const page of snapshot.pages) yield { kind: "page", page: await this.changePage(page) };
   }
 
   async *openJournal(...asked: Parameters<WarmSource["openJournal"]>): AsyncGenerator<FollowedBatch> {

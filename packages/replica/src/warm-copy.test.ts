@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { RefusalError } from "@bank/core";
 import { deposit, request, rest, until } from "@bank/testkit";
 import { describe, expect, it } from "vitest";
@@ -19,6 +21,14 @@ type Copied = ReturnType<typeof startCopy>;
 async function current({ copy, platform }: Copied, { bank }: OpenedBank): Promise<void> {
   await until(() => copy.position === bank.committedPosition, { platform });
   expect(digestOf(copy.replay!.ledger)).toBe(digestOf(bank.ledger));
+}
+
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc") as () => void;
+
+/** In a function of its own: whoever asks for the ledger may keep it for as long as he runs. */
+function ledgerOf({ copy }: Copied): WeakRef<object> {
+  return new WeakRef(copy.replay!.ledger);
 }
 
 describe("a standby's copy", () => {
@@ -109,6 +119,31 @@ describe("a standby's copy", () => {
     await current(copied, opened);
     expect(copied.begun.at(-1)).toBeGreaterThan(100);
     expect(copied.platform.log.about("begins from the leader's snapshot")).toHaveLength(2);
+  });
+
+  it("has let go of what it had when a snapshot comes", async () => {
+    const { opened, leader } = await leading({ deposits: 50, snapshotEveryRecords: 20 });
+    await rest();
+    await book(opened, 3, 100);
+    const copied = startCopy(leader, { recordsMin: 40, recordsPerEntry: 0 });
+    await current(copied, opened);
+    const before = ledgerOf(copied);
+    const kept: boolean[] = [];
+    leader.changePage = async (page) => {
+      // In a turn of its own, in which nobody holds what he has just used.
+      await rest();
+      collectGarbage();
+      kept.push(before.deref() !== undefined);
+      return page;
+    };
+    leader.link.break();
+    await book(opened, 60, 200);
+    await rest();
+    await book(opened, 3, 300);
+    leader.link.join(opened.bank);
+    await current(copied, opened);
+    expect(kept.length).toBeGreaterThan(0);
+    expect(kept.at(-1)).toBe(false);
   });
 
   it("replays everything where there is no snapshot, or those that come are false", async () => {

@@ -145,10 +145,7 @@ export class WarmCopy {
       if (ending === undefined) return;
       replay = undefined;
       const position = this.position ?? 0;
-      // What it had takes memory that a snapshot needs.
-      const { follower } = this;
-      this.follower = undefined;
-      await follower?.close();
+      await this.drop();
       if (ending.kind === "behind") {
         replay = await this.fetch(position, signal);
         if (replay !== undefined) continue;
@@ -165,6 +162,13 @@ export class WarmCopy {
         // Only the signal ends the wait early, and the loop looks at it.
       });
     }
+  }
+
+  /** What it had takes memory that a snapshot needs. Apart: who runs on would keep it. */
+  private async drop(): Promise<void> {
+    const { follower } = this;
+    this.follower = undefined;
+    await follower?.close();
   }
 
   /** Keeps a state as the leader goes on. Gives why not any more; undefined once it is told to end. */

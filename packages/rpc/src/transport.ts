@@ -15,7 +15,8 @@ const DEFAULT_LIMITS: ConnectionLimits = { pingIntervalMs: 10_000, pingTimeoutMs
 
 /**
  * For who has other servers to go to: one that is silent is left within 2.8 s. A server whose event loop stands still for
- * less than 1.5 s is never taken for silent, nor one to which a line is slow.
+ * less than 1.5 s is never taken for silent, nor one to which a line is slow. One that gets no processor for longer is: its calls
+ * go on elsewhere under their request ids.
  */
 export const WATCHFUL_LIMITS: ConnectionLimits = {
   pingIntervalMs: 1_000,
