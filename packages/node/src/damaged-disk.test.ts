@@ -111,8 +111,9 @@ async function lookAt(
     }
     const client = clientOf(bank.url);
     for (const [account, history] of histories) {
-      const request = { account };
-      const listed = listAll(client, request, { timeoutMs: reports > 0 ? 300 : 20_000 });
+      const list = (timeoutMs: number) => listAll(client, { account }, { timeoutMs });
+      // Whoever comes to damage of the history's file is told so once; then it is built anew.
+      const listed = reports > 0 ? list(300) : vi.waitFor(() => list(20_000), PATIENT);
       const found = await listed.then(
         (all) => text(all.map(plain)),
         (error: unknown) => {
