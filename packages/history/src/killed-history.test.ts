@@ -10,7 +10,7 @@ import { TestJournal } from "./test-journal.test-util.ts";
 
 const FILE = "packages/history/src/killed-history.test.ts";
 const PROGRAM = fileURLToPath(new URL("./history-process.test-util.ts", import.meta.url));
-const ROUNDS = 3;
+const ROUNDS = 2;
 
 /** Runs the process until it has projected so many batches, kills it, and gives how many it had when it last said so. */
 async function runUntilKilled(file: string, seed: number, from: number, lines: number): Promise<number> {

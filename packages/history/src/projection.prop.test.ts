@@ -7,7 +7,7 @@ import type { AccountEntry, ListFilter } from "./queries.ts";
 import { RandomJournal, type TestBatch } from "./random-journal.test-util.ts";
 
 const FILE = "packages/history/src/projection.prop.test.ts";
-const BATCHES = 400;
+const BATCHES = 300;
 
 /** Looks at few entries a page, so that pages end for that reason too. */
 const SCAN_MAX = 7;

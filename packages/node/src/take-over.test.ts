@@ -8,8 +8,8 @@ import { expect, it, onTestFinished, vi } from "vitest";
 import { freePort } from "./promotion.test-util.ts";
 import { startProcess, temporaryFolder } from "./servers.test-util.ts";
 
-/** Of both engines, where nothing else is said. */
-const LEASE_MS = 2_000;
+/** Shorter than where nothing is said, which is two seconds. */
+const LEASE_MS = 800;
 const CALLERS = 8;
 /** For the start of an epoch, and the next try of the clients, on a busy machine. */
 const ON_TOP_MS = 6_000;
@@ -69,7 +69,7 @@ async function killTheFirst(store: string): Promise<void> {
 }
 
 describeWithRedis("two bank-server processes on one Redis", (redis) => {
-  it("lose no acknowledged write, and do none twice, when the first is killed", () => killTheFirst(redis.newUrl()));
+  it("lose no acknowledged write, and do none twice, when the first is killed", () => killTheFirst(redis.newUrl(`?lease_ms=${LEASE_MS}`)));
 
   it("end one that was stopped and replaced, with exit code 6; started again it waits, and stops when it is told to", async () => {
     const start = await serversOn(redis.newUrl(`?lease_ms=500`));
@@ -94,6 +94,6 @@ describeWithPostgres("two bank-server processes on one PostgreSQL", (postgres) =
   it("lose no acknowledged write, and do none twice, when the first is killed", async () => {
     const url = postgres().url("bank");
     await migrate(url);
-    await killTheFirst(url);
+    await killTheFirst(`${url}&lease_ms=${LEASE_MS}`);
   });
 });

@@ -125,21 +125,21 @@ describe("currencies", () => {
 });
 
 describe("large numbers of small things", () => {
-  it("ten million postings of 0.01 sum right", () => {
+  it("three million postings of 0.01 sum right", () => {
     const ledger = newLedger();
     execute(ledger, open("USD"));
     execute(ledger, deposit("1", 1n));
     const command = deposit("1", 1n);
-    // Ten million remembered ids are another matter; here it is the money. Now and then it is decided anew.
-    for (let hundreds = 0; hundreds < 100_000; hundreds++) {
+    // Millions of remembered ids are another matter; here it is the money. Now and then it is decided anew.
+    for (let hundreds = 0; hundreds < 30_000; hundreds++) {
       const [answer] = decided(ledger, requestFor(command));
       if (answer?.kind !== RecordKind.DEPOSIT) throw new Error("a deposit was refused");
       const record = { ...answer, request: undefined };
       for (let one = 0; one < 100; one++) apply(ledger, record);
     }
-    // With the first one: 100,000.01 USD, each posting counted.
-    expect([ledger.accounts.posted[FIRST], ledger.accounts.posted[CASH]]).toEqual([10_000_001n, -10_000_001n]);
-    expect([ledger.accounts.versions[FIRST], ledger.position]).toEqual([10_000_002, 10_000_004]);
+    // With the first one: 30,000.01 USD, each posting counted.
+    expect([ledger.accounts.posted[FIRST], ledger.accounts.posted[CASH]]).toEqual([3_000_001n, -3_000_001n]);
+    expect([ledger.accounts.versions[FIRST], ledger.position]).toEqual([3_000_002, 3_000_004]);
     expect([...totals(ledger)]).toEqual([["USD", 0n]]);
     checkSums(ledger);
   }, 120_000);

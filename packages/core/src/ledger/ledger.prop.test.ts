@@ -14,7 +14,7 @@ import { RandomRequests } from "./random-requests.test-util.ts";
 import { expectSame, Twins } from "./twins.test-util.ts";
 
 /** Commands for each of the banks of one run. */
-const COMMANDS = 17_000;
+const COMMANDS = 12_000;
 /** Said of a table that is full (`operations.test.ts`), or of a journal of an earlier level (`old-journal.prop.test.ts`). */
 const ELSEWHERE: readonly string[] = ["TABLE_FULL", "ACCOUNT_LIMIT_EXCEEDED", "FORMAT_LEVEL_TOO_LOW"];
 
