@@ -69,7 +69,8 @@ async function killTheFirst(store: string): Promise<void> {
 }
 
 describeWithRedis("two bank-server processes on one Redis", (redis) => {
-  it("lose no acknowledged write, and do none twice, when the first is killed", () => killTheFirst(redis.newUrl(`?lease_ms=${LEASE_MS}`)));
+  it("lose no acknowledged write, and do none twice, when the first is killed", () =>
+    killTheFirst(redis.newUrl(`?lease_ms=${LEASE_MS}`)));
 
   it("end one that was stopped and replaced, with exit code 6; started again it waits, and stops when it is told to", async () => {
     const start = await serversOn(redis.newUrl(`?lease_ms=500`));
