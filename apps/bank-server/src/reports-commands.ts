@@ -2,6 +2,7 @@ import { nodePlatform, textLog } from "@bank/node";
 import { EXIT_WRONG_FLAGS, flag, runServer, serverUrlFlag } from "@bank/node/app";
 import type { Command, Option } from "commander";
 import { describeStatus, statusDocument } from "./describe-reports.ts";
+import { reporting } from "./reporting.ts";
 
 interface ReportsFlags {
   readonly into: string;
@@ -100,13 +101,4 @@ async function status({ into, json }: ReportsFlags): Promise<void> {
     const found = await reportsStatus(place);
     return json ? JSON.stringify(statusDocument(found, place.name)) : describeStatus(found, place.name);
   });
-}
-
-async function reporting(action: () => Promise<string>): Promise<void> {
-  try {
-    process.stdout.write(`${await action()}\n`);
-  } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-    process.exitCode = 1;
-  }
 }

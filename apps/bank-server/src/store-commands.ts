@@ -4,6 +4,7 @@ import { withoutPassword } from "@bank/store";
 import type { Command } from "commander";
 import { copyDocument, describeCopy } from "./describe-copy.ts";
 import { describeReport, isViewOnly, reportDocument } from "./describe-report.ts";
+import { reporting } from "./reporting.ts";
 
 interface VerifyFlags {
   readonly repairRows?: true;
@@ -57,13 +58,4 @@ async function copy({ from, to, keepSourceUsable, json }: CopyFlags): Promise<vo
     const places = { from: withoutPassword(from), to: withoutPassword(to) };
     return json ? JSON.stringify(copyDocument(copied, places)) : describeCopy(copied, places);
   });
-}
-
-async function reporting(action: () => Promise<string>): Promise<void> {
-  try {
-    process.stdout.write(`${await action()}\n`);
-  } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-    process.exitCode = 1;
-  }
 }
